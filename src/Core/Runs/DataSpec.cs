@@ -1,0 +1,68 @@
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>Section <c>data</c>.</summary>
+public sealed record DataSpec
+{
+    /// <summary>Training data.</summary>
+    public DataSource Train { get; init; } = new();
+
+    /// <summary>Validation data; null: none.</summary>
+    public ValidationSource? Validation { get; init; }
+
+    /// <summary>Problems answered by greedy generation before and after training; null: none.</summary>
+    public EvaluationSource? Evaluation { get; init; }
+
+    /// <summary>Largest number of tokens of a sample.</summary>
+    public int MaxLength { get; init; } = 1024;
+
+    /// <summary>What happens to longer samples.</summary>
+    public LongSamplePolicy OnLong { get; init; } = LongSamplePolicy.Error;
+
+    /// <summary>Whether samples are shuffled (seeded) each epoch.</summary>
+    public bool Shuffle { get; init; } = true;
+
+    /// <summary>Whether several samples share a row, without attention across them; a packed row counts as one sample.</summary>
+    public bool Packing { get; init; }
+
+    /// <summary>Whether prompt tokens are left out of the loss.</summary>
+    public bool MaskPrompt { get; init; } = true;
+
+    /// <summary>Chat template.</summary>
+    public ChatTemplateName ChatTemplate { get; init; } = ChatTemplateName.Model;
+}
+
+/// <summary>A data file.</summary>
+public record DataSource
+{
+    /// <summary>Path of a JSONL file.</summary>
+    public string Path { get; init; } = "";
+
+    /// <summary>Its format.</summary>
+    public DataFormat Format { get; init; }
+}
+
+/// <summary>Section <c>data.validation</c>: a fraction of the training data, or a file.</summary>
+public sealed record ValidationSource
+{
+    /// <summary>Fraction of the training samples, in (0, 1).</summary>
+    public double? Fraction { get; init; }
+
+    /// <summary>Path of a JSONL file.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>Its format; null: that of the training data.</summary>
+    public DataFormat? Format { get; init; }
+}
+
+/// <summary>Section <c>data.evaluation</c>: a file in format <c>completion</c> whose prompts are answered greedily.</summary>
+public sealed record EvaluationSource
+{
+    /// <summary>Path of a JSONL file with <c>prompt</c> and <c>completion</c>.</summary>
+    public string Path { get; init; } = "";
+
+    /// <summary>How an answer is judged.</summary>
+    public EvaluationMetric Metric { get; init; }
+
+    /// <summary>Largest number of generated tokens of an answer.</summary>
+    public int MaxNewTokens { get; init; } = 32;
+}

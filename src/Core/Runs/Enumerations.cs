@@ -1,0 +1,225 @@
+using System.Runtime.Serialization;
+
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>Type in which frozen weights are held.</summary>
+public enum WeightType
+{
+    /// <summary>IEEE single precision.</summary>
+    [EnumMember(Value = "float32")] Float32,
+
+    /// <summary>bfloat16.</summary>
+    [EnumMember(Value = "bfloat16")] BFloat16,
+
+    /// <summary>IEEE half precision.</summary>
+    [EnumMember(Value = "float16")] Float16,
+
+    /// <summary>4-bit NormalFloat.</summary>
+    [EnumMember(Value = "nf4")] Nf4,
+}
+
+/// <summary>Type in which half-type weights are multiplied.</summary>
+public enum ProductType
+{
+    /// <summary>The weights' own type.</summary>
+    [EnumMember(Value = "native")] Native,
+
+    /// <summary>Weights are converted block by block; activations and products are fp32.</summary>
+    [EnumMember(Value = "float32")] Float32,
+}
+
+/// <summary>A fine-tuning method.</summary>
+public enum MethodName
+{
+    /// <summary>All weights train.</summary>
+    [EnumMember(Value = "full")] Full,
+
+    /// <summary>Low-rank adaptation.</summary>
+    [EnumMember(Value = "lora")] Lora,
+
+    /// <summary>Butterfly orthogonal fine-tuning.</summary>
+    [EnumMember(Value = "boft")] Boft,
+
+    /// <summary>LoRA with gradient-approximated initialisation.</summary>
+    [EnumMember(Value = "lora_ga")] LoraGa,
+
+    /// <summary>Unitary layers.</summary>
+    [EnumMember(Value = "urnn")] Urnn,
+
+    /// <summary>LoRA-GA and BOFT mixed by a local coefficient λ.</summary>
+    [EnumMember(Value = "hybrid")] Hybrid,
+}
+
+/// <summary>Format of a data file.</summary>
+public enum DataFormat
+{
+    /// <summary>Chat: <c>{"messages": [{"role", "content"}]}</c>, or ShareGPT's <c>conversations</c>.</summary>
+    [EnumMember(Value = "messages")] Messages,
+
+    /// <summary><c>instruction</c>, <c>input</c>, <c>output</c>.</summary>
+    [EnumMember(Value = "alpaca")] Alpaca,
+
+    /// <summary><c>prompt</c>, <c>completion</c>.</summary>
+    [EnumMember(Value = "completion")] Completion,
+
+    /// <summary><c>text</c>.</summary>
+    [EnumMember(Value = "text")] Text,
+
+    /// <summary><c>question</c>, <c>answer</c> as a chat.</summary>
+    [EnumMember(Value = "gsm8k")] Gsm8k,
+
+    /// <summary><c>input_ids</c>, <c>labels</c>, taken as they are.</summary>
+    [EnumMember(Value = "tokens")] Tokens,
+}
+
+/// <summary>What to do with a sample longer than <c>data.max_length</c>.</summary>
+public enum LongSamplePolicy
+{
+    /// <summary>Refuse the data set, naming the line.</summary>
+    [EnumMember(Value = "error")] Error,
+
+    /// <summary>Keep the first <c>max_length</c> tokens.</summary>
+    [EnumMember(Value = "truncate")] Truncate,
+
+    /// <summary>Leave the sample out; drops are counted and reported.</summary>
+    [EnumMember(Value = "drop")] Drop,
+}
+
+/// <summary>Which chat template renders conversations.</summary>
+public enum ChatTemplateName
+{
+    /// <summary>The one in tokenizer_config.json.</summary>
+    [EnumMember(Value = "model")] Model,
+
+    /// <summary>ChatML, without a default system prompt.</summary>
+    [EnumMember(Value = "chatml")] ChatMl,
+
+    /// <summary>Llama 3's plain form, without dates.</summary>
+    [EnumMember(Value = "llama3")] Llama3,
+}
+
+/// <summary>LoRA-GA initialisation.</summary>
+public enum LoraGaInitialization
+{
+    /// <summary>Official LoRA-GA ("ArB2r").</summary>
+    [EnumMember(Value = "stable")] Stable,
+
+    /// <summary>Eq. 8.</summary>
+    [EnumMember(Value = "paper")] Paper,
+
+    /// <summary>Plain LoRA's start.</summary>
+    [EnumMember(Value = "random")] Random,
+}
+
+/// <summary>How the base gradient of LoRA-GA is estimated.</summary>
+public enum GradientEstimate
+{
+    /// <summary>The whole gradient matrix.</summary>
+    [EnumMember(Value = "exact")] Exact,
+
+    /// <summary>A randomised sketch; the matrix is never formed.</summary>
+    [EnumMember(Value = "sketch")] Sketch,
+}
+
+/// <summary>Which side of the weight BOFT rotates.</summary>
+public enum BoftSide
+{
+    /// <summary>Inputs.</summary>
+    [EnumMember(Value = "input")] Input,
+
+    /// <summary>Outputs.</summary>
+    [EnumMember(Value = "output")] Output,
+}
+
+/// <summary>How BOFT keeps its blocks orthogonal.</summary>
+public enum BoftParameterization
+{
+    /// <summary>Cayley transform of a skew matrix.</summary>
+    [EnumMember(Value = "cayley")] Cayley,
+
+    /// <summary>Eq. 5-6: gradient step, then projection.</summary>
+    [EnumMember(Value = "projection")] Projection,
+}
+
+/// <summary>Kind of unitary layer.</summary>
+public enum UrnnKind
+{
+    /// <summary>Eq. 10.</summary>
+    [EnumMember(Value = "structured")] Structured,
+
+    /// <summary>Eq. 11-12.</summary>
+    [EnumMember(Value = "dense")] Dense,
+}
+
+/// <summary>Where the unitary map goes.</summary>
+public enum UrnnMode
+{
+    /// <summary>Before the frozen weight.</summary>
+    [EnumMember(Value = "compose")] Compose,
+
+    /// <summary>In place of a square weight (Alg. 1).</summary>
+    [EnumMember(Value = "replace")] Replace,
+}
+
+/// <summary>Which norms mix λ.</summary>
+public enum LambdaNorms
+{
+    /// <summary>Each norm divided by its own coefficient.</summary>
+    [EnumMember(Value = "unmixed")] Unmixed,
+
+    /// <summary>As they come (Alg. 2 to the letter).</summary>
+    [EnumMember(Value = "raw")] Raw,
+}
+
+/// <summary>Scope of one λ.</summary>
+public enum LambdaGranularity
+{
+    /// <summary>One per decoder layer.</summary>
+    [EnumMember(Value = "layer")] Layer,
+
+    /// <summary>One per adapted module.</summary>
+    [EnumMember(Value = "module")] Module,
+}
+
+/// <summary>Optimizer.</summary>
+public enum OptimizerName
+{
+    /// <summary>AdamW, decoupled weight decay.</summary>
+    [EnumMember(Value = "adamw")] AdamW,
+
+    /// <summary>Plain gradient descent.</summary>
+    [EnumMember(Value = "sgd")] Sgd,
+}
+
+/// <summary>Learning-rate schedule.</summary>
+public enum ScheduleName
+{
+    /// <summary>c = 1.</summary>
+    [EnumMember(Value = "constant")] Constant,
+
+    /// <summary>c = 1 − (s−1)/S.</summary>
+    [EnumMember(Value = "linear")] Linear,
+
+    /// <summary>c = ½(1 + cos(π(s−1)/S)).</summary>
+    [EnumMember(Value = "cosine")] Cosine,
+}
+
+/// <summary>When activations are recomputed in the backward pass.</summary>
+public enum RecomputePolicy
+{
+    /// <summary>Decided from memory when the run is created.</summary>
+    [EnumMember(Value = "auto")] Auto,
+
+    /// <summary>Only a layer's input is kept.</summary>
+    [EnumMember(Value = "always")] Always,
+
+    /// <summary>Everything the backward pass needs is kept.</summary>
+    [EnumMember(Value = "never")] Never,
+}
+
+/// <summary>How answers on held-out problems are judged.</summary>
+public enum EvaluationMetric
+{
+    /// <summary>The last number of the generated text equals the last number of the reference.</summary>
+    [EnumMember(Value = "last_number")] LastNumber,
+}

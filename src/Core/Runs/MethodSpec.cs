@@ -1,0 +1,128 @@
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>Section <c>method</c>.</summary>
+public sealed record MethodSpec
+{
+    /// <summary>The method.</summary>
+    public MethodName Name { get; init; } = MethodName.Hybrid;
+
+    /// <summary>Module suffixes that get an adapter; the single entry <c>all-linear</c> stands for every linear module of the decoder layers.</summary>
+    public IReadOnlyList<string> TargetModules { get; init; } = DefaultTargetModules;
+
+    /// <summary>LoRA options; also of LoRA-GA and Hybrid.</summary>
+    public LoraSpec Lora { get; init; } = new();
+
+    /// <summary>LoRA-GA options; also of Hybrid.</summary>
+    public LoraGaSpec LoraGa { get; init; } = new();
+
+    /// <summary>BOFT options; also of Hybrid.</summary>
+    public BoftSpec Boft { get; init; } = new();
+
+    /// <summary>uRNN options.</summary>
+    public UrnnSpec Urnn { get; init; } = new();
+
+    /// <summary>Mixing coefficient of Hybrid.</summary>
+    public LambdaSpec Lambda { get; init; } = new();
+
+    /// <summary>An adapter folder (ours or PEFT's) whose tensors replace initialisation.</summary>
+    public string? InitialAdapter { get; init; }
+
+    /// <summary>The seven projections of a Llama decoder layer.</summary>
+    public static readonly IReadOnlyList<string> DefaultTargetModules =
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+}
+
+/// <summary>Section <c>method.lora</c>.</summary>
+public sealed record LoraSpec
+{
+    /// <summary>Rank r.</summary>
+    public int Rank { get; init; } = 16;
+
+    /// <summary>α; the scale is α/r (α/√r with rsLoRA).</summary>
+    public double Alpha { get; init; } = 32;
+
+    /// <summary>Dropout probability on the low-rank path's input.</summary>
+    public double Dropout { get; init; }
+
+    /// <summary>Rank-stabilised scale α/√r.</summary>
+    public bool Rslora { get; init; }
+
+    /// <summary>Weight-decomposed LoRA.</summary>
+    public bool Dora { get; init; }
+
+    /// <summary>Bound c of Eq. 2, ‖ΔW‖ ≤ c‖W0‖; null: none.</summary>
+    public double? MaxDeltaRatio { get; init; }
+}
+
+/// <summary>Section <c>method.lora_ga</c>.</summary>
+public sealed record LoraGaSpec
+{
+    /// <summary>Initialisation.</summary>
+    public LoraGaInitialization Initialization { get; init; } = LoraGaInitialization.Stable;
+
+    /// <summary>Samples of the gradient estimate.</summary>
+    public int GradientSamples { get; init; } = 64;
+
+    /// <summary>How the gradient is estimated.</summary>
+    public GradientEstimate GradientEstimate { get; init; }
+
+    /// <summary>γ of the stable initialisation.</summary>
+    public double Gamma { get; init; } = 16;
+}
+
+/// <summary>Section <c>method.boft</c>.</summary>
+public sealed record BoftSpec
+{
+    /// <summary>Block size b.</summary>
+    public int BlockSize { get; init; } = 8;
+
+    /// <summary>Number of butterfly factors m.</summary>
+    public int ButterflyFactors { get; init; } = 3;
+
+    /// <summary>Side; Hybrid is always output side.</summary>
+    public BoftSide Side { get; init; }
+
+    /// <summary>Parameterisation.</summary>
+    public BoftParameterization Parameterization { get; init; }
+
+    /// <summary>η of the Cayley transform.</summary>
+    public double Eta { get; init; } = 1.0;
+}
+
+/// <summary>Section <c>method.urnn</c>.</summary>
+public sealed record UrnnSpec
+{
+    /// <summary>Kind.</summary>
+    public UrnnKind Kind { get; init; }
+
+    /// <summary>Mode.</summary>
+    public UrnnMode Mode { get; init; }
+
+    /// <summary>Block size of the dense kind.</summary>
+    public int BlockSize { get; init; } = 8;
+}
+
+/// <summary>Section <c>method.lambda</c>.</summary>
+public sealed record LambdaSpec
+{
+    /// <summary>Which norms.</summary>
+    public LambdaNorms Norms { get; init; }
+
+    /// <summary>One λ per what.</summary>
+    public LambdaGranularity Granularity { get; init; }
+
+    /// <summary><c>gradients</c> or a number: λ before the first step.</summary>
+    public string Initial { get; init; } = "gradients";
+
+    /// <summary>Weight of the former λ.</summary>
+    public double Ema { get; init; }
+
+    /// <summary>Lower bound.</summary>
+    public double Min { get; init; } = 0.01;
+
+    /// <summary>Upper bound.</summary>
+    public double Max { get; init; } = 0.99;
+
+    /// <summary>A constant λ; null: computed.</summary>
+    public double? Fixed { get; init; }
+}

@@ -1,0 +1,64 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Shards;
+
+/// <summary>
+/// Version t of a layer: everything step t+1 reads except base weights, data and run file. All tensors are flat fp32 on the shard's device,
+/// allocated once and reused (a silo holds two versions of each layer). Owned by the silo's agent, used on the device thread only.
+/// </summary>
+public sealed class LayerVersion : IDisposable
+{
+    /// <summary>Allocates the buffers of a version of <paramref name="layout"/>; contents are zero.</summary>
+    public LayerVersion(ParameterLayout layout, Device device)
+    {
+        Layout = layout;
+        using var scope = NewDisposeScope();
+        Parameters = zeros(layout.Size, float32, device).DetachFromDisposeScope();
+        FirstMoment = zeros(layout.OptimizerSize, float32, device).DetachFromDisposeScope();
+        SecondMoment = zeros(layout.OptimizerSize, float32, device).DetachFromDisposeScope();
+        Constants = zeros(layout.ConstantSize, float32, device).DetachFromDisposeScope();
+        Lambda = new double[layout.LambdaCount];
+    }
+
+    /// <summary>Layout of the flat buffers.</summary>
+    public ParameterLayout Layout { get; }
+
+    /// <summary>The step after which this version holds; 0: initial.</summary>
+    public int Step { get; set; } = -1;
+
+    /// <summary>Trainable parameters, <c>[Layout.Size]</c>.</summary>
+    public Tensor Parameters { get; }
+
+    /// <summary>AdamW's first moment, <c>[Layout.OptimizerSize]</c> (empty for sgd).</summary>
+    public Tensor FirstMoment { get; }
+
+    /// <summary>AdamW's second moment, <c>[Layout.OptimizerSize]</c>.</summary>
+    public Tensor SecondMoment { get; }
+
+    /// <summary>Frozen method state (A0, B0, θ0 …), <c>[Layout.ConstantSize]</c>.</summary>
+    public Tensor Constants { get; }
+
+    /// <summary>λ used by the next step's forward pass; one per layer or per module, empty without λ.</summary>
+    public double[] Lambda { get; }
+
+    /// <summary>Tensors derived from this version for computing (casts, composed rotations); made by the shard on first use, dropped when the version is overwritten.</summary>
+    internal IDisposable? Derived { get; set; }
+
+    /// <summary>Forgets derived tensors; to be called after the buffers were written.</summary>
+    public void Invalidate()
+    {
+        Derived?.Dispose();
+        Derived = null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Invalidate();
+        Parameters.Dispose();
+        FirstMoment.Dispose();
+        SecondMoment.Dispose();
+        Constants.Dispose();
+    }
+}

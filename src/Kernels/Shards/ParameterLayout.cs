@@ -1,0 +1,47 @@
+namespace Peft.Orleans.Kernels.Shards;
+
+/// <summary>A tensor's place in a flat buffer.</summary>
+/// <param name="Name">Name in the adapter file (or the Hugging Face parameter name for full fine-tuning).</param>
+/// <param name="Shape">Shape.</param>
+/// <param name="Offset">First element; a multiple of 16, so that every view is 64-byte aligned.</param>
+/// <param name="Group">Which learning rate applies.</param>
+public sealed record ParameterSlot(string Name, long[] Shape, long Offset, ParameterGroup Group = ParameterGroup.Default)
+{
+    /// <summary>Number of elements.</summary>
+    public long Count => Shape.Aggregate(1L, static (a, b) => a * b);
+
+    /// <summary>Whether weight decay applies: two or more dimensions as stored.</summary>
+    public bool Decays => Shape.Length >= 2;
+}
+
+/// <summary>Parameter groups with their own learning rate.</summary>
+public enum ParameterGroup
+{
+    /// <summary><c>training.optimizer.learning_rate</c>.</summary>
+    Default,
+
+    /// <summary><c>training.optimizer.boft_learning_rate</c>.</summary>
+    Rotation,
+}
+
+/// <summary>Where each tensor of a layer's version lies in its flat buffers.</summary>
+public sealed record ParameterLayout
+{
+    /// <summary>Trainable tensors in buffer order.</summary>
+    public required IReadOnlyList<ParameterSlot> Trainable { get; init; }
+
+    /// <summary>Frozen method state in buffer order.</summary>
+    public IReadOnlyList<ParameterSlot> Constants { get; init; } = [];
+
+    /// <summary>Elements of the trainable buffer, padding included.</summary>
+    public required long Size { get; init; }
+
+    /// <summary>Elements of each optimizer moment: <see cref="Size"/> with AdamW, else 0.</summary>
+    public required long OptimizerSize { get; init; }
+
+    /// <summary>Elements of the buffer of constants.</summary>
+    public long ConstantSize { get; init; }
+
+    /// <summary>Number of λ values.</summary>
+    public int LambdaCount { get; init; }
+}
