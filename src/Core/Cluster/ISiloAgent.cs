@@ -1,0 +1,80 @@
+using Orleans.Services;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Core.Cluster;
+
+/// <summary>The agent of one silo: owns the device thread and the store, carries out the protocol's phases. Addressed by silo.</summary>
+[Alias("Peft.Orleans.ISiloAgent")]
+public interface ISiloAgent : IGrainService
+{
+    /// <summary>Refuse everything below <paramref name="generation"/>; answers with the inventory.</summary>
+    [Alias("Fence")]
+    Task<FenceReply> Fence(string runId, Generation generation);
+
+    /// <summary>Take seats and get the target version.</summary>
+    [Alias("Start"), ResponseTimeout("01:00:00")]
+    Task<AgentReply> Start(StartMessage message);
+
+    /// <summary>Compute version 0 for every seat that lacks it.</summary>
+    [Alias("Initialize"), ResponseTimeout("01:00:00")]
+    Task<AgentReply> Initialize(string runId, Generation generation);
+
+    /// <summary>Measure the reduced gradients of a step; changes nothing.</summary>
+    [Alias("Prepare"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> Prepare(string runId, Generation generation, int step);
+
+    /// <summary>Take the optimizer step.</summary>
+    [Alias("Apply"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> Apply(ApplyMessage message);
+
+    /// <summary>Send a version of a layer to another silo's data plane.</summary>
+    [Alias("Send"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> Send(string runId, Generation generation, int layer, int version, PlannedSilo target);
+
+    /// <summary>Write the version's files (one per active layer) into a folder.</summary>
+    [Alias("WriteSnapshot"), ResponseTimeout("01:00:00")]
+    Task<AgentReply> WriteSnapshot(string runId, Generation generation, int version, string folder);
+
+    /// <summary>Write the adapter's tensors of a version (method full: the weights), one file per active layer, into a folder.</summary>
+    [Alias("WriteAdapter"), ResponseTimeout("01:00:00")]
+    Task<AgentReply> WriteAdapter(string runId, Generation generation, int version, string folder);
+
+    /// <summary>Drop all state of a run.</summary>
+    [Alias("End")]
+    Task End(string runId, Generation generation);
+
+    /// <summary>Describe the silo.</summary>
+    [Alias("Describe")]
+    Task<AgentReport> Describe();
+}
+
+/// <summary>Microbatches of a run: (step, index) → token ids and labels, the same on every call; key: run id.</summary>
+[Alias("Peft.Orleans.IDatasetGrain")]
+public interface IDatasetGrain : IGrainWithStringKey
+{
+    /// <summary>Loads the data sets of a run file; idempotent.</summary>
+    [Alias("Open"), ResponseTimeout("00:30:00")]
+    Task<DatasetSummary> Open(string runYaml);
+
+    /// <summary>All microbatches of a step.</summary>
+    [Alias("GetStep")]
+    Task<Batches.Microbatch[]> GetStep(int step);
+
+    /// <summary>Sample i of the run's own order, alone.</summary>
+    [Alias("GetSample")]
+    Task<Batches.Microbatch> GetSample(int index);
+
+    /// <summary>The validation set.</summary>
+    [Alias("GetValidation")]
+    Task<Batches.Microbatch[]> GetValidation();
+}
+
+/// <summary>What a data set holds.</summary>
+/// <param name="Steps">Steps of the run.</param>
+/// <param name="Samples">Training samples.</param>
+/// <param name="Dropped">Samples dropped for their length.</param>
+/// <param name="ValidationBatches">Validation microbatches.</param>
+/// <param name="Sha256">Hash of the training file.</param>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.DatasetSummary")]
+public sealed record DatasetSummary(int Steps, int Samples, int Dropped, int ValidationBatches, string Sha256);
