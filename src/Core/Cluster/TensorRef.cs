@@ -6,6 +6,7 @@ namespace Peft.Orleans.Core.Cluster;
 /// </summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.TensorRef")]
+#pragma warning disable CA1051 // a field, because only a field can be left out of serialisation
 public sealed class TensorRef
 {
     /// <summary>Transfer id, unique for its sender.</summary>
@@ -15,5 +16,6 @@ public sealed class TensorRef
     [Id(1)] public required long Transfer { get; init; }
 
     /// <summary>The tensor, where sender and receiver share the process. Never serialised.</summary>
-    public object? Local { get; init; }
+    [NonSerialized]
+    public object? Local;
 }
