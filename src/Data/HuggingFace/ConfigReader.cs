@@ -1,0 +1,107 @@
+using System.Text.Json;
+using Peft.Orleans.Core;
+
+namespace Peft.Orleans.Data.HuggingFace;
+
+/// <summary>Typed access to a Hugging Face JSON file; errors name the file and the key.</summary>
+internal sealed class ConfigReader
+{
+    private readonly string prefix;
+    private readonly JsonElement root;
+
+    private ConfigReader(string file, string prefix, JsonElement root)
+    {
+        File = file;
+        this.prefix = prefix;
+        this.root = root;
+    }
+
+    public string File { get; }
+
+    public static ConfigReader Read(string path, string remedy)
+    {
+        if (!System.IO.File.Exists(path)) throw new PeftException($"{path}: file not found; {remedy}");
+        try
+        {
+            using var document = JsonDocument.Parse(System.IO.File.ReadAllBytes(path));
+            if (document.RootElement.ValueKind != JsonValueKind.Object) throw new PeftException($"{path}: not a JSON object");
+            return new ConfigReader(path, "", document.RootElement.Clone());
+        }
+        catch (JsonException error)
+        {
+            throw new PeftException($"{path}: invalid JSON: {error.Message}", error);
+        }
+    }
+
+    public bool Has(string key) => TryGet(key, out _);
+
+    public ConfigReader? Section(string key)
+    {
+        if (!TryGet(key, out var value)) return null;
+        if (value.ValueKind != JsonValueKind.Object) throw Wrong(key, value, "an object");
+        return new ConfigReader(File, $"{prefix}{key}.", value);
+    }
+
+    public string? Text(string key)
+    {
+        if (!TryGet(key, out var value)) return null;
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(key, value, "a string");
+    }
+
+    public IReadOnlyList<string> Texts(string key)
+    {
+        if (!TryGet(key, out var value)) return [];
+        if (value.ValueKind != JsonValueKind.Array) throw Wrong(key, value, "a list of strings");
+        return [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString()! : throw Wrong(key, value, "a list of strings"))];
+    }
+
+    public bool Flag(string key, bool absent)
+    {
+        if (!TryGet(key, out var value)) return absent;
+        return value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Wrong(key, value, "true or false"),
+        };
+    }
+
+    public double Number(string key, double? absent = null)
+    {
+        if (!TryGet(key, out var value)) return absent ?? throw Missing(key);
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number)
+            ? number
+            : throw Wrong(key, value, "a number");
+    }
+
+    public int? OptionalInteger(string key)
+    {
+        if (!TryGet(key, out var value)) return null;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw Wrong(key, value, "an integer");
+    }
+
+    public int PositiveInteger(string key, int? absent = null)
+    {
+        var number = OptionalInteger(key) ?? absent ?? throw Missing(key);
+        return number > 0 ? number : throw new PeftException($"{File}: {prefix}{key} is {number}; it must be positive");
+    }
+
+    public int[] Integers(string key)
+    {
+        if (!TryGet(key, out var value)) return [];
+        if (value.ValueKind != JsonValueKind.Array) return [OptionalInteger(key)!.Value];
+        return [.. value.EnumerateArray().Select(item =>
+            item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var number) ? number : throw Wrong(key, value, "integers"))];
+    }
+
+    private bool TryGet(string key, out JsonElement value) =>
+        root.TryGetProperty(key, out value) && value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined);
+
+    private PeftException Missing(string key) => new($"{File}: the key {prefix}{key} is missing");
+
+    private PeftException Wrong(string key, JsonElement value, string expected)
+    {
+        var found = value.GetRawText();
+        return new PeftException($"{File}: {prefix}{key} is {(found.Length > 60 ? found[..60] + "…" : found)}; expected {expected}");
+    }
+}

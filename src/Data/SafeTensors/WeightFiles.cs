@@ -1,0 +1,108 @@
+using System.Text.Json;
+using Peft.Orleans.Core;
+
+namespace Peft.Orleans.Data.SafeTensors;
+
+/// <summary>
+/// The weights of a Hugging Face folder: <c>model.safetensors</c>, or the shards of <c>model.safetensors.index.json</c>. Headers of
+/// shards are read when a tensor in them is asked for, so a silo opens only the files its layers need. Safe to use from several threads.
+/// </summary>
+public sealed class WeightFiles
+{
+    private const string SingleFile = "model.safetensors";
+    private const string IndexFile = "model.safetensors.index.json";
+
+    private readonly Dictionary<string, string> files;
+    private readonly Dictionary<string, SafeTensorsHeader> headers = new(StringComparer.Ordinal);
+    private readonly Lock gate = new();
+
+    private WeightFiles(string folder, Dictionary<string, string> files)
+    {
+        Folder = folder;
+        this.files = files;
+    }
+
+    /// <summary>The folder.</summary>
+    public string Folder { get; }
+
+    /// <summary>Names of all tensors.</summary>
+    public IReadOnlyCollection<string> Names => files.Keys;
+
+    /// <summary>Opens a folder: reads the index, or the single file's header.</summary>
+    /// <exception cref="PeftException">There are no weights, or the index is malformed.</exception>
+    public static WeightFiles Open(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new PeftException($"{folder}: folder not found; model.path names a Hugging Face folder");
+        var index = Path.Combine(folder, IndexFile);
+        if (File.Exists(index)) return new WeightFiles(folder, ReadIndex(index));
+        var single = Path.Combine(folder, SingleFile);
+        if (!File.Exists(single))
+            throw new PeftException($"{folder}: neither {SingleFile} nor {IndexFile} is there; weights in other formats must be converted to safetensors first");
+        var header = SafeTensorsHeader.Read(single);
+        var weights = new WeightFiles(folder, header.Entries.Keys.ToDictionary(static name => name, static _ => SingleFile, StringComparer.Ordinal));
+        weights.headers[SingleFile] = header;
+        return weights;
+    }
+
+    /// <summary>Whether a folder holds weights that <see cref="Open"/> can open.</summary>
+    public static bool Exist(string folder) =>
+        File.Exists(Path.Combine(folder, IndexFile)) || File.Exists(Path.Combine(folder, SingleFile));
+
+    /// <summary>Finds a tensor; reads the header of its file at the first such question.</summary>
+    /// <param name="tensor">Hugging Face name.</param>
+    /// <param name="path">The file that holds it.</param>
+    /// <param name="entry">Where it lies in that file.</param>
+    /// <returns>False if the model has no such tensor.</returns>
+    /// <exception cref="PeftException">The index names a file that is absent or does not hold the tensor.</exception>
+    public bool TryFind(string tensor, out string path, out SafeTensorsEntry entry)
+    {
+        path = "";
+        entry = null!;
+        if (!files.TryGetValue(tensor, out var file)) return false;
+        var header = Header(file, tensor);
+        if (!header.Entries.TryGetValue(tensor, out var found))
+            throw new PeftException($"{header.Path}: tensor '{tensor}' is not in this file, although {IndexFile} says so; fetch the model again");
+        path = header.Path;
+        entry = found;
+        return true;
+    }
+
+    private SafeTensorsHeader Header(string file, string tensor)
+    {
+        lock (gate)
+        {
+            if (headers.TryGetValue(file, out var header)) return header;
+            var path = Path.Combine(Folder, file);
+            if (!File.Exists(path))
+                throw new PeftException($"{path}: file not found, although {IndexFile} names it for tensor '{tensor}'; fetch the missing shard");
+            return headers[file] = SafeTensorsHeader.Read(path);
+        }
+    }
+
+    private static Dictionary<string, string> ReadIndex(string path)
+    {
+        var files = new Dictionary<string, string>(StringComparer.Ordinal);
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (document.RootElement.ValueKind != JsonValueKind.Object
+                || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+                throw new PeftException($"{path}: there is no object 'weight_map'");
+            foreach (var item in map.EnumerateObject())
+            {
+                var file = item.Value.ValueKind == JsonValueKind.String ? item.Value.GetString()! : "";
+                // A shard lies beside its index; anything else would let a model folder reach out of itself.
+                if (file.Length == 0 || file != Path.GetFileName(file) || file is "." or "..")
+                    throw new PeftException($"{path}: weight_map['{item.Name}'] is {item.Value.GetRawText()}, which is no file name");
+                files[item.Name] = file;
+            }
+        }
+        catch (JsonException error)
+        {
+            throw new PeftException($"{path}: invalid JSON: {error.Message}", error);
+        }
+
+        if (files.Count == 0) throw new PeftException($"{path}: weight_map is empty");
+        return files;
+    }
+}
