@@ -1,9 +1,11 @@
+using System.Runtime.CompilerServices;
+
 namespace Peft.Orleans.Tests;
 
 /// <summary>Reference data beside the repository, in <c>../shared</c>; a bare clone does not have it, and says so test by test.</summary>
 public static class SharedFolder
 {
-    /// <summary>The path of a file or folder of the reference data; skips the test where it is absent (fails with PEFT_REQUIRE_SHARED=1).</summary>
+    /// <summary>The path of a file or folder of the reference data; skips the test where it is absent (fails with PEFT_REQUIRE_SHARED=1); PEFT_SHARED may name the folder.</summary>
     public static string Require(string relative)
     {
         var path = Find(relative);
@@ -25,10 +27,10 @@ public static class SharedFolder
         return File.Exists(path) || Directory.Exists(path) ? path : null;
     }
 
-    private static string FindRoot()
+    private static string FindRoot([CallerFilePath] string source = "")
     {
-        // Artifacts may be built outside the tree; the working directory is the second place to start from.
-        foreach (var start in new[] { AppContext.BaseDirectory, Directory.GetCurrentDirectory() })
+        // Artifacts may be built outside the tree; then this source file is where to start from.
+        foreach (var start in new[] { AppContext.BaseDirectory, Path.GetDirectoryName(source) ?? "" }.Where(Directory.Exists))
         {
             for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
             {
