@@ -1,0 +1,84 @@
+using Peft.Orleans.Core;
+using Tokenizers.DotNet;
+
+namespace Peft.Orleans.Data.Tokenizers;
+
+/// <summary>A <c>tokenizer.json</c> on Hugging Face's own (Rust) library; special tokens are added and skipped here, because the binding leaves no choice.</summary>
+internal sealed class HuggingFaceTokenizer : ITextTokenizer
+{
+    private readonly Tokenizer native;
+    private readonly TokenizerJson json;
+
+    private HuggingFaceTokenizer(Tokenizer native, TokenizerJson json)
+    {
+        this.native = native;
+        this.json = json;
+    }
+
+    /// <inheritdoc/>
+    public int VocabularySize => json.VocabularySize;
+
+    /// <inheritdoc/>
+    public int? BosId => json.BosId;
+
+    /// <inheritdoc/>
+    public int? EosId => json.EosId;
+
+    public static HuggingFaceTokenizer Load(string path, TokenizerJson json, TokenizerConfig config)
+    {
+        // A name without an id means that files of two tokenizers were mixed.
+        if (config.EosToken is { } eos && json.EosId is null)
+            throw new PeftException($"{path}: the eos_token '{eos}' of tokenizer_config.json is not in the vocabulary; the files do not belong together");
+        // The library reads files only.
+        var temporary = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        try
+        {
+            File.WriteAllBytes(temporary, json.Prepared);
+            return new HuggingFaceTokenizer(new Tokenizer(temporary), json);
+        }
+        catch (TokenizerException error)
+        {
+            throw new PeftException($"{path}: not a valid tokenizer: {error.Message}", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new PeftException($"{temporary}: cannot be written: {error.Message}; TMPDIR names another folder", error);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    /// <inheritdoc/>
+    public int[] Encode(string text, bool addSpecialTokens)
+    {
+        var ids = text.Length == 0 ? [] : native.Encode(text);
+        var prefix = addSpecialTokens ? json.Prefix : [];
+        var suffix = addSpecialTokens ? json.Suffix : [];
+        var result = new int[prefix.Length + ids.Length + suffix.Length];
+        prefix.CopyTo(result, 0);
+        for (var i = 0; i < ids.Length; i++) result[prefix.Length + i] = (int)ids[i];
+        suffix.CopyTo(result, prefix.Length + ids.Length);
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public int[] EncodeWithSpecials(string text) => Encode(text, addSpecialTokens: false);
+
+    /// <inheritdoc/>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
+    {
+        var kept = new List<uint>(ids.Length);
+        foreach (var id in ids)
+        {
+            // Ids beyond the vocabulary occur: models are padded to round sizes.
+            if (id >= 0 && id < VocabularySize && !(skipSpecialTokens && json.SpecialIds.Contains(id))) kept.Add((uint)id);
+        }
+
+        return kept.Count == 0 ? "" : native.Decode([.. kept]);
+    }
+
+    /// <inheritdoc/>
+    public int? SpecialId(string token) => json.AddedTokens.TryGetValue(token, out var id) ? id : null;
+}

@@ -1,0 +1,202 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Peft.Orleans.Core;
+
+namespace Peft.Orleans.Data.Tokenizers;
+
+/// <summary>
+/// A <c>tokenizer.json</c> prepared for the native library, which always adds special tokens when it encodes and always skips them when
+/// it decodes: the copy has no post-processor and no token marked special, so that both are decided here.
+/// </summary>
+internal sealed class TokenizerJson
+{
+    private TokenizerJson()
+    {
+    }
+
+    /// <summary>The prepared copy.</summary>
+    public required byte[] Prepared { get; init; }
+
+    /// <summary>Largest id plus one.</summary>
+    public required int VocabularySize { get; init; }
+
+    /// <summary>Added tokens by text.</summary>
+    public required IReadOnlyDictionary<string, int> AddedTokens { get; init; }
+
+    /// <summary>Ids of tokens marked special.</summary>
+    public required IReadOnlySet<int> SpecialIds { get; init; }
+
+    /// <summary>Ids of the BOS and EOS tokens named by the configuration.</summary>
+    public required int? BosId { get; init; }
+
+    /// <inheritdoc cref="BosId"/>
+    public required int? EosId { get; init; }
+
+    /// <summary>Ids the post-processor puts before a text.</summary>
+    public required int[] Prefix { get; init; }
+
+    /// <summary>Ids the post-processor puts after a text.</summary>
+    public required int[] Suffix { get; init; }
+
+    public static TokenizerJson Parse(string path, byte[] json, TokenizerConfig config)
+    {
+        try
+        {
+            return Parse(json, config);
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
+        {
+            throw new PeftException($"{path}: not a tokenizer this version understands: {error.Message}", error);
+        }
+    }
+
+    private static TokenizerJson Parse(byte[] json, TokenizerConfig config)
+    {
+        if (json.AsSpan().StartsWith(Encoding.UTF8.Preamble)) json = json[3..];
+        var reader = new Utf8JsonReader(json);
+        var names = new[] { config.BosToken, config.EosToken };
+        var ids = new int?[names.Length];
+        var largest = -1;
+        (int Start, int End) postProcessor = default, addedTokens = default;
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("it is not a JSON object");
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("post_processor"u8)) postProcessor = Span(ref reader);
+            else if (reader.ValueTextEquals("added_tokens"u8)) addedTokens = Span(ref reader);
+            else if (reader.ValueTextEquals("model"u8)) largest = ReadModel(ref reader, names, ids);
+            else Span(ref reader);
+        }
+
+        if (largest < 0) throw new FormatException("there is no model.vocab");
+        var added = new Dictionary<string, int>(StringComparer.Ordinal);
+        var special = new HashSet<int>();
+        var unmarked = "[]"u8.ToArray();
+        if (addedTokens.End > 0)
+        {
+            var array = JsonNode.Parse(json.AsSpan(addedTokens.Start, addedTokens.End - addedTokens.Start)) as JsonArray ?? [];
+            foreach (var token in array.OfType<JsonObject>())
+            {
+                var id = (int)token["id"]!;
+                added[(string)token["content"]!] = id;
+                largest = Math.Max(largest, id);
+                if (token["special"] is JsonValue mark && (bool)mark) special.Add(id);
+                token["special"] = false;
+            }
+
+            unmarked = Encoding.UTF8.GetBytes(array.ToJsonString());
+        }
+
+        for (var i = 0; i < names.Length; i++)
+        {
+            if (names[i] is { } name && added.TryGetValue(name, out var id)) ids[i] = id;
+        }
+
+        var (prefix, suffix) = postProcessor.End > 0
+            ? ReadTemplate(JsonNode.Parse(json.AsSpan(postProcessor.Start, postProcessor.End - postProcessor.Start)))
+            : ([], []);
+        return new TokenizerJson
+        {
+            Prepared = Splice(json, (postProcessor, "null"u8.ToArray()), (addedTokens, unmarked)),
+            VocabularySize = largest + 1,
+            AddedTokens = added,
+            SpecialIds = special,
+            BosId = ids[0],
+            EosId = ids[1],
+            Prefix = WithFlag(prefix, config.AddBosToken, ids[0]),
+            Suffix = WithFlag(suffix, config.AddEosToken, ids[1]),
+        };
+    }
+
+    // tokenizer_config.json's add_bos_token and add_eos_token overrule the post-processor.
+    private static int[] WithFlag(int[] template, bool? add, int? id) => add switch
+    {
+        true when id is { } token && !template.Contains(token) => [.. template, token],
+        false => [.. template.Where(token => token != id)],
+        _ => template,
+    };
+
+    private static (int Start, int End) Span(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return (start, (int)reader.BytesConsumed);
+    }
+
+    private static int ReadModel(ref Utf8JsonReader reader, string?[] names, int?[] ids)
+    {
+        var largest = -1;
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("model is not an object");
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (!reader.ValueTextEquals("vocab"u8))
+            {
+                Span(ref reader);
+                continue;
+            }
+
+            reader.Read();
+            if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("model.vocab is not an object of token: id (supported: BPE and WordLevel models)");
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                var wanted = -1;
+                for (var i = 0; i < names.Length && wanted < 0; i++)
+                {
+                    if (names[i] is { } name && reader.ValueTextEquals(name)) wanted = i;
+                }
+
+                reader.Read();
+                var id = reader.GetInt32();
+                if (id < 0) throw new FormatException($"model.vocab contains the id {id}");
+                largest = Math.Max(largest, id);
+                if (wanted < 0) continue;
+                for (var i = 0; i < names.Length; i++)
+                {
+                    if (names[i] == names[wanted]) ids[i] = id;
+                }
+            }
+        }
+
+        return largest;
+    }
+
+    private static (int[] Prefix, int[] Suffix) ReadTemplate(JsonNode? node)
+    {
+        if (node is null) return ([], []);
+        switch ((string?)node["type"])
+        {
+            case "ByteLevel":
+                return ([], []);
+            case "Sequence":
+                var parts = node["processors"]!.AsArray().Select(ReadTemplate).ToArray();
+                return ([.. parts.Reverse().SelectMany(static part => part.Prefix)], [.. parts.SelectMany(static part => part.Suffix)]);
+            case "TemplateProcessing":
+                var single = node["single"]!.AsArray();
+                var text = single.TakeWhile(static item => item!["Sequence"] is null).Count();
+                return (Ids(node, single.Take(text)), Ids(node, single.Skip(text + 1)));
+            case var type:
+                throw new FormatException($"post_processor {type} is not supported (supported: TemplateProcessing, ByteLevel, Sequence)");
+        }
+    }
+
+    private static int[] Ids(JsonNode template, IEnumerable<JsonNode?> items) =>
+        [.. items.SelectMany(item => template["special_tokens"]![(string)item!["SpecialToken"]!["id"]!]!["ids"]!.AsArray().Select(static id => (int)id!))];
+
+    private static byte[] Splice(byte[] json, params ((int Start, int End) Span, byte[] Text)[] changes)
+    {
+        using var result = new MemoryStream(json.Length + 1024);
+        var at = 0;
+        foreach (var ((start, end), text) in changes.Where(static change => change.Span.End > 0).OrderBy(static change => change.Span.Start))
+        {
+            result.Write(json, at, start - at);
+            result.Write(text);
+            at = end;
+        }
+
+        result.Write(json, at, json.Length - at);
+        return result.ToArray();
+    }
+}
