@@ -1,0 +1,35 @@
+namespace Peft.Orleans.Core.Metrics;
+
+/// <summary>Names of the exported metrics (OpenTelemetry; Prometheus turns dots into underscores).</summary>
+public static class MetricNames
+{
+    /// <summary>Meter.</summary>
+    public const string Meter = "Peft.Orleans";
+
+    /// <summary>Training loss.</summary>
+    public const string Loss = "peft.loss";
+
+    /// <summary>Learning rate.</summary>
+    public const string LearningRate = "peft.learning_rate";
+
+    /// <summary>Gradient norm before clipping.</summary>
+    public const string GradientNorm = "peft.gradient_norm";
+
+    /// <summary>λ per layer.</summary>
+    public const string Lambda = "peft.lambda";
+
+    /// <summary>Committed steps.</summary>
+    public const string Steps = "peft.steps";
+
+    /// <summary>Trained tokens.</summary>
+    public const string Tokens = "peft.tokens";
+
+    /// <summary>Step time.</summary>
+    public const string StepSeconds = "peft.step.duration";
+
+    /// <summary>Generation.</summary>
+    public const string Generation = "peft.generation";
+
+    /// <summary>Silos with an active seat.</summary>
+    public const string Silos = "peft.silos";
+}

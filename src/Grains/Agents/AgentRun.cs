@@ -1,0 +1,56 @@
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Grains.Agents;
+
+/// <summary>
+/// What a silo holds of one run. The protocol state is guarded by <see cref="Sync"/>; layers are touched on the device thread only.
+/// </summary>
+internal sealed class AgentRun(string runId, string silo)
+{
+    private CancellationTokenSource generationEnded = new();
+
+    internal object Sync { get; } = new();
+
+    internal string RunId => runId;
+
+    internal AgentProtocol Protocol { get; } = new(silo);
+
+    internal RunDefinition? Definition { get; set; }
+
+    internal RunSpec? Spec { get; set; }
+
+    internal Dictionary<int, SeatedLayer> Layers { get; } = [];
+
+    /// <summary>Records of the versions held, by step.</summary>
+    internal SortedDictionary<int, string> Records { get; } = [];
+
+    /// <summary>Serialises Start, Initialize and Apply, which may each arrive twice.</summary>
+    internal SemaphoreSlim Phase { get; } = new(1, 1);
+
+    /// <summary>Cancelled when the generation in force is superseded.</summary>
+    internal CancellationToken GenerationToken => generationEnded.Token;
+
+    /// <summary>Cancels all waiting of lower generations.</summary>
+    internal void EndGeneration()
+    {
+        var ended = generationEnded;
+        generationEnded = new CancellationTokenSource();
+        ended.Cancel();
+    }
+
+    /// <summary>Asks the protocol under the lock.</summary>
+    internal AgentDecision Decide(Func<AgentProtocol, AgentDecision> question)
+    {
+        lock (Sync) return question(Protocol);
+    }
+
+    /// <summary>Throws unless the protocol allows it.</summary>
+    /// <exception cref="StaleGenerationException">Refused.</exception>
+    internal void Require(Func<AgentProtocol, AgentDecision> question)
+    {
+        var decision = Decide(question);
+        if (!decision.Accepted) throw new StaleGenerationException(decision.Reason);
+    }
+}

@@ -1,0 +1,44 @@
+using System.Collections.Concurrent;
+using Peft.Orleans.Grains.DataPlane;
+using Peft.Orleans.Kernels.Torch;
+
+namespace Peft.Orleans.Grains.Agents;
+
+/// <summary>What a silo knows of itself before it joins.</summary>
+/// <param name="Name">Silo name.</param>
+/// <param name="Threads">Compute threads.</param>
+/// <param name="MetricsUrl">URL of /metrics.</param>
+public sealed record SiloIdentity(string Name, int Threads, string MetricsUrl);
+
+/// <summary>Everything a silo owns: the device thread, the data plane, the runs. One per process; outlives every grain.</summary>
+public sealed class AgentStore(SiloIdentity identity, ITensorTransport transport, DeviceThread device)
+{
+    private readonly ConcurrentDictionary<string, AgentRun> runs = new();
+
+    /// <summary>Identity.</summary>
+    public SiloIdentity Identity => identity;
+
+    /// <summary>Data plane.</summary>
+    public ITensorTransport Transport => transport;
+
+    /// <summary>Device thread.</summary>
+    public DeviceThread Device => device;
+
+    /// <summary>Ids of the runs this silo knows.</summary>
+    public IReadOnlyCollection<string> RunIds => [.. runs.Keys];
+
+    /// <summary>Ids of the runs that train here.</summary>
+    public IReadOnlyCollection<string> TrainingRuns => [.. runs.Values.Where(static run => run.Definition is { Training: true }).Select(static run => run.RunId)];
+
+    internal IReadOnlyCollection<AgentRun> Runs => [.. runs.Values];
+
+    internal AgentRun Run(string runId) => runs.GetOrAdd(runId, static (id, silo) => new AgentRun(id, silo), identity.Name);
+
+    internal AgentRun? Find(string runId) => runs.GetValueOrDefault(runId);
+
+    internal void Forget(string runId)
+    {
+        runs.TryRemove(runId, out _);
+        transport.Forget(runId);
+    }
+}

@@ -1,0 +1,108 @@
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Kernels.Shards;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Grains.Agents;
+
+/// <summary>One layer of a run on this silo: base weights, two version buffers, the gradient tree of the step under way. Device thread only.</summary>
+internal sealed class SeatedLayer : IDisposable
+{
+    private readonly Dictionary<int, LayerVersion> versions = [];
+    private readonly Stack<LayerVersion> free = [];
+    private readonly Dictionary<int, Tensor> open = [];
+    private readonly Dictionary<long, KeyValueCache> caches = [];
+    private readonly Device device;
+
+    internal SeatedLayer(LayerShard shard, Device device)
+    {
+        Shard = shard;
+        this.device = device;
+    }
+
+    internal LayerShard Shard { get; }
+
+    /// <summary>Gradients of the step under way; null between steps.</summary>
+    internal GradientTree? Tree { get; private set; }
+
+    internal int TreeStep { get; private set; }
+
+    internal LayerMeasure? Measure { get; set; }
+
+    internal BaseGradientEstimate? Estimate { get; set; }
+
+    internal LayerVersion Version(int step) =>
+        versions.TryGetValue(step, out var version)
+            ? version
+            : throw new InvalidOperationException($"version {step} of layer {Shard.Layer} is not held here");
+
+    internal bool Has(int step) => versions.ContainsKey(step);
+
+    /// <summary>A buffer for a new version; at most two exist.</summary>
+    internal LayerVersion Rent() => free.TryPop(out var version) ? version : new LayerVersion(Shard.Layout, device);
+
+    internal void Keep(LayerVersion version) => versions[version.Step] = version;
+
+    internal void Return(LayerVersion version) => free.Push(version);
+
+    internal void Drop(int step)
+    {
+        if (!versions.Remove(step, out var version)) return;
+        version.Invalidate();
+        free.Push(version);
+    }
+
+    /// <summary>The gradient buffer of a microbatch, opened by the first stage that adds to it.</summary>
+    internal Tensor Open(int index)
+    {
+        if (!open.TryGetValue(index, out var gradient))
+            open[index] = gradient = zeros(Shard.Layout.Size, float32, device).DetachFromDisposeScope();
+        return gradient;
+    }
+
+    /// <summary>Makes the microbatch's gradient its leaf of the tree.</summary>
+    internal void Close(int step, int index, int microbatches)
+    {
+        if (!open.Remove(index, out var gradient)) return;
+        if (Tree is null || TreeStep != step)
+        {
+            Tree?.Clear();
+            Tree = new GradientTree(microbatches);
+            TreeStep = step;
+        }
+
+        Tree.Put(index, gradient);
+    }
+
+    internal void ClearGradients()
+    {
+        foreach (var gradient in open.Values) gradient.Dispose();
+        open.Clear();
+        Tree?.Clear();
+        Tree = null;
+        TreeStep = 0;
+        Measure = null;
+        Estimate?.Dispose();
+        Estimate = null;
+    }
+
+    internal KeyValueCache Cache(long id)
+    {
+        if (!caches.TryGetValue(id, out var cache)) caches[id] = cache = new KeyValueCache();
+        return cache;
+    }
+
+    internal void DropCache(long id)
+    {
+        if (caches.Remove(id, out var cache)) cache.Dispose();
+    }
+
+    public void Dispose()
+    {
+        ClearGradients();
+        foreach (var cache in caches.Values) cache.Dispose();
+        foreach (var version in versions.Values) version.Dispose();
+        foreach (var version in free) version.Dispose();
+        Shard.Dispose();
+    }
+}

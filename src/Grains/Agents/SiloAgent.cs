@@ -1,0 +1,202 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Concurrency;
+using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Kernels.Shards;
+using TorchSharp;
+
+namespace Peft.Orleans.Grains.Agents;
+
+/// <summary>
+/// The agent of this silo: relays the protocol's phases to the store. A grain service, hence outside the grain directory: it lives and dies
+/// with its silo, and so does the state it owns.
+/// </summary>
+[Reentrant]
+public sealed partial class SiloAgent(
+    GrainId id, Silo silo, ILoggerFactory loggers, AgentStore store, SeatLoader seats, ILocalSiloDetails details,
+    IClusterMembershipService membership, IGrainFactory grains)
+    : GrainService(id, silo, loggers), ISiloAgent
+{
+    private readonly ILogger log = loggers.CreateLogger<SiloAgent>();
+    private readonly CancellationTokenSource stopping = new();
+
+    /// <inheritdoc/>
+    public override Task Start()
+    {
+        _ = WakeCoordinators();
+        return base.Start();
+    }
+
+    /// <inheritdoc/>
+    public override Task Stop()
+    {
+        stopping.Cancel();
+        return base.Stop();
+    }
+
+    /// <inheritdoc/>
+    public Task<FenceReply> Fence(string runId, Generation generation)
+    {
+        var run = store.Run(runId);
+        AgentDecision decision;
+        FenceReply reply;
+        lock (run.Sync)
+        {
+            decision = run.Protocol.Fence(generation);
+            if (decision.Effects.Count > 0)
+            {
+                store.Transport.Fence(runId, generation);
+                run.EndGeneration();
+            }
+
+            reply = new FenceReply
+            {
+                Accepted = decision.Accepted,
+                Reason = decision.Reason,
+                Highest = run.Protocol.Generation,
+                Silo = new PlannedSilo(store.Identity.Name, details.SiloAddress.ToParsableString(), store.Transport.Endpoint),
+                Inventory = new Dictionary<int, int[]>(run.Protocol.Inventory),
+                Records = new Dictionary<int, string>(run.Records),
+                Threads = store.Identity.Threads,
+            };
+        }
+
+        // Device work of lower generations may still be running; it can store nothing any more, since results are checked under the lock.
+        return Task.FromResult(reply);
+    }
+
+    /// <inheritdoc/>
+    public Task<AgentReply> Start(StartMessage message) => seats.Start(store.Run(message.Run.RunId), message);
+
+    /// <inheritdoc/>
+    public Task<AgentReply> Initialize(string runId, Generation generation) => seats.Initialize(store.Run(runId), generation);
+
+    /// <inheritdoc/>
+    public async Task<AgentReply> Prepare(string runId, Generation generation, int step)
+    {
+        var run = store.Run(runId);
+        var decision = run.Decide(protocol => protocol.Prepare(generation, step));
+        if (!decision.Accepted) return Refused(decision);
+        var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Measure(run, step));
+        return new AgentReply { Accepted = true, Measures = measures };
+    }
+
+    /// <inheritdoc/>
+    public async Task<AgentReply> Apply(ApplyMessage message)
+    {
+        var run = store.Run(message.RunId);
+        await run.Phase.WaitAsync();
+        try
+        {
+            var decision = run.Decide(protocol => protocol.Apply(message.Generation, message.Step));
+            if (!decision.Accepted) return Refused(decision);
+            var hashes = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Apply(run, message, decision.Effects));
+            return new AgentReply { Accepted = true, Hashes = hashes };
+        }
+        finally
+        {
+            run.Phase.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<AgentReply> Send(string runId, Generation generation, int layer, int version, PlannedSilo target) =>
+        seats.Send(store.Run(runId), generation, layer, version, target);
+
+    /// <inheritdoc/>
+    public Task<AgentReply> WriteSnapshot(string runId, Generation generation, int version, string folder) =>
+        Write(runId, generation, version, (layer, held, record) => StepWork.WriteSnapshot(layer, held, record, folder));
+
+    /// <inheritdoc/>
+    public Task<AgentReply> WriteAdapter(string runId, Generation generation, int version, string folder) =>
+        Write(runId, generation, version, (layer, held, _) => StepWork.WriteAdapter(layer, held, folder));
+
+    /// <inheritdoc/>
+    public async Task End(string runId, Generation generation)
+    {
+        var run = store.Find(runId);
+        if (run is null || run.Decide(protocol => generation.Supersedes(protocol.Generation) || generation == protocol.Generation ? AgentDecision.Nothing : AgentDecision.Refuse("")).Accepted is false) return;
+        run.EndGeneration();
+        store.Forget(runId);
+        await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
+        {
+            foreach (var layer in run.Layers.Values) layer.Dispose();
+            run.Layers.Clear();
+            return 0;
+        });
+    }
+
+    /// <inheritdoc/>
+    public Task<AgentReport> Describe()
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        var layers = store.Runs.ToDictionary(
+            static run => run.RunId,
+            run => run.Protocol.Plan?.ActiveLayersOn(store.Identity.Name) ?? []);
+        return Task.FromResult(new AgentReport(
+            Environment.ProcessId, process.WorkingSet64, ShardFactory.WeightBytesRead, store.Identity.MetricsUrl, layers, torch.Tensor.TotalCount));
+    }
+
+    private static AgentReply Refused(AgentDecision decision) => new() { Accepted = false, Reason = decision.Reason };
+
+    private async Task<AgentReply> Write(
+        string runId, Generation generation, int version, Func<SeatedLayer, LayerVersion, string, (string File, string Sha256)> write)
+    {
+        var run = store.Run(runId);
+        var decision = run.Decide(protocol => protocol.Compute(generation, version + 1, run.Layers.Keys.DefaultIfEmpty(-1).First()));
+        if (!decision.Accepted && run.Layers.Count > 0) return Refused(decision);
+        var layers = run.Protocol.Plan?.ActiveLayersOn(store.Identity.Name) ?? [];
+        run.Records.TryGetValue(version, out var record);
+        var files = await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
+        {
+            var written = new Dictionary<string, string>();
+            foreach (var index in layers)
+            {
+                var layer = run.Layers[index];
+                var (file, sha256) = write(layer, layer.Version(version), record ?? "");
+                if (file.Length > 0) written[file] = sha256;
+            }
+
+            return written;
+        });
+        return new AgentReply { Accepted = true, Files = files };
+    }
+
+    /// <summary>Every membership change wakes the coordinators of the runs held here, wherever they were.</summary>
+    private async Task WakeCoordinators()
+    {
+        try
+        {
+            await foreach (var change in membership.MembershipUpdates.WithCancellation(stopping.Token))
+            {
+                LogMembership(change.Version.ToString());
+                foreach (var run in store.Runs)
+                {
+                    if (run.Definition is { Training: true }) _ = grains.GetGrain<IRunGrain>(run.RunId).MembershipChanged();
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The silo stops.
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "membership version {Version}")]
+    private partial void LogMembership(string version);
+}
+
+/// <summary>Addresses the agent of a silo.</summary>
+public interface ISiloAgents
+{
+    /// <summary>The agent of the silo at an address.</summary>
+    ISiloAgent At(SiloAddress address);
+}
+
+/// <inheritdoc cref="ISiloAgents"/>
+public sealed class SiloAgents(IServiceProvider services) : global::Orleans.Runtime.Services.GrainServiceClient<ISiloAgent>(services), ISiloAgents
+{
+    /// <inheritdoc/>
+    public ISiloAgent At(SiloAddress address) => GetGrainService(address);
+}

@@ -1,0 +1,128 @@
+using System.Security.Cryptography;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Kernels.Shards;
+
+namespace Peft.Orleans.Grains.Agents;
+
+/// <summary>What the agent does with its layers on the device thread at the end of a step.</summary>
+internal static class StepWork
+{
+    /// <summary>Norm and next λ of every active layer. A layer that trains nothing measures zero.</summary>
+    internal static Dictionary<int, LayerMeasure> Measure(AgentRun run, int step)
+    {
+        var measures = new Dictionary<int, LayerMeasure>();
+        foreach (var (index, layer) in run.Layers.OrderBy(static pair => pair.Key))
+        {
+            if (layer.Shard.Layout.Size == 0)
+            {
+                measures[index] = new LayerMeasure(0, [], []);
+                continue;
+            }
+
+            if (layer.Measure is null)
+            {
+                if (layer.Tree is not { Complete: true } tree || layer.TreeStep != step)
+                    throw new StaleGenerationException($"gradients of step {step} of layer {index} are not complete");
+                var current = layer.Version(step - 1);
+                var measured = layer.Shard.Measure(current, tree.Root);
+                layer.Measure = new LayerMeasure(measured.SquaredNorm, [.. current.Lambda], measured.NextLambda);
+            }
+
+            measures[index] = layer.Measure;
+        }
+
+        return measures;
+    }
+
+    /// <summary>Drops what the decision says, takes the optimizer step, and tells the protocol.</summary>
+    internal static Dictionary<int, string> Apply(AgentRun run, ApplyMessage message, IReadOnlyList<AgentEffect> effects)
+    {
+        foreach (var effect in effects)
+        {
+            switch (effect)
+            {
+                case AgentEffect.DropVersion drop:
+                    if (run.Layers.TryGetValue(drop.Layer, out var dropped)) dropped.Drop(drop.Version);
+                    break;
+                case AgentEffect.TakeStep step:
+                    foreach (var index in step.Layers) TakeStep(run, run.Layers[index], message);
+                    break;
+            }
+        }
+
+        lock (run.Sync)
+        {
+            run.Records[message.Step] = message.Record;
+            foreach (var old in run.Records.Keys.Where(held => held < message.Step - 1).ToArray()) run.Records.Remove(old);
+        }
+
+        var hashes = new Dictionary<int, string>();
+        foreach (var (index, layer) in run.Layers)
+        {
+            if (layer.Has(message.Step) && layer.Shard.Layout.Size > 0) hashes[index] = VersionCodec.Hash(layer.Version(message.Step));
+        }
+
+        return hashes;
+    }
+
+    /// <summary>Writes one layer's version; the file holds nothing that varies by silo, time or generation.</summary>
+    internal static (string File, string Sha256) WriteSnapshot(SeatedLayer layer, LayerVersion version, string record, string folder)
+    {
+        if (layer.Shard.Layout.Size == 0) return ("", "");
+        var name = $"layer-{layer.Shard.Layer:D4}.safetensors";
+        var path = Path.Combine(folder, name);
+        VersionCodec.Write(version, path);
+        return (name, Sha256(path));
+    }
+
+    /// <summary>Writes one layer's adapter tensors.</summary>
+    internal static (string File, string Sha256) WriteAdapter(SeatedLayer layer, LayerVersion version, string folder)
+    {
+        var tensors = layer.Shard.Export(version);
+        if (tensors.Count == 0) return ("", "");
+        try
+        {
+            var name = $"layer-{layer.Shard.Layer:D4}.safetensors";
+            var path = Path.Combine(folder, name);
+            TensorFiles.Write(path, tensors);
+            return (name, Sha256(path));
+        }
+        finally
+        {
+            foreach (var (_, value) in tensors) value.Dispose();
+        }
+    }
+
+    internal static string Sha256(string path)
+    {
+        using var stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+
+    private static void TakeStep(AgentRun run, SeatedLayer layer, ApplyMessage message)
+    {
+        var current = layer.Version(message.Step - 1);
+        if (layer.Shard.Layout.Size == 0)
+        {
+            // Nothing trains here: the version is the former one under its new number.
+            var same = layer.Rent();
+            same.Step = message.Step;
+            layer.Keep(same);
+        }
+        else
+        {
+            if (layer.Tree is not { Complete: true } tree || layer.TreeStep != message.Step || layer.Measure is null)
+                throw new StaleGenerationException($"step {message.Step} of layer {layer.Shard.Layer} was not prepared");
+            var next = layer.Rent();
+            layer.Shard.Apply(current, next, tree.Root, new OptimizerStep(
+                message.Step, message.Clip, message.LearningRate, message.RotationLearningRate, layer.Measure.NextLambda));
+            next.Step = message.Step;
+            layer.Keep(next);
+        }
+
+        layer.ClearGradients();
+        run.Require(protocol => protocol.Held(message.Generation, layer.Shard.Layer, message.Step));
+    }
+}

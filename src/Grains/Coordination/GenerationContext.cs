@@ -1,0 +1,16 @@
+using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Grains.Agents;
+
+namespace Peft.Orleans.Grains.Coordination;
+
+/// <summary>What a generation of a run works with.</summary>
+internal sealed record GenerationContext(
+    RunRequest Request, RunSpec Spec, Generation Generation, SortedDictionary<string, SiloAddress> Live, DatasetSummary Data,
+    IDatasetGrain Dataset, IGrainFactory Grains, ISiloAgents Agents, ClusterRoster Roster)
+{
+    /// <summary>Agent of a silo by name.</summary>
+    internal ISiloAgent Agent(string silo) => Agents.At(Live[silo]);
+}

@@ -1,0 +1,204 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Grains.Agents;
+using Polly;
+
+namespace Peft.Orleans.Grains.Coordination;
+
+/// <summary>
+/// The life of a run: opens its data and files, then one generation after the other until it is finished, stopped or failed. A generation
+/// that made progress before it ended starts the retries anew.
+/// </summary>
+internal sealed partial class RunLoop
+{
+    private readonly IPersistentState<RunRecord> record;
+    private readonly IGrainFactory grains;
+    private readonly ISiloAgents agents;
+    private readonly ClusterRoster roster;
+    private readonly ILoggerFactory loggers;
+    private readonly ILogger log;
+    private readonly RunRequest request;
+    private readonly RunSpec spec;
+    private readonly CancellationTokenSource abandoned = new();
+    private readonly SemaphoreSlim membership = new(0);
+    private GenerationRun? generation;
+    private bool stopAsked;
+    private bool stopSnapshot;
+
+    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, ILoggerFactory loggers)
+    {
+        this.record = record;
+        this.grains = grains;
+        this.agents = agents;
+        this.roster = roster;
+        this.loggers = loggers;
+        log = loggers.CreateLogger<RunLoop>();
+        request = record.State.Request!;
+        spec = RunFile.Parse(request.RunYaml, RunFolder.RunFileName);
+        Status = record.State.Status! with { State = RunState.Starting, Message = "opening the data set" };
+    }
+
+    internal RunStatus Status { get; private set; }
+
+    internal SeatPlan? Plan => generation?.Plan;
+
+    internal bool Ended { get; private set; }
+
+    internal void AskStop(bool snapshot)
+    {
+        stopAsked = true;
+        stopSnapshot |= snapshot;
+        generation?.AskStop();
+        membership.Release();
+    }
+
+    internal void MembershipChanged()
+    {
+        generation?.MembershipChanged();
+        membership.Release();
+    }
+
+    /// <summary>The grain is deactivated: nothing more is written.</summary>
+    internal void Abandon()
+    {
+        abandoned.Cancel();
+        generation?.End(new OperationCanceledException("the coordinator was deactivated"));
+    }
+
+    internal async Task Run()
+    {
+        try
+        {
+            CheckSupported();
+            var data = grains.GetGrain<IDatasetGrain>(request.RunId);
+            var summary = await data.Open(request.RunYaml);
+            Status = Status with { Steps = summary.Steps };
+            RunFolder.WriteStatus(Status);
+            var finished = false;
+            while (!finished)
+            {
+                if (stopAsked && Status.State != RunState.Running)
+                {
+                    await End(RunState.Stopped, "stopped before the next step; resume continues from the last snapshot");
+                    return;
+                }
+
+                if (!await EnoughSilos()) continue;
+                finished = await Retries.ExecuteAsync(async _ => await OneGeneration(data, summary), abandoned.Token);
+            }
+        }
+        catch (OperationCanceledException) when (abandoned.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (Exception error)
+        {
+            LogFailed(error, request.RunId);
+            await End(RunState.Failed, error is PeftException ? error.Message : $"{error.GetType().Name}: {error.Message}");
+        }
+    }
+
+    /// <summary>A generation that fails without progress is repeated with growing pauses, ten times at most; errors of the user are not.</summary>
+    private static readonly ResiliencePipeline Retries = new ResiliencePipelineBuilder()
+        .AddRetry(new Polly.Retry.RetryStrategyOptions
+        {
+            MaxRetryAttempts = 10,
+            Delay = TimeSpan.FromMilliseconds(200),
+            MaxDelay = TimeSpan.FromSeconds(10),
+            BackoffType = DelayBackoffType.Exponential,
+            ShouldHandle = new PredicateBuilder().Handle<Exception>(static error => error is not PeftException and not OperationCanceledException),
+        })
+        .Build();
+
+    /// <summary>One generation; true when the run has ended in it.</summary>
+    private async Task<bool> OneGeneration(IDatasetGrain data, DatasetSummary summary)
+    {
+        var live = await roster.Live();
+        var drawn = new Generation(record.State.Generation.Counter + 1, Guid.NewGuid());
+        record.State.Generation = drawn;
+        await record.WriteStateAsync();
+        var recovery = drawn.Counter > 1 && Status.Step > 0;
+        Status = Status with { Generation = drawn.Counter, Recoveries = Status.Recoveries + (recovery && Status.State == RunState.Running ? 1 : 0), Silos = live.Count };
+        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, summary, data, grains, agents, roster), loggers);
+        running.Progress += status => Status = status(Status);
+        generation = running;
+        if (stopAsked) running.AskStop();
+        try
+        {
+            var (step, stopped) = await running.Run();
+            var ending = new RunEnding(running, request, spec, loggers);
+            if (stopped)
+            {
+                if (stopSnapshot) await running.Snapshot(step);
+                await running.EndAgents();
+                await End(RunState.Stopped, $"stopped after step {step}; `peft-client resume {request.RunId}` continues" + (stopSnapshot ? "" : " from the last snapshot"));
+                return true;
+            }
+
+            Status = Status with { State = RunState.Finishing, Message = "writing the adapter" };
+            Status = await ending.Finish(step, Status);
+            await running.EndAgents();
+            await End(RunState.Completed, Status.Message);
+            return true;
+        }
+        catch (Exception error) when (error is not PeftException && !abandoned.IsCancellationRequested)
+        {
+            LogGenerationEnded(request.RunId, drawn.Counter, error.GetType().Name, error.Message);
+            running.Event("generation_ended", new { generation = drawn.Counter, reason = error.Message });
+            // With progress the retries start anew; without, Polly counts.
+            if (running.Committed) return false;
+            throw new InvalidOperationException(error.Message, error);
+        }
+        finally
+        {
+            generation = null;
+        }
+    }
+
+    private async Task<bool> EnoughSilos()
+    {
+        while (membership.CurrentCount > 0) await membership.WaitAsync();
+        var live = await roster.Live();
+        if (live.Count >= spec.Elastic.MinSilos) return true;
+        Status = Status with { State = RunState.Paused, Message = $"waiting for silos: {live.Count} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive" };
+        RunFolder.WriteStatus(Status);
+        await membership.WaitAsync(abandoned.Token);
+        return false;
+    }
+
+    private async Task End(RunState state, string message)
+    {
+        Status = Status with { State = state, Message = message };
+        record.State.Status = Status;
+        RunFolder.WriteStatus(Status);
+        try
+        {
+            await record.WriteStateAsync();
+            await grains.GetGrain<IRunCatalogGrain>(0).Report(Status);
+        }
+        finally
+        {
+            Ended = true;
+        }
+    }
+
+    private void CheckSupported()
+    {
+        if (spec.Compute.Replicas is > 1)
+            throw new PeftException($"run.yaml: compute.replicas: {spec.Compute.Replicas} is not supported by this version; write 1 or auto");
+        if (spec.Method.Name is not (MethodName.Lora or MethodName.Hybrid or MethodName.Full))
+            throw new PeftException($"run.yaml: method.name: {spec.Method.Name} is not supported by this version; use lora, hybrid or full");
+        _ = LlamaConfig.Read(spec.Model.Path);
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId} failed")]
+    private partial void LogFailed(Exception error, string runId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: generation {Generation} ended: {Kind}: {Reason}")]
+    private partial void LogGenerationEnded(string runId, int generation, string kind, string reason);
+}

@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Grains.Coordination;
+
+/// <summary>The arithmetic of a step at the coordinator: sends the microbatches through, adds losses and norms in fixed order, makes the record.</summary>
+internal sealed class StepComputation(GenerationContext context)
+{
+    private readonly SortedDictionary<int, LayerMeasure> measures = [];
+    private readonly Dictionary<(int Step, int Layer), string> hashes = [];
+    private Task<Microbatch[]>? next;
+    private int nextStep;
+    private long started;
+    private double loss;
+    private Microbatch[] batches = [];
+    private ApplyMessage? apply;
+
+    /// <summary>Forward and backward of all microbatches, a few in flight.</summary>
+    internal async Task Compute(SeatPlan plan, int step)
+    {
+        started = Stopwatch.GetTimestamp();
+        measures.Clear();
+        apply = null;
+        batches = await (nextStep == step && next is not null ? next : context.Dataset.GetStep(step));
+        if (step < context.Data.Steps)
+        {
+            nextStep = step + 1;
+            next = context.Dataset.GetStep(step + 1);
+        }
+
+        var targets = batches.Sum(static batch => batch.TargetTokens);
+        if (targets == 0) throw new PeftException($"step {step} has no target token: every label of its {batches.Length} microbatches is masked; check data.mask_prompt and the data set");
+        var losses = new double[batches.Length];
+        using var depth = new SemaphoreSlim(plan.Silos.Length + 1);
+        await Task.WhenAll(Enumerable.Range(0, batches.Length).Select(async index =>
+        {
+            await depth.WaitAsync();
+            try
+            {
+                var result = await First(plan).Pass(Call(PassKind.Train, step, index, batches[index], 1.0 / targets, batches.Length), 0, null);
+                losses[index] = result.LossSum;
+                if (!double.IsFinite(result.LossSum))
+                    throw new PeftException($"the loss of microbatch {index} of step {step} is {result.LossSum} (data hash {batches[index].ContentHash}); the run stops at step {step - 1}. Lower the learning rate, or check this batch");
+            }
+            finally
+            {
+                depth.Release();
+            }
+        }));
+        loss = losses.Sum() / targets;
+    }
+
+    /// <summary>One sample's backward pass through the frozen base.</summary>
+    internal async Task Estimate(SeatPlan plan, int index, int samples)
+    {
+        var sample = await context.Dataset.GetSample(index);
+        var targets = sample.TargetTokens;
+        if (targets == 0) return;
+        await First(plan).Pass(Call(PassKind.Estimate, 1, index, sample, 1.0 / targets / samples, samples), 0, null);
+    }
+
+    internal void Measured(Dictionary<int, LayerMeasure> measured)
+    {
+        foreach (var (layer, measure) in measured) measures[layer] = measure;
+    }
+
+    /// <summary>Clip factor, learning rates and record of the step; the same for every silo.</summary>
+    internal ApplyMessage ApplyMessage(SeatPlan plan, int step)
+    {
+        if (apply is not null && apply.Step == step) return apply;
+        var training = context.Spec.Training;
+        var norm = Math.Sqrt(measures.Values.Sum(static measure => measure.SquaredNorm));
+        if (!double.IsFinite(norm))
+            throw new PeftException($"the gradient norm of step {step} is {norm}; the run stops at step {step - 1}. Lower the learning rate, or check the batch");
+        var clip = training.MaxGradNorm is { } limit ? Math.Min(1.0, limit / (norm + 1e-6)) : 1.0;
+        var factor = LearningRateSchedule.Factor(training.Schedule, step, context.Data.Steps);
+        var rate = training.Optimizer.LearningRate * factor;
+        var rotation = (training.Optimizer.BoftLearningRate ?? training.Optimizer.LearningRate) * factor;
+        var record = MetricsLine.Write(
+            step, loss, rate, norm, batches.Sum(static batch => batch.Tokens), batches.Sum(static batch => batch.TargetTokens),
+            Stopwatch.GetElapsedTime(started).TotalSeconds, [.. measures.Values.SelectMany(static measure => measure.Lambda)],
+            context.Generation.Counter, plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count());
+        return apply = new ApplyMessage(context.Request.RunId, context.Generation, step, clip, rate, rotation, record);
+    }
+
+    /// <summary>Different bytes of one layer's version on two seats stop the run, loudly.</summary>
+    internal void CheckHashes(int step, Dictionary<int, string> reported)
+    {
+        foreach (var (layer, hash) in reported)
+        {
+            if (hashes.TryGetValue((step, layer), out var known) && known != hash)
+                throw new PeftException($"layer {layer} differs between its seats after step {step}; the silos do not compute the same bits (different hardware or thread numbers?)");
+            hashes[(step, layer)] = hash;
+        }
+
+        foreach (var old in hashes.Keys.Where(key => key.Step < step).ToArray()) hashes.Remove(old);
+    }
+
+    private ILayerShardGrain First(SeatPlan plan) =>
+        context.Grains.GetGrain<ILayerShardGrain>(new SeatKey(context.Request.RunId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString());
+
+    private PassCall Call(PassKind kind, int step, int index, Microbatch batch, double scale, int microbatches) => new()
+    {
+        RunId = context.Request.RunId, Generation = context.Generation, Kind = kind, Step = step, Index = index, Batch = batch, Scale = scale, Microbatches = microbatches,
+    };
+}

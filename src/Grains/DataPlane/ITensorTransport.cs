@@ -1,0 +1,34 @@
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Grains.DataPlane;
+
+/// <summary>
+/// Carries tensors between silos, beside the grain calls that refer to them. Every transfer belongs to a run and a generation; what belongs
+/// to a lower generation than the one in force is dropped.
+/// </summary>
+public interface ITensorTransport
+{
+    /// <summary>host:port where this silo receives.</summary>
+    string Endpoint { get; }
+
+    /// <summary>Bytes sent to other silos so far.</summary>
+    long BytesSent { get; }
+
+    /// <summary>
+    /// Sends a tensor to a silo and takes ownership of it. Returns when the bytes have been handed to the network; to the own silo only a
+    /// reference is passed.
+    /// </summary>
+    Task<TensorRef> Send(string runId, Generation generation, PlannedSilo target, Tensor tensor, CancellationToken cancellation);
+
+    /// <summary>Waits for a tensor; the caller owns it.</summary>
+    /// <exception cref="OperationCanceledException">The generation is no longer in force.</exception>
+    Task<Tensor> Receive(string runId, Generation generation, TensorRef reference, CancellationToken cancellation);
+
+    /// <summary>From now on transfers of lower generations of the run are refused, those under way are dropped.</summary>
+    void Fence(string runId, Generation generation);
+
+    /// <summary>Forgets a run.</summary>
+    void Forget(string runId);
+}

@@ -1,0 +1,24 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Grains.DataPlane;
+
+/// <summary>Native memory behind tensors: what the data plane sends from and receives into, without a copy.</summary>
+internal static unsafe class NativeTensor
+{
+    /// <summary>Address of the first element.</summary>
+    internal static nint DataPointer(Tensor tensor)
+    {
+        // The span over the tensor's bytes starts at its data; it does not move, being native memory.
+        var bytes = tensor.bytes;
+        fixed (byte* pointer = bytes) return (nint)pointer;
+    }
+
+    /// <summary>A tensor to receive into. Its memory comes from the process's allocator, which the torch door tunes to keep and reuse large blocks.</summary>
+    internal static Tensor Allocate(long[] shape, ScalarType type, long bytes)
+    {
+        var expected = shape.Aggregate(1L, static (a, b) => a * b) * type.ElementSize();
+        if (bytes != expected) throw new InvalidDataException($"a transfer of {bytes} bytes for a tensor of {expected}");
+        return empty(shape, type);
+    }
+}

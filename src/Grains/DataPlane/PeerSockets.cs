@@ -1,0 +1,66 @@
+using System.Net.Sockets;
+
+namespace Peft.Orleans.Grains.DataPlane;
+
+/// <summary>The sockets to one other silo, used in turn.</summary>
+internal sealed class PeerSockets(PeerSocket[] sockets) : IDisposable
+{
+    private int next;
+
+    internal static async Task<PeerSockets> Connect(string endpoint, int count)
+    {
+        var colon = endpoint.LastIndexOf(':');
+        var host = endpoint[..colon];
+        var port = int.Parse(endpoint[(colon + 1)..], System.Globalization.CultureInfo.InvariantCulture);
+        var sockets = new PeerSocket[count];
+        for (var i = 0; i < count; i++)
+        {
+            var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            await socket.ConnectAsync(host, port).ConfigureAwait(false);
+            sockets[i] = new PeerSocket(socket);
+        }
+
+        return new PeerSockets(sockets);
+    }
+
+    internal PeerSocket Next() => sockets[(uint)Interlocked.Increment(ref next) % sockets.Length];
+
+    public void Dispose()
+    {
+        foreach (var socket in sockets) socket.Dispose();
+    }
+}
+
+/// <summary>One socket; chunks go out whole, one after the other.</summary>
+internal sealed class PeerSocket(Socket socket) : IDisposable
+{
+    private readonly SemaphoreSlim gate = new(1, 1);
+    private readonly byte[] header = new byte[TransferHeader.Size];
+
+    internal async Task Send(TransferHeader transfer, ReadOnlyMemory<byte> payload, CancellationToken cancellation)
+    {
+        await gate.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            // Once begun, a chunk is not cancelled: half a chunk would spoil the stream for everyone.
+            transfer.Write(header);
+            await SendFully(header).ConfigureAwait(false);
+            await SendFully(payload).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    public void Dispose() => socket.Dispose();
+
+    private async Task SendFully(ReadOnlyMemory<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var sent = await socket.SendAsync(bytes, SocketFlags.None).ConfigureAwait(false);
+            bytes = bytes[sent..];
+        }
+    }
+}

@@ -1,0 +1,246 @@
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Grains.DataPlane;
+
+/// <summary>Where and how the TCP data plane listens.</summary>
+/// <param name="Host">Address to bind and to publish.</param>
+/// <param name="Port">Port; 0: any free one.</param>
+/// <param name="SocketsPerPeer">Sockets to each other silo.</param>
+/// <param name="ChunkBytes">Largest chunk.</param>
+public sealed record TcpTransportOptions(string Host = "127.0.0.1", int Port = 0, int SocketsPerPeer = 2, int ChunkBytes = 1 << 20);
+
+/// <summary>The data plane over TCP: tensors cut into checksummed chunks, spread over several sockets, received straight into native memory.</summary>
+public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposable
+{
+    private readonly TcpTransportOptions options;
+    private readonly ILogger<TcpTensorTransport> log;
+    private readonly Guid self = Guid.NewGuid();
+    private readonly ReceiveTable table = new();
+    private readonly ConcurrentDictionary<string, Lazy<Task<PeerSockets>>> peers = new();
+    private readonly CancellationTokenSource stopping = new();
+    private readonly Socket listener;
+    private long transfers;
+    private long bytesSent;
+
+    /// <summary>Starts listening.</summary>
+    /// <exception cref="PeftException">The port is in use.</exception>
+    public TcpTensorTransport(TcpTransportOptions options, ILogger<TcpTensorTransport> log)
+    {
+        this.options = options;
+        this.log = log;
+        var address = IPAddress.TryParse(options.Host, out var parsed) ? parsed : Dns.GetHostAddresses(options.Host)[0];
+        listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            listener.Bind(new IPEndPoint(address, options.Port));
+            listener.Listen(128);
+        }
+        catch (SocketException error)
+        {
+            throw new PeftException(
+                $"the data plane cannot listen on {options.Host}:{options.Port} ({error.Message}); choose another port with --data-port, or 0 for any free one", error);
+        }
+
+        Endpoint = $"{options.Host}:{((IPEndPoint)listener.LocalEndPoint!).Port}";
+        _ = AcceptLoop();
+    }
+
+    /// <inheritdoc/>
+    public string Endpoint { get; }
+
+    /// <inheritdoc/>
+    public long BytesSent => Interlocked.Read(ref bytesSent);
+
+    /// <inheritdoc/>
+    public void Fence(string runId, Generation generation) => table.Fence(TransferHeader.RunKey(runId), generation);
+
+    /// <inheritdoc/>
+    public void Forget(string runId) => table.Forget(TransferHeader.RunKey(runId));
+
+    /// <inheritdoc/>
+    public async Task<TensorRef> Send(string runId, Generation generation, PlannedSilo target, Tensor tensor, CancellationToken cancellation)
+    {
+        if (target.Endpoint == Endpoint) return new TensorRef { Sender = self, Transfer = 0, Local = tensor };
+        var contiguous = tensor.is_contiguous() ? tensor : tensor.contiguous();
+        try
+        {
+            var transfer = Interlocked.Increment(ref transfers);
+            var total = contiguous.NumberOfElements * contiguous.ElementSize;
+            var sockets = await Peer(target.Endpoint).WaitAsync(cancellation).ConfigureAwait(false);
+            var header = new TransferHeader
+            {
+                Run = TransferHeader.RunKey(runId),
+                Generation = generation,
+                Sender = self,
+                Transfer = transfer,
+                Type = contiguous.dtype,
+                Shape = contiguous.shape,
+                TotalBytes = total,
+                Offset = 0,
+                Length = 0,
+                Checksum = 0,
+            };
+            var chunks = Math.Max(1, (int)((total + options.ChunkBytes - 1) / options.ChunkBytes));
+            if (chunks == 1)
+            {
+                await SendChunk(sockets.Next(), header, contiguous, 0, (int)total, cancellation).ConfigureAwait(false);
+            }
+            else
+            {
+                var pending = new Task[chunks];
+                for (var i = 0; i < chunks; i++)
+                {
+                    var offset = (long)i * options.ChunkBytes;
+                    pending[i] = SendChunk(sockets.Next(), header, contiguous, offset, (int)Math.Min(options.ChunkBytes, total - offset), cancellation);
+                }
+
+                await Task.WhenAll(pending).ConfigureAwait(false);
+            }
+
+            Interlocked.Add(ref bytesSent, total);
+            return new TensorRef { Sender = self, Transfer = transfer };
+        }
+        catch (Exception error) when (error is SocketException or IOException)
+        {
+            peers.TryRemove(target.Endpoint, out _);
+            throw new IOException($"the data plane to silo {target.Name} ({target.Endpoint}) broke: {error.Message}", error);
+        }
+        finally
+        {
+            if (!ReferenceEquals(contiguous, tensor)) contiguous.Dispose();
+            tensor.Dispose();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<Tensor> Receive(string runId, Generation generation, TensorRef reference, CancellationToken cancellation) =>
+        reference.Local is Tensor local
+            ? Task.FromResult(local)
+            : table.Take(TransferHeader.RunKey(runId), generation, reference.Sender, reference.Transfer, cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        listener.Dispose();
+        foreach (var peer in peers.Values)
+        {
+            if (peer.IsValueCreated && peer.Value.IsCompletedSuccessfully) peer.Value.Result.Dispose();
+        }
+    }
+
+    private static async Task SendChunk(PeerSocket socket, TransferHeader header, Tensor tensor, long offset, int length, CancellationToken cancellation)
+    {
+        using var memory = new TensorMemory(tensor, offset, length);
+        header = header with { Offset = offset, Length = length, Checksum = XxHash3.HashToUInt64(memory.GetSpan()) };
+        await socket.Send(header, memory.Memory, cancellation).ConfigureAwait(false);
+    }
+
+    private Task<PeerSockets> Peer(string endpoint)
+    {
+        var entry = peers.GetOrAdd(endpoint, key => new Lazy<Task<PeerSockets>>(() => PeerSockets.Connect(key, options.SocketsPerPeer)));
+        if (entry.Value.IsFaulted)
+        {
+            peers.TryRemove(new KeyValuePair<string, Lazy<Task<PeerSockets>>>(endpoint, entry));
+            entry = peers.GetOrAdd(endpoint, key => new Lazy<Task<PeerSockets>>(() => PeerSockets.Connect(key, options.SocketsPerPeer)));
+        }
+
+        return entry.Value;
+    }
+
+    private async Task AcceptLoop()
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                var socket = await listener.AcceptAsync(stopping.Token).ConfigureAwait(false);
+                socket.NoDelay = true;
+                _ = ReceiveLoop(socket);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
+            {
+                if (!stopping.IsCancellationRequested) LogAcceptFailed(error);
+                return;
+            }
+        }
+    }
+
+    private async Task ReceiveLoop(Socket socket)
+    {
+        var headerBytes = new byte[TransferHeader.Size];
+        byte[]? discard = null;
+        try
+        {
+            while (await ReadFully(socket, headerBytes, mayEnd: true).ConfigureAwait(false))
+            {
+                var header = TransferHeader.Read(headerBytes);
+                if (header.Length < 0 || header.Length > 1 << 26 || header.Offset < 0 || header.Offset + header.Length > header.TotalBytes)
+                    throw new InvalidDataException("a chunk that lies outside its tensor");
+                var entry = table.Accept(header);
+                var tensor = entry?.BeginWrite();
+                if (tensor is null)
+                {
+                    discard ??= new byte[1 << 16];
+                    for (var left = header.Length; left > 0; left -= Math.Min(left, discard.Length))
+                        await ReadFully(socket, discard.AsMemory(0, Math.Min(left, discard.Length)), mayEnd: false).ConfigureAwait(false);
+                    continue;
+                }
+
+                var written = 0;
+                try
+                {
+                    using var memory = new TensorMemory(tensor, header.Offset, header.Length);
+                    await ReadFully(socket, memory.Memory, mayEnd: false).ConfigureAwait(false);
+                    if (XxHash3.HashToUInt64(memory.GetSpan()) != header.Checksum) throw new InvalidDataException("a chunk arrived damaged");
+                    written = header.Length;
+                }
+                finally
+                {
+                    entry!.EndWrite(written);
+                }
+            }
+        }
+        catch (Exception error) when (error is SocketException or IOException or InvalidDataException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The sender sees the broken connection too; what was on its way is asked for again in a later generation.
+            if (!stopping.IsCancellationRequested) LogConnectionBroke(socket.RemoteEndPoint, error.Message);
+        }
+        finally
+        {
+            socket.Dispose();
+        }
+    }
+
+    private async Task<bool> ReadFully(Socket socket, Memory<byte> target, bool mayEnd)
+    {
+        var read = 0;
+        while (read < target.Length)
+        {
+            var n = await socket.ReceiveAsync(target[read..], SocketFlags.None, stopping.Token).ConfigureAwait(false);
+            if (n == 0) return mayEnd && read == 0 ? false : throw new IOException("the connection closed in the middle of a tensor");
+            read += n;
+        }
+
+        return true;
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "data plane: accepting connections failed")]
+    private partial void LogAcceptFailed(Exception error);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "data plane: connection from {Peer} ended: {Reason}")]
+    private partial void LogConnectionBroke(EndPoint? peer, string reason);
+}

@@ -1,0 +1,131 @@
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Grains.Inference;
+
+/// <summary>Sends passes without gradients through a seated pipeline: losses, scores, generated text.</summary>
+/// <param name="grains">Grain factory.</param>
+/// <param name="runId">Run or session.</param>
+/// <param name="generation">Generation in force.</param>
+/// <param name="plan">Plan in force.</param>
+/// <param name="version">Version of the adapter to compute with.</param>
+public sealed class PipelineCaller(IGrainFactory grains, string runId, Generation generation, SeatPlan plan, int version)
+{
+    private const int RowsPerPass = 64;
+    private const int TokensPerPass = 8192;
+    private static long caches = DateTimeOffset.UtcNow.Ticks;
+
+    /// <summary>Sum of the token losses and number of targets over some batches.</summary>
+    public async Task<(double LossSum, long Targets)> Loss(IReadOnlyList<Microbatch> batches)
+    {
+        var results = await Pipelined(batches.Count, index => Pass(new PassCall
+        {
+            RunId = runId, Generation = generation, Kind = PassKind.Loss, Step = version + 1, Index = index, Batch = batches[index],
+        }));
+        return (results.Sum(static result => result.LossSum), results.Sum(static result => (long)result.TargetTokens));
+    }
+
+    /// <summary>Log-likelihoods, in order.</summary>
+    public async Task<ScoreResult[]> Score(IReadOnlyList<ScoreItem> items)
+    {
+        var results = await Pipelined(items.Count, index => Pass(new PassCall
+        {
+            RunId = runId, Generation = generation, Kind = PassKind.Score, Step = version + 1, Index = index,
+            Batch = Row([items[index].InputIds], items[index].Labels),
+        }));
+        return [.. results.Select(static result => result.Scores[0])];
+    }
+
+    /// <summary>Continues each prompt; prompts of equal length go through together.</summary>
+    public async Task<GenerationResult[]> Generate(GenerationRequest request)
+    {
+        var results = new GenerationResult[request.Prompts.Length];
+        var groups = Enumerable.Range(0, request.Prompts.Length)
+            .GroupBy(i => request.Prompts[i].Length)
+            .OrderBy(static group => group.Key)
+            .SelectMany(group => group.Chunk(Math.Clamp(TokensPerPass / Math.Max(1, group.Key), 1, RowsPerPass)))
+            .ToArray();
+        await Pipelined(groups.Length, async index =>
+        {
+            await GenerateGroup(request, groups[index], results);
+            return 0;
+        });
+        return results;
+    }
+
+    private async Task GenerateGroup(GenerationRequest request, int[] prompts, GenerationResult[] results)
+    {
+        var cache = Interlocked.Increment(ref caches);
+        var rows = prompts.ToList();
+        var produced = prompts.ToDictionary(static prompt => prompt, static _ => new List<int>());
+        var next = rows.Select(row => request.Prompts[row]).ToArray();
+        int[]? keep = null;
+        try
+        {
+            for (var position = 0; position < request.MaxNewTokens && rows.Count > 0; position++)
+            {
+                var result = await Pass(new PassCall
+                {
+                    RunId = runId, Generation = generation, Kind = PassKind.Generate, Step = version + 1, Batch = Row(next, null), Cache = cache, KeepRows = keep,
+                    Sampling = request.Temperature > 0 ? new SamplingOptions(request.Temperature, request.TopP, request.Seed, [.. rows], position) : null,
+                });
+                var kept = new List<int>();
+                for (var row = 0; row < rows.Count; row++)
+                {
+                    var token = result.NextTokens[row];
+                    produced[rows[row]].Add(token);
+                    if (request.StopTokens.Contains(token)) results[rows[row]] = new GenerationResult([.. produced[rows[row]]], Stopped: true);
+                    else kept.Add(row);
+                }
+
+                keep = kept.Count == rows.Count ? null : [.. kept];
+                next = [.. kept.Select(row => new[] { result.NextTokens[row] })];
+                rows = [.. kept.Select(row => rows[row])];
+            }
+
+            foreach (var row in rows) results[row] = new GenerationResult([.. produced[row]], Stopped: false);
+        }
+        finally
+        {
+            await Pass(new PassCall
+            {
+                RunId = runId, Generation = generation, Kind = PassKind.Generate, Step = version + 1, Batch = Row([[0]], null), Cache = cache, DropCache = true,
+            });
+        }
+    }
+
+    private Task<PassResult> Pass(PassCall call) =>
+        grains.GetGrain<ILayerShardGrain>(new SeatKey(runId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString()).Pass(call, 0, null);
+
+    /// <summary>Runs calls with a few in flight: enough to keep every silo of the pipeline busy.</summary>
+    private async Task<T[]> Pipelined<T>(int count, Func<int, Task<T>> call)
+    {
+        var results = new T[count];
+        using var depth = new SemaphoreSlim(plan.Silos.Length + 1);
+        await Task.WhenAll(Enumerable.Range(0, count).Select(async index =>
+        {
+            await depth.WaitAsync();
+            try
+            {
+                results[index] = await call(index);
+            }
+            finally
+            {
+                depth.Release();
+            }
+        }));
+        return results;
+    }
+
+    private static Microbatch Row(int[][] rows, int[]? labels)
+    {
+        var columns = rows[0].Length;
+        var ids = rows.SelectMany(static row => row).ToArray();
+        return new Microbatch
+        {
+            Rows = rows.Length, Columns = columns, InputIds = ids, Labels = labels ?? [.. Enumerable.Repeat(Microbatch.Masked, ids.Length)],
+            SampleLengths = [.. rows.Select(row => new[] { row.Length })], ContentHash = "",
+        };
+    }
+}

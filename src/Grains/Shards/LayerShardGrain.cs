@@ -1,0 +1,163 @@
+using Orleans.Concurrency;
+using Orleans.Placement;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Agents;
+using Peft.Orleans.Grains.Placement;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Grains.Shards;
+
+/// <summary>
+/// One layer shard: computes its part of a pass on its silo's device and calls the next one. The gradient comes back as that call's result.
+/// Holds no state: a grain may be deactivated at any time.
+/// </summary>
+[SeatPlacement, Reentrant, KeepAlive, Immovable]
+public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Grain, ILayerShardGrain
+{
+    private SeatKey seat;
+
+    /// <inheritdoc/>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        seat = SeatKey.Parse(this.GetPrimaryKeyString());
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task<PassResult> Pass(PassCall call, int stage, TensorRef? input)
+    {
+        var run = store.Run(call.RunId);
+        run.Require(protocol => protocol.Compute(call.Generation, call.Step, seat.Layer));
+        var token = run.GenerationToken;
+        var plan = run.Protocol.Plan!;
+        var last = stage == plan.Stages.Length - 1;
+        var layer = run.Layers[seat.Layer];
+        var x = input is null ? null : await store.Transport.Receive(call.RunId, call.Generation, input, token);
+        ISavedActivations? saved = null;
+        try
+        {
+            if (last) return await Return(call, plan, stage, await Head(run, layer, call, x!), token);
+            var (y, kept) = await store.Device.Run(DevicePriority.Forward, () => Forward(run, layer, call, stage, x), token);
+            saved = kept;
+            var nextLayer = plan.Stages[stage + 1];
+            var nextSilo = plan.ActiveSilo(call.Replica, nextLayer);
+            var reference = await store.Transport.Send(call.RunId, call.Generation, plan.Silo(nextSilo), y, token);
+            var next = grains.GetGrain<ILayerShardGrain>(new SeatKey(call.RunId, call.Replica, nextLayer, nextSilo).ToString());
+            var result = await next.Pass(call, stage + 1, reference);
+            if (call.Kind is not (PassKind.Train or PassKind.Estimate)) return result;
+            if (result.Gradient is null) return result;
+            var dy = await store.Transport.Receive(call.RunId, call.Generation, result.Gradient, token);
+            var dx = await store.Device.Run(DevicePriority.Backward, () => Backward(run, layer, call, stage, saved, dy), token);
+            return await Return(call, plan, stage, (result, dx), token);
+        }
+        finally
+        {
+            if (x is not null || saved is not null)
+            {
+                // Freed on the device thread, after whatever still uses them.
+                var (input0, saved0) = (x, saved);
+                _ = store.Device.Run(DevicePriority.Backward, () =>
+                {
+                    saved0?.Dispose();
+                    input0?.Dispose();
+                    return 0;
+                });
+            }
+        }
+    }
+
+    private async Task<PassResult> Return(PassCall call, SeatPlan plan, int stage, (PassResult Result, Tensor? Gradient) outcome, CancellationToken token)
+    {
+        if (outcome.Gradient is null) return outcome.Result with { Gradient = null };
+        var callerSilo = plan.Silo(plan.ActiveSilo(call.Replica, plan.Stages[stage - 1]));
+        var reference = await store.Transport.Send(call.RunId, call.Generation, callerSilo, outcome.Gradient, token);
+        return outcome.Result with { Gradient = reference };
+    }
+
+    private (Tensor Output, ISavedActivations? Saved) Forward(AgentRun run, SeatedLayer layer, PassCall call, int stage, Tensor? x)
+    {
+        run.Require(protocol => protocol.Compute(call.Generation, call.Step, seat.Layer));
+        var version = layer.Version(call.Step - 1);
+        if (call.Kind == PassKind.Generate && call.DropCache)
+        {
+            layer.DropCache(call.Cache);
+            return (empty(0).MoveToOuterDisposeScope(), null);
+        }
+
+        if (stage == 0) return (layer.Shard.Embed(version, call.Batch).MoveToOuterDisposeScope(), null);
+        if (call.Kind == PassKind.Generate)
+        {
+            var cache = layer.Cache(call.Cache);
+            if (call.KeepRows is { } rows) cache.KeepRows(rows);
+            return (layer.Shard.ForwardCached(version, x!, cache).MoveToOuterDisposeScope(), null);
+        }
+
+        var save = call.Kind is PassKind.Train or PassKind.Estimate;
+        var pass = new PassContext(run.Spec!.Seed, call.Kind == PassKind.Train ? call.Step : 0, call.Index, call.Kind == PassKind.Train);
+        var y = layer.Shard.Forward(version, x!, call.Batch, pass, save, out var saved);
+        return (y.MoveToOuterDisposeScope(), saved);
+    }
+
+    private Tensor? Backward(AgentRun run, SeatedLayer layer, PassCall call, int stage, ISavedActivations? saved, Tensor dy)
+    {
+        try
+        {
+            run.Require(protocol => protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
+            if (call.Kind == PassKind.Estimate)
+                return stage == 0 ? null : layer.Shard.BackwardEstimate(saved!, dy, layer.Estimate)?.MoveToOuterDisposeScope();
+            var version = layer.Version(call.Step - 1);
+            Tensor? dx = null;
+            if (layer.Shard.Layout.Size > 0)
+            {
+                var gradient = layer.Open(call.Index);
+                if (stage == 0) layer.Shard.EmbedBackward(version, call.Batch, dy, gradient);
+                else dx = layer.Shard.Backward(version, saved!, dy, gradient);
+                layer.Close(call.Step, call.Index, call.Microbatches);
+            }
+            else if (stage > 0)
+            {
+                dx = layer.Shard.Backward(version, saved!, dy, empty(0));
+            }
+
+            return dx?.MoveToOuterDisposeScope();
+        }
+        finally
+        {
+            dy.Dispose();
+        }
+    }
+
+    private Task<(PassResult Result, Tensor? Gradient)> Head(AgentRun run, SeatedLayer layer, PassCall call, Tensor x) =>
+        store.Device.Run(DevicePriority.Backward, () => HeadOnDevice(run, layer, call, x));
+
+    private (PassResult Result, Tensor? Gradient) HeadOnDevice(AgentRun run, SeatedLayer layer, PassCall call, Tensor x)
+    {
+        run.Require(protocol => protocol.Compute(call.Generation, call.Step, seat.Layer));
+        var version = layer.Version(call.Step - 1);
+        switch (call.Kind)
+        {
+            case PassKind.Score:
+                var scores = layer.Shard.Score(version, x, call.Batch);
+                return (new PassResult { Scores = [.. scores.Select(static score => new ScoreResult(score.LogLikelihood, score.Tokens, score.IsGreedy))] }, null);
+            case PassKind.Generate:
+                if (call.DropCache) return (new PassResult(), null);
+                using (var logits = layer.Shard.LastLogits(version, x))
+                    return (new PassResult { NextTokens = TokenChoice.Choose(logits, call.Sampling) }, null);
+            case PassKind.Loss:
+                var loss = layer.Shard.Loss(version, x, call.Batch, scale: null, gradient: null);
+                return (new PassResult { LossSum = loss.LossSum, TargetTokens = loss.TargetTokens }, null);
+            default:
+                run.Require(protocol => protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
+                var trains = call.Kind == PassKind.Train && layer.Shard.Layout.Size > 0;
+                var gradient = trains ? layer.Open(call.Index) : null;
+                var result = layer.Shard.Loss(version, x, call.Batch, call.Scale, gradient);
+                // Where the embedding is the same shard, its part of the gradient comes second and closes the leaf.
+                if (trains && seat.Layer != 0) layer.Close(call.Step, call.Index, call.Microbatches);
+                return (new PassResult { LossSum = result.LossSum, TargetTokens = result.TargetTokens }, result.InputGradient?.MoveToOuterDisposeScope());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Net;
+using OpenTelemetry.Metrics;
+using Orleans.Configuration;
+using Orleans.Storage;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Grains.Agents;
+using Peft.Orleans.Grains.Coordination;
+using Peft.Orleans.Grains.DataPlane;
+using Peft.Orleans.Grains.Placement;
+using Peft.Orleans.Grains.Storage;
+using Peft.Orleans.Kernels.Torch;
+
+namespace Peft.Orleans.Silo;
+
+/// <summary>Puts the silo together and runs it until it is told to stop.</summary>
+internal static class SiloHost
+{
+    internal static async Task Run(SiloSettings settings)
+    {
+        // libtorch loads while the host is being built: both take about a second.
+        var torch = Task.Run(() => TorchRuntime.Initialize(settings.Threads));
+        var metricsUrl = $"http://{settings.Host}:{settings.HttpPort}/metrics";
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders().AddSimpleConsole(static options =>
+        {
+            options.SingleLine = true;
+            options.TimestampFormat = "HH:mm:ss.fff ";
+            options.ColorBehavior = Microsoft.Extensions.Logging.Console.LoggerColorBehavior.Disabled;
+        });
+        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Peft", LogLevel.Information);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.Listen(IPAddress.Parse(settings.Host), settings.HttpPort));
+        builder.Services.AddRouting();
+        builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
+        builder.Services
+            .AddSingleton(new SiloIdentity(settings.Name, settings.Threads, metricsUrl))
+            .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
+            .AddSingleton<ITensorTransport, TcpTensorTransport>()
+            .AddSingleton(static _ => new DeviceThread("device"))
+            .AddSingleton<AgentStore>()
+            .AddSingleton<ISiloAgents, SiloAgents>()
+            .AddSingleton<SeatLoader>()
+            .AddSingleton<ClusterRoster>();
+        builder.Host.UseOrleans(silo => Configure(silo, settings));
+        var app = builder.Build();
+        app.MapPrometheusScrapingEndpoint("/metrics");
+        app.MapGet("/health/live", static () => "live");
+        app.MapGet("/health/ready", static () => "ready");
+        await torch;
+        await app.StartAsync();
+        new SiloRegistration(settings.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(settings.ClusterFolder);
+        app.Logger.LogInformation("silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}", settings.Name, settings.Host, settings.GatewayPort, metricsUrl);
+        if (settings.ExitWithParent) _ = ParentWatch.Run(app);
+        await app.WaitForShutdownAsync();
+    }
+
+    private static void Configure(ISiloBuilder silo, SiloSettings settings)
+    {
+        var address = IPAddress.Parse(settings.Host);
+        silo.Configure<ClusterOptions>(static options =>
+        {
+            options.ClusterId = ClusterIdentity.ClusterId;
+            options.ServiceId = ClusterIdentity.ServiceId;
+        });
+        silo.Configure<SiloOptions>(options => options.SiloName = settings.Name);
+        silo.Configure<EndpointOptions>(options =>
+        {
+            options.AdvertisedIPAddress = address;
+            options.SiloPort = settings.SiloPort;
+            options.GatewayPort = settings.GatewayPort;
+            options.SiloListeningEndpoint = new IPEndPoint(address, settings.SiloPort);
+            options.GatewayListeningEndpoint = new IPEndPoint(address, settings.GatewayPort);
+        });
+        silo.Configure<ClusterMembershipOptions>(static options =>
+        {
+            // A crashed silo is noticed within about a second and a hung one within four; the defaults take 12 and 60.
+            options.ProbeTimeout = TimeSpan.FromSeconds(1);
+            options.MinProbeTimeout = TimeSpan.FromSeconds(0.5);
+            options.MaxProbeTimeout = TimeSpan.FromSeconds(2);
+            options.NumMissedProbesLimit = 2;
+        });
+        silo.Services.AddSingleton<IMembershipTable>(_ => new SqliteMembershipTable(new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership)));
+        silo.Services.AddKeyedSingleton<IGrainStorage>("runs", (services, _) =>
+            new SqliteGrainStorage(new SqliteFile(settings.ClusterFolder, ClusterFolder.State), services.GetRequiredService<IGrainStorageSerializer>()));
+        silo.AddGrainService<SiloAgent>();
+        silo.AddSeatPlacement();
+#pragma warning disable ORLEANSEXP003 // strongly consistent directory: no duplicate coordinators, no deactivation by a dead directory owner
+        silo.AddDistributedGrainDirectory();
+#pragma warning restore ORLEANSEXP003
+    }
+}

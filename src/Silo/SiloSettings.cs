@@ -1,0 +1,124 @@
+using System.Net;
+using System.Net.Sockets;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+
+namespace Peft.Orleans.Silo;
+
+/// <summary>Configuration of a silo: command line over environment (<c>PEFT_SILO_…</c>) over defaults; docs/silo.md lists it.</summary>
+internal sealed record SiloSettings
+{
+    /// <summary>Silo name; in Kubernetes the pod's.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Folder of the cluster's SQLite files and registrations.</summary>
+    public required string ClusterFolder { get; init; }
+
+    /// <summary>Compute threads.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>Address to bind and to publish.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>Silo-to-silo port; 0: any free one.</summary>
+    public required int SiloPort { get; init; }
+
+    /// <summary>Client port; 0: any free one.</summary>
+    public required int GatewayPort { get; init; }
+
+    /// <summary>Data plane port; 0: any free one.</summary>
+    public required int DataPort { get; init; }
+
+    /// <summary>Port of /metrics and /health; 0: any free one.</summary>
+    public required int HttpPort { get; init; }
+
+    /// <summary>Whether the silo ends when its standard input closes.</summary>
+    public required bool ExitWithParent { get; init; }
+
+    private static readonly Dictionary<string, string> Known = new(StringComparer.Ordinal)
+    {
+        [SiloArguments.ClusterFolder] = "folder of the local cluster",
+        [SiloArguments.Name] = "silo name",
+        [SiloArguments.Threads] = "compute threads",
+        [SiloArguments.Join] = "run folder whose local cluster this silo joins",
+        [SiloArguments.ExitWithParent] = "end when standard input closes (no value)",
+        ["--host"] = "address to bind and publish (127.0.0.1)",
+        ["--silo-port"] = "silo-to-silo port (any free one)",
+        ["--gateway-port"] = "client port (any free one)",
+        ["--data-port"] = "data plane port (any free one)",
+        ["--http-port"] = "port of /metrics and /health (any free one)",
+    };
+
+    internal static string Help =>
+        "peft-silo: a silo of a Peft.Orleans cluster\n\n" +
+        string.Join('\n', Known.Select(static option => $"  {option.Key,-20} {option.Value}")) +
+        "\n\nEach may also be given as an environment variable: PEFT_SILO_GATEWAY_PORT for --gateway-port.";
+
+    /// <summary>Reads the command line.</summary>
+    /// <exception cref="PeftException">Unknown or malformed option.</exception>
+    internal static SiloSettings Read(string[] args)
+    {
+        var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var option in Known.Keys)
+        {
+            var variable = "PEFT_SILO_" + option[2..].Replace('-', '_').ToUpperInvariant();
+            if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value) values[option] = value;
+        }
+
+        for (var i = 0; i < args.Length; i++)
+        {
+            if (!Known.ContainsKey(args[i])) throw new PeftException($"unknown option {args[i]}; peft-silo --help lists them");
+            if (args[i] == SiloArguments.ExitWithParent) values[args[i]] = "true";
+            else if (i + 1 == args.Length) throw new PeftException($"{args[i]} needs a value: {Known[args[i]]}");
+            else values[args[i]] = args[++i];
+        }
+
+        var folder = values.GetValueOrDefault(SiloArguments.ClusterFolder)
+            ?? (values.TryGetValue(SiloArguments.Join, out var run) ? Path.Combine(run, SiloArguments.ClusterSubfolder) : null)
+            ?? throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
+        if (values.ContainsKey(SiloArguments.Join) && !Directory.Exists(folder))
+            throw new PeftException($"{folder} does not exist: {values[SiloArguments.Join]} is no folder of a local run");
+        var registered = SiloRegistration.ReadAll(folder);
+        return new SiloSettings
+        {
+            Name = values.GetValueOrDefault(SiloArguments.Name) ?? FreeName(registered),
+            ClusterFolder = Path.GetFullPath(folder),
+            Threads = Number(values, SiloArguments.Threads, Environment.ProcessorCount),
+            Host = values.GetValueOrDefault("--host", "127.0.0.1"),
+            SiloPort = Port(values, "--silo-port"),
+            GatewayPort = Port(values, "--gateway-port"),
+            DataPort = Number(values, "--data-port", 0),
+            HttpPort = Port(values, "--http-port"),
+            ExitWithParent = values.ContainsKey(SiloArguments.ExitWithParent),
+        };
+    }
+
+    private static string FreeName(IReadOnlyList<SiloRegistration> registered)
+    {
+        for (var i = 0; ; i++)
+        {
+            if (registered.All(silo => silo.Name != $"silo-{i}")) return $"silo-{i}";
+        }
+    }
+
+    private static int Number(Dictionary<string, string> values, string option, int otherwise) =>
+        !values.TryGetValue(option, out var text) ? otherwise
+        : int.TryParse(text, out var number) && number >= 0 ? number
+        : throw new PeftException($"{option} {text}: not a number");
+
+    /// <summary>The port asked for, checked to be free, or a free one.</summary>
+    private static int Port(Dictionary<string, string> values, string option)
+    {
+        var wanted = Number(values, option, 0);
+        using var probe = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            probe.Bind(new IPEndPoint(IPAddress.Any, wanted));
+            return ((IPEndPoint)probe.LocalEndPoint!).Port;
+        }
+        catch (SocketException error)
+        {
+            throw new PeftException($"port {wanted} ({option}) cannot be used: {error.Message}; choose another, or leave the option out for any free port", error);
+        }
+    }
+}
