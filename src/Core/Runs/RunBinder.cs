@@ -1,0 +1,51 @@
+using System.Globalization;
+using YamlDotNet.RepresentationModel;
+
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>Makes spec records of a document that the schema has accepted.</summary>
+internal static class RunBinder
+{
+    /// <summary>The run of a document.</summary>
+    public static RunSpec Bind(RunDocument document) => (RunSpec)Section(typeof(RunSpec), document.Root, "", document);
+
+    private static object Section(Type type, YamlMappingNode mapping, string prefix, RunDocument document)
+    {
+        var section = Activator.CreateInstance(type)!;
+        var properties = SpecReflection.Keys(type);
+        foreach (var (key, node) in mapping.Children)
+        {
+            var name = ((YamlScalarNode)key).Value!;
+            var property = properties[name];
+            property.SetValue(section, Value(property.PropertyType, node, prefix + name, document));
+        }
+
+        return section;
+    }
+
+    private static object? Value(Type type, YamlNode node, string path, RunDocument document)
+    {
+        if (node is YamlMappingNode mapping) return Section(type, mapping, path + ".", document);
+        if (node is YamlSequenceNode sequence)
+        {
+            var items = sequence.Children.Select(static item => ((YamlScalarNode)item).Value!);
+            if (type == typeof(IReadOnlyList<double>)) return items.Select(YamlScalars.ToDouble).ToArray();
+            return items.ToArray();
+        }
+
+        var scalar = (YamlScalarNode)node;
+        var text = scalar.Value ?? "";
+        var inner = Nullable.GetUnderlyingType(type);
+        if (type == typeof(string)) return YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null ? null : text;
+        if (type == typeof(IReadOnlyList<string>)) return new[] { text };
+        if (YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null || (inner is not null && text == "auto")) return null;
+        var target = inner ?? type;
+        if (target.IsEnum) return SpecReflection.Parse(target, text);
+        if (target == typeof(bool)) return bool.Parse(text);
+        if (target == typeof(double)) return YamlScalars.ToDouble(text);
+        if (target == typeof(long)) return long.Parse(text, CultureInfo.InvariantCulture);
+        return int.TryParse(text, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw new PeftException($"{document.Where(path)}: {path}: expected an integer of at most {int.MaxValue}, found {text}");
+    }
+}

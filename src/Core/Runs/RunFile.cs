@@ -1,0 +1,81 @@
+using YamlDotNet.Core;
+
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>
+/// Reads, checks and writes run files. A new key is a property of a spec record and an entry of docs/run.schema.json; reading, refusal, suggestion and
+/// writing follow from the two. What no single key can say (a batch that must divide another) is in <see cref="RunRules"/>.
+/// </summary>
+public static class RunFile
+{
+    /// <summary>Reads a run file, with <paramref name="overrides"/> of the form <c>training.steps=20</c>, and makes its paths absolute (relative ones are relative to the file).</summary>
+    /// <exception cref="PeftException">The file is absent or refused; the message has every refusal with line, key and remedy.</exception>
+    public static RunSpec Load(string path, IReadOnlyList<string>? overrides = null)
+    {
+        string yaml;
+        try
+        {
+            yaml = File.ReadAllText(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new PeftException($"run file {path} cannot be read: {error.Message}", error);
+        }
+
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        return Resolve(Parse(yaml, path, overrides), folder);
+    }
+
+    /// <summary>Reads run-file text; <paramref name="pathForMessages"/> names it in errors. Paths stay as written.</summary>
+    /// <exception cref="PeftException">The text is refused.</exception>
+    public static RunSpec Parse(string yaml, string pathForMessages = "run.yaml", IReadOnlyList<string>? overrides = null)
+    {
+        RunDocument document;
+        try
+        {
+            document = RunDocument.Read(yaml, pathForMessages);
+        }
+        catch (YamlException error)
+        {
+            throw new PeftException($"{pathForMessages}:{error.Start.Line}: not valid YAML: {error.InnerException?.Message ?? error.Message}", error);
+        }
+
+        foreach (var assignment in overrides ?? []) document.Override(assignment);
+        var schema = RunSchema.Published;
+        Refuse(SchemaCheck.Check(document, schema));
+        var spec = RunBinder.Bind(document);
+        Refuse([.. RunRules.Check(spec).Select(broken => $"{document.Where(broken.Key)}: {broken.Key}: {broken.Message}")]);
+        return spec;
+    }
+
+    /// <summary>The resolved form: every default that has a meaning for this run is written out, keys without are left out. Reading it gives the same run.</summary>
+    public static string Write(RunSpec spec) => RunWriter.Write(spec, RunSchema.Published);
+
+    /// <summary>Makes all paths absolute; relative ones are relative to <paramref name="baseFolder"/>.</summary>
+    public static RunSpec Resolve(RunSpec spec, string baseFolder)
+    {
+        string Absolute(string path) =>
+            path.StartsWith("~/", StringComparison.Ordinal)
+                ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..])
+                : Path.GetFullPath(path, Path.GetFullPath(baseFolder));
+
+        var data = spec.Data;
+        return spec with
+        {
+            Model = spec.Model with { Path = Absolute(spec.Model.Path) },
+            Data = data with
+            {
+                Train = data.Train with { Path = Absolute(data.Train.Path) },
+                Validation = data.Validation is { Path: { } validation } source ? source with { Path = Absolute(validation) } : data.Validation,
+                Evaluation = data.Evaluation is { } evaluation ? evaluation with { Path = Absolute(evaluation.Path) } : null,
+            },
+            Method = spec.Method with { InitialAdapter = spec.Method.InitialAdapter is { } adapter ? Absolute(adapter) : null },
+            Output = Absolute(spec.Output),
+        };
+    }
+
+    private static void Refuse(IReadOnlyList<string> refusals)
+    {
+        if (refusals.Count > 0) throw new PeftException(string.Join('\n', refusals));
+    }
+}

@@ -1,0 +1,72 @@
+using System.Globalization;
+
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>Impossible combinations that no single key shows.</summary>
+public static class RunRules
+{
+    /// <summary>The broken rules: key and what to do.</summary>
+    public static IEnumerable<(string Key, string Message)> Check(RunSpec spec) => [.. Data(spec), .. Method(spec), .. Training(spec)];
+
+    /// <summary>Rules that need the shapes of the adapted modules: (name, d = out, k = in) of each.</summary>
+    public static IEnumerable<(string Key, string Message)> CheckShapes(RunSpec spec, IEnumerable<(string Name, long Out, long In)> modules)
+    {
+        var method = spec.Method;
+        var stable = method.Name is MethodName.Hybrid or MethodName.LoraGa && method.LoraGa.Initialization == LoraGaInitialization.Stable && method.InitialAdapter is null;
+        if (!stable) yield break;
+        foreach (var (name, d, k) in modules)
+        {
+            if (Math.Min(d, k) >= 2L * method.Lora.Rank) continue;
+            yield return ("method.lora_ga.initialization", $"stable needs 2 × rank ≤ min(d, k), but {name} is {d} × {k} and rank is {method.Lora.Rank}; "
+                + $"set method.lora.rank to at most {Math.Min(d, k) / 2}, or initialization to paper or random");
+            yield break;
+        }
+    }
+
+    private static IEnumerable<(string Key, string Message)> Data(RunSpec spec)
+    {
+        if (spec.Data.Validation is { } validation)
+        {
+            if (validation.Fraction is null == validation.Path is null)
+                yield return ("data.validation", validation.Path is null ? "needs fraction or path; write { fraction: 0.05 } or { path: FILE }" : "has both fraction and path; remove one of them");
+            if (validation.Format is not null && validation.Path is null)
+                yield return ("data.validation.format", "belongs to data.validation.path; remove it, a fraction has the format of the training data");
+        }
+        else
+        {
+            const string Remedy = "needs validation data; add data.validation: { fraction: 0.05 } or remove it";
+            if (spec.Training.ValidateEvery > 0) yield return ("training.validate_every", Remedy);
+            if (spec.Training.EarlyStopping.Patience is not null) yield return ("training.early_stopping.patience", Remedy);
+            if (spec.Training.EarlyStopping.KeepBest) yield return ("training.early_stopping.keep_best", Remedy);
+        }
+    }
+
+    private static IEnumerable<(string Key, string Message)> Method(RunSpec spec)
+    {
+        var method = spec.Method;
+        if (method.Name == MethodName.Full && spec.Model.Dtype == WeightType.Nf4)
+            yield return ("model.dtype", "nf4 holds frozen weights, and method full freezes none; write float32 or bfloat16, or choose another method");
+        if (method.TargetModules.Count > 1 && method.TargetModules.Contains("all-linear"))
+            yield return ("method.target_modules", "all-linear stands alone; write target_modules: all-linear, or name the modules");
+        if (method.Name == MethodName.Hybrid && method.Lambda.Min >= method.Lambda.Max)
+            yield return ("method.lambda.min", string.Create(CultureInfo.InvariantCulture, $"min {method.Lambda.Min} must be below max {method.Lambda.Max}"));
+        var rotates = method.Name is MethodName.Hybrid or MethodName.Boft;
+        if (rotates && method.Boft.ButterflyFactors > 1 && method.Boft.BlockSize % 2 != 0)
+            yield return ("method.boft.block_size", $"must be even with butterfly_factors {method.Boft.ButterflyFactors}; write {method.Boft.BlockSize + 1}, or butterfly_factors: 1");
+    }
+
+    private static IEnumerable<(string Key, string Message)> Training(RunSpec spec)
+    {
+        var training = spec.Training;
+        if (training.Steps is null && training.Epochs is null) yield return ("training.steps", "missing; write steps: 200, or epochs: 1");
+        if (training.Steps is not null && training.Epochs is not null) yield return ("training.epochs", "given beside training.steps; remove one of them (--set training.epochs=null)");
+        if (training.GlobalBatch % training.Microbatch != 0)
+        {
+            var divisor = Enumerable.Range(1, training.Microbatch).Last(candidate => training.GlobalBatch % candidate == 0);
+            yield return ("training.microbatch", $"{training.Microbatch} does not divide global_batch {training.GlobalBatch}; write {divisor}, or change global_batch");
+        }
+
+        if (spec.Elastic.MinSilos > spec.Elastic.MaxSilos)
+            yield return ("elastic.min_silos", $"{spec.Elastic.MinSilos} is above max_silos {spec.Elastic.MaxSilos}; lower it or raise max_silos");
+    }
+}

@@ -1,0 +1,133 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using YamlDotNet.RepresentationModel;
+
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>Checks a run file against the schema: unknown keys, wrong types, values out of range, keys without a meaning. One line per refusal.</summary>
+/// <remarks>
+/// Walks the part of JSON Schema that run.schema.json uses, over YAML nodes, because a general validator knows neither lines nor what to write instead, and costs
+/// a good part of the client's start.
+/// </remarks>
+internal sealed class SchemaCheck
+{
+    private readonly RunDocument _document;
+    private readonly RunSchema _schema;
+    private readonly List<string> _refusals = [];
+
+    private SchemaCheck(RunDocument document, RunSchema schema)
+    {
+        _document = document;
+        _schema = schema;
+    }
+
+    /// <summary>All refusals, in the order of the file.</summary>
+    public static IReadOnlyList<string> Check(RunDocument document, RunSchema schema)
+    {
+        var check = new SchemaCheck(document, schema);
+        check.Section("", document.Root, schema.Root);
+        return check._refusals;
+    }
+
+    private void Section(string path, YamlMappingNode mapping, JsonElement schema)
+    {
+        var properties = schema.GetProperty("properties");
+        foreach (var (key, value) in mapping.Children)
+        {
+            var name = (key as YamlScalarNode)?.Value ?? "";
+            var childPath = path.Length == 0 ? name : path + "." + name;
+            if (!properties.TryGetProperty(name, out var child))
+                _refusals.Add($"{_document.At(key)}: {childPath}: unknown key; {KeySuggestion.For(childPath, _schema, properties)}");
+            else if (!_schema.HasMeaning(childPath, ValueOf, out var obstacle))
+                _refusals.Add($"{_document.At(key)}: {childPath} has no meaning with {obstacle.Key} {obstacle.Value}; remove it, or set {obstacle.Key} to {Or(obstacle.Wanted)}");
+            else
+                Value(childPath, key, value, child);
+        }
+
+        if (!schema.TryGetProperty("required", out var required)) return;
+        foreach (var name in required.EnumerateArray().Select(static item => item.GetString()!))
+        {
+            if (mapping.Children.Keys.Any(key => (key as YamlScalarNode)?.Value == name)) continue;
+            var missing = path.Length == 0 ? name : path + "." + name;
+            var place = _document.Where(missing);
+            _refusals.Add($"{place}: {missing}: missing; write {SchemaWords.Example(name, properties.GetProperty(name))}");
+        }
+    }
+
+    private void Value(string path, YamlNode key, YamlNode value, JsonElement schema)
+    {
+        if (value is YamlMappingNode mapping && schema.TryGetProperty("properties", out _))
+        {
+            Section(path, mapping, schema);
+            return;
+        }
+
+        if (Fits(value, schema)) return;
+        var suggestion = value is YamlScalarNode { Value: { } text } && SchemaWords.Words(schema) is { Count: > 1 } words
+            && KeySuggestion.Nearest(text, words) is { } nearest ? $"; did you mean {nearest}?" : "";
+        _refusals.Add($"{_document.At(key)}: {path}: expected {SchemaWords.Expected(schema)}, found {SchemaWords.Found(value)}{suggestion}");
+    }
+
+    private static bool Fits(YamlNode value, JsonElement schema)
+    {
+        if (schema.TryGetProperty("anyOf", out var alternatives)) return alternatives.EnumerateArray().Any(alternative => Fits(value, alternative));
+        return value switch
+        {
+            YamlScalarNode scalar => ScalarFits(scalar, schema),
+            YamlSequenceNode sequence => SequenceFits(sequence, schema),
+            _ => false,
+        };
+    }
+
+    private static bool SequenceFits(YamlSequenceNode sequence, JsonElement schema)
+    {
+        if (!SchemaWords.Types(schema).Contains("array")) return false;
+        var count = sequence.Children.Count;
+        if (schema.TryGetProperty("minItems", out var least) && count < least.GetInt32()) return false;
+        if (schema.TryGetProperty("maxItems", out var most) && count > most.GetInt32()) return false;
+        if (schema.TryGetProperty("uniqueItems", out var unique) && unique.GetBoolean() && sequence.Children.Distinct().Count() != count) return false;
+        return sequence.Children.All(item => Fits(item, schema.GetProperty("items")));
+    }
+
+    private static bool ScalarFits(YamlScalarNode scalar, JsonElement schema)
+    {
+        var types = SchemaWords.Types(schema);
+        var text = scalar.Value ?? "";
+        switch (YamlScalars.KindOf(scalar))
+        {
+            case YamlScalars.Kind.Null:
+                return types.Contains("null");
+            case YamlScalars.Kind.Boolean:
+                return types.Contains("boolean");
+            case YamlScalars.Kind.Integer when types.Contains("integer"):
+                return long.TryParse(text, out _) && InRange(YamlScalars.ToDouble(text), schema);
+            case YamlScalars.Kind.Integer or YamlScalars.Kind.Number when types.Contains("number"):
+                return InRange(YamlScalars.ToDouble(text), schema);
+            case YamlScalars.Kind.Text when types.Contains("string"):
+                if (schema.TryGetProperty("const", out var constant)) return constant.GetString() == text;
+                if (schema.TryGetProperty("enum", out _)) return SchemaWords.Words(schema).Contains(text);
+                if (schema.TryGetProperty("minLength", out var least) && text.Length < least.GetInt32()) return false;
+                return !schema.TryGetProperty("pattern", out var pattern) || Regex.IsMatch(text, pattern.GetString()!);
+            default:
+                // A path or a name of digits only is text all the same; a word of an enumeration never is a number.
+                return types.Contains("string") && !schema.TryGetProperty("enum", out _) && !schema.TryGetProperty("const", out _)
+                    && schema.TryGetProperty("pattern", out var form) && Regex.IsMatch(text, form.GetString()!);
+        }
+    }
+
+    private static bool InRange(double value, JsonElement schema) =>
+        (!schema.TryGetProperty("minimum", out var least) || value >= least.GetDouble())
+        && (!schema.TryGetProperty("exclusiveMinimum", out var above) || value > above.GetDouble())
+        && (!schema.TryGetProperty("maximum", out var most) || value <= most.GetDouble())
+        && (!schema.TryGetProperty("exclusiveMaximum", out var below) || value < below.GetDouble());
+
+    private string? ValueOf(string path) => _document.Find(path) switch
+    {
+        YamlScalarNode scalar => scalar.Value,
+        null when path == "data.validation.format" && _document.Find("data.validation.path") is not null => ValueOf("data.train.format"),
+        null when path.StartsWith("data.", StringComparison.Ordinal) => null,
+        _ => _schema.DefaultText(path),
+    };
+
+    private static string Or(string[] values) => values.Length == 1 ? values[0] : string.Join(", ", values[..^1]) + " or " + values[^1];
+}

@@ -1,0 +1,168 @@
+using CsCheck;
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Core.Tests.Runs;
+
+/// <summary>What is written reads back as the same run; values on the command line win over the file.</summary>
+public sealed class RunFileRoundTrip
+{
+    private const string Minimal = """
+        name: demo
+        model: { path: model }
+        data: { train: { path: train.jsonl, format: messages } }
+        training: { steps: 20 }
+        """;
+
+    private static readonly Gen<string> PathText = Gen.OneOf(
+        Gen.String[Gen.Char["abcXYZ019 /._-:#'\"\\[]{}&*!|>%@`,?é漢\t\n"], 1, 20],
+        Gen.OneOfConst("true", "null", "~", "12", "1e5", "- a", ".5", "a: b", " lead", "trail ", "\u2028", "0x1F", "yes"));
+
+    [Fact]
+    public void Defaults_are_those_of_the_records()
+    {
+        var spec = RunFile.Parse(Minimal);
+        var plain = new RunSpec
+        {
+            Name = "demo",
+            Model = new ModelSpec { Path = "model" },
+            Data = new DataSpec { Train = new DataSource { Path = "train.jsonl", Format = DataFormat.Messages } },
+            Training = new TrainingSpec { Steps = 20 },
+        };
+        Assert.Equal(RunFile.Write(plain), RunFile.Write(spec));
+    }
+
+    [Fact]
+    public void Resolved_form_has_every_meaningful_default_and_nothing_else()
+    {
+        var hybrid = RunFile.Write(RunFile.Parse(Minimal));
+        Assert.Contains("  lambda:\n    norms: unmixed\n    granularity: layer\n    initial: gradients\n", hybrid, StringComparison.Ordinal);
+        Assert.Contains("    boft_learning_rate: null\n", hybrid, StringComparison.Ordinal);
+        Assert.Contains("    eps: 1.0e-08\n", hybrid, StringComparison.Ordinal);
+        Assert.Contains("  chat_template: model\n", hybrid, StringComparison.Ordinal);
+        Assert.Contains("  threads_per_silo: auto\n", hybrid, StringComparison.Ordinal);
+        Assert.DoesNotContain("side:", hybrid, StringComparison.Ordinal);
+        Assert.DoesNotContain("dora:", hybrid, StringComparison.Ordinal);
+        Assert.DoesNotContain("urnn", hybrid, StringComparison.Ordinal);
+        Assert.DoesNotContain("dtype", hybrid, StringComparison.Ordinal);
+        Assert.DoesNotContain("validation:", hybrid, StringComparison.Ordinal);
+        Assert.DoesNotContain("epochs", hybrid, StringComparison.Ordinal);
+
+        var full = RunFile.Write(RunFile.Parse(Minimal, "f", ["method.name=full", "data.train.format=tokens"]));
+        Assert.Contains("method:\n  name: full\ntraining:", full, StringComparison.Ordinal);
+        Assert.DoesNotContain("mask_prompt", full, StringComparison.Ordinal);
+        Assert.DoesNotContain("boft", full, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validation_file_without_format_gets_that_of_the_training_data()
+    {
+        var text = RunFile.Write(RunFile.Parse(Minimal, "f", ["data.validation.path=v.jsonl"]));
+        Assert.Contains("  validation:\n    path: v.jsonl\n    format: messages\n", text, StringComparison.Ordinal);
+        Assert.Equal(text, RunFile.Write(RunFile.Parse(text)));
+    }
+
+    [Fact]
+    public void Every_method_and_format_reads_back_as_written()
+    {
+        foreach (var method in SpecWords<MethodName>())
+            foreach (var format in SpecWords<DataFormat>())
+            {
+                var text = RunFile.Write(RunFile.Parse(Minimal, "f", [$"method.name={method}", $"data.train.format={format}", "data.evaluation.path=e.jsonl"]));
+                Assert.Equal(text, RunFile.Write(RunFile.Parse(text)));
+            }
+    }
+
+    [Fact]
+    public void Any_run_reads_back_as_written() => Runs.Sample(static spec =>
+    {
+        var text = RunFile.Write(spec);
+        var again = RunFile.Parse(text);
+        return RunFile.Write(again) == text && again.Name == spec.Name && again.Model == spec.Model && again.Seed == spec.Seed
+            && again.Training.Optimizer.LearningRate.Equals(spec.Training.Optimizer.LearningRate) && again.Training.MaxGradNorm == spec.Training.MaxGradNorm
+            && again.Compute == spec.Compute && again.Output == spec.Output && again.Data.Validation == spec.Data.Validation
+            && again.Method.Lambda == spec.Method.Lambda && again.Method.TargetModules.SequenceEqual(spec.Method.TargetModules);
+    });
+
+    [Fact]
+    public void A_value_set_on_the_command_line_wins() => Gen.Select(Gen.Int[1, int.MaxValue], Gen.Long, Gen.Double[1e-9, 10]).Sample(static (steps, seed, rate) =>
+    {
+        var spec = RunFile.Parse(Minimal + "\nseed: 3", "f", [$"training.steps={steps}", $"seed={seed}", FormattableString.Invariant($"training.optimizer.learning_rate={rate:R}")]);
+        return spec.Training.Steps == steps && spec.Seed == seed && spec.Training.Optimizer.LearningRate.Equals(rate);
+    });
+
+    [Fact]
+    public void Of_two_values_the_later_wins_and_null_takes_a_value_back()
+    {
+        var spec = RunFile.Parse(Minimal, "f", ["training.epochs=2", "training.steps=null", "seed=1", "seed=2", "method.target_modules=[q_proj, v_proj]", "data={train: {path: x, format: text}}"]);
+        Assert.Null(spec.Training.Steps);
+        Assert.Equal(2, spec.Training.Epochs);
+        Assert.Equal(2, spec.Seed);
+        Assert.Equal(["q_proj", "v_proj"], spec.Method.TargetModules);
+        Assert.Equal(DataFormat.Text, spec.Data.Train.Format);
+    }
+
+    [Fact]
+    public void Paths_are_relative_to_the_file()
+    {
+        var folder = Directory.CreateTempSubdirectory("peft-run-file").FullName;
+        try
+        {
+            var file = Path.Combine(folder, "run.yaml");
+            File.WriteAllText(file, Minimal + "\noutput: ../runs");
+            var spec = RunFile.Load(file, ["method.initial_adapter=there"]);
+            Assert.Equal(Path.Combine(folder, "model"), spec.Model.Path);
+            Assert.Equal(Path.Combine(folder, "train.jsonl"), spec.Data.Train.Path);
+            Assert.Equal(Path.Combine(folder, "there"), spec.Method.InitialAdapter);
+            Assert.Equal(Path.GetFullPath(Path.Combine(folder, "../runs")), spec.Output);
+            Assert.Equal(RunFile.Write(spec), RunFile.Write(RunFile.Resolve(spec, "/elsewhere")));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static readonly Gen<RunSpec> Runs =
+        from name in Gen.OneOfConst("a", "12", "true", "null", "1.5", "x-1.y_z")
+        from seed in Gen.Long
+        from paths in Gen.Select(PathText, PathText, PathText)
+        from dtype in Gen.OneOfConst<WeightType?>(null, WeightType.BFloat16, WeightType.Float32, WeightType.Float16)
+        from method in Gen.OneOfConst(Enum.GetValues<MethodName>())
+        from numbers in Gen.Select(Gen.Double[1e-12, 1e12], Gen.Double[0.01, 0.99], Gen.Int[1, 1000])
+        from optional in Gen.Select(Gen.Bool, Gen.Bool)
+        from targets in Gen.OneOfConst<IReadOnlyList<string>>(["all-linear"], ["q_proj"], ["query", "value"])
+        select new RunSpec
+        {
+            Name = name,
+            Seed = seed,
+            Model = new ModelSpec { Path = paths.Item1, Dtype = dtype },
+            Data = new DataSpec
+            {
+                Train = new DataSource { Path = paths.Item2, Format = DataFormat.Completion },
+                Validation = optional.Item1 ? new ValidationSource { Fraction = numbers.Item2 } : null,
+                MaxLength = numbers.Item3 + 1,
+            },
+            Method = method switch
+            {
+                MethodName.Full => new MethodSpec { Name = method },
+                MethodName.Hybrid => new MethodSpec
+                {
+                    Name = method,
+                    TargetModules = targets,
+                    Lambda = new LambdaSpec { Initial = optional.Item2 ? "0.25" : "gradients", Min = numbers.Item2 / 2, Max = numbers.Item2, Fixed = optional.Item1 ? numbers.Item2 : null },
+                },
+                _ => new MethodSpec { Name = method, TargetModules = targets },
+            },
+            Training = new TrainingSpec
+            {
+                Steps = numbers.Item3,
+                Optimizer = new OptimizerSpec { LearningRate = numbers.Item1 },
+                MaxGradNorm = optional.Item2 ? null : numbers.Item1,
+            },
+            Compute = new ComputeSpec { ThreadsPerSilo = optional.Item1 ? 2 : null, Products = optional.Item2 ? ProductType.Float32 : null },
+            Output = paths.Item3,
+        };
+
+    private static IEnumerable<string> SpecWords<T>() where T : struct, Enum =>
+        Enum.GetNames<T>().Select(static name => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(name));
+}
