@@ -1,0 +1,139 @@
+using Peft.Orleans.Core.Protocol;
+using Xunit;
+
+namespace Peft.Orleans.Core.Tests.Protocol;
+
+public class AgentProtocolTests
+{
+    private static readonly Generation First = new(1, Guid.NewGuid());
+    private static readonly Generation Second = new(2, Guid.NewGuid());
+
+    private static readonly SeatPlan Plan = new()
+    {
+        Silos = [new PlannedSilo("a", "a1", "a:1"), new PlannedSilo("b", "b1", "b:1")],
+        Seats = [new Seat(0, 0, "a", true), new Seat(1, 0, "b", true)],
+        Layers = 2,
+        Replicas = 1,
+        Stages = [0, 1],
+    };
+
+    private static AgentProtocol StartedAt(int version)
+    {
+        var agent = new AgentProtocol("a");
+        agent.Fence(First);
+        agent.Start(First, Plan, version);
+        agent.Held(First, 0, version);
+        return agent;
+    }
+
+    [Fact]
+    public void A_lower_generation_is_refused_everywhere()
+    {
+        var agent = StartedAt(0);
+        agent.Fence(Second);
+        Assert.False(agent.Fence(First).Accepted);
+        Assert.False(agent.Start(First, Plan, 0).Accepted);
+        Assert.False(agent.Compute(First, 1, 0).Accepted);
+        Assert.False(agent.StoreLeaf(First, 1, 0).Accepted);
+        Assert.False(agent.Prepare(First, 1).Accepted);
+        Assert.False(agent.Apply(First, 1).Accepted);
+        Assert.False(agent.Held(First, 0, 1).Accepted);
+    }
+
+    [Fact]
+    public void The_same_counter_with_another_nonce_is_refused()
+    {
+        var agent = StartedAt(0);
+        Assert.False(agent.Fence(new Generation(1, Guid.NewGuid())).Accepted);
+        Assert.Equal(First, agent.Generation);
+    }
+
+    [Fact]
+    public void A_process_that_saw_no_fence_acknowledges_nothing()
+    {
+        var agent = new AgentProtocol("a");
+        Assert.False(agent.Start(First, Plan, 0).Accepted);
+        Assert.False(agent.Apply(First, 1).Accepted);
+        Assert.Equal(AgentPhase.Empty, agent.Phase);
+    }
+
+    [Fact]
+    public void Fenced_silos_compute_nothing_until_they_are_started_and_hold_the_target()
+    {
+        var agent = new AgentProtocol("a");
+        agent.Fence(First);
+        Assert.False(agent.Compute(First, 1, 0).Accepted);
+        agent.Start(First, Plan, 0);
+        Assert.Equal(AgentPhase.Seating, agent.Phase);
+        Assert.False(agent.Compute(First, 1, 0).Accepted);
+        agent.Held(First, 0, 0);
+        Assert.True(agent.Compute(First, 1, 0).Accepted);
+    }
+
+    [Fact]
+    public void Start_is_obeyed_once()
+    {
+        var agent = StartedAt(0);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        var again = agent.Start(First, Plan, 0);
+        Assert.True(again.Accepted);
+        Assert.Empty(again.Effects);
+        Assert.Equal([0, 1], agent.Inventory[0]);
+    }
+
+    [Fact]
+    public void A_duplicate_fence_of_the_generation_in_force_changes_nothing()
+    {
+        var agent = StartedAt(0);
+        Assert.Empty(agent.Fence(First).Effects);
+        Assert.Equal(AgentPhase.Started, agent.Phase);
+    }
+
+    [Fact]
+    public void Versions_newer_than_the_target_are_dropped_older_ones_stay()
+    {
+        var agent = StartedAt(0);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        agent.Fence(Second);
+        var decision = agent.Start(Second, Plan, 0);
+        Assert.Contains(new AgentEffect.DropVersion(0, 1), decision.Effects);
+        Assert.Equal([0], agent.Inventory[0]);
+    }
+
+    [Fact]
+    public void A_seat_never_holds_more_than_two_versions()
+    {
+        var agent = StartedAt(0);
+        for (var step = 1; step <= 20; step++)
+        {
+            Assert.True(agent.Prepare(First, step).Accepted);
+            Assert.True(agent.Apply(First, step).Accepted);
+            agent.Held(First, 0, step);
+            Assert.True(agent.Inventory[0].Length <= 2);
+            Assert.Contains(step - 1, agent.Inventory[0]);
+        }
+    }
+
+    [Fact]
+    public void A_step_is_taken_once_and_a_copy_of_apply_is_only_acknowledged()
+    {
+        var agent = StartedAt(0);
+        Assert.Single(agent.Apply(First, 1).Effects.OfType<AgentEffect.TakeStep>());
+        agent.Held(First, 0, 1);
+        var copy = agent.Apply(First, 1);
+        Assert.True(copy.Accepted);
+        Assert.Empty(copy.Effects.OfType<AgentEffect.TakeStep>());
+    }
+
+    [Fact]
+    public void A_gradient_computed_from_another_version_is_refused_and_none_is_stored_after_prepare()
+    {
+        var agent = StartedAt(0);
+        Assert.False(agent.Compute(First, 2, 0).Accepted);
+        Assert.True(agent.StoreLeaf(First, 1, 0).Accepted);
+        agent.Prepare(First, 1);
+        Assert.False(agent.StoreLeaf(First, 1, 0).Accepted);
+    }
+}

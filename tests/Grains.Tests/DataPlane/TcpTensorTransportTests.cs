@@ -1,0 +1,101 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.DataPlane;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Grains.Tests.DataPlane;
+
+public sealed class TcpTensorTransportTests : IAsyncDisposable
+{
+    private const string Run = "run";
+    private static readonly Generation First = new(1, Guid.NewGuid());
+    private static readonly Generation Second = new(2, Guid.NewGuid());
+    private readonly TcpTensorTransport sender;
+    private readonly TcpTensorTransport receiver;
+    private readonly PlannedSilo target;
+
+    public TcpTensorTransportTests()
+    {
+        TorchRuntime.Initialize(1);
+        sender = new TcpTensorTransport(new TcpTransportOptions(ChunkBytes: 4096), NullLogger<TcpTensorTransport>.Instance);
+        receiver = new TcpTensorTransport(new TcpTransportOptions(), NullLogger<TcpTensorTransport>.Instance);
+        target = new PlannedSilo("receiver", "1", receiver.Endpoint);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await sender.DisposeAsync();
+        await receiver.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(1000)]
+    [InlineData(1_000_003)]
+    public async Task Bytes_arrive_as_they_were_sent(int count)
+    {
+        using var original = rand(count, dtype: float32);
+        var reference = await sender.Send(Run, First, target, original.clone(), CancellationToken.None);
+        using var arrived = await receiver.Receive(Run, First, reference, CancellationToken.None);
+        Assert.True(original.bytes.SequenceEqual(arrived.bytes));
+        Assert.Equal(original.shape, arrived.shape);
+    }
+
+    [Fact]
+    public async Task Half_types_and_shapes_survive()
+    {
+        using var original = rand(3, 5, 7).to(bfloat16);
+        var reference = await sender.Send(Run, First, target, original.clone(), CancellationToken.None);
+        using var arrived = await receiver.Receive(Run, First, reference, CancellationToken.None);
+        Assert.Equal(bfloat16, arrived.dtype);
+        Assert.Equal([3, 5, 7], arrived.shape);
+        Assert.True(original.bytes.SequenceEqual(arrived.bytes));
+    }
+
+    [Fact]
+    public async Task Many_tensors_at_once_do_not_mix()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(async i =>
+        {
+            var reference = await sender.Send(Run, First, target, full([1 + (i * 997)], (float)i), CancellationToken.None);
+            using var arrived = await receiver.Receive(Run, First, reference, CancellationToken.None);
+            Assert.Equal(1 + (i * 997), arrived.shape[0]);
+            Assert.True(arrived.eq((float)i).all().item<bool>());
+        }));
+    }
+
+    [Fact]
+    public async Task Within_a_silo_the_tensor_itself_is_handed_on()
+    {
+        using var tensor = ones(4);
+        var reference = await receiver.Send(Run, First, target, tensor, CancellationToken.None);
+        Assert.Same(tensor, await receiver.Receive(Run, First, reference, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_fence_drops_what_belongs_to_a_lower_generation()
+    {
+        var waiting = receiver.Receive(Run, First, new TensorRef { Sender = Guid.NewGuid(), Transfer = 1 }, CancellationToken.None);
+        receiver.Fence(Run, Second);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        var stale = await sender.Send(Run, First, target, ones(4), CancellationToken.None);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => receiver.Receive(Run, First, stale, CancellationToken.None));
+        var fresh = await sender.Send(Run, Second, target, ones(4), CancellationToken.None);
+        using var arrived = await receiver.Receive(Run, Second, fresh, CancellationToken.None);
+        Assert.Equal(4, arrived.shape[0]);
+    }
+
+    [Fact]
+    public void A_port_in_use_is_a_clear_error()
+    {
+        var port = int.Parse(receiver.Endpoint.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
+        var error = Assert.Throws<PeftException>(() => new TcpTensorTransport(new TcpTransportOptions(Port: port), NullLogger<TcpTensorTransport>.Instance));
+        Assert.Contains("--data-port", error.Message, StringComparison.Ordinal);
+    }
+}
