@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using Peft.Orleans.Tests;
+
+namespace Peft.Orleans.Cluster.Tests;
+
+/// <summary>Runs the built client as a user would: a child process, its own silos, real files.</summary>
+internal static class PeftClient
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
+
+    /// <summary>The outcome of a command.</summary>
+    internal sealed record Outcome(int ExitCode, string Output, string Errors)
+    {
+        /// <summary>The last line of stdout as JSON.</summary>
+        internal JsonElement Json => JsonDocument.Parse(Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
+
+        internal Outcome Succeeded()
+        {
+            Assert.True(ExitCode == 0, $"exit code {ExitCode}\n{Output}\n{Errors}");
+            return this;
+        }
+    }
+
+    /// <summary>The client's program, beside the tests in the artifacts folder.</summary>
+    internal static string Program { get; } = Find();
+
+    internal static async Task<Outcome> Run(params string[] arguments)
+    {
+        using var process = Start(arguments);
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        using var timeout = new CancellationTokenSource(Patience);
+        try
+        {
+            await process.WaitForExitAsync(timeout.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"peft-client {string.Join(' ', arguments)} did not end in {Patience}\n{await output}\n{await errors}");
+        }
+
+        return new Outcome(process.ExitCode, await output, await errors);
+    }
+
+    internal static Process Start(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        start.ArgumentList.Add(Program);
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        start.Environment["PEFT_HOME"] = Home;
+        start.Environment["NO_COLOR"] = "1";
+        return Process.Start(start)!;
+    }
+
+    /// <summary>An own run index, so that tests leave the user's alone.</summary>
+    private static string Home { get; } = Directory.CreateTempSubdirectory("peft-home").FullName;
+
+    private static string Find()
+    {
+        // …/artifacts/bin/Cluster.Tests/<pivot>/ → …/artifacts/bin/Client/<pivot>/peft-client.dll
+        var here = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
+        var path = Path.Combine(here.Parent!.Parent!.FullName, "Client", here.Name, "peft-client.dll");
+        return File.Exists(path) ? path : throw new FileNotFoundException("build the client first: dotnet build src/Client", path);
+    }
+}
+
+/// <summary>A folder of one test.</summary>
+internal sealed class Workspace : IDisposable
+{
+    internal string Folder { get; } = Directory.CreateTempSubdirectory("peft-test").FullName;
+
+    internal string Write(string name, string text)
+    {
+        var path = Path.Combine(Folder, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, text, new UTF8Encoding(false));
+        return path;
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            Directory.Delete(Folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A silo that is just ending may still write its log.
+        }
+    }
+}
