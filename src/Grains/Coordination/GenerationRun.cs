@@ -179,7 +179,7 @@ internal sealed partial class GenerationRun : IDisposable
 
     private async Task MakePlan()
     {
-        var model = ModelLayers.Of(LlamaConfig.Read(context.Spec.Model.Path), context.Spec);
+        var model = LlamaDimensions.Of(LlamaConfig.Read(context.Spec.Model.Path)).PlanFor(context.Spec.Method);
         foreach (var (silo, fence) in fences)
         {
             if (context.Spec.Compute.ThreadsPerSilo is { } threads && fence.Threads != threads)

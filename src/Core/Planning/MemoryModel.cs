@@ -1,0 +1,85 @@
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Core.Planning;
+
+/// <summary>Predicted bytes of one layer shard, by what they are for.</summary>
+/// <param name="Base">Frozen weights in the type they are held in.</param>
+/// <param name="Trainable">Two versions of the trainable parameters.</param>
+/// <param name="Optimizer">Two versions of the optimizer state.</param>
+/// <param name="Gradient">Gradient buffers: the tree's open nodes.</param>
+/// <param name="Activations">Saved activations of the microbatches in flight.</param>
+/// <param name="Workspace">Largest temporary of a pass.</param>
+public sealed record LayerMemory(long Base, long Trainable, long Optimizer, long Gradient, long Activations, long Workspace)
+{
+    /// <summary>What stays, without the workspace that layers share.</summary>
+    public long Held => Base + Trainable + Optimizer + Gradient + Activations;
+}
+
+/// <summary>Predicts memory per layer and per silo: a pure function of model, run file and plan.</summary>
+public static class MemoryModel
+{
+    /// <summary>Resident bytes of a silo that holds nothing: .NET, Orleans, libtorch's code.</summary>
+    public const long ProcessBytes = 330L << 20;
+
+    /// <summary>Bytes of each layer shard, in layer order.</summary>
+    /// <param name="model">Sizes.</param>
+    /// <param name="spec">Run file.</param>
+    /// <param name="columns">Tokens of a row.</param>
+    /// <param name="inFlight">Microbatches in flight at a shard.</param>
+    public static LayerMemory[] Layers(ModelDimensions model, RunSpec spec, int columns, int inFlight)
+    {
+        var method = spec.Method;
+        var full = method.Name == MethodName.Full;
+        var weight = spec.Model.Dtype is WeightType.Float32 ? 4L : 2L;
+        var native = weight == 4 || spec.Compute.Products != ProductType.Float32;
+        var activation = native ? weight : 4L;
+        var tokens = (long)columns * spec.Training.Microbatch;
+        var depth = 2 + (int)Math.Ceiling(Math.Log2(Math.Max(1, (double)spec.Training.GlobalBatch / spec.Training.Microbatch)));
+        var moments = spec.Training.Optimizer.Name == OptimizerName.AdamW ? 2L : 0L;
+
+        LayerMemory Shard(long parameters, long trainable, long saved, long workspace) => new(
+            full ? 0 : parameters * weight, 2 * 4 * trainable, 2 * 4 * moments * trainable, 4L * trainable * depth, saved * inFlight, workspace);
+
+        var widths = model.Linears.Sum(static linear => (long)linear.Out) + (4L * model.HiddenSize) + model.IntermediateSize;
+        var kept = spec.Training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths;
+        var attention = (long)model.Heads * columns * columns * activation * spec.Training.Microbatch;
+        var scratch = native ? 0 : model.Linears.Max(static linear => (long)linear.Out * linear.In) * 4;
+        var block = Shard(
+            model.BlockParameters, full ? model.BlockParameters : model.Linears.Sum(linear => Trainable(method, linear)),
+            tokens * kept * activation, (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4));
+        var logits = 2L * 4 * Math.Min(tokens, 256) * model.Vocabulary;
+        var embedding = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters : 0, 0, 0);
+        var head = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters + model.HiddenSize : 0, 0, logits);
+        var layers = Enumerable.Repeat(block, model.Blocks).Prepend(embedding with { Workspace = model.TrainsTiedEmbedding(method) ? logits : 0 });
+        return model.TrainsTiedEmbedding(method) ? [.. layers] : [.. layers, head];
+    }
+
+    /// <summary>Predicted resident bytes of each silo of a plan.</summary>
+    public static IReadOnlyDictionary<string, long> PerSilo(Protocol.SeatPlan plan, LayerMemory[] layers) =>
+        plan.Silos.ToDictionary(static silo => silo.Name, silo =>
+        {
+            var seats = plan.LayersOn(silo.Name);
+            return ProcessBytes + seats.Sum(layer => layers[layer].Held) + (seats.Length == 0 ? 0 : seats.Max(layer => layers[layer].Workspace));
+        });
+
+    /// <summary>Trainable parameters of a method on one linear module.</summary>
+    public static long Trainable(MethodSpec method, (string Name, int Out, int In) linear)
+    {
+        var targeted = method.TargetModules.Contains("all-linear") || method.TargetModules.Contains(linear.Name);
+        if (!targeted) return 0;
+        var lowRank = (long)method.Lora.Rank * (linear.Out + linear.In);
+        var b = method.Boft.BlockSize;
+        var rotated = method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Input ? linear.In : linear.Out;
+        var angles = (long)method.Boft.ButterflyFactors * (rotated / Math.Max(1, b)) * (b * (b - 1) / 2);
+        return method.Name switch
+        {
+            MethodName.Lora when method.Lora.Dora => lowRank + linear.Out,
+            MethodName.Lora or MethodName.LoraGa => lowRank,
+            MethodName.Boft when method.Boft.Side == BoftSide.Input => angles + linear.Out,
+            MethodName.Boft => angles,
+            MethodName.Hybrid => lowRank + angles,
+            MethodName.Urnn => method.Urnn.Kind == UrnnKind.Structured ? 7L * linear.In / 2 : (long)linear.In * method.Urnn.BlockSize,
+            _ => (long)linear.Out * linear.In,
+        };
+    }
+}
