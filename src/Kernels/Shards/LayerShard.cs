@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Kernels.Adapters;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Shards;

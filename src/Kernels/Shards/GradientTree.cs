@@ -1,0 +1,83 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Shards;
+
+/// <summary>
+/// The fixed binary tree over a step's microbatches: node (level, i) is the fp32 sum of its two children, so the sum has the same bits in
+/// whatever order and on whatever silo the leaves arise. A left child without a right sibling moves up unchanged.
+/// </summary>
+public sealed class GradientTree(int leaves)
+{
+    private readonly Dictionary<(int Level, int Index), Tensor> nodes = [];
+    private readonly int height = leaves <= 1 ? 0 : 32 - int.LeadingZeroCount(leaves - 1);
+
+    /// <summary>Number of microbatches.</summary>
+    public int Leaves { get; } = leaves > 0 ? leaves : throw new ArgumentOutOfRangeException(nameof(leaves));
+
+    /// <summary>Whether all leaves are in.</summary>
+    public bool Complete => nodes.ContainsKey((height, 0));
+
+    /// <summary>The sum of all leaves; owned by the tree.</summary>
+    public Tensor Root => nodes.TryGetValue((height, 0), out var root) ? root : throw new InvalidOperationException("not all leaves of the gradient tree are in");
+
+    /// <summary>
+    /// Puts a leaf, keyed by its microbatch: a leaf that is already there, or already in a sum, is ignored and never added twice.
+    /// Ownership of <paramref name="gradient"/> passes to the tree.
+    /// </summary>
+    public void Put(int leaf, Tensor gradient)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(leaf);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(leaf, Leaves);
+        gradient.DetachFromDisposeScope();
+        if (Holds(leaf))
+        {
+            gradient.Dispose();
+            return;
+        }
+
+        var (level, index, node) = (0, leaf, gradient);
+        while (level < height)
+        {
+            var last = (Leaves - 1) >> level;
+            if ((index & 1) == 0 && index == last)
+            {
+                // No right sibling on this level: the node is its own parent.
+            }
+            else if (nodes.Remove((level, index ^ 1), out var sibling))
+            {
+                var (left, right) = (index & 1) == 0 ? (node, sibling) : (sibling, node);
+                left.add_(right).DetachFromDisposeScope();
+                right.Dispose();
+                node = left;
+            }
+            else
+            {
+                break;
+            }
+
+            level++;
+            index >>= 1;
+        }
+
+        nodes[(level, index)] = node;
+    }
+
+    /// <summary>Whether a leaf is in the tree, by itself or in a sum.</summary>
+    public bool Holds(int leaf)
+    {
+        for (var level = 0; level <= height; level++)
+        {
+            if (nodes.ContainsKey((level, leaf >> level))) return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Drops everything.</summary>
+    public void Clear()
+    {
+        foreach (var node in nodes.Values) node.Dispose();
+        nodes.Clear();
+    }
+}

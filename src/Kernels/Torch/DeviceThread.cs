@@ -1,0 +1,124 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Torch;
+
+/// <summary>Order in which waiting device work runs.</summary>
+public enum DevicePriority
+{
+    /// <summary>Gradients: they free memory and unblock the layers before.</summary>
+    Backward,
+
+    /// <summary>Forward passes.</summary>
+    Forward,
+
+    /// <summary>Loading, snapshots, copies.</summary>
+    Background,
+}
+
+/// <summary>
+/// One dedicated thread for one device: libtorch's scopes and gradient modes are thread-local, so nothing that touches a tensor may hop
+/// threads. Work waits in three queues, first in first out within each.
+/// </summary>
+public sealed class DeviceThread : IDisposable
+{
+    private readonly Lock gate = new();
+    private readonly Queue<Action>[] queues = [new(), new(), new()];
+    private readonly SemaphoreSlim waiting = new(0);
+    private readonly Thread thread;
+    private bool closed;
+
+    /// <summary>Starts the thread.</summary>
+    public DeviceThread(string name)
+    {
+        thread = new Thread(Loop) { Name = name, IsBackground = true };
+        thread.Start();
+    }
+
+    /// <summary>
+    /// Runs work in its own dispose scope without gradient recording. A tensor that shall outlive the work must be moved out of the scope by
+    /// the work itself. Work not yet begun is cancelled by <paramref name="ct"/>.
+    /// </summary>
+    public Task<T> Run<T>(DevicePriority priority, Func<T> work, CancellationToken ct = default)
+    {
+        var result = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Enqueue(priority, () => Execute(work, result, ct));
+        return result.Task;
+    }
+
+    /// <inheritdoc cref="Run{T}(DevicePriority, Func{T}, CancellationToken)"/>
+    public Task Run(DevicePriority priority, Action work, CancellationToken ct = default) =>
+        Run(priority, () =>
+        {
+            work();
+            return true;
+        }, ct);
+
+    /// <summary>Finishes the queued work and ends the thread.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            if (closed) return;
+            closed = true;
+        }
+
+        waiting.Release();
+        if (Thread.CurrentThread != thread) thread.Join();
+    }
+
+    private static void Execute<T>(Func<T> work, TaskCompletionSource<T> result, CancellationToken ct)
+    {
+        if (ct.IsCancellationRequested)
+        {
+            result.TrySetCanceled(ct);
+            return;
+        }
+
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
+            result.TrySetResult(work());
+        }
+        catch (OperationCanceledException error)
+        {
+            result.TrySetCanceled(error.CancellationToken);
+        }
+        catch (Exception error)
+        {
+            result.TrySetException(error);
+        }
+    }
+
+    private void Enqueue(DevicePriority priority, Action item)
+    {
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(closed, this);
+            queues[(int)priority].Enqueue(item);
+        }
+
+        waiting.Release();
+    }
+
+    private void Loop()
+    {
+        while (true)
+        {
+            waiting.Wait();
+            Action? item = null;
+            lock (gate)
+            {
+                foreach (var queue in queues)
+                {
+                    if (queue.TryDequeue(out item)) break;
+                }
+
+                if (item is null && closed) return;
+            }
+
+            item?.Invoke();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Torch;
+
+/// <summary>The one door to libtorch: loads it, fixes threads and allocator, knows what the processor multiplies fast.</summary>
+public static class TorchRuntime
+{
+    private const int MallocTrimThreshold = -1;
+    private const int MallocTopPad = -2;
+    private const int MallocMmapThreshold = -3;
+
+    private static readonly Lock Gate = new();
+    private static bool initialized;
+
+    /// <summary>The device this process computes on; cuda:0 where the silo carries a CUDA libtorch and a GPU answers, else cpu.</summary>
+    public static Device Device { get; private set; } = CPU;
+
+    /// <summary>Compute threads as set by <see cref="Initialize"/>.</summary>
+    public static int Threads { get; private set; } = 1;
+
+    /// <summary>Whether half-type products are fast on the device: bf16 instructions of the processor (AVX512-BF16 or AMX), or a GPU.</summary>
+    public static bool NativeHalfProducts => Device.type != DeviceType.CPU || ProcessorHasBFloat16();
+
+    /// <summary>Loads libtorch and sets threads and allocator; only the first call counts. To be called before anything else touches a tensor.</summary>
+    /// <param name="threads">Compute threads; part of what the bits depend on.</param>
+    /// <param name="deterministic">Whether kernels must give the same bits on every run.</param>
+    /// <exception cref="PeftException">The native library cannot be loaded; says why and what to do.</exception>
+    public static void Initialize(int threads, bool deterministic = true)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads);
+        lock (Gate)
+        {
+            if (initialized) return;
+            SetEnvironment("OMP_NUM_THREADS", threads.ToString());
+            SetEnvironment("MKL_NUM_THREADS", threads.ToString());
+            SetEnvironment("KMP_BLOCKTIME", "0");
+            // Workers that spin between products steal the processor from the other silos of this machine.
+            if (deterministic) SetEnvironment("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
+            TuneAllocator();
+            LoadNative();
+            InitializeDeviceType(DeviceType.CPU);
+            set_num_threads(threads);
+            Threads = threads;
+            if (cuda.is_available())
+            {
+                InitializeDeviceType(DeviceType.CUDA);
+                Device = new Device(DeviceType.CUDA, 0);
+            }
+
+            initialized = true;
+        }
+    }
+
+    /// <summary>The type in which weights held as <paramref name="dtype"/> are multiplied: as asked, else native where that is fast, else float32.</summary>
+    public static ProductType ResolveProducts(WeightType dtype, ProductType? asked) =>
+        asked ?? (dtype switch
+        {
+            WeightType.Float32 => ProductType.Native,
+            WeightType.BFloat16 => NativeHalfProducts ? ProductType.Native : ProductType.Float32,
+            // AVX512-BF16 does not multiply float16; only a GPU or AMX-FP16 would.
+            _ => Device.type != DeviceType.CPU ? ProductType.Native : ProductType.Float32,
+        });
+
+    private static bool ProcessorHasBFloat16()
+    {
+        if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < 7) return false;
+        var amx = (X86Base.CpuId(7, 0).Edx >> 22 & 1) == 1;
+        var avx512 = X86Base.CpuId(7, 0).Eax >= 1 && (X86Base.CpuId(7, 1).Eax >> 5 & 1) == 1;
+        return amx || avx512;
+    }
+
+    /// <summary>
+    /// glibc maps and unmaps every large tensor, so each one is paid for in page faults (a quarter of a LoRA step). Large blocks are kept in
+    /// the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top.
+    /// </summary>
+    private static void TuneAllocator()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Mallopt(MallocMmapThreshold, 1_000_000_000);
+        Mallopt(MallocTrimThreshold, int.MaxValue);
+        Mallopt(MallocTopPad, 64 << 20);
+    }
+
+    private static void LoadNative()
+    {
+        // TorchSharp's own answer to a failed load is to copy 500 MB of libraries beside it; a failure must end here instead.
+        var folder = AppContext.BaseDirectory;
+        string[] places = [Path.Combine(folder, "libLibTorchSharp.so"), Path.Combine(folder, "runtimes", "linux-x64", "native", "libLibTorchSharp.so")];
+        var library = places.FirstOrDefault(File.Exists);
+        if (library is null) throw new PeftException($"{folder}: libLibTorchSharp.so is not there; build or publish the project that carries libtorch again");
+        try
+        {
+            NativeLibrary.Load(library);
+        }
+        catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
+        {
+            throw new PeftException(
+                $"{library}: libtorch cannot be loaded: {error.Message.Split('\n')[0]}; build or publish again (the build adapts this library to older systems), "
+                + "and check that libtorch_cpu.so lies beside it and the system is glibc-based Linux on x86-64", error);
+        }
+    }
+
+    private static void SetEnvironment(string name, string value)
+    {
+        // Environment.SetEnvironmentVariable does not reach native code.
+        Environment.SetEnvironmentVariable(name, value);
+        if (!OperatingSystem.IsWindows()) SetEnv(name, value, 1);
+    }
+
+    [DllImport("libc", EntryPoint = "setenv", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
+    private static extern int SetEnv(string name, string value, int overwrite);
+
+    [DllImport("libc", EntryPoint = "mallopt")]
+    private static extern int Mallopt(int parameter, int value);
+}

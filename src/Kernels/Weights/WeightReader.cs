@@ -1,0 +1,67 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Data.SafeTensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Weights;
+
+/// <summary>
+/// Reads base weights from a Hugging Face folder. A tensor that is held as it is stored is mapped where it starts on a 64-byte boundary,
+/// else copied into a fresh aligned block: fp32 products change bits with the alignment of their operands.
+/// </summary>
+internal sealed class WeightReader(WeightFiles files, Device device) : IDisposable
+{
+    private const int Alignment = 64;
+
+    private static long bytesRead;
+
+    private readonly Dictionary<string, Tensor> mappings = new(StringComparer.Ordinal);
+
+    internal static long BytesRead => Interlocked.Read(ref bytesRead);
+
+    /// <summary>A weight in <paramref name="dtype"/>; owned by the caller, outside any dispose scope.</summary>
+    internal Tensor Read(string name, long[] shape, ScalarType dtype)
+    {
+        if (!files.TryFind(name, out var path, out var entry))
+            throw new PeftException($"{files.Folder}: there is no tensor '{name}'; the folder does not hold the model its config.json describes");
+        if (!entry.Shape.AsSpan().SequenceEqual(shape))
+            throw new PeftException($"{path}: tensor '{name}' has shape [{string.Join(", ", entry.Shape)}], but config.json asks for [{string.Join(", ", shape)}]");
+        using var scope = NewDisposeScope();
+        var stored = TypeOf(path, entry);
+        Interlocked.Add(ref bytesRead, entry.Bytes);
+        Tensor result;
+        if (stored == dtype && device.type == DeviceType.CPU && entry.Offset % Alignment == 0) result = Map(path, entry, stored).view(shape);
+        else result = TensorFile.ReadInto(path, entry, stored).to(dtype).to(device);
+        return result.DetachFromDisposeScope();
+    }
+
+    internal bool Has(string name) => files.TryFind(name, out _, out _);
+
+    public void Dispose()
+    {
+        foreach (var mapping in mappings.Values) mapping.Dispose();
+        mappings.Clear();
+    }
+
+    private static ScalarType TypeOf(string path, SafeTensorsEntry entry) => entry.Type switch
+    {
+        SafeTensorsType.F32 => ScalarType.Float32,
+        SafeTensorsType.BF16 => ScalarType.BFloat16,
+        SafeTensorsType.F16 => ScalarType.Float16,
+        SafeTensorsType.F64 => ScalarType.Float64,
+        _ => throw new PeftException($"{path}: tensor '{entry.Name}' is stored as {entry.Type.HeaderName()}; weights are read from F32, BF16, F16 and F64"),
+    };
+
+    private Tensor Map(string path, SafeTensorsEntry entry, ScalarType type)
+    {
+        var size = entry.Bytes / entry.Shape.Aggregate(1L, static (a, b) => a * b);
+        var key = $"{size}:{path}";
+        if (!mappings.TryGetValue(key, out var mapping))
+        {
+            var elements = new FileInfo(path).Length / size;
+            mappings[key] = mapping = from_file(path, shared: false, size: elements, dtype: type).DetachFromDisposeScope();
+        }
+
+        return mapping.narrow(0, entry.Offset / size, entry.Bytes / size);
+    }
+}
