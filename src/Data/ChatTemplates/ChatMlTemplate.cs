@@ -1,0 +1,26 @@
+namespace Peft.Orleans.Data.ChatTemplates;
+
+/// <summary>ChatML.</summary>
+/// <param name="systemPrompt">The system prompt of conversations that begin without one; null: none is added.</param>
+public sealed class ChatMlTemplate(string? systemPrompt) : ChatTemplate
+{
+    /// <inheritdoc/>
+    public override string Name => "chatml";
+
+    /// <inheritdoc/>
+    protected override string TurnStart => "<|im_start|>";
+
+    /// <inheritdoc/>
+    protected override string TurnEnd => "<|im_end|>";
+
+    /// <inheritdoc/>
+    protected override string GenerationPrompt => "<|im_start|>assistant\n";
+
+    /// <inheritdoc/>
+    protected override string Opening(IReadOnlyList<ChatMessage> messages) =>
+        systemPrompt is null || messages.Count == 0 || messages[0].Role == "system" ? "" : $"<|im_start|>system\n{systemPrompt}<|im_end|>\n";
+
+    /// <inheritdoc/>
+    protected override RenderedTurn Turn(ChatMessage message) =>
+        new($"<|im_start|>{message.Role}\n", message.Content, TurnEnd, "\n", message.Role == ChatMessage.Assistant);
+}

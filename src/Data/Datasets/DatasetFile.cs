@@ -1,0 +1,87 @@
+using System.Text.Json;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Datasets.Formats;
+
+namespace Peft.Orleans.Data.Datasets;
+
+/// <summary>A data file, tokenised.</summary>
+/// <param name="Samples">Samples in the order of the file.</param>
+/// <param name="Dropped">Samples left out because they are too long.</param>
+/// <param name="Sha256">sha256 of the file.</param>
+internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, string Sha256)
+{
+    private const int BatchSize = 2048;
+
+    public static DatasetFile Read(string path, SampleFormat format, DataSpec data, int vocabularySize)
+    {
+        var samples = new List<Sample>();
+        var dropped = 0;
+        var sha256 = JsonLines.Read(path, BatchSize, batch =>
+        {
+            var results = new (Sample? Sample, Exception? Error)[batch.Count];
+            Parallel.For(0, batch.Count, i => results[i] = TryRead(batch[i].Number, batch[i].Text, format, data, vocabularySize));
+            foreach (var ((number, _), (sample, error)) in batch.Zip(results))
+            {
+                // The first bad line of the file is reported, whichever thread met its bad line first.
+                if (error is FormatException or JsonException) throw new PeftException($"{path}, line {number}: {error.Message}", error);
+                if (error is not null) throw error;
+                if (sample is null) dropped++;
+                else samples.Add(sample);
+            }
+        });
+        if (samples.Count == 0)
+            throw new PeftException(dropped == 0 ? $"{path}: the data set is empty" : $"{path}: all {dropped} samples are longer than data.max_length {data.MaxLength}");
+        return new DatasetFile(samples, dropped, sha256);
+    }
+
+    private static (Sample?, Exception?) TryRead(int number, ReadOnlyMemory<byte> text, SampleFormat format, DataSpec data, int vocabularySize)
+    {
+        try
+        {
+            return (ReadLine(number, text, format, data, vocabularySize), null);
+        }
+        catch (Exception error) when (error is FormatException or PeftException)
+        {
+            return (null, error);
+        }
+        catch (JsonException error)
+        {
+            return (null, new FormatException($"invalid JSON: {error.Message}", error));
+        }
+    }
+
+    private static Sample? ReadLine(int number, ReadOnlyMemory<byte> text, SampleFormat format, DataSpec data, int vocabularySize)
+    {
+        using var document = JsonDocument.Parse(text);
+        if (document.RootElement.ValueKind != JsonValueKind.Object) throw new FormatException("not a JSON object");
+        var (ids, labels) = format.Read(document.RootElement);
+        if (ids.Length == 0) throw new FormatException("the sample has no tokens");
+        var sample = new Sample(ids, labels, number);
+        if (ids.Length > data.MaxLength)
+        {
+            switch (data.OnLong)
+            {
+                case LongSamplePolicy.Drop:
+                    return null;
+                case LongSamplePolicy.Truncate:
+                    sample = sample.Truncate(data.MaxLength);
+                    break;
+                default:
+                    throw new FormatException($"the sample has {ids.Length} tokens, more than data.max_length {data.MaxLength}; raise it, or set data.on_long to truncate or drop");
+            }
+        }
+
+        CheckVocabulary(ids, "token id", format, vocabularySize);
+        CheckVocabulary(labels, "label", format, vocabularySize);
+        return sample;
+    }
+
+    private static void CheckVocabulary(int[] ids, string what, SampleFormat format, int vocabularySize)
+    {
+        var at = Array.FindIndex(ids, id => id >= vocabularySize);
+        if (at < 0) return;
+        var hint = format is TokensFormat ? "" : "; tokenizer and model do not belong together";
+        throw new FormatException($"{what} {ids[at]} at position {at} is not below the model's vocab_size {vocabularySize}{hint}");
+    }
+}

@@ -1,0 +1,74 @@
+using System.Text.Json;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.ChatTemplates;
+using Peft.Orleans.Data.Tokenizers;
+
+namespace Peft.Orleans.Data.Datasets.Formats;
+
+/// <summary>How a line of a data file becomes a sample; what is wrong with a line is a <see cref="FormatException"/>.</summary>
+internal abstract class SampleFormat
+{
+    /// <summary>Ids and labels of a line.</summary>
+    public abstract (int[] Ids, int[] Labels) Read(JsonElement line);
+
+    /// <summary>The format a run file names.</summary>
+    public static SampleFormat Create(DataFormat format, RunSpec spec, ITextTokenizer? tokenizer)
+    {
+        if (format == DataFormat.Tokens) return new TokensFormat();
+        if (tokenizer is null)
+            throw new PeftException($"{spec.Model.Path}: no tokenizer there, and data format {format.ToString().ToLowerInvariant()} needs one; copy the model's tokenizer files into the folder or use format tokens");
+        var mask = spec.Data.MaskPrompt;
+        ChatTemplate Template() => ChatTemplate.Select(spec.Data.ChatTemplate, spec.Model.Path);
+        return format switch
+        {
+            DataFormat.Text => new TextFormat(tokenizer),
+            DataFormat.Completion => new CompletionFormat(tokenizer, mask),
+            DataFormat.Alpaca => new AlpacaFormat(tokenizer, mask),
+            DataFormat.Gsm8k => new Gsm8kFormat(tokenizer, Template(), mask),
+            _ => new MessagesFormat(tokenizer, Template(), mask),
+        };
+    }
+
+    /// <summary>A text field.</summary>
+    protected static string Text(JsonElement line, string key, string? absent = null)
+    {
+        if (!line.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null)
+            return absent ?? throw new FormatException($"the field \"{key}\" is missing");
+        if (value.ValueKind != JsonValueKind.String) throw new FormatException($"the field \"{key}\" is not a text");
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new FormatException($"the field \"{key}\" is not valid Unicode", error);
+        }
+    }
+
+    /// <summary>Labels that learn everything, or everything from <paramref name="first"/> on.</summary>
+    protected static int[] LearnFrom(int[] ids, int first)
+    {
+        var labels = (int[])ids.Clone();
+        labels.AsSpan(0, first).Fill(Microbatch.Masked);
+        return labels;
+    }
+
+    /// <summary>A text with BOS as the tokenizer's files say, and EOS.</summary>
+    protected static int[] EncodeToEnd(ITextTokenizer tokenizer, string text)
+    {
+        var ids = tokenizer.Encode(text, addSpecialTokens: true);
+        if (tokenizer.EosId is not { } eos) throw new FormatException("the tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which this format ends with");
+        return ids.Length > 0 && ids[^1] == eos ? ids : [.. ids, eos];
+    }
+
+    /// <summary>Prompt and completion as one text; a token that reaches over the border is learned.</summary>
+    protected static (int[] Ids, int[] Labels) Complete(ITextTokenizer tokenizer, string prompt, string completion, bool maskPrompt)
+    {
+        var ids = EncodeToEnd(tokenizer, prompt + completion);
+        if (!maskPrompt) return (ids, (int[])ids.Clone());
+        var prefix = tokenizer.Encode(prompt, addSpecialTokens: true);
+        return (ids, LearnFrom(ids, ids.AsSpan().CommonPrefixLength(prefix)));
+    }
+}

@@ -1,0 +1,44 @@
+namespace Peft.Orleans.Data.Datasets;
+
+/// <summary>Puts several samples into one row, without attention across them.</summary>
+internal static class Packing
+{
+    /// <summary>One sample a row.</summary>
+    public static Row[] None(IReadOnlyList<Sample> samples) => [.. samples.Select(static sample => new Row([sample]))];
+
+    /// <summary>
+    /// Best fit, longest first: each sample goes into the fullest row that still has room. Rows are ordered by their first line, samples
+    /// in a row too, so that the result depends on the data alone.
+    /// </summary>
+    public static Row[] BestFit(IReadOnlyList<Sample> samples, int maxLength)
+    {
+        var rows = new List<List<Sample>>();
+        var rowsByRoom = new Stack<int>[maxLength + 1];
+        var rooms = new SortedSet<int>();
+        foreach (var sample in samples.OrderByDescending(static sample => sample.Ids.Length))
+        {
+            var length = sample.Ids.Length;
+            var fitting = rooms.GetViewBetween(length, maxLength);
+            var room = fitting.Count > 0 ? fitting.Min : maxLength;
+            int row;
+            if (fitting.Count > 0)
+            {
+                row = rowsByRoom[room].Pop();
+                if (rowsByRoom[room].Count == 0) rooms.Remove(room);
+            }
+            else
+            {
+                row = rows.Count;
+                rows.Add([]);
+            }
+
+            rows[row].Add(sample);
+            (rowsByRoom[room - length] ??= []).Push(row);
+            rooms.Add(room - length);
+        }
+
+        return [.. rows
+            .Select(static row => new Row([.. row.OrderBy(static sample => sample.Line)]))
+            .OrderBy(static row => row.Samples[0].Line)];
+    }
+}

@@ -1,0 +1,161 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Datasets.Formats;
+using Peft.Orleans.Data.Tokenizers;
+
+namespace Peft.Orleans.Data.Datasets;
+
+/// <summary>
+/// The tokenised data of a run. Microbatch (step, index) is a pure function of the run file and the data: every silo that loads the
+/// same files gets the same microbatches. Safe to use from several threads.
+/// </summary>
+public sealed class TrainingData
+{
+    // Keeps the choice of the validation samples apart from other draws from the same seed.
+    private const ulong ValidationStream = 0x56414C4944;
+
+    private readonly Row[] rows;
+    private readonly SampleOrder order;
+    private readonly int globalBatch;
+    private readonly int microbatch;
+    private readonly int? stepsPerEpoch;
+
+    private TrainingData(RunSpec spec, Row[] rows)
+    {
+        this.rows = rows;
+        order = new SampleOrder(spec.Seed, rows.Length, spec.Data.Shuffle);
+        globalBatch = spec.Training.GlobalBatch;
+        microbatch = spec.Training.Microbatch;
+        if (spec.Training.Epochs is { } epochs)
+        {
+            stepsPerEpoch = (rows.Length + globalBatch - 1) / globalBatch;
+            Steps = checked(epochs * stepsPerEpoch.Value);
+        }
+        else
+        {
+            Steps = spec.Training.Steps ?? throw new PeftException("training.steps or training.epochs must be given");
+        }
+    }
+
+    /// <summary>Number of training samples; a packed row counts as one.</summary>
+    public int Samples => rows.Length;
+
+    /// <summary>Number of steps of the run.</summary>
+    public int Steps { get; }
+
+    /// <summary>Samples left out because they are longer than <c>data.max_length</c> (validation included).</summary>
+    public int Dropped { get; private init; }
+
+    /// <summary>sha256 of the training file, in hexadecimal.</summary>
+    public string TrainSha256 { get; private init; } = "";
+
+    /// <summary>sha256 of the validation file; null where there is none.</summary>
+    public string? ValidationSha256 { get; private init; }
+
+    /// <summary>Validation microbatches, in the order of the file; empty without validation.</summary>
+    public IReadOnlyList<Microbatch> Validation { get; private init; } = [];
+
+    /// <summary>Loads and tokenises the data of a run.</summary>
+    /// <param name="spec">The run file; paths are absolute.</param>
+    /// <param name="resolvePath">Where a data path really lies; null: where it says.</param>
+    /// <param name="tokenizer">The model's tokenizer; null is enough for format tokens.</param>
+    /// <param name="vocabularySize">The model's <c>vocab_size</c>.</param>
+    /// <exception cref="PeftException">Names file and line of what is wrong.</exception>
+    public static TrainingData Load(RunSpec spec, Func<string, string>? resolvePath, ITextTokenizer? tokenizer, int vocabularySize)
+    {
+        DatasetFile Read(string path, DataFormat format) =>
+            DatasetFile.Read(resolvePath is null ? path : resolvePath(path), SampleFormat.Create(format, spec, tokenizer), spec.Data, vocabularySize);
+
+        var train = Read(spec.Data.Train.Path, spec.Data.Train.Format);
+        var (samples, held, dropped) = (train.Samples, (IReadOnlyList<Sample>)[], train.Dropped);
+        string? validationSha256 = null;
+        if (spec.Data.Validation is { Path: { } path } source)
+        {
+            var validation = Read(path, source.Format ?? spec.Data.Train.Format);
+            (held, dropped, validationSha256) = (validation.Samples, dropped + validation.Dropped, validation.Sha256);
+        }
+        else if (spec.Data.Validation is { Fraction: { } fraction })
+        {
+            (samples, held) = Split(spec, samples, fraction);
+        }
+
+        var data = new TrainingData(spec, ToRows(spec, samples))
+        {
+            Dropped = dropped,
+            TrainSha256 = train.Sha256,
+            ValidationSha256 = validationSha256,
+            Validation = [.. ToRows(spec, held).Chunk(spec.Training.Microbatch).Select(MicrobatchBuilder.Build)],
+        };
+        data.RequireTargets(spec.Data.Train.Path);
+        return data;
+    }
+
+    /// <summary>Whether a run's data needs the model's tokenizer.</summary>
+    public static bool NeedsTokenizer(DataSpec data) =>
+        data.Train.Format != DataFormat.Tokens || data.Evaluation is not null || data.Validation is { Format: not (null or DataFormat.Tokens) };
+
+    /// <summary>Number of microbatches of a step (from 1).</summary>
+    public int Microbatches(int step) => (BatchSize(step) + microbatch - 1) / microbatch;
+
+    /// <summary>A microbatch.</summary>
+    /// <param name="step">Step, from 1.</param>
+    /// <param name="index">Index in the step, from 0.</param>
+    public Microbatch Get(int step, int index)
+    {
+        var size = BatchSize(step);
+        var first = index * microbatch;
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(first, size, nameof(index));
+        var chosen = new Row[Math.Min(microbatch, size - first)];
+        for (var i = 0; i < chosen.Length; i++) chosen[i] = rows[RowOf(step, first + i)];
+        return MicrobatchBuilder.Build(chosen);
+    }
+
+    /// <summary>Number of learned tokens of a step's whole global batch.</summary>
+    public int TargetTokens(int step)
+    {
+        var targets = 0;
+        for (var i = BatchSize(step) - 1; i >= 0; i--) targets += rows[RowOf(step, i)].Targets;
+        return targets;
+    }
+
+    /// <summary>The i-th sample (from 0) in the run's own order, as a microbatch of its own; after the last one it goes on with the next epoch.</summary>
+    public Microbatch Sample(int i) => MicrobatchBuilder.Build([rows[order.At(i / rows.Length, i % rows.Length)]]);
+
+    private int BatchSize(int step)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(step, 1);
+        return stepsPerEpoch is { } perEpoch ? Math.Min(globalBatch, rows.Length - (step - 1) % perEpoch * globalBatch) : globalBatch;
+    }
+
+    private int RowOf(int step, int sample)
+    {
+        if (stepsPerEpoch is { } perEpoch) return order.At((step - 1) / perEpoch, (step - 1) % perEpoch * globalBatch + sample);
+        var place = (step - 1L) * globalBatch + sample;
+        return order.At((int)(place / rows.Length), (int)(place % rows.Length));
+    }
+
+    private static Row[] ToRows(RunSpec spec, IReadOnlyList<Sample> samples) =>
+        spec.Data.Packing ? Packing.BestFit(samples, spec.Data.MaxLength) : Packing.None(samples);
+
+    private static (IReadOnlyList<Sample> Train, IReadOnlyList<Sample> Validation) Split(RunSpec spec, IReadOnlyList<Sample> samples, double fraction)
+    {
+        if (samples.Count < 2) throw new PeftException($"{spec.Data.Train.Path}: data.validation.fraction needs at least two samples, there is {samples.Count}");
+        var count = Math.Clamp((int)Math.Round(fraction * samples.Count), 1, samples.Count - 1);
+        var held = new SplitMix64((ulong)spec.Seed, ValidationStream).Permutation(samples.Count).Take(count).ToHashSet();
+        return ([.. samples.Where((_, i) => !held.Contains(i))], [.. samples.Where((_, i) => held.Contains(i))]);
+    }
+
+    private void RequireTargets(string path)
+    {
+        if (Array.TrueForAll(rows, static row => row.Targets > 0)) return;
+        if (Array.TrueForAll(rows, static row => row.Targets == 0)) throw new PeftException($"{path}: no token of the data set is learned; every label is −100");
+        for (var step = 1; step <= Steps; step++)
+        {
+            if (TargetTokens(step) > 0) continue;
+            var lines = Enumerable.Range(0, BatchSize(step)).Select(i => rows[RowOf(step, i)].Samples[0].Line).Order().Take(5);
+            throw new PeftException($"{path}: no token of step {step} is learned (lines {string.Join(", ", lines)}{(BatchSize(step) > 5 ? " …" : "")}); remove those lines or raise training.global_batch");
+        }
+    }
+}
