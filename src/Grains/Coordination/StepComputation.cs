@@ -60,7 +60,7 @@ internal sealed class StepComputation(GenerationContext context)
         var sample = await context.Dataset.GetSample(index);
         var targets = sample.TargetTokens;
         if (targets == 0) return;
-        await First(plan).Pass(Call(PassKind.Estimate, 1, index, sample, 1.0 / targets / samples, samples), 0, null);
+        await First(plan).Pass(Call(PassKind.Estimate, 1, index, sample, 1.0 / targets, samples), 0, null);
     }
 
     internal void Measured(Dictionary<int, LayerMeasure> measured)

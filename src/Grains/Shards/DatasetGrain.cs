@@ -19,7 +19,7 @@ public sealed class DatasetGrain : Grain, IDatasetGrain
     {
         if (summary is not null) return summary;
         data = await Task.Run(() => Load(RunFile.Parse(runYaml, "run.yaml")));
-        return summary = new DatasetSummary(data.Steps, data.Samples, data.Dropped, data.Validation.Count, data.Sha256);
+        return summary = new DatasetSummary(data.Steps, data.Samples, data.Dropped, data.Validation.Count, data.TrainSha256);
     }
 
     /// <inheritdoc/>
@@ -37,7 +37,7 @@ public sealed class DatasetGrain : Grain, IDatasetGrain
     private static TrainingData Load(RunSpec spec)
     {
         var config = LlamaConfig.Read(spec.Model.Path);
-        var tokenizer = spec.Data.Train.Format == DataFormat.Tokens ? null : TokenizerLoader.Load(spec.Model.Path);
-        return TrainingData.Load(spec, tokenizer, config.VocabSize);
+        var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? TokenizerLoader.Load(spec.Model.Path) : null;
+        return TrainingData.Load(spec, resolvePath: null, tokenizer, config.VocabSize);
     }
 }
