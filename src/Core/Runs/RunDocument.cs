@@ -34,6 +34,9 @@ internal sealed class RunDocument
             : throw new PeftException($"{path}:{root.Start.Line}: a run file is a list of 'key: value' lines; it needs name, model, data and training");
     }
 
+    /// <summary>A document in which this one is the section <paramref name="key"/>.</summary>
+    public RunDocument AsSection(string key) => new(new YamlMappingNode { { key, Root } }, _path);
+
     /// <summary>Lays one <c>a.b=c</c> over the file; the value is YAML.</summary>
     public void Override(string assignment)
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using YamlDotNet.Core;
 
 namespace Peft.Orleans.Core.Runs;
@@ -23,23 +24,18 @@ public static class RunFile
         }
 
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        return Resolve(Parse(yaml, path, overrides), folder);
+        var spec = Resolve(Parse(yaml, path, overrides), folder);
+        // Inference seats a model without adapters in this way; a run would train nothing.
+        return spec.Method.Name != MethodName.Full && spec.Method.TargetModules.Count == 0
+            ? throw new PeftException($"{path}: method.target_modules: the list is empty, nothing would train; name modules, or write all-linear")
+            : spec;
     }
 
     /// <summary>Reads run-file text; <paramref name="pathForMessages"/> names it in errors. Paths stay as written.</summary>
     /// <exception cref="PeftException">The text is refused.</exception>
     public static RunSpec Parse(string yaml, string pathForMessages = "run.yaml", IReadOnlyList<string>? overrides = null)
     {
-        RunDocument document;
-        try
-        {
-            document = RunDocument.Read(yaml, pathForMessages);
-        }
-        catch (YamlException error)
-        {
-            throw new PeftException($"{pathForMessages}:{error.Start.Line}: not valid YAML: {error.InnerException?.Message ?? error.Message}", error);
-        }
-
+        var document = Read(yaml, pathForMessages);
         foreach (var assignment in overrides ?? []) document.Override(assignment);
         var schema = RunSchema.Published;
         Refuse(SchemaCheck.Check(document, schema));
@@ -47,6 +43,20 @@ public static class RunFile
         Refuse([.. RunRules.Check(spec).Select(broken => $"{document.Where(broken.Key)}: {broken.Key}: {broken.Message}")]);
         return spec;
     }
+
+    /// <summary>Reads a method section by itself, as <c>adapter_config.json</c> has it (JSON is YAML).</summary>
+    /// <exception cref="PeftException">The section is refused.</exception>
+    public static MethodSpec ParseMethod(string text, string pathForMessages)
+    {
+        var document = Read(text, pathForMessages).AsSection("method");
+        Refuse(SchemaCheck.Check(document, RunSchema.Published, "method"));
+        var method = RunBinder.Bind(document).Method;
+        Refuse([.. RunRules.CheckMethod(method).Select(broken => $"{document.Where(broken.Key)}: {broken.Key}: {broken.Message}")]);
+        return method;
+    }
+
+    /// <summary>The method section as JSON, as <c>adapter_config.json</c> keeps it: what has a meaning, without <c>initial_adapter</c>.</summary>
+    public static JsonObject WriteMethod(RunSpec spec) => RunWriter.WriteMethod(spec, RunSchema.Published);
 
     /// <summary>The resolved form: every default that has a meaning for this run is written out, keys without are left out. Reading it gives the same run.</summary>
     public static string Write(RunSpec spec) => RunWriter.Write(spec, RunSchema.Published);
@@ -72,6 +82,18 @@ public static class RunFile
             Method = spec.Method with { InitialAdapter = spec.Method.InitialAdapter is { } adapter ? Absolute(adapter) : null },
             Output = Absolute(spec.Output),
         };
+    }
+
+    private static RunDocument Read(string yaml, string pathForMessages)
+    {
+        try
+        {
+            return RunDocument.Read(yaml, pathForMessages);
+        }
+        catch (YamlException error)
+        {
+            throw new PeftException($"{pathForMessages}:{error.Start.Line}: not valid YAML: {error.InnerException?.Message ?? error.Message}", error);
+        }
     }
 
     private static void Refuse(IReadOnlyList<string> refusals)

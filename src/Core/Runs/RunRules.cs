@@ -6,7 +6,7 @@ namespace Peft.Orleans.Core.Runs;
 public static class RunRules
 {
     /// <summary>The broken rules: key and what to do.</summary>
-    public static IEnumerable<(string Key, string Message)> Check(RunSpec spec) => [.. Data(spec), .. Method(spec), .. Training(spec)];
+    public static IEnumerable<(string Key, string Message)> Check(RunSpec spec) => [.. Data(spec), .. Dtype(spec), .. CheckMethod(spec.Method), .. Training(spec)];
 
     /// <summary>Rules that need the shapes of the adapted modules: (name, d = out, k = in) of each.</summary>
     public static IEnumerable<(string Key, string Message)> CheckShapes(RunSpec spec, IEnumerable<(string Name, long Out, long In)> modules)
@@ -41,11 +41,15 @@ public static class RunRules
         }
     }
 
-    private static IEnumerable<(string Key, string Message)> Method(RunSpec spec)
+    private static IEnumerable<(string Key, string Message)> Dtype(RunSpec spec)
     {
-        var method = spec.Method;
-        if (method.Name == MethodName.Full && spec.Model.Dtype == WeightType.Nf4)
+        if (spec.Method.Name == MethodName.Full && spec.Model.Dtype == WeightType.Nf4)
             yield return ("model.dtype", "nf4 holds frozen weights, and method full freezes none; write float32 or bfloat16, or choose another method");
+    }
+
+    /// <summary>The broken rules of a method section.</summary>
+    public static IEnumerable<(string Key, string Message)> CheckMethod(MethodSpec method)
+    {
         if (method.TargetModules.Count > 1 && method.TargetModules.Contains("all-linear"))
             yield return ("method.target_modules", "all-linear stands alone; write target_modules: all-linear, or name the modules");
         if (method.Name == MethodName.Hybrid && method.Lambda.Min >= method.Lambda.Max)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Peft.Orleans.Core.Runs;
 
@@ -11,11 +12,19 @@ internal static class RunWriter
     public static string Write(RunSpec spec, RunSchema schema)
     {
         var text = new StringBuilder();
-        Section(spec, "", 0, schema.Root, text, spec, schema);
+        Yaml(Meaningful(spec, "", schema.Root, spec, schema), "", text);
         return text.ToString();
     }
 
-    private static void Section(object section, string prefix, int depth, JsonElement entry, StringBuilder text, RunSpec spec, RunSchema schema)
+    /// <summary>The method as JSON, without the adapter it began with.</summary>
+    public static JsonObject WriteMethod(RunSpec spec, RunSchema schema)
+    {
+        schema.TryGet("method", out var entry);
+        return Json(Meaningful(spec.Method, "method.", entry, spec, schema).Where(static line => line.Path != "method.initial_adapter"));
+    }
+
+    /// <summary>The keys of a section that have a meaning for this run; a value may be a section's lines.</summary>
+    private static IEnumerable<Line> Meaningful(object section, string prefix, JsonElement entry, RunSpec spec, RunSchema schema)
     {
         var properties = SpecReflection.Keys(section.GetType());
         foreach (var item in entry.GetProperty("properties").EnumerateObject())
@@ -24,31 +33,56 @@ internal static class RunWriter
             if (!schema.HasMeaning(path, key => ValueOf(spec, key), out _)) continue;
             var value = properties[item.Name].GetValue(section);
             if (value is null && path == "data.validation.format") value = ImpliedValidationFormat(spec);
-            var indent = new string(' ', 2 * depth);
-            if (value is not null && SpecReflection.IsSection(value.GetType()))
-            {
-                text.Append(indent).Append(item.Name).Append(":\n");
-                Section(value, path + ".", depth + 1, item.Value, text, spec, schema);
-                continue;
-            }
-
-            if (value is null && !item.Value.TryGetProperty("default", out _)) continue;
-            text.Append(indent).Append(item.Name).Append(": ").Append(Value(value, path, schema)).Append('\n');
+            if (value is not null && SpecReflection.IsSection(value.GetType())) value = Meaningful(value, path + ".", item.Value, spec, schema);
+            else if (value is null && schema.DefaultText(path) == "auto") value = "auto";
+            else if (value is null && !item.Value.TryGetProperty("default", out _)) continue;
+            yield return new Line(path, item.Name, value);
         }
     }
 
-    private static string Value(object? value, string path, RunSchema schema) => value switch
+    private static void Yaml(IEnumerable<Line> lines, string indent, StringBuilder text)
     {
-        null => schema.DefaultText(path) == "auto" ? "auto" : "null",
+        foreach (var (path, key, value) in lines)
+        {
+            text.Append(indent).Append(key).Append(':');
+            if (value is IEnumerable<Line> section)
+            {
+                text.Append('\n');
+                Yaml(section, indent + "  ", text);
+            }
+            else
+            {
+                text.Append(' ').Append(Scalar(value, path)).Append('\n');
+            }
+        }
+    }
+
+    private static JsonObject Json(IEnumerable<Line> lines) => new(lines.Select(static line => KeyValuePair.Create(line.Key, line.Value switch
+    {
+        IEnumerable<Line> section => Json(section),
+        string number when IsInitialNumber(line.Path, number) => JsonValue.Create(YamlScalars.ToDouble(number)),
+        Enum word => JsonValue.Create(SpecReflection.Word(word)),
+        IEnumerable<string> names => new JsonArray([.. names.Select(static name => (JsonNode)name)]),
+        null => null,
+        _ => JsonSerializer.SerializeToNode(line.Value, line.Value.GetType()),
+    })));
+
+    private static string Scalar(object? value, string path) => value switch
+    {
+        null => "null",
         bool flag => flag ? "true" : "false",
         double number => YamlScalars.Write(number),
         Enum word => SpecReflection.Word(word),
-        string number when path == "method.lambda.initial" => number,
+        string number when IsInitialNumber(path, number) => number,
         string words => YamlScalars.Write(words),
         IEnumerable<string> names => "[" + string.Join(", ", names.Select(YamlScalars.Write)) + "]",
         IEnumerable<double> numbers => "[" + string.Join(", ", numbers.Select(YamlScalars.Write)) + "]",
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
+
+    /// <summary>λ's start is a word or a number.</summary>
+    private static bool IsInitialNumber(string path, string text) =>
+        path == "method.lambda.initial" && YamlScalars.KindOfPlain(text) is (YamlScalars.Kind.Integer or YamlScalars.Kind.Number);
 
     private static string? ValueOf(RunSpec spec, string path)
     {
@@ -57,4 +91,6 @@ internal static class RunWriter
     }
 
     private static DataFormat? ImpliedValidationFormat(RunSpec spec) => spec.Data.Validation?.Path is null ? null : spec.Data.Train.Format;
+
+    private sealed record Line(string Path, string Key, object? Value);
 }

@@ -21,11 +21,12 @@ internal sealed class SchemaCheck
         _schema = schema;
     }
 
-    /// <summary>All refusals, in the order of the file.</summary>
-    public static IReadOnlyList<string> Check(RunDocument document, RunSchema schema)
+    /// <summary>All refusals, in the order of the file; with <paramref name="section"/> those of one section only.</summary>
+    public static IReadOnlyList<string> Check(RunDocument document, RunSchema schema, string section = "")
     {
         var check = new SchemaCheck(document, schema);
-        check.Section("", document.Root, schema.Root);
+        if (section.Length == 0) check.Section("", document.Root, schema.Root);
+        else if (schema.TryGet(section, out var entry) && document.Find(section) is YamlMappingNode mapping) check.Section(section, mapping, entry);
         return check._refusals;
     }
 

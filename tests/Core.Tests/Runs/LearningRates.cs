@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Xunit;
 
 namespace Peft.Orleans.Core.Tests.Runs;
 

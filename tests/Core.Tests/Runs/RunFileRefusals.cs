@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Xunit;
 
 namespace Peft.Orleans.Core.Tests.Runs;
 
@@ -47,7 +48,6 @@ public sealed class RunFileRefusals
         { "method:\n  name: urnn\n  lora: { rank: 4 }", "run.yaml:10: method.lora has no meaning with method.name urnn", "remove it" },
         { "method:\n  target_modules: [all-linear, q_proj]", "run.yaml:9: method.target_modules", "all-linear stands alone" },
         { "method:\n  target_modules: [q_proj, q_proj]", "run.yaml:9: method.target_modules: expected all-linear or a list of different names", "[q_proj, q_proj]" },
-        { "method:\n  target_modules: []", "run.yaml:9: method.target_modules", "a list of" },
         { "method:\n  lambda: { min: 0.0 }", "run.yaml:9: method.lambda.min: expected a number above 0 and below 1", "found 0.0" },
         { "method:\n  lambda: { max: 1.0 }", "run.yaml:9: method.lambda.max", "below 1" },
         { "method:\n  lambda: { min: 0.6, max: 0.5 }", "run.yaml:9: method.lambda.min", "must be below max 0.5" },
@@ -134,6 +134,28 @@ public sealed class RunFileRefusals
     [InlineData("method.target_modules=[a", "the value is not valid YAML")]
     public void Bad_overrides(string assignment, string message) =>
         Assert.Contains(message, Assert.Throws<PeftException>(() => RunFile.Parse(Valid, "f.yaml", [assignment])).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_run_that_trains_nothing()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, Valid);
+            Assert.Contains("the list is empty", Assert.Throws<PeftException>(() => RunFile.Load(file, ["method.target_modules=[]"])).Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Theory]
+    [InlineData("{\"name\": \"lora\", \"lamda\": {}}", "a.json:1: method.lamda: unknown key; did you mean method.lambda?")]
+    [InlineData("{\n  \"name\": \"lora\",\n  \"boft\": {}}", "a.json:3: method.boft has no meaning with method.name lora")]
+    [InlineData("{\"lambda\": {\"min\": 0.7, \"max\": 0.6}}", "a.json:1: method.lambda.min: min 0.7 must be below")]
+    public void A_method_section_of_an_adapter(string json, string message) =>
+        Assert.Contains(message, Assert.Throws<PeftException>(() => RunFile.ParseMethod(json, "a.json")).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Absent_file_is_named() =>
