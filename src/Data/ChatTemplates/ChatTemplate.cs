@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Tokenizers;
@@ -7,6 +8,9 @@ namespace Peft.Orleans.Data.ChatTemplates;
 /// <summary>Renders conversations and says which tokens are assistants' replies.</summary>
 public abstract class ChatTemplate
 {
+    // Headers and openings repeat in every conversation of a data set.
+    private readonly ConcurrentDictionary<(ITextTokenizer, string), int[]> repeated = [];
+
     /// <summary>Its name in the run file.</summary>
     public abstract string Name { get; }
 
@@ -49,7 +53,7 @@ public abstract class ChatTemplate
     {
         RequireToken(tokenizer, TurnStart);
         var end = RequireToken(tokenizer, TurnEnd);
-        var ids = new List<int>(tokenizer.EncodeWithSpecials(Opening(messages)));
+        var ids = new List<int>(EncodeRepeated(tokenizer, Opening(messages)));
         var learned = new List<Range>();
         foreach (var message in messages)
         {
@@ -58,7 +62,8 @@ public abstract class ChatTemplate
             var encoded = tokenizer.EncodeWithSpecials(turn.Text);
             if (turn.Learned)
             {
-                var first = CommonPrefix(encoded, tokenizer.EncodeWithSpecials(turn.Header));
+                // A token that reaches from the header into the reply is learned.
+                var first = encoded.AsSpan().CommonPrefixLength(EncodeRepeated(tokenizer, turn.Header));
                 var last = Array.LastIndexOf(encoded, end);
                 learned.Add((ids.Count + first)..(ids.Count + last + 1));
             }
@@ -73,8 +78,8 @@ public abstract class ChatTemplate
     private int RequireToken(ITextTokenizer tokenizer, string token) => tokenizer.SpecialId(token)
         ?? throw new PeftException($"the tokenizer has no special token {token}, which the chat template {Name} needs; choose another data.chat_template or format completion");
 
-    // A token that reaches from the header into the reply is learned.
-    private static int CommonPrefix(int[] whole, int[] header) => whole.AsSpan().CommonPrefixLength(header);
+    private int[] EncodeRepeated(ITextTokenizer tokenizer, string text) =>
+        repeated.GetOrAdd((tokenizer, text), static key => key.Item1.EncodeWithSpecials(key.Item2));
 }
 
 /// <summary>A conversation as token ids.</summary>

@@ -84,7 +84,7 @@ public sealed class TrainingDataTests
     public void PackingFillsRowsAndLosesNothing()
     {
         using var folder = new TemporaryFolder();
-        Gen.Int[1, 12].Array[1, 40].Sample(
+        Gen.Int[2, 12].Array[1, 40].Sample(
             lengths =>
             {
                 var path = folder.WriteLines("t", lengths.Select(static n => Line([.. Enumerable.Range(0, n)])));
