@@ -28,7 +28,7 @@ internal static class SiloHost
             options.TimestampFormat = "HH:mm:ss.fff ";
             options.ColorBehavior = Microsoft.Extensions.Logging.Console.LoggerColorBehavior.Disabled;
         });
-        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Peft", LogLevel.Information);
+        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning).AddFilter("Peft", LogLevel.Information);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.Listen(IPAddress.Parse(settings.Host), settings.HttpPort));
         builder.Services.AddRouting();
         builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
@@ -40,6 +40,7 @@ internal static class SiloHost
             .AddSingleton<AgentStore>()
             .AddSingleton<ISiloAgents, SiloAgents>()
             .AddSingleton<SeatLoader>()
+            .AddSingleton<SiloInstruments>()
             .AddSingleton<ClusterRoster>();
         builder.Host.UseOrleans(silo => Configure(silo, settings));
         var app = builder.Build();
@@ -47,6 +48,7 @@ internal static class SiloHost
         app.MapGet("/health/live", static () => "live");
         app.MapGet("/health/ready", static () => "ready");
         await torch;
+        _ = app.Services.GetRequiredService<SiloInstruments>();
         await app.StartAsync();
         new SiloRegistration(settings.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(settings.ClusterFolder);
         app.Logger.LogInformation("silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}", settings.Name, settings.Host, settings.GatewayPort, metricsUrl);

@@ -32,4 +32,19 @@ public static class MetricNames
 
     /// <summary>Silos with an active seat.</summary>
     public const string Silos = "peft.silos";
+
+    /// <summary>Resident memory of a silo.</summary>
+    public const string ResidentMemory = "peft.silo.resident_memory";
+
+    /// <summary>Live tensors of a silo.</summary>
+    public const string LiveTensors = "peft.silo.live_tensors";
+
+    /// <summary>Base weights read by a silo.</summary>
+    public const string WeightBytesRead = "peft.silo.weights_read";
+
+    /// <summary>Tensor bytes sent by a silo.</summary>
+    public const string DataPlaneBytesSent = "peft.silo.data_plane_sent";
+
+    /// <summary>Layers seated on a silo.</summary>
+    public const string SeatedLayers = "peft.silo.seated_layers";
 }

@@ -30,6 +30,9 @@ public sealed class AgentStore(SiloIdentity identity, ITensorTransport transport
     /// <summary>Ids of the runs that train here.</summary>
     public IReadOnlyCollection<string> TrainingRuns => [.. runs.Values.Where(static run => run.Definition is { Training: true }).Select(static run => run.RunId)];
 
+    /// <summary>Number of layers of a run with an active seat here.</summary>
+    public int SeatedLayers(string runId) => Find(runId)?.Protocol.Plan?.ActiveLayersOn(identity.Name).Length ?? 0;
+
     internal IReadOnlyCollection<AgentRun> Runs => [.. runs.Values];
 
     internal AgentRun Run(string runId) => runs.GetOrAdd(runId, static (id, silo) => new AgentRun(id, silo), identity.Name);

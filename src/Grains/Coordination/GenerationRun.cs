@@ -250,6 +250,7 @@ internal sealed partial class GenerationRun : IDisposable
             State = RunState.Running, Message = "training", Step = step,
             Loss = line is null ? status.Loss : MetricsLine.Number(line, "loss"),
             TokensPerSecond = reporter.TokensPerSecond, Lambda = reporter.Lambda,
+            EvaluationBefore = reporter.EvaluationBefore?.Correct, EvaluationProblems = reporter.EvaluationBefore?.Problems ?? 0,
         });
         Post(() => protocol.Reported(step));
     }

@@ -22,6 +22,7 @@ internal sealed class RunReporter : IDisposable
         metrics = Journal.Open(Path.Combine(folder, RunFolder.Metrics), writer, static line => MetricsLine.StepOf(line) > 0);
         events = Journal.Open(Path.Combine(folder, RunFolder.Events), writer, static _ => true);
         written = [.. metrics.Lines.Select(MetricsLine.StepOf)];
+        EvaluationBefore = events.Lines.Select(EvaluationOf).FirstOrDefault(static found => found is not null);
         Event("generation", new { generation = context.Generation.Counter, silos = context.Live.Keys });
     }
 
@@ -63,11 +64,16 @@ internal sealed class RunReporter : IDisposable
     internal async Task EvaluateBefore(PipelineCaller caller, Action<Func<RunStatus, RunStatus>>? progress)
     {
         if (context.Spec.Data.Evaluation is not { } evaluation) return;
+        if (EvaluationBefore is not null) return;
         progress?.Invoke(static status => status with { Message = "answering the evaluation problems before training" });
         var (correct, problems) = await ProblemEvaluation.Run(caller, context.Spec, evaluation);
         progress?.Invoke(status => status with { EvaluationBefore = correct, EvaluationProblems = problems });
         Event("evaluation", new { step = 0, exactMatch = correct, problems });
+        EvaluationBefore = (correct, problems);
     }
+
+    /// <summary>Exact match before training and number of problems, from the events of this run; null when not known yet.</summary>
+    internal (double Correct, int Problems)? EvaluationBefore { get; private set; }
 
     internal void Sync()
     {
@@ -79,6 +85,15 @@ internal sealed class RunReporter : IDisposable
     {
         metrics.Dispose();
         events.Dispose();
+    }
+
+    private static (double Correct, int Problems)? EvaluationOf(string line)
+    {
+        using var document = JsonDocument.Parse(line);
+        var root = document.RootElement;
+        if (root.GetProperty("event").GetString() != "evaluation") return null;
+        var details = root.GetProperty("details");
+        return details.GetProperty("step").GetInt32() == 0 ? (details.GetProperty("exactMatch").GetDouble(), details.GetProperty("problems").GetInt32()) : null;
     }
 
     private (int Step, string Line)? pending;
