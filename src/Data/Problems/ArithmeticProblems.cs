@@ -111,6 +111,7 @@ public static class ArithmeticProblems
         var prompt = story
             .Replace("{N}", wordings.Names[name], StringComparison.Ordinal)
             .Replace("{M}", wordings.Names[other], StringComparison.Ordinal)
+            .Replace("{P}", wordings.Places.Length > 0 ? wordings.Places[random.Next(wordings.Places.Length)] : "", StringComparison.Ordinal)
             .Replace("{o}", wordings.Objects[random.Next(wordings.Objects.Length)], StringComparison.Ordinal)
             .Replace("{a}", $"{left}", StringComparison.Ordinal)
             .Replace("{b}", $"{right}", StringComparison.Ordinal);

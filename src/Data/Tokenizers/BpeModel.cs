@@ -38,7 +38,13 @@ internal sealed class BpeModel
 
     public static JsonObject AddedToken(string text, int id, bool special) => new()
     {
-        ["id"] = id, ["content"] = text, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = special,
+        ["id"] = id,
+        ["content"] = text,
+        ["single_word"] = false,
+        ["lstrip"] = false,
+        ["rstrip"] = false,
+        ["normalized"] = false,
+        ["special"] = special,
     };
 
     /// <summary>Merges of a vocabulary that comes without them: every split of a token into two tokens, tokens in order of priority.</summary>
@@ -74,8 +80,16 @@ internal sealed class BpeModel
         ["decoder"] = Decoder,
         ["model"] = new JsonObject
         {
-            ["type"] = "BPE", ["dropout"] = null, ["unk_token"] = Unknown, ["continuing_subword_prefix"] = null, ["end_of_word_suffix"] = null,
-            ["fuse_unk"] = Unknown is not null, ["byte_fallback"] = ByteFallback, ["ignore_merges"] = IgnoreMerges, ["vocab"] = Vocab, ["merges"] = Merges,
+            ["type"] = "BPE",
+            ["dropout"] = null,
+            ["unk_token"] = Unknown,
+            ["continuing_subword_prefix"] = null,
+            ["end_of_word_suffix"] = null,
+            ["fuse_unk"] = Unknown is not null,
+            ["byte_fallback"] = ByteFallback,
+            ["ignore_merges"] = IgnoreMerges,
+            ["vocab"] = Vocab,
+            ["merges"] = Merges,
         },
     });
 }

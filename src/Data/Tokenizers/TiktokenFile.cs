@@ -17,8 +17,14 @@ internal static class TiktokenFile
 
     private static readonly Dictionary<int, string> Named = new()
     {
-        [0] = "<|begin_of_text|>", [1] = "<|end_of_text|>", [4] = "<|finetune_right_pad_id|>", [6] = "<|start_header_id|>",
-        [7] = "<|end_header_id|>", [8] = "<|eom_id|>", [9] = "<|eot_id|>", [10] = "<|python_tag|>",
+        [0] = "<|begin_of_text|>",
+        [1] = "<|end_of_text|>",
+        [4] = "<|finetune_right_pad_id|>",
+        [6] = "<|start_header_id|>",
+        [7] = "<|end_header_id|>",
+        [8] = "<|eom_id|>",
+        [9] = "<|eot_id|>",
+        [10] = "<|python_tag|>",
     };
 
     /// <summary>Whether the first line is a base64 text and a number.</summary>
