@@ -16,9 +16,11 @@ public static class TorchRuntime
 
     private static readonly Lock Gate = new();
     private static bool initialized;
+    private static Device? device;
 
     /// <summary>The device this process computes on; cuda:0 where the silo carries a CUDA libtorch and a GPU answers, else cpu.</summary>
-    public static Device Device { get; private set; } = CPU;
+    /// <remarks>Not a constant: merely naming a device loads libtorch, and <see cref="Initialize"/> must be first.</remarks>
+    public static Device Device => device ?? CPU;
 
     /// <summary>Compute threads as set by <see cref="Initialize"/>.</summary>
     public static int Threads { get; private set; } = 1;
@@ -49,7 +51,7 @@ public static class TorchRuntime
             if (cuda.is_available())
             {
                 InitializeDeviceType(DeviceType.CUDA);
-                Device = new Device(DeviceType.CUDA, 0);
+                device = new Device(DeviceType.CUDA, 0);
             }
 
             initialized = true;
