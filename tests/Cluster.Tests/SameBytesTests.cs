@@ -1,0 +1,96 @@
+namespace Peft.Orleans.Cluster.Tests;
+
+/// <summary>One run, the same bytes: on one, two and three silos, and when it is stopped and resumed in the middle.</summary>
+public class SameBytesTests
+{
+    [Theory]
+    [InlineData("hybrid")]
+    [InlineData("lora")]
+    public async Task On_any_number_of_silos(string method)
+    {
+        using var workspace = new Workspace();
+        var file = EmbeddedModel.RunFile(workspace, method);
+        var hashes = new List<string>();
+        var lines = new List<string>();
+        foreach (var silos in (string[])["1", "2", "3"])
+        {
+            var outcome = (await PeftClient.Run("start-run", "-f", file, "--local", silos, "--run-id", "on-" + silos, "-o", "json")).Succeeded();
+            hashes.Add(outcome.Json.GetProperty("adapterSha256").GetString()!);
+            Assert.Equal(int.Parse(silos, System.Globalization.CultureInfo.InvariantCulture), outcome.Json.GetProperty("silos").GetInt32());
+            lines.Add(string.Join('\n', EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "on-" + silos))));
+        }
+
+        Assert.Single(hashes.Distinct());
+        Assert.Single(lines.Distinct());
+    }
+
+    [Theory]
+    [InlineData("hybrid")]
+    [InlineData("full")]
+    public async Task Stopped_and_resumed_in_the_middle(string method)
+    {
+        using var workspace = new Workspace();
+        var file = EmbeddedModel.RunFile(workspace, method, steps: 40);
+        var undisturbed = (await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "undisturbed", "-o", "json")).Succeeded();
+
+        using var interrupted = PeftClient.Start("start-run", "-f", file, "--local", "2", "--run-id", "stopped", "-o", "json");
+        var output = interrupted.StandardOutput.ReadToEndAsync();
+        var errors = interrupted.StandardError.ReadToEndAsync();
+        var folder = Path.Combine(workspace.Folder, "runs", "stopped");
+        await Until(() => File.Exists(Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
+        (await PeftClient.Run("stop", folder, "--snapshot")).Succeeded();
+        await interrupted.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token);
+        Assert.Contains("\"stopped\"", await output, StringComparison.Ordinal);
+        Assert.NotEqual(0, interrupted.ExitCode);
+        var done = File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length;
+        Assert.InRange(done, 3, 39);
+
+        var resumed = (await PeftClient.Run("resume", folder, "--local", "3", "-o", "json")).Succeeded();
+        Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
+        Assert.Equal(undisturbed.Json.GetProperty("adapterSha256").GetString(), resumed.Json.GetProperty("adapterSha256").GetString());
+        Assert.Equal(EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "undisturbed")), EmbeddedModel.Comparable(folder));
+        _ = await errors;
+    }
+
+    [Fact]
+    public async Task When_a_silo_is_killed_the_run_goes_on_with_the_others()
+    {
+        using var workspace = new Workspace();
+        var file = EmbeddedModel.RunFile(workspace, steps: 60);
+        var undisturbed = (await PeftClient.Run("start-run", "-f", file, "--local", "3", "--run-id", "undisturbed", "-o", "json")).Succeeded();
+
+        using var running = PeftClient.Start("start-run", "-f", file, "--local", "3", "--run-id", "killed", "-o", "json");
+        var output = running.StandardOutput.ReadToEndAsync();
+        var errors = running.StandardError.ReadToEndAsync();
+        var folder = Path.Combine(workspace.Folder, "runs", "killed");
+        await Until(() => File.Exists(Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 5);
+        var registration = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "cluster", "silos", "silo-2.json")));
+        System.Diagnostics.Process.GetProcessById(registration.RootElement.GetProperty("pid").GetInt32()).Kill();
+        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(3)).Token);
+        Assert.True(running.ExitCode == 0, await errors);
+        var json = System.Text.Json.JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
+        Assert.Equal("completed", json.GetProperty("status").GetString());
+        Assert.True(json.GetProperty("recoveries").GetInt32() >= 1);
+        Assert.Equal(undisturbed.Json.GetProperty("adapterSha256").GetString(), json.GetProperty("adapterSha256").GetString());
+        Assert.Equal(EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "undisturbed")), EmbeddedModel.Comparable(folder));
+    }
+
+    /// <summary>Waits for a condition on files, which have no event of their own that is reliable across processes.</summary>
+    internal static async Task Until(Func<bool> condition)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        do
+        {
+            try
+            {
+                if (condition()) return;
+            }
+            catch (IOException)
+            {
+                // The file is just being replaced.
+            }
+        }
+        while (await timer.WaitForNextTickAsync(patience.Token));
+    }
+}
