@@ -44,6 +44,14 @@ public static class RunFile
         return spec;
     }
 
+    /// <summary>Where a key of a file stands: file and line, or --set; of the deepest part of the key that is written.</summary>
+    public static string Where(string path, IReadOnlyList<string> overrides, string key)
+    {
+        var document = Read(File.ReadAllText(path), path);
+        foreach (var assignment in overrides) document.Override(assignment);
+        return document.Where(key);
+    }
+
     /// <summary>Reads a method section by itself, as <c>adapter_config.json</c> has it (JSON is YAML).</summary>
     /// <exception cref="PeftException">The section is refused.</exception>
     public static MethodSpec ParseMethod(string text, string pathForMessages)

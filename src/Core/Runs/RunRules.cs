@@ -8,18 +8,28 @@ public static class RunRules
     /// <summary>The broken rules: key and what to do.</summary>
     public static IEnumerable<(string Key, string Message)> Check(RunSpec spec) => [.. Data(spec), .. Dtype(spec), .. CheckMethod(spec.Method), .. Training(spec)];
 
-    /// <summary>Rules that need the shapes of the adapted modules: (name, d = out, k = in) of each.</summary>
+    /// <summary>Rules that need the shapes of the adapted modules: (name, d = out, k = in) of each; one line per module and rule.</summary>
     public static IEnumerable<(string Key, string Message)> CheckShapes(RunSpec spec, IEnumerable<(string Name, long Out, long In)> modules)
     {
         var method = spec.Method;
+        var boft = method.Boft;
+        var usesBoft = method.Name is MethodName.Hybrid or MethodName.Boft;
+        var group = (long)boft.BlockSize << (boft.ButterflyFactors - 1);
         var stable = method.Name is MethodName.Hybrid or MethodName.LoraGa && method.LoraGa.Initialization == LoraGaInitialization.Stable && method.InitialAdapter is null;
-        if (!stable) yield break;
         foreach (var (name, d, k) in modules)
         {
-            if (Math.Min(d, k) >= 2L * method.Lora.Rank) continue;
-            yield return ("method.lora_ga.initialization", $"stable needs 2 × rank ≤ min(d, k), but {name} is {d} × {k} and rank is {method.Lora.Rank}; "
-                + $"set method.lora.rank to at most {Math.Min(d, k) / 2}, or initialization to paper or random");
-            yield break;
+            if (stable && Math.Min(d, k) < 2L * method.Lora.Rank)
+            {
+                yield return ("method.lora_ga.initialization", $"stable needs 2 × rank ≤ min(d, k), but {name} is {d} × {k} and rank is {method.Lora.Rank}; "
+                    + $"set method.lora.rank to at most {Math.Min(d, k) / 2}, or initialization to paper or random");
+            }
+
+            var n = method.Name == MethodName.Boft && boft.Side == BoftSide.Input ? k : d;
+            if (usesBoft && n % group != 0)
+            {
+                yield return ("method.boft.block_size", $"{name} has {n} {(n == d ? "outputs" : "inputs")}, which block_size {boft.BlockSize} × 2^(butterfly_factors {boft.ButterflyFactors} − 1) = {group} does not divide; "
+                    + "choose a smaller block_size or fewer butterfly_factors");
+            }
         }
     }
 

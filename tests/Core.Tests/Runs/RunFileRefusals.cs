@@ -164,11 +164,24 @@ public sealed class RunFileRefusals
     [Fact]
     public void Stable_initialisation_needs_room_for_twice_the_rank()
     {
-        var spec = RunFile.Parse(Valid, "f.yaml", ["method.lora.rank=16"]);
+        var spec = RunFile.Parse(Valid, "f.yaml", ["method.name=lora_ga", "method.lora.rank=16"]);
         Assert.Empty(RunRules.CheckShapes(spec, [("q_proj", 64, 32)]));
         var (key, message) = Assert.Single(RunRules.CheckShapes(spec, [("q_proj", 64, 64), ("k_proj", 31, 64)]));
         Assert.Equal("method.lora_ga.initialization", key);
         Assert.Contains("k_proj is 31 × 64", message, StringComparison.Ordinal);
         Assert.Empty(RunRules.CheckShapes(spec with { Method = spec.Method with { Name = MethodName.Lora } }, [("k_proj", 31, 64)]));
+    }
+
+    [Theory]
+    [InlineData("hybrid", 48, 64, "k_proj has 48 outputs, which block_size 8 × 2^(butterfly_factors 3 − 1) = 32 does not divide")]
+    [InlineData("boft", 64, 48, "k_proj has 48 inputs")]
+    [InlineData("boft", 48, 64, null)]
+    [InlineData("lora", 48, 48, null)]
+    public void Butterfly_groups_divide_the_rotated_side(string method, int d, int k, string? message)
+    {
+        var spec = RunFile.Parse(Valid, "f.yaml", [$"method.name={method}"]);
+        var broken = RunRules.CheckShapes(spec, [("k_proj", d, k)]).ToArray();
+        if (message is null) Assert.Empty(broken);
+        else Assert.Contains(message, Assert.Single(broken).Message, StringComparison.Ordinal);
     }
 }

@@ -1,0 +1,68 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Data.Tokenizers;
+using Peft.Orleans.Data.Datasets;
+
+namespace Peft.Orleans.Client.Checks;
+
+/// <summary>What can be refused before any silo starts: model, tokenizer, data and adapter files, shapes.</summary>
+internal static class StartChecks
+{
+    /// <summary>Checks a run whose files this machine sees.</summary>
+    /// <param name="spec">The run, paths absolute.</param>
+    /// <param name="where">Place in the run file of a key, for messages.</param>
+    /// <exception cref="PeftException">Names the file or key and what to do.</exception>
+    public static LlamaConfig Check(RunSpec spec, Func<string, string> where)
+    {
+        var config = LlamaConfig.Read(spec.Model.Path);
+        if (spec.Method.Name != MethodName.Full || WeightFiles.Exist(spec.Model.Path)) _ = WeightFiles.Open(spec.Model.Path);
+        DataFile(spec.Data.Train.Path, "data.train.path", where);
+        if (spec.Data.Validation?.Path is { } validation) DataFile(validation, "data.validation.path", where);
+        if (spec.Data.Evaluation?.Path is { } evaluation) DataFile(evaluation, "data.evaluation.path", where);
+        if (TrainingData.NeedsTokenizer(spec.Data) && !TokenizerLoader.Exists(spec.Model.Path))
+            throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json with merges.txt); copy the model's tokenizer files there, or use data.train.format tokens");
+        if (spec.Method.InitialAdapter is { } adapter)
+            RequireFile(Path.Combine(adapter, "adapter_config.json"), "method.initial_adapter", "name an adapter folder, with adapter_config.json and adapter_model.safetensors", where);
+        Modules(spec, config, where);
+        return config;
+    }
+
+    /// <summary>The sizes that plan and memory depend on.</summary>
+    public static ModelDimensions Dimensions(LlamaConfig config) => new()
+    {
+        HiddenSize = config.HiddenSize,
+        IntermediateSize = config.IntermediateSize,
+        Blocks = config.NumHiddenLayers,
+        Heads = config.NumAttentionHeads,
+        KeyValueHeads = config.NumKeyValueHeads,
+        HeadDim = config.HeadDim,
+        Vocabulary = config.VocabSize,
+        Tied = config.TieWordEmbeddings,
+    };
+
+    private static void Modules(RunSpec spec, LlamaConfig config, Func<string, string> where)
+    {
+        if (spec.Method.Name == MethodName.Full) return;
+        var linears = Dimensions(config).Linears;
+        var all = spec.Method.TargetModules.Contains("all-linear");
+        if (!all && spec.Method.TargetModules.FirstOrDefault(target => linears.All(linear => linear.Name != target)) is { } unknown)
+            throw new PeftException($"{where("method.target_modules")}: method.target_modules: {unknown} is no linear module of this model; choose of {string.Join(", ", linears.Select(static linear => linear.Name))}, or write all-linear");
+        var targets = linears.Where(linear => all || spec.Method.TargetModules.Contains(linear.Name)).Select(static linear => (linear.Name, (long)linear.Out, (long)linear.In));
+        var broken = RunRules.CheckShapes(spec, targets).Select(rule => $"{where(rule.Key)}: {rule.Key}: {rule.Message}").ToArray();
+        if (broken.Length > 0) throw new PeftException(string.Join('\n', broken));
+    }
+
+    private static void DataFile(string path, string key, Func<string, string> where)
+    {
+        RequireFile(path, key, "name a JSONL file; relative paths are relative to the run file", where);
+        if (new FileInfo(path).Length == 0) throw new PeftException($"{where(key)}: {key}: {path} is empty; it needs one sample per line");
+    }
+
+    private static void RequireFile(string path, string key, string remedy, Func<string, string> where)
+    {
+        if (!File.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} not found; {remedy}");
+    }
+}

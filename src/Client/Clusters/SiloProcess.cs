@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Peft.Orleans.Core.Cluster;
+
+namespace Peft.Orleans.Client.Clusters;
+
+/// <summary>A silo process of a local cluster. It lives as long as its standard input is open, which the operating system closes with this process, however that ends.</summary>
+internal sealed partial class SiloProcess : IDisposable
+{
+    private const int Sigterm = 15;
+
+    private readonly Process _process;
+    private readonly string _log;
+
+    private SiloProcess(string name, Process process, string log)
+    {
+        Name = name;
+        _process = process;
+        _log = log;
+    }
+
+    /// <summary>Silo name.</summary>
+    public string Name { get; }
+
+    /// <summary>Process id.</summary>
+    public int Pid => _process.Id;
+
+    /// <summary>Whether it has ended.</summary>
+    public bool Exited => _process.HasExited;
+
+    /// <summary>Completes when it ends.</summary>
+    public Task Ended => _process.WaitForExitAsync();
+
+    /// <summary>Starts a silo whose output goes to a log file.</summary>
+    public static SiloProcess Start(string name, string clusterFolder, string log, int threads)
+    {
+        var (program, leading) = SiloExecutable.Locate();
+        string[] arguments =
+        [
+            program, .. leading, SiloArguments.ClusterFolder, clusterFolder, SiloArguments.Name, name,
+            SiloArguments.Threads, threads.ToString(System.Globalization.CultureInfo.InvariantCulture), SiloArguments.ExitWithParent,
+        ];
+        // The shell replaces itself. The log is a file, not a pipe: it outlives this process. A session of its own keeps a Ctrl-C meant for the client away.
+        var session = File.Exists("/usr/bin/setsid") ? "exec /usr/bin/setsid" : "exec";
+        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, UseShellExecute = false };
+        foreach (var argument in (string[])["-c", $"log=$1; shift; {session} \"$@\" >>\"$log\" 2>&1", "sh", log, .. arguments]) start.ArgumentList.Add(argument);
+        var process = Process.Start(start) ?? throw new ClientException(ExitCodes.NoCluster, $"{program} could not be started");
+        return new SiloProcess(name, process, log);
+    }
+
+    /// <summary>The last lines of its log.</summary>
+    public string LastWords()
+    {
+        try
+        {
+            var lines = File.ReadLines(_log).TakeLast(12).ToArray();
+            return lines.Length == 0 ? $"(its log {_log} is empty)" : string.Join('\n', lines.Select(static line => "  " + line)) + $"\n(whole log: {_log})";
+        }
+        catch (IOException)
+        {
+            return $"(no log at {_log})";
+        }
+    }
+
+    /// <summary>Closes its standard input: it finishes its step, snapshots and ends.</summary>
+    public void AskToEnd()
+    {
+        try
+        {
+            _process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended by itself.
+        }
+    }
+
+    /// <summary>SIGTERM.</summary>
+    public void Terminate()
+    {
+        if (!Exited) _ = Kill(Pid, Sigterm);
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public void Kill()
+    {
+        if (!Exited) _process.Kill();
+    }
+
+    public void Dispose() => _process.Dispose();
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int pid, int signal);
+}

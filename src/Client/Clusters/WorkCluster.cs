@@ -1,0 +1,80 @@
+using Peft.Orleans.Client.Output;
+
+namespace Peft.Orleans.Client.Clusters;
+
+/// <summary>A cluster for one piece of work (text, scores, an export): silos of this machine in a temporary folder, or a running cluster.</summary>
+internal sealed class WorkCluster : IAsyncDisposable
+{
+    private readonly LocalCluster? _local;
+    private readonly string? _folder;
+
+    private WorkCluster(ClusterClient client, LocalCluster? local, string? folder)
+    {
+        Client = client;
+        _local = local;
+        _folder = folder;
+    }
+
+    /// <summary>The connection.</summary>
+    public ClusterClient Client { get; }
+
+    /// <summary>Starts silos, or connects.</summary>
+    public static async Task<WorkCluster> Open(Terminal terminal, int silos, string? address, CancellationToken cancellation)
+    {
+        if (address is not null) return new WorkCluster(await ClusterClient.ToAddress(address, cancellation), null, null);
+        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
+        var local = LocalCluster.Start(Path.Combine(folder, "cluster"), Path.Combine(folder, "logs"), silos, Math.Max(1, Environment.ProcessorCount / silos), terminal);
+        try
+        {
+            var client = await local.Connect(cancellation);
+            await client.AllJoined(silos, cancellation);
+            return new WorkCluster(client, local, folder);
+        }
+        catch
+        {
+            await local.End(TimeSpan.FromSeconds(5));
+            Delete(folder);
+            throw;
+        }
+    }
+
+    /// <summary>Waits for work as long as silos live and nobody interrupts.</summary>
+    public async Task<T> Wait<T>(Task<T> work, CancellationToken cancellation)
+    {
+        var interrupted = Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
+        var lost = _local?.AllEndedAsync ?? Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
+        var first = await Task.WhenAny(work, lost, interrupted);
+        if (first == work) return await work;
+        cancellation.ThrowIfCancellationRequested();
+        throw new ClientException(ExitCodes.Failed, _local!.LastWords);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // Nothing here is worth keeping: the silos need no orderly end.
+        if (_local is not null)
+        {
+            var ended = _local.End(TimeSpan.FromSeconds(3));
+            await Client.DisposeAsync();
+            await ended;
+        }
+        else
+        {
+            await Client.DisposeAsync();
+        }
+
+        if (_folder is not null) Delete(_folder);
+    }
+
+    private static void Delete(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A silo that was killed may leave a file behind; the folder is the system's temporary one.
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
+using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;
+
+namespace Peft.Orleans.Client.Commands;
+
+/// <summary><c>describe run</c>.</summary>
+internal static class DescribeCommand
+{
+    private const int LastEvents = 10;
+
+    public static Command Create(Terminal terminal)
+    {
+        var run = CommonOptions.Run();
+        var output = OutputOption.Create("table", "json", "yaml");
+        var describe = new Command("run", "Everything known of one run: state, figures, method, silos, last events.") { run, output };
+        describe.SetAction(async (parsed, cancellation) =>
+        {
+            var data = await Describe(RunIndex.OfUser().Find(parsed.GetValue(run)!), cancellation);
+            terminal.Data(data, parsed.Format(output), () => Table(data));
+            return ExitCodes.Success;
+        });
+        return new Command("describe", "Show one thing in detail.") { describe };
+    }
+
+    private static async Task<JsonObject> Describe(IndexedRun run, CancellationToken cancellation)
+    {
+        var status = RunFolderReader.Status(run.Folder);
+        var alive = run.Cluster is not null || RunFolderReader.LivingSilos(run.Folder).Count > 0;
+        IReadOnlyList<SiloStatus> silos = [];
+        if (alive)
+        {
+            await using var client = await ClusterClient.ToRun(run, cancellation);
+            var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
+            status = await grain.GetStatus();
+            silos = await grain.GetSilos();
+        }
+
+        status = RunResult.Complete(status ?? new RunStatus { RunId = run.Id }, run.Folder);
+        var data = RunResult.Json(status, RunFolderReader.StateOf(status, alive));
+        data["plannedSteps"] = status.Steps;
+        data["message"] = status.Message;
+        data["folder"] = run.Folder;
+        data["created"] = run.Created.ToString("O", CultureInfo.InvariantCulture);
+        data["generation"] = status.Generation;
+        data["evaluationBefore"] = status.EvaluationBefore;
+        data["evaluationAfter"] = status.EvaluationAfter;
+        data["lambda"] = status.Lambda.Length == 0 ? null : new JsonArray([.. status.Lambda.Select(static value => (JsonNode)value)]);
+        var path = Path.Combine(run.Folder, RunFiles.RunYaml);
+        if (File.Exists(path))
+        {
+            var spec = RunFile.Load(path);
+            data["model"] = spec.Model.Path;
+            data["method"] = RunFile.WriteMethod(spec);
+        }
+
+        data["siloList"] = new JsonArray([.. silos.Select(static silo => (JsonNode)SilosCommand.Json(silo))]);
+        data["events"] = new JsonArray([.. RunFolderReader.Events(run.Folder).TakeLast(LastEvents).Select(static line => JsonNode.Parse(line))]);
+        return data;
+    }
+
+    private static Spectre.Console.Table Table(JsonObject data)
+    {
+        var table = Terminal.NewTable("KEY", "VALUE");
+        foreach (var (key, value) in data)
+        {
+            if (value is JsonArray { Count: > 0 } list && list[0] is JsonObject)
+            {
+                foreach (var item in list) table.Row(key, item!.ToJsonString());
+                continue;
+            }
+
+            if (value is null or JsonArray { Count: 0 }) continue;
+            table.Row(key, value.ToString().ReplaceLineEndings(" "));
+        }
+
+        return table;
+    }
+}

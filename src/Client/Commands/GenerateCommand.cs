@@ -1,0 +1,126 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.ChatTemplates;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Tokenizers;
+
+namespace Peft.Orleans.Client.Commands;
+
+/// <summary><c>generate</c>.</summary>
+internal static class GenerateCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var model = new ModelOptions();
+        var prompt = new Option<string?>("--prompt") { HelpName = "TEXT", Description = "Text to continue." };
+        var promptIds = new Option<string?>("--prompt-ids") { HelpName = "1,2,3", Description = "Token ids to continue; needs no tokenizer." };
+        var chat = new Option<string?>("--chat") { HelpName = "TEXT", Description = "A user's message, put into the model's chat template." };
+        var length = new Option<int>("--max-new-tokens") { HelpName = "N", Description = "Largest number of new tokens.", DefaultValueFactory = static _ => 128 };
+        var greedy = new Option<bool>("--greedy") { Description = "Always the most likely token (the default unless --temperature is given)." };
+        var temperature = new Option<double?>("--temperature") { HelpName = "T", Description = "Sample with this temperature." };
+        var topP = new Option<double?>("--top-p") { HelpName = "P", Description = "Sample from the most likely tokens whose probabilities reach P together (default: 1)." };
+        var seed = new Option<long>("--seed") { HelpName = "S", Description = "Seed of the sampling (default: 0)." };
+        var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Do not stop at an end-of-text token." };
+        var local = CommonOptions.Local();
+        var cluster = CommonOptions.Cluster();
+        var output = OutputOption.Create("table", "json", "yaml");
+        var command = new Command("generate", "Continue a prompt with a model, with or without an adapter, its layers spread over silos.");
+        model.AddTo(command);
+        foreach (var option in (Option[])[prompt, promptIds, chat, length, greedy, temperature, topP, seed, ignoreEos, local, cluster, output]) command.Add(option);
+        temperature.Validators.Add(static result => Require(result, result.GetValueOrDefault<double?>() is > 0, "--temperature: expected a number above 0; --greedy takes the most likely token"));
+        topP.Validators.Add(static result => Require(result, result.GetValueOrDefault<double?>() is > 0 and <= 1, "--top-p: expected a number above 0 and of at most 1"));
+        length.Validators.Add(static result => Require(result, result.GetValueOrDefault<int>() >= 1, "--max-new-tokens: expected an integer of at least 1"));
+        command.Validators.Add(result =>
+        {
+            var given = new[] { result.GetValue(prompt), result.GetValue(promptIds), result.GetValue(chat) }.Count(static text => text is not null);
+            if (given != 1) result.AddError("give exactly one of --prompt, --prompt-ids and --chat");
+            if (result.GetValue(greedy) && (result.GetValue(temperature) is not null || result.GetValue(topP) is not null)) result.AddError("--greedy excludes --temperature and --top-p");
+        });
+        command.SetAction(async (parsed, _) =>
+        {
+            var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
+            var (request, config) = model.Read(parsed);
+            var tokenizer = parsed.GetValue(promptIds) is null || TokenizerLoader.Exists(request.ModelPath) ? TokenizerLoader.Load(request.ModelPath) : null;
+            var ids = parsed.GetValue(promptIds) is { } list ? ParseIds(list)
+                : parsed.GetValue(chat) is { } message ? ChatTemplate.Select(ChatTemplateName.Model, request.ModelPath).Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true).Ids
+                : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
+            Check(ids, config, parsed.GetValue(length));
+            var sampled = parsed.GetValue(temperature) is not null || parsed.GetValue(topP) is not null;
+            var generation = new GenerationRequest(
+                [ids], parsed.GetValue(length), parsed.GetValue(ignoreEos) ? [] : [.. config.EosTokenIds],
+                sampled ? parsed.GetValue(temperature) ?? 1 : 0, parsed.GetValue(topP) ?? 1, parsed.GetValue(seed));
+            using var interruption = new Interruption();
+            var result = await Generate(terminal, silos, address, request, generation, interruption.Asked);
+            Write(terminal, result, tokenizer, parsed.Format(output));
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static void Require(OptionResult result, bool condition, string message)
+    {
+        if (!result.Implicit && !condition) result.AddError(message);
+    }
+
+    private static async Task<GenerationResult> Generate(Terminal terminal, int silos, string? address, ModelRequest model, GenerationRequest request, CancellationToken cancellation)
+    {
+        await using var work = await WorkCluster.Open(terminal, silos, address, cancellation);
+        var grain = work.Client.Grains.GetGrain<IGenerationGrain>("generate-" + Guid.NewGuid().ToString("N"));
+        return await work.Wait(Work(), cancellation);
+
+        async Task<GenerationResult> Work()
+        {
+            await grain.Open(model);
+            var results = await grain.Generate(request);
+            if (address is not null) await grain.Close();
+            return results[0];
+        }
+    }
+
+    private static void Write(Terminal terminal, GenerationResult result, ITextTokenizer? tokenizer, OutputFormat format)
+    {
+        var text = tokenizer?.Decode(result.Ids, skipSpecialTokens: true);
+        if (format == OutputFormat.Table)
+        {
+            terminal.Line(text ?? string.Join(',', result.Ids));
+            return;
+        }
+
+        var data = new JsonObject
+        {
+            ["ids"] = new JsonArray([.. result.Ids.Select(static id => (JsonNode)id)]),
+            ["text"] = text,
+            ["finish"] = result.Stopped ? "stop" : "length",
+        };
+        if (format == OutputFormat.Json) terminal.JsonLine(data);
+        else terminal.Out.Write(YamlText.Write(data));
+    }
+
+    private static int[] ParseIds(string list)
+    {
+        try
+        {
+            return [.. list.Split(',', StringSplitOptions.TrimEntries).Select(static id => int.Parse(id, NumberStyles.None, CultureInfo.InvariantCulture))];
+        }
+        catch (Exception error) when (error is FormatException or OverflowException)
+        {
+            throw new PeftException($"--prompt-ids {list}: expected token ids separated by commas, like 1,2,3", error);
+        }
+    }
+
+    private static void Check(int[] ids, LlamaConfig config, int length)
+    {
+        if (ids.Length == 0) throw new PeftException("the prompt has no token; this tokenizer adds none at the beginning, so write at least one character");
+        if (ids.FirstOrDefault(id => id >= config.VocabSize, -1) is var large and >= 0)
+            throw new PeftException($"token id {large} is not below the model's vocab_size {config.VocabSize}; do model and tokenizer belong together?");
+        if (ids.Length + length > config.MaxPositionEmbeddings && ids.Length >= config.MaxPositionEmbeddings)
+            throw new PeftException($"the prompt has {ids.Length} tokens, and the model is made for {config.MaxPositionEmbeddings} (max_position_embeddings); shorten it");
+    }
+}

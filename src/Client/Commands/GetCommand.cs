@@ -1,0 +1,76 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Cluster;
+
+namespace Peft.Orleans.Client.Commands;
+
+/// <summary><c>get runs</c>.</summary>
+internal static class GetCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var cluster = CommonOptions.Cluster();
+        var output = OutputOption.Create("table", "json", "yaml");
+        var runs = new Command("runs", "List your runs, newest first; with --cluster those of a cluster.") { cluster, output };
+        runs.SetAction(async (parsed, cancellation) =>
+        {
+            var rows = parsed.GetValue(cluster) is { } address ? await OfCluster(address, cancellation) : OfUser();
+            terminal.Data(new JsonArray([.. rows.Select(static row => (JsonNode)row)]), parsed.Format(output), () => Table(rows));
+            return ExitCodes.Success;
+        });
+        return new Command("get", "List things.") { runs };
+    }
+
+    private static List<JsonObject> OfUser()
+    {
+        var rows = new List<JsonObject>();
+        foreach (var run in RunIndex.OfUser().All())
+        {
+            if (!Directory.Exists(run.Folder) && run.Cluster is null) continue;
+            var status = RunFolderReader.Status(run.Folder);
+            var alive = run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0;
+            rows.Add(Row(run.Id, status, run.Cluster is null || status is not null ? RunFolderReader.StateOf(status, alive) : "on " + run.Cluster, run.Folder, run.Created));
+        }
+
+        return rows;
+    }
+
+    private static async Task<List<JsonObject>> OfCluster(string address, CancellationToken cancellation)
+    {
+        await using var client = await ClusterClient.ToAddress(address, cancellation);
+        var runs = await client.Grains.GetGrain<IRunCatalogGrain>(0).List();
+        return [.. runs.Select(static run => Row(run.RunId, run, run.State.ToString().ToLowerInvariant(), run.Folder, run.Created))];
+    }
+
+    private static JsonObject Row(string id, RunStatus? status, string state, string folder, DateTimeOffset created) => new()
+    {
+        ["runId"] = id,
+        ["state"] = state,
+        ["step"] = status?.Step ?? 0,
+        ["steps"] = status?.Steps ?? 0,
+        ["loss"] = status?.Loss,
+        ["created"] = created.ToString("O", CultureInfo.InvariantCulture),
+        ["folder"] = folder,
+    };
+
+    private static Spectre.Console.Table Table(List<JsonObject> rows)
+    {
+        var table = Terminal.NewTable("RUN", "STATE", "STEP", "LOSS", "CREATED", "FOLDER");
+        foreach (var row in rows)
+        {
+            var created = DateTimeOffset.Parse(row["created"]!.GetValue<string>(), CultureInfo.InvariantCulture).ToLocalTime();
+            string[] cells =
+            [
+                row["runId"]!.GetValue<string>(), row["state"]!.GetValue<string>(), $"{row["step"]}/{row["steps"]}",
+                row["loss"]?.GetValue<double>().ToString("0.0000", CultureInfo.InvariantCulture) ?? "", created.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), row["folder"]!.GetValue<string>(),
+            ];
+            table.Row(cells);
+        }
+
+        return table;
+    }
+}

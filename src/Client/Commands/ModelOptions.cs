@@ -1,0 +1,53 @@
+using System.CommandLine;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+
+namespace Peft.Orleans.Client.Commands;
+
+/// <summary>The options that name a model for generate, score and export.</summary>
+internal sealed class ModelOptions
+{
+    public Option<string> Model { get; } = new("--model") { Required = true, HelpName = "DIR", Description = "Hugging Face folder of the model." };
+
+    public Option<string?> Adapter { get; } = new("--adapter") { HelpName = "DIR", Description = "Adapter folder, ours or PEFT's." };
+
+    public Option<string?> Dtype { get; } = CreateDtype();
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Add(Model);
+        command.Add(Adapter);
+        command.Add(Dtype);
+    }
+
+    /// <summary>The model asked for, checked as far as this machine sees it.</summary>
+    public (ModelRequest Request, LlamaConfig Config) Read(ParseResult parsed)
+    {
+        var model = Path.GetFullPath(parsed.GetValue(Model)!);
+        var adapter = parsed.GetValue(Adapter) is { } folder ? Path.GetFullPath(folder) : null;
+        var config = LlamaConfig.Read(model);
+        if (adapter is not null && !File.Exists(Path.Combine(adapter, "adapter_config.json")))
+            throw new PeftException($"--adapter {adapter}: no adapter_config.json in it; name an adapter folder");
+        return (new ModelRequest(model, adapter, Parse(parsed.GetValue(Dtype))), config);
+    }
+
+    /// <summary>The option <c>--dtype</c>.</summary>
+    public static Option<string?> CreateDtype()
+    {
+        var option = new Option<string?>("--dtype") { HelpName = "float32|bfloat16|float16", Description = "Type of the weights (default: as stored)." };
+        option.AcceptOnlyFromAmong("float32", "bfloat16", "float16");
+        return option;
+    }
+
+    /// <summary>Its value.</summary>
+    public static WeightType? Parse(string? word) => word switch
+    {
+        "float32" => WeightType.Float32,
+        "bfloat16" => WeightType.BFloat16,
+        "float16" => WeightType.Float16,
+        _ => null,
+    };
+}

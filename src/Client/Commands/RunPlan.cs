@@ -1,0 +1,77 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Peft.Orleans.Client.Checks;
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+
+namespace Peft.Orleans.Client.Commands;
+
+/// <summary>What <c>--dry-run</c> prints: the plan, the predicted memory per silo, the resolved run file.</summary>
+internal static class RunPlan
+{
+    /// <summary>Prints the plan of a resolved run over some local silos.</summary>
+    public static void Write(Terminal terminal, RunSpec spec, LlamaConfig config, int silos, OutputFormat format)
+    {
+        var dimensions = StartChecks.Dimensions(config);
+        // The planner orders silos by name.
+        var names = Enumerable.Range(0, silos).Select(static i => new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", "")).ToArray();
+        var plan = Planner.Plan(names, dimensions.PlanFor(spec.Method), spec.Elastic.MaxSilos);
+        var dtype = spec.Model.Dtype ?? config.TorchDtype ?? WeightType.Float32;
+        var effective = spec with { Model = spec.Model with { Dtype = dtype } };
+        var inFlight = Math.Min(spec.Training.GlobalBatch / spec.Training.Microbatch, plan.Silos.Length + 1);
+        var layers = MemoryModel.Layers(dimensions, effective, Math.Min(spec.Data.MaxLength, config.MaxPositionEmbeddings), inFlight);
+        var memory = MemoryModel.PerSilo(plan, layers);
+        var rows = plan.Silos.Select(silo => (silo.Name, Layers: plan.LayersOn(silo.Name), Bytes: memory[silo.Name])).ToArray();
+        var trainable = spec.Method.Name == MethodName.Full
+            ? (dimensions.BlockParameters * dimensions.Blocks) + (dimensions.EmbeddingParameters * (dimensions.Tied ? 1 : 2)) + dimensions.HiddenSize
+            : dimensions.Blocks * dimensions.Linears.Sum(linear => MemoryModel.Trainable(spec.Method, linear));
+        var data = new JsonObject
+        {
+            ["silos"] = new JsonArray([.. rows.Select(static row => (JsonNode)new JsonObject
+            {
+                ["name"] = row.Name,
+                ["layers"] = new JsonArray([.. row.Layers.Select(static layer => (JsonNode)layer)]),
+                ["predictedBytes"] = row.Bytes,
+            })]),
+            ["threadsPerSilo"] = spec.Compute.ThreadsPerSilo,
+            ["products"] = spec.Compute.Products?.ToString().ToLowerInvariant(),
+            ["trainableParameters"] = trainable,
+            ["run"] = RunFile.Write(spec),
+        };
+        terminal.Data(data, format, () =>
+        {
+            var table = Terminal.NewTable("SILO", "LAYERS", "PREDICTED MEMORY");
+            foreach (var (name, seats, bytes) in rows) table.Row(name, Ranges(seats), Mebibytes(bytes));
+            return table;
+        });
+        if (format != OutputFormat.Table) return;
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"""
+            layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{(dimensions.TrainsTiedEmbedding(spec.Method) ? "; the head is the embedding" : ", last the head")}
+            trainable parameters: {trainable:N0}
+            weights held as {dtype.ToString().ToLowerInvariant()}, products in {spec.Compute.Products?.ToString().ToLowerInvariant()}; bf16 products here: {Processor.BFloat16Path}
+
+            """));
+        terminal.Out.Write(RunFile.Write(spec));
+    }
+
+    /// <summary>3, 4, 5, 9 as "3-5, 9".</summary>
+    public static string Ranges(IReadOnlyList<int> numbers)
+    {
+        var parts = new List<string>();
+        for (var i = 0; i < numbers.Count;)
+        {
+            var j = i;
+            while (j + 1 < numbers.Count && numbers[j + 1] == numbers[j] + 1) j++;
+            parts.Add(i == j ? $"{numbers[i]}" : $"{numbers[i]}-{numbers[j]}");
+            i = j + 1;
+        }
+
+        return parts.Count == 0 ? "standby" : string.Join(", ", parts);
+    }
+
+    /// <summary>Bytes for people.</summary>
+    public static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024):N0} MiB");
+}

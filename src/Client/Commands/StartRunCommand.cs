@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Peft.Orleans.Client.Checks;
+using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Client.Commands;
+
+/// <summary><c>start-run</c>.</summary>
+internal static class StartRunCommand
+{
+    private sealed record Options(string File, string[] Set, int Silos, string? Cluster, string? RunId, bool DryRun, bool NoWait, OutputFormat Format);
+
+    public static Command Create(Terminal terminal)
+    {
+        var file = new Option<string>("--file", "-f") { Required = true, HelpName = "FILE", Description = "The run file (YAML)." };
+        var set = new Option<string[]>("--set") { HelpName = "KEY=VALUE", Description = "Lay a value over the file, for example training.steps=20; may be repeated, the last wins.", DefaultValueFactory = static _ => [] };
+        var local = CommonOptions.Local();
+        var cluster = CommonOptions.Cluster();
+        var runId = new Option<string?>("--run-id") { HelpName = "ID", Description = "Id of the run; the same command with the same id starts it once, and continues it if it was interrupted (default: name and a random suffix)." };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Check everything, print the plan, the predicted memory per silo and the resolved file; start nothing." };
+        var noWait = new Option<bool>("--no-wait") { Description = "Return as soon as the run is under way; follow it with watch." };
+        var output = OutputOption.Create("table", "json", "yaml");
+        var command = new Command("start-run", "Fine-tune a model as a run file says, on local silo processes or a running cluster.") { file, set, local, cluster, runId, dryRun, noWait, output };
+        command.SetAction(async (parsed, _) =>
+        {
+            var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
+            return await Run(terminal, new Options(
+                parsed.GetValue(file)!, parsed.GetValue(set)!, silos, address, parsed.GetValue(runId), parsed.GetValue(dryRun), parsed.GetValue(noWait), parsed.Format(output)));
+        });
+        return command;
+    }
+
+    private static async Task<int> Run(Terminal terminal, Options options)
+    {
+        var spec = RunFile.Load(options.File, options.Set);
+        var id = RunPreparation.NewId(spec, options.RunId);
+        if (options.Cluster is not null && !options.DryRun) return await Remote(terminal, options, spec, id);
+        spec = RunPreparation.KeepRecorded(spec, Path.Combine(spec.Output, id));
+        var config = StartChecks.Check(spec, key => RunFile.Where(options.File, options.Set, key));
+        spec = RunPreparation.ResolveCompute(spec, config, options.Silos);
+        if (options.DryRun)
+        {
+            RunPlan.Write(terminal, spec, config, Math.Max(1, options.Silos), options.Format);
+            return ExitCodes.Success;
+        }
+
+        var run = RunPreparation.Create(spec, id);
+        var before = run.Existed ? RunFolderReader.Status(run.Folder) : null;
+        if (before?.State == RunState.Completed) return RunEndReport.Write(terminal, before, "completed", spec, run.Folder, options.Format);
+        if (!run.Existed) RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, null, DateTimeOffset.UtcNow));
+        if (options.NoWait)
+        {
+            BackgroundClient.Start(run, options.Silos);
+            terminal.Note($"run {id} goes on in the background. Follow it with: peft-client watch {id}");
+            return RunEndReport.Write(terminal, before ?? new RunStatus { RunId = id, Folder = run.Folder }, "detached", spec, run.Folder, options.Format);
+        }
+
+        using var interruption = new Interruption();
+        var (status, word) = await new RunSession(terminal, interruption).Local(run, options.Silos, resume: run.Existed);
+        return RunEndReport.Write(terminal, status, word, spec, run.Folder, options.Format);
+    }
+
+    /// <summary>Paths are the silos' there; what they do not find they refuse.</summary>
+    private static async Task<int> Remote(Terminal terminal, Options options, RunSpec spec, string id)
+    {
+        using var interruption = new Interruption();
+        await using var client = await ClusterClient.ToAddress(options.Cluster!, interruption.Asked);
+        var run = new PreparedRun(id, Path.Combine(spec.Output, id), spec, RunFile.Write(spec), Existed: false);
+        RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, options.Cluster, DateTimeOffset.UtcNow));
+        var (status, word) = await new RunSession(terminal, interruption).Remote(client, run, resume: false, wait: !options.NoWait);
+        return RunEndReport.Write(terminal, status, word, spec, run.Folder, options.Format);
+    }
+}

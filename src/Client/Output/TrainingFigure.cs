@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Text.Json;
+using ScottPlot;
+
+namespace Peft.Orleans.Client.Output;
+
+/// <summary>The picture of a run: loss, and λ of every layer, by step.</summary>
+internal static class TrainingFigure
+{
+    /// <summary>Draws <c>figures/training.png</c> from the run's metrics; null when there is no step to draw.</summary>
+    public static string? Write(string runFolder, string title)
+    {
+        var steps = new List<double>();
+        var losses = new List<double>();
+        var validations = new List<(double Step, double Loss)>();
+        var lambdas = new List<double[]>();
+        foreach (var line in Runs.RunFolderReader.MetricsLines(runFolder))
+        {
+            using var document = JsonDocument.Parse(line);
+            var root = document.RootElement;
+            steps.Add(root.GetProperty("step").GetInt32());
+            losses.Add(root.GetProperty("loss").GetDouble());
+            if (root.TryGetProperty("validationLoss", out var validation) && validation.ValueKind == JsonValueKind.Number) validations.Add((steps[^1], validation.GetDouble()));
+            if (root.TryGetProperty("lambda", out var lambda) && lambda.ValueKind == JsonValueKind.Array) lambdas.Add([.. lambda.EnumerateArray().Select(static v => v.GetDouble())]);
+        }
+
+        if (steps.Count == 0) return null;
+        var figure = new Multiplot();
+        var hasLambda = lambdas.Count == steps.Count && lambdas[0].Length > 0;
+        figure.AddPlots(hasLambda ? 2 : 1);
+        Loss(figure.GetPlot(0), title, steps, losses, validations);
+        if (hasLambda) Lambda(figure.GetPlot(1), steps, lambdas);
+        var folder = Path.Combine(runFolder, "figures");
+        Directory.CreateDirectory(folder);
+        var path = Path.Combine(folder, "training.png");
+        figure.SavePng(path, 900, hasLambda ? 800 : 420);
+        return path;
+    }
+
+    private static void Loss(Plot plot, string title, List<double> steps, List<double> losses, List<(double Step, double Loss)> validations)
+    {
+        var training = plot.Add.ScatterLine(steps, losses);
+        training.LegendText = "training";
+        training.LineWidth = 1.5f;
+        if (validations.Count > 0)
+        {
+            var validation = plot.Add.Scatter(validations.Select(static v => v.Step).ToArray(), validations.Select(static v => v.Loss).ToArray());
+            validation.LegendText = "validation";
+            validation.MarkerSize = 6;
+        }
+
+        plot.Title(title);
+        plot.XLabel("step");
+        plot.YLabel("loss");
+        plot.ShowLegend(Alignment.UpperRight);
+    }
+
+    private static void Lambda(Plot plot, List<double> steps, List<double[]> lambdas)
+    {
+        var layers = lambdas[0].Length;
+        var colors = new ScottPlot.Colormaps.Viridis();
+        for (var layer = 0; layer < layers; layer++)
+        {
+            var line = plot.Add.ScatterLine(steps, lambdas.ConvertAll(values => values[layer]));
+            line.LineColor = colors.GetColor(layers == 1 ? 0.5 : (double)layer / (layers - 1));
+            line.LineWidth = 1.5f;
+            if (layers <= 8 || layer == 0 || layer == layers - 1) line.LegendText = "layer " + layer.ToString(CultureInfo.InvariantCulture);
+        }
+
+        plot.XLabel("step");
+        plot.YLabel("λ (share of LoRA)");
+        plot.Axes.SetLimitsY(0, 1);
+        plot.ShowLegend(Alignment.UpperRight);
+    }
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Peft.Orleans.Core.Cluster;
+
+namespace Peft.Orleans.Client.Runs;
+
+/// <summary>What a run's folder tells, whether or not a silo works in it.</summary>
+internal static class RunFolderReader
+{
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
+
+    /// <summary>The last status the run wrote; null before its first.</summary>
+    public static RunStatus? Status(string folder)
+    {
+        var path = Path.Combine(folder, RunFiles.Status);
+        return File.Exists(path) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(path), Options) : null;
+    }
+
+    /// <summary>State in a word; <c>interrupted</c> when the status says it runs but no silo lives.</summary>
+    public static string StateOf(RunStatus? status, bool alive) => status?.State switch
+    {
+        RunState.Completed => "completed",
+        RunState.Failed => "failed",
+        RunState.Stopped when !alive => "stopped",
+        _ when !alive => status is null ? "not started" : "interrupted",
+        null => "starting",
+        { } state => state.ToString().ToLowerInvariant(),
+    };
+
+    /// <summary>Silos of the run's local cluster that live.</summary>
+    public static IReadOnlyList<SiloRegistration> LivingSilos(string folder) =>
+        [.. SiloRegistration.ReadAll(Path.Combine(folder, SiloArguments.ClusterSubfolder)).Where(static silo => IsAlive(silo.Pid))];
+
+    /// <summary>Complete lines of metrics.jsonl.</summary>
+    public static IReadOnlyList<string> MetricsLines(string folder) => Lines(Path.Combine(folder, RunFiles.Metrics));
+
+    /// <summary>Complete lines of events.jsonl.</summary>
+    public static IReadOnlyList<string> Events(string folder) => Lines(Path.Combine(folder, RunFiles.Events));
+
+    /// <summary>Step of a metrics line.</summary>
+    public static int StepOf(string line)
+    {
+        using var document = JsonDocument.Parse(line);
+        return document.RootElement.TryGetProperty("step", out var step) ? step.GetInt32() : 0;
+    }
+
+    private static string[] Lines(string path)
+    {
+        if (!File.Exists(path)) return [];
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var reader = new StreamReader(stream);
+        // What follows the last line feed is being written.
+        return reader.ReadToEnd().Split('\n')[..^1];
+    }
+
+    private static bool IsAlive(int pid)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(pid);
+            return !process.HasExited && process.ProcessName.StartsWith("peft-silo", StringComparison.Ordinal)
+                || (!process.HasExited && process.ProcessName.StartsWith("dotnet", StringComparison.Ordinal));
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+}

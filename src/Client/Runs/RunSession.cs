@@ -1,0 +1,119 @@
+using Orleans.Runtime;
+using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+
+namespace Peft.Orleans.Client.Runs;
+
+/// <summary>Starts a run on a cluster and follows it to its end.</summary>
+internal sealed class RunSession(Terminal terminal, Interruption interruption)
+{
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Runs on silos of this machine, which end with it.</summary>
+    /// <returns>Last status, and <c>completed</c>, <c>failed</c> or <c>stopped</c>.</returns>
+    public async Task<(RunStatus Status, string Word)> Local(PreparedRun run, int silos, bool resume)
+    {
+        if (RunFolderReader.LivingSilos(run.Folder).Count > 0)
+            throw new ClientException(ExitCodes.Refused, $"run {run.Id} is running; follow it with peft-client watch {run.Id}");
+        var threads = run.Spec.Compute.ThreadsPerSilo ?? 1;
+        terminal.Note($"run {run.Id}: {silos} {(silos == 1 ? "silo" : "silos")} with {threads} {(threads == 1 ? "thread" : "threads")} each, folder {run.Folder}");
+        await using var cluster = LocalCluster.Start(
+            Path.Combine(run.Folder, SiloArguments.ClusterSubfolder), Path.Combine(run.Folder, RunFiles.Logs), silos, threads, terminal);
+        await using var client = await cluster.Connect(interruption.Asked);
+        var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
+        await client.AllJoined(silos, interruption.Asked);
+        await grain.Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
+        var (status, word) = await Follow(grain, run.Id, () => cluster.AllExited ? cluster.LastWords : null, StopInOrder);
+        return (status with { Folder = run.Folder }, word);
+    }
+
+    /// <summary>Gives the run to a cluster; a Ctrl-C leaves it there.</summary>
+    public async Task<(RunStatus Status, string Word)> Remote(ClusterClient client, PreparedRun run, bool resume, bool wait)
+    {
+        var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
+        var status = await grain.Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
+        return wait ? await Follow(grain, run.Id, static () => null, Detach) : (status, "detached");
+    }
+
+    /// <summary>Follows a run that others started.</summary>
+    public Task<(RunStatus Status, string Word)> Watch(ClusterClient client, IndexedRun run) => Follow(
+        client.Grains.GetGrain<IRunGrain>(run.Id), run.Id,
+        () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null, Detach);
+
+    private async Task<(RunStatus Status, string Word)> Follow(IRunGrain grain, string id, Func<string?> lost, Func<IRunGrain, string, Task<bool>> interrupted)
+    {
+        var progress = new ProgressLine(terminal, TimeProvider.System);
+        var last = new RunStatus { RunId = id };
+        using var timer = new PeriodicTimer(Poll);
+        var asked = false;
+        try
+        {
+            while (true)
+            {
+                if (await StatusOf(grain) is { } status)
+                {
+                    last = status;
+                    progress.Show(status);
+                    if (WordOf(status.State) is { } word) return (status, word);
+                }
+
+                if (lost() is { } reason)
+                {
+                    progress.End();
+                    terminal.Note(reason);
+                    return (last with { State = RunState.Failed, Message = $"all silos have ended; continue from the last snapshot with: peft-client resume {id}" }, "failed");
+                }
+
+                if (interruption.Asked.IsCancellationRequested && !asked)
+                {
+                    asked = true;
+                    progress.End();
+                    if (!await interrupted(grain, id)) return (last, "detached");
+                }
+
+                if (interruption.Insisted.IsCancellationRequested) return (last with { State = RunState.Stopped, Message = "ended at once" }, "stopped");
+                await timer.WaitForNextTickAsync();
+            }
+        }
+        finally
+        {
+            progress.End();
+        }
+    }
+
+    private async Task<bool> StopInOrder(IRunGrain grain, string id)
+    {
+        terminal.Note("stopping after the step under way, with a snapshot (Ctrl-C again ends at once)");
+        await grain.Stop(snapshot: true);
+        return true;
+    }
+
+    private Task<bool> Detach(IRunGrain grain, string id)
+    {
+        terminal.Note($"detached; the run goes on. Come back with: peft-client watch {id}");
+        return Task.FromResult(false);
+    }
+
+    /// <summary>The status, or null while the silo that has the coordinator is being replaced.</summary>
+    private static async Task<RunStatus?> StatusOf(IRunGrain grain)
+    {
+        try
+        {
+            return await grain.GetStatus();
+        }
+        catch (Exception error) when (error is OrleansException or TimeoutException && error is not PeftException)
+        {
+            return null;
+        }
+    }
+
+    private static string? WordOf(RunState state) => state switch
+    {
+        RunState.Completed => "completed",
+        RunState.Failed => "failed",
+        RunState.Stopped => "stopped",
+        _ => null,
+    };
+}
