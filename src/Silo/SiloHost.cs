@@ -20,7 +20,19 @@ internal static class SiloHost
     {
         // libtorch loads while the host is being built: both take about a second.
         var torch = Task.Run(() => TorchRuntime.Initialize(settings.Threads));
-        var metricsUrl = $"http://{settings.Host}:{settings.HttpPort}/metrics";
+        var app = Build(settings);
+        await torch;
+        await app.StartAsync();
+        var metricsUrl = MetricsUrl(settings);
+        new SiloRegistration(settings.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(settings.ClusterFolder);
+        app.Logger.LogInformation("silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}", settings.Name, settings.Host, settings.GatewayPort, metricsUrl);
+        if (settings.ExitWithParent) _ = ParentWatch.Run(app);
+        await app.WaitForShutdownAsync();
+    }
+
+    /// <summary>The silo, not yet started.</summary>
+    internal static WebApplication Build(SiloSettings settings)
+    {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders().AddSimpleConsole(static options =>
         {
@@ -33,7 +45,7 @@ internal static class SiloHost
         builder.Services.AddRouting();
         builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
         builder.Services
-            .AddSingleton(new SiloIdentity(settings.Name, settings.Threads, metricsUrl))
+            .AddSingleton(new SiloIdentity(settings.Name, settings.Threads, MetricsUrl(settings)))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
             .AddSingleton<ITensorTransport, TcpTensorTransport>()
             .AddSingleton(static _ => new DeviceThread("device"))
@@ -47,14 +59,11 @@ internal static class SiloHost
         app.MapPrometheusScrapingEndpoint("/metrics");
         app.MapGet("/health/live", static () => "live");
         app.MapGet("/health/ready", static () => "ready");
-        await torch;
         _ = app.Services.GetRequiredService<SiloInstruments>();
-        await app.StartAsync();
-        new SiloRegistration(settings.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(settings.ClusterFolder);
-        app.Logger.LogInformation("silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}", settings.Name, settings.Host, settings.GatewayPort, metricsUrl);
-        if (settings.ExitWithParent) _ = ParentWatch.Run(app);
-        await app.WaitForShutdownAsync();
+        return app;
     }
+
+    private static string MetricsUrl(SiloSettings settings) => $"http://{settings.Host}:{settings.HttpPort}/metrics";
 
     private static void Configure(ISiloBuilder silo, SiloSettings settings)
     {

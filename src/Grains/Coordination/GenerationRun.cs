@@ -51,7 +51,11 @@ internal sealed partial class GenerationRun : IDisposable
     /// <summary>Whether a step was committed in this generation.</summary>
     internal bool Committed { get; private set; }
 
-    internal GenerationContext Context => context;
+    /// <summary>Whether validation has not improved for as long as the run file allows.</summary>
+    internal bool StoppedEarly { get; private set; }
+
+    /// <summary>Folder with the parts of the best adapter, where the run keeps it.</summary>
+    internal string? BestParts => context.Spec.Training.EarlyStopping.KeepBest && Directory.Exists(reporter.Best.Folder) ? reporter.Best.Folder : null;
 
     /// <summary>Runs to the end; returns the last stable step and whether the run was stopped before its last one.</summary>
     internal async Task<(int Step, bool Stopped)> Run()
@@ -110,6 +114,16 @@ internal sealed partial class GenerationRun : IDisposable
     {
         foreach (var reply in await Task.WhenAll(SeatedSilos().Select(silo =>
             context.Agent(silo).WriteAdapter(context.Request.RunId, context.Generation, step, folder)))) Accept(reply);
+    }
+
+    private async Task KeepBest(int step)
+    {
+        var fresh = $"{reporter.Best.Folder}.{context.Generation.Counter}.tmp";
+        Directory.CreateDirectory(fresh);
+        await WriteAdapter(step, fresh);
+        if (Directory.Exists(reporter.Best.Folder)) Directory.Delete(reporter.Best.Folder, recursive: true);
+        Directory.Move(fresh, reporter.Best.Folder);
+        reporter.Event("best", new { step });
     }
 
     /// <summary>Drops the run's state everywhere.</summary>
@@ -241,7 +255,18 @@ internal sealed partial class GenerationRun : IDisposable
         var ending = step >= context.Data.Steps;
         if (step == 0) await reporter.EvaluateBefore(Caller(0), Progress);
         if (step > 0 && await reporter.Validate(Caller(step), step, ending) is { } validation)
+        {
             Progress?.Invoke(status => status with { ValidationLoss = validation });
+            var best = reporter.Best.Note(step, validation);
+            if (best && context.Spec.Training.EarlyStopping.KeepBest) await KeepBest(step);
+        }
+
+        if (reporter.Best.Exhausted && !ending)
+        {
+            StoppedEarly = true;
+            protocol.AskStop();
+        }
+
         var every = context.Spec.Snapshots.Every;
         if (step > 0 && (ending || (every > 0 && step % every == 0))) await Snapshot(step);
         var line = step > 0 ? records[step] : null;

@@ -28,7 +28,15 @@ internal sealed class RunEnding(GenerationRun generation, RunRequest request, Ru
         Directory.CreateDirectory(parts);
         try
         {
-            await generation.WriteAdapter(step, parts);
+            if (generation.BestParts is { } best)
+            {
+                foreach (var part in Directory.EnumerateFiles(best)) File.Copy(part, Path.Combine(parts, Path.GetFileName(part)));
+            }
+            else
+            {
+                await generation.WriteAdapter(step, parts);
+            }
+
             var (path, sha256) = await Task.Run(() => spec.Method.Name == MethodName.Full ? WriteModel(parts) : WriteAdapter(parts));
             generation.Event("adapter", new { step, path, sha256 });
             log.LogInformation("run {RunId}: {Path} written, sha256 {Sha256}", request.RunId, path, sha256);

@@ -132,7 +132,7 @@ internal sealed partial class RunLoop
         {
             var (step, stopped) = await running.Run();
             var ending = new RunEnding(running, request, spec, loggers);
-            if (stopped)
+            if (stopped && !running.StoppedEarly)
             {
                 if (stopSnapshot) await running.Snapshot(step);
                 await running.EndAgents();

@@ -22,6 +22,12 @@ internal sealed class RunReporter : IDisposable
         metrics = Journal.Open(Path.Combine(folder, RunFolder.Metrics), writer, static line => MetricsLine.StepOf(line) > 0);
         events = Journal.Open(Path.Combine(folder, RunFolder.Events), writer, static _ => true);
         written = [.. metrics.Lines.Select(MetricsLine.StepOf)];
+        Best = new BestVersion(context.Spec.Training.EarlyStopping, folder);
+        foreach (var line in metrics.Lines)
+        {
+            if (MetricsLine.Number(line, "validationLoss") is { } loss) Best.Note(MetricsLine.StepOf(line), loss);
+        }
+
         EvaluationBefore = events.Lines.Select(EvaluationOf).FirstOrDefault(static found => found is not null);
         Event("generation", new { generation = context.Generation.Counter, silos = context.Live.Keys });
     }
@@ -29,6 +35,8 @@ internal sealed class RunReporter : IDisposable
     internal double TokensPerSecond => window.Count == 0 ? 0 : window.Sum(static step => step.Tokens) / window.Sum(static step => step.Seconds);
 
     internal double[] Lambda { get; private set; } = [];
+
+    internal BestVersion Best { get; }
 
     internal void Event(string name, object details) =>
         events.Append(JsonSerializer.Serialize(new { time = DateTimeOffset.UtcNow, @event = name, details }));

@@ -1,0 +1,28 @@
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Grains.Coordination;
+
+/// <summary>
+/// Early stopping and the best adapter: a pure function of the validation losses in metrics.jsonl, so that a resumed run decides as an
+/// undisturbed one.
+/// </summary>
+internal sealed class BestVersion(EarlyStoppingSpec options, string runFolder)
+{
+    private readonly SortedDictionary<int, double> losses = [];
+
+    /// <summary>Folder with the parts of the best adapter.</summary>
+    internal string Folder { get; } = Path.Combine(runFolder, "best");
+
+    /// <summary>Takes note of a validation; true when it is the best so far.</summary>
+    internal bool Note(int step, double loss)
+    {
+        losses[step] = loss;
+        return BestStep == step;
+    }
+
+    /// <summary>The first step with the lowest validation loss; 0 before any.</summary>
+    internal int BestStep => losses.Count == 0 ? 0 : losses.OrderBy(static pair => pair.Value).ThenBy(static pair => pair.Key).First().Key;
+
+    /// <summary>Whether as many validations as <c>patience</c> have passed without improvement.</summary>
+    internal bool Exhausted => options.Patience is { } patience && losses.Count > 0 && losses.Keys.Count(step => step > BestStep) >= patience;
+}

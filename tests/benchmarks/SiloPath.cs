@@ -1,0 +1,72 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Grains.Agents;
+using Peft.Orleans.Grains.Coordination;
+using Peft.Orleans.Silo;
+
+namespace Peft.Orleans.Benchmarks;
+
+/// <summary>
+/// A training step as users get it: a real silo with its grains, agent, protocol messages, tree and two versions. Only the run loop around the
+/// steps (files, progress) is left out, so that single steps can be interleaved with those of the bare loop.
+/// </summary>
+internal sealed class SiloPath : IAsyncDisposable
+{
+    private const string RunId = "benchmark";
+    private readonly WebApplication app;
+    private readonly ISiloAgent agent;
+    private readonly IGrainFactory grains;
+    private readonly SeatPlan plan;
+    private readonly Generation generation;
+
+    private SiloPath(WebApplication app, ISiloAgent agent, IGrainFactory grains, SeatPlan plan, Generation generation)
+    {
+        this.app = app;
+        this.agent = agent;
+        this.grains = grains;
+        this.plan = plan;
+        this.generation = generation;
+    }
+
+    internal static async Task<SiloPath> Open(RunSpec spec, int threads)
+    {
+        var folder = Directory.CreateTempSubdirectory("benchmark").FullName;
+        var app = SiloHost.Build(SiloSettings.Read([SiloArguments.ClusterFolder, folder, SiloArguments.Name, "silo-0", SiloArguments.Threads, $"{threads}"]));
+        await app.StartAsync();
+        var grains = app.Services.GetRequiredService<IGrainFactory>();
+        var live = await app.Services.GetRequiredService<ClusterRoster>().Live();
+        var agent = app.Services.GetRequiredService<ISiloAgents>().At(live["silo-0"]);
+        var generation = new Generation(1, Guid.NewGuid());
+        var fence = await agent.Fence(RunId, generation);
+        var plan = Planner.Plan([fence.Silo], LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path)).PlanFor(spec.Method), 1);
+        await agent.Start(new StartMessage(new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true), generation, plan, 0, [], null));
+        await agent.Initialize(RunId, generation);
+        return new SiloPath(app, agent, grains, plan, generation);
+    }
+
+    internal async Task<double> Step(int step, Microbatch batch)
+    {
+        var first = grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString());
+        var result = await first.Pass(new PassCall
+        {
+            RunId = RunId, Generation = generation, Kind = PassKind.Train, Step = step, Index = 0, Batch = batch, Scale = 1.0 / batch.TargetTokens, Microbatches = 1,
+        }, 0, null);
+        var prepared = await agent.Prepare(RunId, generation, step);
+        var norm = Math.Sqrt(prepared.Measures.Values.Sum(static measure => measure.SquaredNorm));
+        await agent.Apply(new ApplyMessage(RunId, generation, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), 1e-4, 1e-4, "{}"));
+        return result.LossSum / result.TargetTokens;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await agent.End(RunId, generation);
+        await app.StopAsync();
+        await app.DisposeAsync();
+    }
+}
