@@ -1,7 +1,10 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Models.Llama;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Shards;
@@ -27,12 +30,39 @@ public sealed record ShardRequest(RunSpec Spec, string ModelFolder, LlamaConfig 
 public static class ShardFactory
 {
     /// <summary>Bytes of base weights read or mapped by this process.</summary>
-    public static long WeightBytesRead => Weights.WeightReader.BytesRead;
+    public static long WeightBytesRead => WeightReader.BytesRead;
 
     /// <summary>Number of layer shards: embedding, decoder blocks, head.</summary>
     public static int LayerCount(LlamaConfig config) => config.NumHiddenLayers + 2;
 
     /// <summary>Loads the base weights of one layer; no other layer's tensors are touched.</summary>
     /// <exception cref="PeftException">A tensor is missing or has another shape, or the method is not supported; names file and tensor.</exception>
-    public static LayerShard Load(ShardRequest request) => throw new PeftException($"layer {request.Layer}: no model family is registered");
+    public static LayerShard Load(ShardRequest request)
+    {
+        var (spec, folder, config, layer) = request;
+        var method = AdapterMethod.Of(spec.Method);
+        method.Validate(spec.Method);
+        var head = LayerCount(config) - 1;
+        ArgumentOutOfRangeException.ThrowIfNegative(layer, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(layer, head, nameof(request));
+        var held = Held(request.Dtype);
+        var compute = request.Products == ProductType.Float32 ? ScalarType.Float32 : held;
+        var context = new ShardContext(spec, new WeightSource(folder, spec, config.InitializerRange, request.Device), held, compute, request.Device);
+        var full = spec.Method.Name == MethodName.Full;
+        var tied = full && config.TieWordEmbeddings;
+        // The gradient travels down to the lowest layer that trains: the embedding with method full, else the first decoder block.
+        var needsInput = full || (layer > 1 && TargetModules.Resolve(spec.Method).Count > 0);
+        if (layer == 0) return new EmbeddingShard(context, config, withHead: tied);
+        if (layer < head) return new DecoderShard(layer, needsInput, context, config);
+        if (tied) throw new PeftException($"layer {layer} has no shard of its own: trained tied embeddings are one parameter, in layer 0");
+        return new HeadShard(layer, needsInput, context, config);
+    }
+
+    private static ScalarType Held(WeightType dtype) => dtype switch
+    {
+        WeightType.Float32 => ScalarType.Float32,
+        WeightType.BFloat16 => ScalarType.BFloat16,
+        WeightType.Float16 => ScalarType.Float16,
+        _ => throw new PeftException("model.dtype: nf4 is not supported by this version; use float32, bfloat16 or float16"),
+    };
 }

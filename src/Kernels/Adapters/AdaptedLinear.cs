@@ -1,0 +1,134 @@
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Adapters;
+
+/// <summary>A linear module's place in the model.</summary>
+/// <param name="Name">Hugging Face module name, <c>model.layers.3.self_attn.q_proj</c>.</param>
+/// <param name="Out">Rows of its weight.</param>
+/// <param name="In">Columns of its weight.</param>
+/// <param name="HasBias">Whether it has a bias.</param>
+internal sealed record LinearSite(string Name, long Out, long In, bool HasBias)
+{
+    internal string Suffix => Name[(Name.LastIndexOf('.') + 1)..];
+
+    internal string AdapterPrefix => $"base_model.model.{Name}";
+
+    internal string WeightName => $"{Name}.weight";
+
+    internal string BiasName => $"{Name}.bias";
+}
+
+/// <summary>What building a shard needs to know.</summary>
+/// <param name="Spec">The run.</param>
+/// <param name="Weights">Base weights.</param>
+/// <param name="Held">Type in which frozen weights are held.</param>
+/// <param name="Compute">Type of activations and products.</param>
+/// <param name="Device">Device.</param>
+internal sealed record ShardContext(RunSpec Spec, WeightSource Weights, ScalarType Held, ScalarType Compute, Device Device);
+
+/// <summary>What one linear's forward pass leaves for its backward pass, besides its input.</summary>
+internal sealed class LinearSaved : IDisposable
+{
+    /// <summary>Low-rank hidden rows <c>[T, r]</c>.</summary>
+    internal Tensor? Hidden { get; set; }
+
+    /// <summary>Output of the frozen weight <c>[T, out]</c>, where the method transforms it.</summary>
+    internal Tensor? BaseOutput { get; set; }
+
+    internal long Bytes => Size(Hidden) + Size(BaseOutput);
+
+    public void Dispose()
+    {
+        Hidden?.Dispose();
+        BaseOutput?.Dispose();
+        Hidden = BaseOutput = null;
+    }
+
+    private static long Size(Tensor? value) => value is null ? 0 : value.numel() * value.element_size();
+}
+
+/// <summary>Where a pass stands, for the linears in it.</summary>
+/// <param name="Version">The version computed with.</param>
+/// <param name="Context">Place in the run.</param>
+internal readonly record struct LinearPass(LayerVersion Version, PassContext Context);
+
+/// <summary>One linear module with its adapter: forward and backward written out, tokens in rows.</summary>
+internal abstract class AdaptedLinear(LinearSite site) : IDisposable
+{
+    internal LinearSite Site => site;
+
+    /// <summary>Whether anything in it trains.</summary>
+    internal abstract bool Trains { get; }
+
+    /// <summary>Bytes of frozen weights.</summary>
+    internal abstract long BaseBytes { get; }
+
+    /// <summary>Declares its tensors in the layer's buffers.</summary>
+    internal abstract void Declare(LayoutBuilder layout);
+
+    /// <summary><c>x [T, in] → y [T, out]</c>; fills <paramref name="saved"/> where a backward pass follows.</summary>
+    internal abstract Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved);
+
+    /// <summary>Adds the trainable gradient to the flat buffer; with <paramref name="needsInput"/> adds dL/dx to <paramref name="dx"/> in place, or makes it.</summary>
+    internal abstract Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput);
+
+    /// <summary>As <see cref="Backward"/> through the frozen weight only; an adapted module adds its base gradient to <paramref name="estimate"/>.</summary>
+    internal abstract Tensor? BackwardBase(Tensor x, Tensor dy, BaseGradientEstimate? estimate, Tensor? dx, bool needsInput);
+
+    /// <summary>Writes the method's initial values into a version.</summary>
+    internal abstract void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate);
+
+    /// <summary>The base weight with the adapter merged, fp32 <c>[out, in]</c>.</summary>
+    internal abstract Tensor Merged(LayerVersion version);
+
+    /// <summary>The bias, fp32, where there is one.</summary>
+    internal abstract Tensor? Bias(LayerVersion version);
+
+    public abstract void Dispose();
+}
+
+/// <summary>A linear whose own weight is frozen.</summary>
+internal abstract class FrozenBaseLinear : AdaptedLinear
+{
+    private readonly Tensor? bias;
+
+    protected FrozenBaseLinear(LinearSite site, ShardContext context) : base(site)
+    {
+        Compute = context.Compute;
+        Weight = new FrozenWeight(context.Weights.Read(site.WeightName, [site.Out, site.In], context.Held), context.Compute);
+        if (site.HasBias) bias = context.Weights.Read(site.BiasName, [site.Out], context.Compute);
+    }
+
+    protected FrozenWeight Weight { get; }
+
+    protected ScalarType Compute { get; }
+
+    internal override long BaseBytes => Weight.Bytes + (bias is null ? 0 : bias.numel() * bias.element_size());
+
+    internal override Tensor? BackwardBase(Tensor x, Tensor dy, BaseGradientEstimate? estimate, Tensor? dx, bool needsInput)
+    {
+        if (Trains && estimate is not null)
+        {
+            // G += δᵀ x, fp32.
+            var sum = estimate.Sum(Site.Name, Site.Out, Site.In, dy.device);
+            sum.addmm_(dy.to(ScalarType.Float32).t(), x.to(ScalarType.Float32));
+        }
+
+        return needsInput ? Weight.InputGradient(dy, dx) : dx;
+    }
+
+    internal override Tensor? Bias(LayerVersion version) => bias?.to(ScalarType.Float32, copy: true);
+
+    /// <summary>Adds the bias in place, after all other terms.</summary>
+    protected Tensor AddBias(Tensor y) => bias is null ? y : y.add_(bias);
+
+    public override void Dispose()
+    {
+        Weight.Dispose();
+        bias?.Dispose();
+    }
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Adapters.Hybrid;
+
+/// <summary>Hybrid's layer state: the mixing coefficient λ, from the norms of the two gradients (Alg. 2).</summary>
+internal sealed class HybridMethod : AdapterMethod
+{
+    internal override string PeftType => "HYBRID";
+
+    internal override void Validate(MethodSpec method)
+    {
+        if (method.LoraGa.GradientEstimate == GradientEstimate.Sketch)
+            throw new PeftException("method.lora_ga.gradient_estimate: sketch is not supported by this version; use exact");
+        if (method.Boft.Parameterization == BoftParameterization.Projection)
+            throw new PeftException("method.boft.parameterization: projection is not supported for hybrid; use cayley");
+        if (method.Lora.Dora || method.Lora.MaxDeltaRatio is not null)
+            throw new PeftException("method.lora: dora and max_delta_ratio have no meaning for hybrid; remove them");
+    }
+
+    internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
+        new HybridLinear(site, context, context.Spec.Method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 0);
+
+    internal override bool NeedsEstimate(MethodSpec method) => method.InitialAdapter is null
+        && (method.LoraGa.Initialization != LoraGaInitialization.Random || (method.Lambda.Fixed is null && InitialNumber(method) is null));
+
+    internal override int LambdaCount(MethodSpec method, int adapted) =>
+        adapted == 0 ? 0 : method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 1;
+
+    internal override void InitializeLambda(MethodSpec method, LayerVersion version, IReadOnlyList<AdaptedLinear> linears, BaseGradientEstimate? estimate)
+    {
+        var options = method.Lambda;
+        if ((options.Fixed ?? InitialNumber(method)) is { } number)
+        {
+            Array.Fill(version.Lambda, number);
+            return;
+        }
+
+        Array.Fill(version.Lambda, 0.5);
+        if (estimate is null) return;
+        for (var i = 0; i < version.Lambda.Length; i++)
+        {
+            var norms = linears.OfType<HybridLinear>().Where(linear => linear.LambdaIndex == i).Select(linear => linear.InitialNorms(version, estimate)).ToArray();
+            var (lora, rotation) = (Math.Sqrt(norms.Sum(static norm => norm.Lora)), Math.Sqrt(norms.Sum(static norm => norm.Rotation)));
+            if (lora + rotation > 0) version.Lambda[i] = Math.Clamp(lora / (lora + rotation), options.Min, options.Max);
+        }
+    }
+
+    internal override double[] NextLambda(MethodSpec method, LayerVersion version, IReadOnlyList<AdaptedLinear> linears, Tensor gradient)
+    {
+        var options = method.Lambda;
+        var next = version.Lambda.ToArray();
+        for (var i = 0; i < next.Length; i++)
+        {
+            if (options.Fixed is { } constant)
+            {
+                next[i] = constant;
+                continue;
+            }
+
+            var (lora, rotation) = (0.0, 0.0);
+            foreach (var linear in linears.OfType<HybridLinear>().Where(linear => linear.LambdaIndex == i))
+            {
+                var (down, up, theta) = linear.Slots;
+                lora += FixedOrder.SquaredNorm(gradient, down.Offset, down.Count);
+                lora += FixedOrder.SquaredNorm(gradient, up.Offset, up.Count);
+                rotation += FixedOrder.SquaredNorm(gradient, theta.Offset, theta.Count);
+            }
+
+            (lora, rotation) = (Math.Sqrt(lora), Math.Sqrt(rotation));
+            if (options.Norms == LambdaNorms.Unmixed)
+            {
+                // In the mixed forward pass ∂L/∂A carries λ and ∂L/∂Q carries 1−λ; without dividing them out λ runs into a bound.
+                lora /= next[i];
+                rotation /= 1 - next[i];
+            }
+
+            if (lora + rotation > 0)
+                next[i] = Math.Clamp((options.Ema * next[i]) + ((1 - options.Ema) * (lora / (lora + rotation))), options.Min, options.Max);
+        }
+
+        return next;
+    }
+
+    internal override IReadOnlyList<string> LambdaNames(MethodSpec method, int layer, IReadOnlyList<AdaptedLinear> linears)
+    {
+        var adapted = linears.OfType<HybridLinear>().ToArray();
+        if (adapted.Length == 0) return [];
+        return method.Lambda.Granularity == LambdaGranularity.Module
+            ? [.. adapted.Select(static linear => $"{linear.Site.AdapterPrefix}.lambda")]
+            : [$"base_model.model.model.layers.{layer - 1}.lambda"];
+    }
+
+    private static double? InitialNumber(MethodSpec method)
+    {
+        if (method.Lambda.Initial == "gradients") return null;
+        if (double.TryParse(method.Lambda.Initial, CultureInfo.InvariantCulture, out var number) && number > 0 && number < 1) return number;
+        throw new PeftException($"method.lambda.initial: '{method.Lambda.Initial}' is neither 'gradients' nor a number in (0, 1)");
+    }
+}

@@ -1,0 +1,80 @@
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Adapters.Lora;
+
+/// <summary>LoRA (Eq. 1): <c>y = W0 x + s B A x + bias</c>, s = α/r or, rank-stabilised, α/√r.</summary>
+internal sealed class LoraLinear : FrozenBaseLinear
+{
+    private readonly LoraSpec options;
+    private readonly float scale;
+    private ParameterSlot down = null!;
+    private ParameterSlot up = null!;
+
+    internal LoraLinear(LinearSite site, ShardContext context) : base(site, context)
+    {
+        options = context.Spec.Method.Lora;
+        scale = (float)Scale(options);
+    }
+
+    internal override bool Trains => true;
+
+    internal static double Scale(LoraSpec options) => options.Alpha / (options.Rslora ? Math.Sqrt(options.Rank) : options.Rank);
+
+    internal override void Declare(LayoutBuilder layout)
+    {
+        down = layout.Trainable($"{Site.AdapterPrefix}.lora_A.weight", [options.Rank, Site.In]);
+        up = layout.Trainable($"{Site.AdapterPrefix}.lora_B.weight", [Site.Out, options.Rank]);
+    }
+
+    internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
+    {
+        var y = Weight.Product(x);
+        var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
+        var hidden = input.mm(pass.Version.Value(down, Compute).t()); // [T, r]
+        y.addmm_(hidden, pass.Version.Value(up, Compute).t(), alpha: scale);
+        if (saved is not null) saved.Hidden = hidden.DetachFromDisposeScope();
+        return AddBias(y);
+    }
+
+    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    {
+        var a = pass.Version.Value(down, Compute);
+        var b = pass.Version.Value(up, Compute);
+        var mask = Mask(pass, x);
+        var dHidden = dy.mm(b).mul_(scale); // [T, r]
+        Accumulate(up.View(gradient), dy, saved.Hidden!, scale);
+        Accumulate(down.View(gradient), dHidden, mask is null ? x : x.mul(mask), 1);
+        if (!needsInput) return dx;
+        dx = Weight.InputGradient(dy, dx);
+        return mask is null ? dx.addmm_(dHidden, a) : dx.add_(dHidden.mm(a).mul_(mask));
+    }
+
+    internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
+    {
+        using var scope = NewDisposeScope();
+        // Kaiming-uniform with a = √5: bound 1/√in. B is zero, so the model starts as its base.
+        down.View(version.Parameters).copy_(SeededRandom.Uniform(seed, down.Name, down.Shape, 1 / Math.Sqrt(Site.In)));
+        up.View(version.Parameters).zero_();
+    }
+
+    internal override Tensor Merged(LayerVersion version)
+    {
+        var merged = Weight.Held.to(ScalarType.Float32, copy: true);
+        return merged.addmm_(up.View(version.Parameters), down.View(version.Parameters), alpha: scale);
+    }
+
+    /// <summary><c>target += factor · leftᵀ right</c>, fp32.</summary>
+    internal static void Accumulate(Tensor target, Tensor left, Tensor right, float factor)
+    {
+        if (left.dtype == ScalarType.Float32) target.addmm_(left.t(), right, alpha: factor);
+        else target.add_(left.t().mm(right), factor);
+    }
+
+    private Tensor? Mask(LinearPass pass, Tensor x) => options.Dropout > 0 && pass.Context.Training
+        ? SeededRandom.DropoutMask(pass.Context.Seed, pass.Context.Step, pass.Context.Index, Site.Name, x.shape, options.Dropout, x.dtype, x.device)
+        : null;
+}

@@ -1,0 +1,62 @@
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Shards;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>
+/// What a decoder block keeps of a microbatch: its input always; with <see cref="Full"/> also what the backward pass reads. Normalised rows and
+/// the MLP's product are made again from these, they cost two passes over memory.
+/// </summary>
+internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, int linears) : ISavedActivations
+{
+    /// <summary>Input rows <c>[T, hidden]</c>: another handle to the caller's tensor.</summary>
+    internal Tensor X { get; } = x;
+
+    internal Microbatch Batch => batch;
+
+    internal LinearPass Pass => pass;
+
+    /// <summary>Whether the backward pass finds everything it reads; else the forward pass is run again.</summary>
+    internal bool Full { get; set; }
+
+    internal List<SavedSegment> Segments { get; } = [];
+
+    internal LinearSaved[] Linears { get; } = [.. Enumerable.Range(0, linears).Select(static _ => new LinearSaved())];
+
+    /// <summary>1 / rms of the input rows.</summary>
+    internal Tensor? InputInverse { get; set; }
+
+    /// <summary>Attention's output <c>[T, heads·head_dim]</c>.</summary>
+    internal Tensor? Attended { get; set; }
+
+    /// <summary>Rows after attention <c>[T, hidden]</c>.</summary>
+    internal Tensor? Middle { get; set; }
+
+    /// <summary>1 / rms of <see cref="Middle"/>.</summary>
+    internal Tensor? MiddleInverse { get; set; }
+
+    /// <summary>gate_proj's output.</summary>
+    internal Tensor? Gate { get; set; }
+
+    /// <summary>up_proj's output.</summary>
+    internal Tensor? Up { get; set; }
+
+    public long Bytes => Tensors().Sum(static tensor => tensor is null ? 0 : tensor.numel() * tensor.element_size())
+        + Segments.Sum(static segment => segment.Bytes) + Linears.Sum(static linear => linear.Bytes);
+
+    /// <summary>A tensor that outlives the scope it was made in.</summary>
+    internal static Tensor Keep(Tensor value) => value.DetachFromDisposeScope();
+
+    public void Dispose()
+    {
+        foreach (var tensor in Tensors()) tensor?.Dispose();
+        foreach (var segment in Segments) segment.Dispose();
+        foreach (var linear in Linears) linear.Dispose();
+        Segments.Clear();
+    }
+
+    private IEnumerable<Tensor?> Tensors() => [X, InputInverse, Attended, Middle, MiddleInverse, Gate, Up];
+}

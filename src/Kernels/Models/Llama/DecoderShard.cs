@@ -1,0 +1,186 @@
+using System.Diagnostics.CodeAnalysis;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>A decoder block, forward and backward written out: attention and SwiGLU MLP, each behind an RMSNorm, with residuals.</summary>
+internal sealed class DecoderShard : TrainableShard
+{
+    private const int Q = 0, K = 1, V = 2, O = 3, Gate = 4, Up = 5, Down = 6;
+
+    private readonly BaseTensor inputNorm;
+    private readonly BaseTensor middleNorm;
+    private readonly CausalAttention attention;
+
+    [SetsRequiredMembers]
+    internal DecoderShard(int layer, bool needsInputGradient, ShardContext context, LlamaConfig config) : base(layer, needsInputGradient, context, config)
+    {
+        var prefix = $"model.layers.{layer - 1}";
+        var targets = Method.Name == MethodName.Full ? MethodSpec.DefaultTargetModules : TargetModules.Resolve(Method);
+        var method = AdapterMethod.Of(Method);
+        var adapted = 0;
+        foreach (var site in Sites(prefix, config))
+            Linears.Add(targets.Contains(site.Suffix) ? method.Adapt(site, context, adapted++) : new Adapters.None.PlainLinear(site, context));
+        Tensors.Add(inputNorm = new BaseTensor($"{prefix}.input_layernorm.weight", [config.HiddenSize], context));
+        Tensors.Add(middleNorm = new BaseTensor($"{prefix}.post_attention_layernorm.weight", [config.HiddenSize], context));
+        attention = new CausalAttention(config, context.Device);
+        Seal();
+    }
+
+    public override Tensor Forward(LayerVersion version, Tensor x, Microbatch batch, PassContext pass, bool save, out ISavedActivations? saved)
+    {
+        using var scope = NewDisposeScope();
+        var rows = x.reshape(-1, Config.HiddenSize);
+        var linearPass = new LinearPass(version, pass);
+        BlockSaved? keep = null;
+        if (save)
+        {
+            keep = new BlockSaved(BlockSaved.Keep(rows.alias()), batch, linearPass, Linears.Count)
+            {
+                Full = Context.Spec.Training.Recompute != RecomputePolicy.Always,
+            };
+        }
+
+        try
+        {
+            var y = Compute(rows, batch, linearPass, keep is { Full: true } ? keep : null);
+            saved = keep;
+            return y.view(x.shape).MoveToOuterDisposeScope();
+        }
+        catch
+        {
+            keep?.Dispose();
+            throw;
+        }
+    }
+
+    public override Tensor? Backward(LayerVersion version, ISavedActivations saved, Tensor dy, Tensor gradient) => Backward((BlockSaved)saved, dy, gradient, estimate: null, baseOnly: false);
+
+    public override BaseGradientEstimate? BeginGradientEstimate() =>
+        AdapterMethod.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate() : null;
+
+    public override Tensor? BackwardEstimate(ISavedActivations saved, Tensor dy, BaseGradientEstimate? estimate)
+    {
+        var block = (BlockSaved)saved;
+        if (estimate is not null && !estimate.Begin(block.Pass.Context.Index)) estimate = null;
+        return Backward(block, dy, gradient: null, estimate, baseOnly: true);
+    }
+
+    public override Tensor ForwardCached(LayerVersion version, Tensor x, KeyValueCache cache)
+    {
+        using var scope = NewDisposeScope();
+        var rows = (int)x.shape[0];
+        var pass = new LinearPass(version, default);
+        return Compute(x.reshape(-1, Config.HiddenSize), pass, (q, k, v) => attention.ForwardCached(q, k, v, rows, cache), null).view(x.shape).MoveToOuterDisposeScope();
+    }
+
+    public override void Dispose()
+    {
+        attention.Dispose();
+        base.Dispose();
+    }
+
+    private static IEnumerable<LinearSite> Sites(string prefix, LlamaConfig config)
+    {
+        long hidden = config.HiddenSize, queries = (long)config.NumAttentionHeads * config.HeadDim, keys = (long)config.NumKeyValueHeads * config.HeadDim;
+        long wide = config.IntermediateSize;
+        yield return new LinearSite($"{prefix}.self_attn.q_proj", queries, hidden, config.AttentionBias);
+        yield return new LinearSite($"{prefix}.self_attn.k_proj", keys, hidden, config.AttentionBias);
+        yield return new LinearSite($"{prefix}.self_attn.v_proj", keys, hidden, config.AttentionBias);
+        yield return new LinearSite($"{prefix}.self_attn.o_proj", hidden, queries, config.AttentionBias);
+        yield return new LinearSite($"{prefix}.mlp.gate_proj", wide, hidden, config.MlpBias);
+        yield return new LinearSite($"{prefix}.mlp.up_proj", wide, hidden, config.MlpBias);
+        yield return new LinearSite($"{prefix}.mlp.down_proj", hidden, wide, config.MlpBias);
+    }
+
+    private Tensor Compute(Tensor x, Microbatch batch, LinearPass pass, BlockSaved? saved) =>
+        Compute(x, pass, (q, k, v) => attention.Forward(q, k, v, batch.Rows, SequenceMap.Of(batch), saved?.Segments), saved);
+
+    /// <summary>x <c>[T, hidden]</c> → y <c>[T, hidden]</c>, a new tensor in the caller's scope.</summary>
+    private Tensor Compute(Tensor x, LinearPass pass, Func<Tensor, Tensor, Tensor, Tensor> attend, BlockSaved? saved)
+    {
+        using var scope = NewDisposeScope();
+        var inputInverse = RmsNorm.InverseRms(x, Config.RmsNormEps);
+        var h = RmsNorm.Apply(x, inputInverse, inputNorm.Value(pass.Version));
+        var q = Linears[Q].Forward(pass, h, saved?.Linears[Q]);
+        var k = Linears[K].Forward(pass, h, saved?.Linears[K]);
+        var v = Linears[V].Forward(pass, h, saved?.Linears[V]);
+        h.Dispose();
+        var attended = attend(q, k, v); // [T, heads·head_dim]
+        q.Dispose();
+        k.Dispose();
+        v.Dispose();
+        var middle = Linears[O].Forward(pass, attended, saved?.Linears[O]).add_(x);
+
+        var middleInverse = RmsNorm.InverseRms(middle, Config.RmsNormEps);
+        h = RmsNorm.Apply(middle, middleInverse, middleNorm.Value(pass.Version));
+        var gate = Linears[Gate].Forward(pass, h, saved?.Linears[Gate]);
+        var up = Linears[Up].Forward(pass, h, saved?.Linears[Up]);
+        h.Dispose();
+        var product = gate.silu().mul_(up); // [T, intermediate]
+        var y = Linears[Down].Forward(pass, product, saved?.Linears[Down]).add_(middle);
+        if (saved is not null)
+        {
+            saved.InputInverse = BlockSaved.Keep(inputInverse);
+            saved.Attended = BlockSaved.Keep(attended);
+            saved.Middle = BlockSaved.Keep(middle);
+            saved.MiddleInverse = BlockSaved.Keep(middleInverse);
+            saved.Gate = BlockSaved.Keep(gate);
+            saved.Up = BlockSaved.Keep(up);
+        }
+
+        return y.MoveToOuterDisposeScope();
+    }
+
+    private Tensor? Backward(BlockSaved saved, Tensor dy, Tensor? gradient, BaseGradientEstimate? estimate, bool baseOnly)
+    {
+        using var scope = NewDisposeScope();
+        if (!saved.Full)
+        {
+            Compute(saved.X, saved.Batch, saved.Pass, saved).Dispose();
+            saved.Full = true;
+        }
+
+        var version = saved.Pass.Version;
+        var dRows = dy.reshape(-1, Config.HiddenSize);
+
+        // MLP: y = middle + down(silu(gate) ⊙ up).
+        var activated = saved.Gate!.silu();
+        var product = activated.mul(saved.Up!);
+        var dProduct = Through(Down, product, dRows, null)!;
+        product.Dispose();
+        var dUp = activated.mul_(dProduct);
+        var dGate = Dispatcher.SiluBackward(dProduct.mul_(saved.Up!), saved.Gate!);
+        var h = RmsNorm.Apply(saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version));
+        var dh = Through(Gate, h, dGate, null);
+        dh = Through(Up, h, dUp, dh)!;
+        foreach (var done in new[] { activated, dProduct, dGate, h }) done.Dispose();
+        var dMiddle = RmsNorm.Backward(dh, saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version), middleNorm.Gradient(gradient)).add_(dRows);
+        dh.Dispose();
+
+        // Attention: middle = x + o(attend(q, k, v)).
+        var dAttended = Through(O, saved.Attended!, dMiddle, null)!;
+        var (dq, dk, dv) = attention.Backward(saved.Segments, saved.Attended!, dAttended, saved.Batch.Rows);
+        dAttended.Dispose();
+        h = RmsNorm.Apply(saved.X, saved.InputInverse!, inputNorm.Value(version));
+        var needsInput = NeedsInputGradient || inputNorm.Trains;
+        var dInput = Through(Q, h, dq, null, needsInput);
+        dInput = Through(K, h, dk, dInput, needsInput);
+        dInput = Through(V, h, dv, dInput, needsInput);
+        if (!needsInput) return null;
+        var dx = RmsNorm.Backward(dInput!, saved.X, saved.InputInverse!, inputNorm.Value(version), inputNorm.Gradient(gradient)).add_(dMiddle);
+        return NeedsInputGradient ? dx.view(dy.shape).MoveToOuterDisposeScope() : null;
+
+        Tensor? Through(int index, Tensor input, Tensor output, Tensor? into, bool needed = true) => baseOnly
+            ? Linears[index].BackwardBase(input, output, estimate, into, needed)
+            : Linears[index].Backward(saved.Pass, input, saved.Linears[index], output, gradient!, into, needed);
+    }
+}

@@ -1,0 +1,121 @@
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>
+/// Final norm, head and cross-entropy. Only positions with a target are computed, in chunks of tokens whose logits never exist whole; a chunk's
+/// gradient is computed while it is hot.
+/// </summary>
+internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, LlamaConfig config)
+{
+    internal const string NormName = "model.norm.weight";
+    internal const string WeightName = "lm_head.weight";
+
+    // Logits of a chunk, in elements: 16 MB in fp32, about what the caches hold.
+    private const int ChunkElements = 4 << 20;
+
+    private readonly int chunk = Math.Max(16, ChunkElements / config.VocabSize / 16 * 16);
+
+    /// <summary>Sum of the token losses and, with a scale, dL/dx <c>[rows, columns, hidden]</c> of the scaled loss.</summary>
+    internal HeadResult Loss(LayerVersion version, Tensor x, Microbatch batch, double? scale, Tensor? gradient, bool needsInput)
+    {
+        using var scope = NewDisposeScope();
+        var (positions, targets) = Targets(batch, x.device);
+        var count = (int)positions.numel();
+        var rows = x.reshape(-1, config.HiddenSize);
+        if (count == 0) return new HeadResult(0, 0, scale is null || !needsInput ? null : zeros(x.shape, x.dtype, x.device).MoveToOuterDisposeScope());
+
+        var picked = rows.index_select(0, positions); // [M, hidden]
+        var inverse = RmsNorm.InverseRms(picked, config.RmsNormEps);
+        var h = RmsNorm.Apply(picked, inverse, norm.Value(version));
+        var dh = scale is null ? null : empty(h.shape, h.dtype, x.device);
+        var weightGradient = scale is null ? null : weight.Gradient(gradient);
+        var loss = 0.0;
+        for (var start = 0; start < count; start += chunk)
+        {
+            using var inner = NewDisposeScope();
+            var length = Math.Min(chunk, count - start);
+            var part = h.narrow(0, start, length);
+            var target = targets.narrow(0, start, length).unsqueeze(1);
+            var logProbabilities = LogProbabilities(version, part); // [C, vocabulary]
+            loss -= logProbabilities.gather(1, target).to(ScalarType.Float64).sum().item<double>();
+            if (scale is null) continue;
+
+            // dL/dlogits = softmax − one-hot; the scale is applied to the smaller results.
+            var dLogits = logProbabilities.exp_();
+            dLogits.scatter_add_(1, target, full(target.shape, -1, ScalarType.Float32, x.device));
+            var typed = dLogits.to(h.dtype);
+            dh!.narrow(0, start, length).copy_(weight.InputGradient(version, typed).mul_(scale.Value));
+            if (weightGradient is null) continue;
+            if (h.dtype == ScalarType.Float32) weightGradient.addmm_(typed.t(), part, alpha: (float)scale.Value);
+            else weightGradient.add_(typed.t().mm(part), scale.Value);
+        }
+
+        if (scale is null) return new HeadResult(loss, count, null);
+        var normGradient = norm.Gradient(gradient);
+        if (!needsInput && normGradient is null) return new HeadResult(loss, count, null);
+        var dPicked = RmsNorm.Backward(dh!, picked, inverse, norm.Value(version), normGradient);
+        if (!needsInput) return new HeadResult(loss, count, null);
+        var dx = zeros(rows.shape, x.dtype, x.device);
+        dx.index_copy_(0, positions, dPicked);
+        return new HeadResult(loss, count, dx.view(x.shape).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>For each row: sum of its targets' log-probabilities, their number, and whether each is the most likely token.</summary>
+    internal IReadOnlyList<(double LogLikelihood, int Tokens, bool IsGreedy)> Score(LayerVersion version, Tensor x, Microbatch batch)
+    {
+        using var scope = NewDisposeScope();
+        var result = Enumerable.Repeat((LogLikelihood: 0.0, Tokens: 0, IsGreedy: true), batch.Rows).ToArray();
+        var (positions, targets) = Targets(batch, x.device);
+        var places = positions.cpu().data<long>().ToArray();
+        var h = Normalised(version, x.reshape(-1, config.HiddenSize).index_select(0, positions));
+        for (var start = 0; start < places.Length; start += chunk)
+        {
+            using var inner = NewDisposeScope();
+            var length = Math.Min(chunk, places.Length - start);
+            var target = targets.narrow(0, start, length).unsqueeze(1);
+            var logProbabilities = LogProbabilities(version, h.narrow(0, start, length));
+            var values = logProbabilities.gather(1, target).cpu().view(-1).data<float>().ToArray();
+            var greedy = logProbabilities.argmax(1, keepdim: true).eq(target).cpu().view(-1).data<bool>().ToArray();
+            for (var i = 0; i < length; i++)
+            {
+                ref var row = ref result[places[start + i] / batch.Columns];
+                row = (row.LogLikelihood + values[i], row.Tokens + 1, row.IsGreedy && greedy[i]);
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>fp32 logits of each row's last position, <c>[rows, vocabulary]</c>.</summary>
+    internal Tensor LastLogits(LayerVersion version, Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var last = x.narrow(1, x.shape[1] - 1, 1).reshape(-1, config.HiddenSize);
+        return weight.Product(version, Normalised(version, last)).to(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+
+    private Tensor LogProbabilities(LayerVersion version, Tensor h) => weight.Product(version, h).to(ScalarType.Float32).log_softmax(-1);
+
+    private Tensor Normalised(LayerVersion version, Tensor rows) => RmsNorm.Apply(rows, RmsNorm.InverseRms(rows, config.RmsNormEps), norm.Value(version));
+
+    private static (Tensor Positions, Tensor Targets) Targets(Microbatch batch, Device device)
+    {
+        var all = batch.Targets();
+        var positions = new List<long>();
+        var targets = new List<long>();
+        for (var i = 0; i < all.Length; i++)
+        {
+            if (all[i] == Microbatch.Masked) continue;
+            positions.Add(i);
+            targets.Add(all[i]);
+        }
+
+        return (tensor(positions.ToArray(), int64, device: device), tensor(targets.ToArray(), int64, device: device));
+    }
+}

@@ -1,0 +1,38 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>RMSNorm over rows, computed in fp32: <c>h = x · (mean x² + ε)^−½ · w</c>.</summary>
+internal static class RmsNorm
+{
+    /// <summary>1 / rms of each row, fp32 <c>[T, 1]</c>.</summary>
+    internal static Tensor InverseRms(Tensor x, double epsilon)
+    {
+        using var scope = NewDisposeScope();
+        var norm = linalg.vector_norm(x.to(ScalarType.Float32), 2, [1], keepdim: true);
+        return norm.square().div_(x.shape[1]).add_(epsilon).rsqrt_().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The normalised rows in x's type.</summary>
+    internal static Tensor Apply(Tensor x, Tensor inverse, Tensor weight)
+    {
+        if (x.dtype == ScalarType.Float32) return x.mul(inverse).mul_(weight);
+        using var scope = NewDisposeScope();
+        return x.to(ScalarType.Float32).mul_(inverse).mul_(weight).to(x.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>dL/dx in x's type; adds dL/dw to <paramref name="weightGradient"/> where the weight trains.</summary>
+    internal static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? weightGradient)
+    {
+        using var scope = NewDisposeScope();
+        var x32 = x.to(ScalarType.Float32);
+        var dh32 = dh.to(ScalarType.Float32);
+        weightGradient?.add_(x32.mul(inverse).mul_(dh32).sum(0));
+        // dx = r g − x r³ ⟨g, x⟩ / n with g = dh ⊙ w, r = 1 / rms.
+        var g = dh32.mul(weight);
+        var dot = g.mul(x32).sum(-1, keepdim: true); // [T, 1]
+        var factor = dot.mul_(inverse).mul_(inverse).mul_(inverse).div_(x.shape[1]);
+        return g.mul_(inverse).addcmul_(x32, factor, -1).to(x.dtype).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,37 @@
+using Peft.Orleans.Core.Batches;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>A stretch of tokens that attend to each other: whole rows together, or one sample of a packed row.</summary>
+/// <param name="Row">First row.</param>
+/// <param name="Rows">Number of rows.</param>
+/// <param name="Start">First column.</param>
+/// <param name="Length">Number of columns; positions count from 0.</param>
+internal readonly record struct Segment(int Row, int Rows, int Start, int Length);
+
+/// <summary>How a microbatch falls into segments.</summary>
+internal static class SequenceMap
+{
+    /// <summary>
+    /// Rows with one sample are one segment together: padding is on the right, where causal attention never looks back from. Packed rows are
+    /// cut by samples; their padding is a segment of its own, so that it stays finite.
+    /// </summary>
+    internal static IReadOnlyList<Segment> Of(Microbatch batch)
+    {
+        if (batch.SampleLengths.All(static lengths => lengths.Length <= 1)) return [new Segment(0, batch.Rows, 0, batch.Columns)];
+        var segments = new List<Segment>();
+        for (var row = 0; row < batch.Rows; row++)
+        {
+            var start = 0;
+            foreach (var length in batch.SampleLengths[row])
+            {
+                if (length > 0) segments.Add(new Segment(row, 1, start, length));
+                start += length;
+            }
+
+            if (start < batch.Columns) segments.Add(new Segment(row, 1, start, batch.Columns - start));
+        }
+
+        return segments;
+    }
+}

@@ -1,0 +1,170 @@
+using System.Diagnostics.CodeAnalysis;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Optimizers;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>What every shard of a Llama model has alike: its layout, version 0, the optimizer step, export.</summary>
+internal abstract class TrainableShard : LayerShard
+{
+    private readonly AdapterMethod method;
+    private FlatOptimizer optimizer = null!;
+    private ParameterLayout layout = null!;
+
+    [SetsRequiredMembers]
+    protected TrainableShard(int layer, bool needsInputGradient, ShardContext context, LlamaConfig config)
+    {
+        Layer = layer;
+        NeedsInputGradient = needsInputGradient;
+        Context = context;
+        Config = config;
+        method = AdapterMethod.Of(context.Spec.Method);
+    }
+
+    public sealed override ParameterLayout Layout => layout;
+
+    public sealed override long BaseBytes => Tensors.Sum(static tensor => tensor.Bytes) + Linears.Sum(static linear => linear.BaseBytes);
+
+    protected ShardContext Context { get; }
+
+    protected LlamaConfig Config { get; }
+
+    protected MethodSpec Method => Context.Spec.Method;
+
+    /// <summary>Linears in the decoder's order.</summary>
+    protected List<AdaptedLinear> Linears { get; } = [];
+
+    /// <summary>Other base tensors.</summary>
+    protected List<BaseTensor> Tensors { get; } = [];
+
+    private bool IsFull => method.PeftType is null;
+
+    public sealed override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate, AdapterTensors? initialAdapter)
+    {
+        using var scope = NewDisposeScope();
+        version.Parameters.zero_();
+        version.FirstMoment.zero_();
+        version.SecondMoment.zero_();
+        version.Constants.zero_();
+        foreach (var tensor in Tensors) tensor.Initialize(version);
+        if (initialAdapter is null)
+        {
+            foreach (var linear in Linears) linear.Initialize(version, seed, estimate);
+        }
+        else
+        {
+            Load(version, initialAdapter);
+        }
+
+        var names = method.LambdaNames(Method, Layer, Linears);
+        if (names.Count > 0) method.InitializeLambda(Method, version, Linears, estimate);
+        for (var i = 0; i < names.Count && initialAdapter is not null && Method.Lambda.Fixed is null; i++)
+        {
+            if (initialAdapter.ShapeOf(names[i]) is null) continue;
+            using var lambda = initialAdapter.Get(names[i]);
+            version.Lambda[i] = Math.Clamp(lambda.item<float>(), Method.Lambda.Min, Method.Lambda.Max);
+        }
+
+        version.Step = 0;
+        version.Invalidate();
+    }
+
+    public sealed override GradientMeasure Measure(LayerVersion version, Tensor gradient)
+    {
+        if (gradient.numel() != Layout.Size)
+            throw new ArgumentException($"layer {Layer}: the gradient has {gradient.numel()} elements, its layout {Layout.Size}");
+        return new GradientMeasure(FixedOrder.SquaredNorm(gradient, 0, Layout.Size), method.NextLambda(Method, version, Linears, gradient));
+    }
+
+    public sealed override void Apply(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
+    {
+        if (ReferenceEquals(current, next)) throw new ArgumentException("the next version needs its own buffers");
+        optimizer.Apply(current, next, gradient, step);
+        next.Constants.copy_(current.Constants);
+        step.NextLambda.CopyTo(next.Lambda, 0);
+        next.Step = step.Step;
+        next.Invalidate();
+    }
+
+    public sealed override IReadOnlyList<(string Name, Tensor Value)> Export(LayerVersion version)
+    {
+        using var scope = NewDisposeScope();
+        var result = new List<(string, Tensor)>();
+        foreach (var slot in Layout.Trainable) result.Add((slot.Name, slot.View(version.Parameters).clone().DetachFromDisposeScope()));
+        foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).clone().DetachFromDisposeScope()));
+        var names = method.LambdaNames(Method, Layer, Linears);
+        for (var i = 0; i < names.Count; i++) result.Add((names[i], tensor((float)version.Lambda[i]).DetachFromDisposeScope()));
+        return result;
+    }
+
+    public sealed override IReadOnlyList<(string Name, Tensor Value)> ExportMerged(LayerVersion version, ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var result = new List<(string, Tensor)>();
+        foreach (var tensor in Tensors.Where(IsExported)) result.Add((tensor.Name, tensor.Copy(version, dtype).DetachFromDisposeScope()));
+        foreach (var linear in Linears)
+        {
+            using var inner = NewDisposeScope();
+            result.Add((linear.Site.WeightName, linear.Merged(version).to(dtype).DetachFromDisposeScope()));
+            if (linear.Bias(version) is { } bias) result.Add((linear.Site.BiasName, bias.to(dtype).DetachFromDisposeScope()));
+        }
+
+        return result;
+    }
+
+    public override void Dispose()
+    {
+        foreach (var tensor in Tensors) tensor.Dispose();
+        foreach (var linear in Linears) linear.Dispose();
+    }
+
+    /// <summary>Whether a base tensor is written under its own name; a tied head is not.</summary>
+    protected virtual bool IsExported(BaseTensor tensor) => true;
+
+    /// <summary>To be called when all linears and tensors are there. Matrices come before vectors, so that weight decay covers one range.</summary>
+    protected void Seal()
+    {
+        var builder = new LayoutBuilder();
+        foreach (var linear in Linears) linear.Declare(builder);
+        foreach (var tensor in Tensors) tensor.Declare(builder);
+        builder.LambdaCount = method.LambdaCount(Method, Linears.Count(static linear => linear.Trains));
+        layout = builder.Build(moments: Context.Spec.Training.Optimizer.Name == OptimizerName.AdamW);
+        optimizer = new FlatOptimizer(Context.Spec.Training.Optimizer, layout);
+    }
+
+    private void Load(LayerVersion version, AdapterTensors adapter)
+    {
+        var type = adapter.Config.GetProperty("peft_type").GetString();
+        if (IsFull || type != method.PeftType)
+            throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {Method.Name.ToString().ToLowerInvariant()}");
+        var expected = new HashSet<string>(method.LambdaNames(Method, Layer, Linears), StringComparer.Ordinal);
+        foreach (var (slots, buffer) in new[] { (Layout.Trainable, version.Parameters), (Layout.Constants, version.Constants) })
+        {
+            foreach (var slot in slots)
+            {
+                expected.Add(slot.Name);
+                var shape = adapter.ShapeOf(slot.Name)
+                    ?? throw new PeftException($"{adapter.Folder}: there is no tensor '{slot.Name}'; method and target_modules must be those the adapter was trained with");
+                if (!shape.AsSpan().SequenceEqual(slot.Shape))
+                    throw new PeftException($"{adapter.Folder}: tensor '{slot.Name}' has shape [{string.Join(", ", shape)}], but this run needs [{string.Join(", ", slot.Shape)}]; rank, blocks and model must be those the adapter was trained with");
+                using var scope = NewDisposeScope();
+                slot.View(buffer).copy_(adapter.Get(slot.Name));
+            }
+        }
+
+        var prefix = $"base_model.model.model.layers.{Layer - 1}.";
+        foreach (var name in adapter.Names)
+        {
+            if (name.StartsWith(prefix, StringComparison.Ordinal) && !expected.Contains(name))
+                throw new PeftException($"{adapter.Folder}: tensor '{name}' has no place in this run; target_modules and options must be those the adapter was trained with");
+        }
+    }
+}

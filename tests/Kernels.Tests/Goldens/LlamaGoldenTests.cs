@@ -1,0 +1,84 @@
+using System.Text.Json;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Runs;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Tests.Goldens;
+
+public class LlamaGoldenTests
+{
+    [Theory]
+    [InlineData("llama-gqa")]
+    [InlineData("llama-mha-tied")]
+    [InlineData("llama-bias")]
+    [InlineData("llama-head-dim")]
+    [InlineData("llama-rope-llama3")]
+    [InlineData("llama-rope-linear")]
+    public void Logits_loss_gradients_and_greedy_text(string name)
+    {
+        var golden = new Golden(name);
+        using var scope = NewDisposeScope();
+        using var pipeline = new LocalPipeline(Specs.Full(golden.Folder));
+        pipeline.Initialize();
+        var batch = Batches.Of(golden["input_ids"], golden["labels"]);
+
+        Assert.True(Compare.LargestDifference(pipeline.Logits(batch), golden["logits"]) <= 2e-5);
+        Assert.Equal(golden["loss"].item<float>(), pipeline.Loss(batch), 5e-6);
+
+        var (loss, gradients) = pipeline.Gradients([batch]);
+        Assert.Equal(golden["loss"].item<float>(), loss, 5e-6);
+        foreach (var key in golden.Names.Where(static key => key.StartsWith("grad.", StringComparison.Ordinal)))
+            Compare.Close(key, pipeline.Gradient(gradients, key["grad.".Length..]), golden[key], 2e-5);
+        foreach (var gradient in gradients) gradient.Dispose();
+
+        using var greedy = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden.Folder, "greedy.json")));
+        int[] Ids(string key) => [.. greedy.RootElement.GetProperty(key).EnumerateArray().Select(static id => id.GetInt32())];
+        Assert.Equal(Ids("greedy"), pipeline.Greedy(Ids("prompt"), 20));
+    }
+
+    [Fact]
+    public void Packed_samples_do_not_see_each_other()
+    {
+        var golden = new Golden("llama-packed");
+        using var scope = NewDisposeScope();
+        using var pipeline = new LocalPipeline(Specs.Full(golden.Folder));
+        pipeline.Initialize();
+        var lengths = golden["lengths"].data<long>().Select(static length => (int)length).ToArray();
+        var ids = golden["input_ids"].data<long>().Select(static id => (int)id).ToArray();
+        // Two columns of padding at the end of the row must change nothing.
+        var padded = new Microbatch
+        {
+            Rows = 1, Columns = ids.Length + 2, InputIds = [.. ids, 0, 0], Labels = [.. ids, Microbatch.Masked, Microbatch.Masked], SampleLengths = [lengths], ContentHash = "",
+        };
+        foreach (var batch in new[] { Batches.Of([ids], lengths: [lengths]), padded })
+        {
+            var logits = pipeline.Logits(batch);
+            Assert.False(logits.isnan().any().item<bool>());
+            Assert.True(Compare.LargestDifference(logits.narrow(0, 0, ids.Length), golden["logits"]) <= 2e-5);
+            var (loss, gradients) = pipeline.Gradients([batch]);
+            Assert.Equal(golden["loss"].item<float>(), loss, 5e-6);
+            foreach (var key in golden.Names.Where(static key => key.StartsWith("grad.", StringComparison.Ordinal)))
+                Compare.Close(key, pipeline.Gradient(gradients, key["grad.".Length..]), golden[key], 2e-5);
+            foreach (var gradient in gradients) gradient.Dispose();
+        }
+    }
+
+    [Fact]
+    public void Recomputing_activations_gives_the_same_bits()
+    {
+        var golden = new Golden("llama-gqa");
+        using var scope = NewDisposeScope();
+        var batch = Batches.Of(golden["input_ids"], golden["labels"]);
+        var results = new List<Tensor[]>();
+        foreach (var policy in new[] { RecomputePolicy.Never, RecomputePolicy.Always })
+        {
+            var spec = Specs.Full(golden.Folder);
+            using var pipeline = new LocalPipeline(spec with { Training = spec.Training with { Recompute = policy } });
+            pipeline.Initialize();
+            results.Add(pipeline.Gradients([batch]).Gradients);
+        }
+
+        foreach (var (kept, recomputed) in results[0].Zip(results[1])) Assert.True(kept.equal(recomputed).item<bool>() || kept.numel() == 0);
+    }
+}
