@@ -18,7 +18,7 @@ internal static class StartChecks
     public static LlamaConfig Check(RunSpec spec, Func<string, string> where)
     {
         var config = LlamaConfig.Read(spec.Model.Path);
-        if (spec.Method.Name != MethodName.Full || WeightFiles.Exist(spec.Model.Path)) _ = WeightFiles.Open(spec.Model.Path);
+        if (spec.Method.Name != MethodName.Full || WeightFiles.Exist(spec.Model.Path)) Weights(spec.Model.Path);
         DataFile(spec.Data.Train.Path, "data.train.path", where);
         if (spec.Data.Validation?.Path is { } validation) DataFile(validation, "data.validation.path", where);
         if (spec.Data.Evaluation?.Path is { } evaluation) DataFile(evaluation, "data.evaluation.path", where);
@@ -42,6 +42,13 @@ internal static class StartChecks
         Vocabulary = config.VocabSize,
         Tied = config.TieWordEmbeddings,
     };
+
+    /// <summary>Every shard file is there, and its header is sound; no weight is read.</summary>
+    private static void Weights(string folder)
+    {
+        var weights = WeightFiles.Open(folder);
+        foreach (var name in weights.Names) weights.TryFind(name, out _, out _);
+    }
 
     private static void Modules(RunSpec spec, LlamaConfig config, Func<string, string> where)
     {

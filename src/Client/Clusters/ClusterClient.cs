@@ -10,7 +10,7 @@ namespace Peft.Orleans.Client.Clusters;
 /// <summary>A connection to a cluster's grains.</summary>
 internal sealed class ClusterClient : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
 
     private readonly IHost _host;
 

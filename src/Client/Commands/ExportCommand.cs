@@ -22,13 +22,13 @@ internal static class ExportCommand
         var kind = new Option<string>("--as") { Required = true, HelpName = "adapter|lora|merged", Description = "adapter: as trained; lora: a PEFT LoRA adapter; merged: a Hugging Face folder." };
         kind.AcceptOnlyFromAmong("adapter", "lora", "merged");
         var rank = new Option<int?>("--rank") { HelpName = "R", Description = "With --as lora: rank of the approximation." };
+        rank.Require(static value => value is null or >= 1, "--rank: expected an integer of at least 1");
         var dtype = ModelOptions.CreateDtype();
         var command = new Command("export", "Write a run's result in a form that other tools load.") { source, basePath, to, kind, rank, dtype };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(rank) is not null && result.GetValue(kind) != "lora") result.AddError("--rank belongs to --as lora");
-            if (result.GetValue(rank) is < 1) result.AddError("--rank: expected an integer of at least 1");
-            if (result.GetValue(dtype) is not null && result.GetValue(kind) != "merged") result.AddError("--dtype belongs to --as merged");
+            if (result.IsGiven(rank) && result.GetValue(kind) != "lora") result.AddError("--rank belongs to --as lora");
+            if (result.IsGiven(dtype) && result.GetValue(kind) != "merged") result.AddError("--dtype belongs to --as merged");
         });
         command.SetAction(async (parsed, _) =>
         {

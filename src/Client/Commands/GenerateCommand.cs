@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Client.Clusters;
@@ -34,14 +33,13 @@ internal static class GenerateCommand
         var command = new Command("generate", "Continue a prompt with a model, with or without an adapter, its layers spread over silos.");
         model.AddTo(command);
         foreach (var option in (Option[])[prompt, promptIds, chat, length, greedy, temperature, topP, seed, ignoreEos, local, cluster, output]) command.Add(option);
-        temperature.Validators.Add(static result => Require(result, result.GetValueOrDefault<double?>() is > 0, "--temperature: expected a number above 0; --greedy takes the most likely token"));
-        topP.Validators.Add(static result => Require(result, result.GetValueOrDefault<double?>() is > 0 and <= 1, "--top-p: expected a number above 0 and of at most 1"));
-        length.Validators.Add(static result => Require(result, result.GetValueOrDefault<int>() >= 1, "--max-new-tokens: expected an integer of at least 1"));
+        temperature.Require(static value => value is null or > 0, "--temperature: expected a number above 0; --greedy takes the most likely token");
+        topP.Require(static value => value is null or (> 0 and <= 1), "--top-p: expected a number above 0 and of at most 1");
+        length.Require(static value => value >= 1, "--max-new-tokens: expected an integer of at least 1");
         command.Validators.Add(result =>
         {
-            var given = new[] { result.GetValue(prompt), result.GetValue(promptIds), result.GetValue(chat) }.Count(static text => text is not null);
-            if (given != 1) result.AddError("give exactly one of --prompt, --prompt-ids and --chat");
-            if (result.GetValue(greedy) && (result.GetValue(temperature) is not null || result.GetValue(topP) is not null)) result.AddError("--greedy excludes --temperature and --top-p");
+            if (new[] { prompt, promptIds, chat }.Count(option => result.IsGiven(option)) != 1) result.AddError("give exactly one of --prompt, --prompt-ids and --chat");
+            if (result.IsGiven(greedy) && (result.IsGiven(temperature) || result.IsGiven(topP))) result.AddError("--greedy excludes --temperature and --top-p");
         });
         command.SetAction(async (parsed, _) =>
         {
@@ -62,11 +60,6 @@ internal static class GenerateCommand
             return ExitCodes.Success;
         });
         return command;
-    }
-
-    private static void Require(OptionResult result, bool condition, string message)
-    {
-        if (!result.Implicit && !condition) result.AddError(message);
     }
 
     private static async Task<GenerationResult> Generate(Terminal terminal, int silos, string? address, ModelRequest model, GenerationRequest request, CancellationToken cancellation)

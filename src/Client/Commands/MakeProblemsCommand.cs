@@ -16,10 +16,7 @@ internal static class MakeProblemsCommand
         var to = new Option<string>("--to") { Required = true, HelpName = "FILE", Description = "JSONL file to write, format completion." };
         var tokenizer = new Option<string?>("--tokenizer-to") { HelpName = "DIR", Description = "Also write the character tokenizer of these problems into this folder." };
         var command = new Command("make-problems", "Generate arithmetic word problems, the data of the embedded example.") { set, count, seed, to, tokenizer };
-        count.Validators.Add(static result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError("--count: expected an integer of at least 1");
-        });
+        count.Require(static value => value >= 1, "--count: expected an integer of at least 1");
         command.SetAction(parsed =>
         {
             var problems = parsed.GetValue(set) switch

@@ -50,7 +50,7 @@ public sealed class RunIndex(string folder)
     /// <exception cref="ClientException">None, or several.</exception>
     public IndexedRun Find(string run)
     {
-        var asFolder = System.IO.Path.GetFullPath(run);
+        var asFolder = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(run));
         if (File.Exists(System.IO.Path.Combine(asFolder, RunFiles.RunYaml)))
         {
             var known = All().FirstOrDefault(item => item.Folder == asFolder);

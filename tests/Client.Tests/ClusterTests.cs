@@ -1,0 +1,38 @@
+using System.Net;
+using Peft.Orleans.Client.Clusters;
+using Xunit;
+
+namespace Peft.Orleans.Client.Tests;
+
+/// <summary>Addresses, and the life of a silo process.</summary>
+public sealed class ClusterTests
+{
+    [Fact]
+    public async Task Addresses_of_gateways()
+    {
+        Assert.Equal([new IPEndPoint(IPAddress.Loopback, 31000), new IPEndPoint(IPAddress.Parse("10.0.0.2"), 30000)], await Gateways.Parse("127.0.0.1:31000, 10.0.0.2"));
+        Assert.Equal("gwy.tcp://127.0.0.1:31000/0", Gateways.Uri(new IPEndPoint(IPAddress.Loopback, 31000)).ToString());
+        Assert.Contains("expected HOST", (await Assert.ThrowsAsync<ClientException>(() => Gateways.Parse("host:port"))).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<ClientException>(() => Gateways.Parse(" , "));
+    }
+
+    [Fact]
+    public async Task A_silo_lives_as_long_as_its_standard_input_is_open()
+    {
+        using var workspace = new Workspace();
+        var script = workspace.Script("peft-silo", "#!/bin/sh\necho \"started $*\"\ncat >/dev/null\necho ended\n");
+        Environment.SetEnvironmentVariable("PEFT_SILO", script);
+        try
+        {
+            using var silo = SiloProcess.Start("silo-0", workspace.Path("cluster"), workspace.Path("silo.log"), 3);
+            Assert.False(silo.Exited);
+            silo.AskToEnd();
+            await silo.Ended.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            Assert.Equal($"  started --cluster-folder {workspace.Path("cluster")} --name silo-0 --threads 3 --exit-with-parent\n  ended\n(whole log: {workspace.Path("silo.log")})", silo.LastWords());
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PEFT_SILO", null);
+        }
+    }
+}

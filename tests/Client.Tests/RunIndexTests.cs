@@ -1,0 +1,42 @@
+using Peft.Orleans.Client.Runs;
+using Xunit;
+
+namespace Peft.Orleans.Client.Tests;
+
+/// <summary>Which run a word names.</summary>
+public sealed class RunIndexTests
+{
+    private static readonly DateTimeOffset Day = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public void Id_beginning_and_folder_name_a_run()
+    {
+        using var workspace = new Workspace();
+        var index = new RunIndex(workspace.Path("home"));
+        Assert.Empty(index.All());
+        index.Add(new IndexedRun("alpha-1", "/runs/alpha-1", null, Day));
+        index.Add(new IndexedRun("alpha-2", "/runs/alpha-2", "host:30000", Day.AddDays(1)));
+        index.Add(new IndexedRun("beta", "/runs/beta", null, Day.AddDays(2)));
+        Assert.Equal(["beta", "alpha-2", "alpha-1"], index.All().Select(static run => run.Id));
+        Assert.Equal("host:30000", index.Find("alpha-2").Cluster);
+        Assert.Equal("beta", index.Find("b").Id);
+        Assert.Contains("several", Assert.Throws<ClientException>(() => index.Find("alpha")).Message, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.NotFound, Assert.Throws<ClientException>(() => index.Find("gamma")).ExitCode);
+
+        workspace.Write("somewhere/run.yaml", "name: x");
+        var byFolder = index.Find(workspace.Path("somewhere") + "/");
+        Assert.Equal(("somewhere", workspace.Path("somewhere")), (byFolder.Id, byFolder.Folder));
+    }
+
+    [Fact]
+    public void A_malformed_line_is_passed_over_and_a_folder_counts_once()
+    {
+        using var workspace = new Workspace();
+        var index = new RunIndex(workspace.Folder);
+        index.Add(new IndexedRun("a", "/runs/a", null, Day));
+        File.AppendAllText(workspace.Path("runs.jsonl"), "{\"id\": \"tor\nnull\n{}\n");
+        index.Add(new IndexedRun("a", "/runs/a", null, Day.AddHours(1)));
+        var run = Assert.Single(index.All());
+        Assert.Equal(Day.AddHours(1), run.Created);
+    }
+}

@@ -1,0 +1,83 @@
+using Peft.Orleans.Client.Commands;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Data.Tokenizers;
+using Xunit;
+
+namespace Peft.Orleans.Client.Tests;
+
+/// <summary>Where the targets of a line begin, and which lines are refused.</summary>
+public sealed class ScoreItemTests
+{
+    private const int M = Microbatch.Masked;
+
+    [Fact]
+    public void Targets_are_the_continuations_tokens()
+    {
+        var item = ScoreItems.Encode("ab", " c", new Characters(Begin: false, End: false));
+        Assert.Equal(['a', 'b', ' ', 'c'], item.InputIds.Select(static id => (char)id));
+        Assert.Equal([M, M, ' ', 'c'], item.Labels);
+    }
+
+    [Fact]
+    public void Trailing_spaces_of_the_context_belong_to_the_continuation() =>
+        Assert.Equal([M, M, ' ', ' ', 'c'], ScoreItems.Encode("ab  ", "c", new Characters(Begin: false, End: false)).Labels);
+
+    [Fact]
+    public void Begin_of_text_is_kept_and_end_of_text_is_not_a_target()
+    {
+        var item = ScoreItems.Encode("a", "b", new Characters(Begin: true, End: true));
+        Assert.Equal([1, 'a', 'b'], item.InputIds);
+        Assert.Equal([M, M, 'b'], item.Labels);
+    }
+
+    [Theory]
+    [InlineData(true, new[] { M, (int)'b', 'c' })]
+    [InlineData(false, new[] { M, (int)'c' })]
+    public void Without_context_the_first_token_that_has_a_predecessor_is_the_first_target(bool begin, int[] labels) =>
+        Assert.Equal(labels, ScoreItems.Encode("", "bc", new Characters(begin, End: false)).Labels);
+
+    [Theory]
+    [InlineData("{\"input_ids\": [1, 2], \"labels\": [1]}", "line 2: 2 input_ids but 1 labels")]
+    [InlineData("{\"input_ids\": [1, 200], \"labels\": [1, 2]}", "line 2: token id 200 is not below the model's vocab_size 128")]
+    [InlineData("{\"input_ids\": [], \"labels\": []}", "line 2: input_ids is empty")]
+    [InlineData("{\"context\": \"a\"}", "line 2: expected")]
+    [InlineData("{\"context\": ", "line 2: expected")]
+    [InlineData("[1]", "line 2: expected")]
+    public void Refused_lines(string line, string message)
+    {
+        using var workspace = new Workspace();
+        var file = workspace.Write("items.jsonl", "{\"context\": \"a\", \"continuation\": \"b\"}\n" + line + "\n");
+        var error = Assert.Throws<PeftException>(() => ScoreItems.Read(file, static () => new Characters(false, false), 128));
+        Assert.Contains($"{file}, {message}", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Both_kinds_of_lines_in_order()
+    {
+        using var workspace = new Workspace();
+        var file = workspace.Write("items.jsonl", "{\"input_ids\": [5, 6], \"labels\": [-100, 6]}\n\n{\"context\": \"a\", \"continuation\": \"b\"}\n");
+        var items = ScoreItems.Read(file, static () => new Characters(false, false), 128);
+        Assert.Equal([5, 6], items[0].InputIds);
+        Assert.Equal([M, 'b'], items[1].Labels);
+    }
+
+    /// <summary>One token per character; 1 begins and 2 ends a text where told.</summary>
+    private sealed record Characters(bool Begin, bool End) : ITextTokenizer
+    {
+        public int VocabularySize => 128;
+
+        public int? BosId => 1;
+
+        public int? EosId => 2;
+
+        public int[] Encode(string text, bool addSpecialTokens) =>
+            [.. addSpecialTokens && Begin ? (int[])[1] : [], .. text.Select(static c => (int)c), .. addSpecialTokens && End ? (int[])[2] : []];
+
+        public int[] EncodeWithSpecials(string text) => Encode(text, false);
+
+        public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens) => string.Concat(ids.ToArray().Select(static id => (char)id));
+
+        public int? SpecialId(string token) => null;
+    }
+}
