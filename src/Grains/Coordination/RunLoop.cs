@@ -89,7 +89,7 @@ internal sealed partial class RunLoop
                 }
 
                 if (!await EnoughSilos()) continue;
-                finished = await Retries.ExecuteAsync(async _ => await OneGeneration(data, summary), abandoned.Token);
+                finished = await Retried(() => OneGeneration(data, summary));
             }
         }
         catch (OperationCanceledException) when (abandoned.IsCancellationRequested)
@@ -103,17 +103,31 @@ internal sealed partial class RunLoop
         }
     }
 
-    /// <summary>A generation that fails without progress is repeated with growing pauses, ten times at most; errors of the user are not.</summary>
+    /// <summary>A generation that fails without progress is repeated with growing pauses, a few times; errors of the user are not.</summary>
     private static readonly ResiliencePipeline Retries = new ResiliencePipelineBuilder()
         .AddRetry(new Polly.Retry.RetryStrategyOptions
         {
-            MaxRetryAttempts = 10,
+            MaxRetryAttempts = 5,
             Delay = TimeSpan.FromMilliseconds(200),
-            MaxDelay = TimeSpan.FromSeconds(10),
+            MaxDelay = TimeSpan.FromSeconds(3),
             BackoffType = DelayBackoffType.Exponential,
             ShouldHandle = new PredicateBuilder().Handle<Exception>(static error => error is not PeftException and not OperationCanceledException),
         })
         .Build();
+
+    private async Task<bool> Retried(Func<Task<bool>> work)
+    {
+        // Everything a grain does must stay on its own scheduler, the attempts after a pause too.
+        var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: true, abandoned.Token);
+        try
+        {
+            return await Retries.ExecuteAsync(async _ => await work(), context);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
 
     /// <summary>One generation; true when the run has ended in it.</summary>
     private async Task<bool> OneGeneration(IDatasetGrain data, DatasetSummary summary)

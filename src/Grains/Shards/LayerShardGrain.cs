@@ -54,6 +54,12 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
             var dx = await store.Device.Run(DevicePriority.Backward, () => Backward(run, layer, call, stage, saved, dy), token);
             return await Return(call, plan, stage, (result, dx), token);
         }
+        catch (System.Runtime.InteropServices.ExternalException error)
+        {
+            // libtorch's message ends in a page of C++ frames.
+            throw new InvalidOperationException(
+                $"layer {seat.Layer}, step {call.Step}, microbatch {call.Index}: libtorch refused an operation: {error.Message.Split('\n')[0]}");
+        }
         finally
         {
             if (x is not null || saved is not null)
