@@ -49,6 +49,12 @@ internal static class Compare
         return actual.to(ScalarType.Float64).reshape(-1).sub_(expected.to(ScalarType.Float64).reshape(-1)).abs().max().item<double>();
     }
 
+    internal static void Within(Tensor actual, Tensor expected, double limit)
+    {
+        var difference = LargestDifference(actual, expected);
+        Assert.True(difference <= limit, $"differs by {difference:E2}, more than {limit:E2}");
+    }
+
     internal static double Norm(Tensor value)
     {
         using var scope = NewDisposeScope();

@@ -61,7 +61,7 @@ internal sealed class ButterflyRotation : IDisposable
         q.index_copy_(1, upper, flat);
         q.index_copy_(1, lower, flat.neg());
         // C = (I + ηQ)(I − ηQ)⁻¹ = 2 Z − I with Z = (I − ηQ)⁻¹.
-        var z = linalg.inv(identity.sub(q.view(-1, block, block).mul_(eta))); // [m·D, b, b]
+        var z = linalg.inv(identity.sub(q.view(-1, block, block).mul_(eta))).contiguous(); // [m·D, b, b]
         var c = z.mul(2).sub_(identity);
         var blocks = Size / block;
         var products = new Tensor[factors];

@@ -63,7 +63,7 @@ internal static class LoraGaInitializer
     private static (Tensor U, Tensor Sigma, Tensor Vt) Complete(Tensor known, Tensor other, bool knownIsLeft)
     {
         // other = (the other singular vectors) · σ; a vanishing σ leaves its vector zero.
-        var sigma = other.square().sum(0).sqrt(); // [count]
+        var sigma = other.square().sum(dim: 0).sqrt(); // [count]
         var floor = sigma.max().mul(1e-14).add_(1e-300);
         var vectors = other.div(sigma.maximum(floor));
         return knownIsLeft ? (known, sigma, vectors.t()) : (vectors, sigma, known.t());

@@ -1,5 +1,6 @@
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -176,7 +177,7 @@ internal sealed class CausalAttention : IDisposable
     /// <summary>Probabilities of <paramref name="count"/> positions from <paramref name="first"/> over the keys up to the last of them.</summary>
     private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count)
     {
-        var scores = baddbmm(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), beta: 1, alpha: scale);
+        var scores = Products.BatchedAdd(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), scale);
         if (queries.dtype == ScalarType.Float32) return scores.softmax(-1);
         return scores.softmax(-1, ScalarType.Float32).to(queries.dtype);
     }

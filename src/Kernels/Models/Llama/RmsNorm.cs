@@ -28,7 +28,7 @@ internal static class RmsNorm
         using var scope = NewDisposeScope();
         var x32 = x.to(ScalarType.Float32);
         var dh32 = dh.to(ScalarType.Float32);
-        weightGradient?.add_(x32.mul(inverse).mul_(dh32).sum(0));
+        weightGradient?.add_(x32.mul(inverse).mul_(dh32).sum(dim: 0));
         // dx = r g − x r³ ⟨g, x⟩ / n with g = dh ⊙ w, r = 1 / rms.
         var g = dh32.mul(weight);
         var dot = g.mul(x32).sum(-1, keepdim: true); // [T, 1]
