@@ -37,8 +37,8 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>Starts the processes; returns at once.</summary>
     public static LocalCluster Start(string clusterFolder, string logFolder, int silos, int threads, Terminal terminal)
     {
-        ClusterFolder.Reset(clusterFolder);
         Directory.CreateDirectory(clusterFolder);
+        ClusterFolder.Reset(clusterFolder);
         Directory.CreateDirectory(logFolder);
         var processes = new List<SiloProcess>();
         try

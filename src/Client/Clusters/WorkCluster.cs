@@ -23,16 +23,17 @@ internal sealed class WorkCluster : IAsyncDisposable
     {
         if (address is not null) return new WorkCluster(await ClusterClient.ToAddress(address, cancellation), null, null);
         var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        var local = LocalCluster.Start(Path.Combine(folder, "cluster"), Path.Combine(folder, "logs"), silos, Math.Max(1, Environment.ProcessorCount / silos), terminal);
+        LocalCluster? local = null;
         try
         {
+            local = LocalCluster.Start(Path.Combine(folder, "cluster"), Path.Combine(folder, "logs"), silos, Math.Max(1, Environment.ProcessorCount / silos), terminal);
             var client = await local.Connect(cancellation);
             await client.AllJoined(silos, cancellation);
             return new WorkCluster(client, local, folder);
         }
         catch
         {
-            await local.End(TimeSpan.FromSeconds(5));
+            if (local is not null) await local.End(TimeSpan.FromSeconds(5));
             Delete(folder);
             throw;
         }

@@ -42,6 +42,7 @@ internal static class RunResult
         using var last = JsonDocument.Parse(lines[^1]);
         return status with
         {
+            Step = Math.Max(status.Step, RunFolderReader.StepOf(lines[^1])),
             Loss = status.Loss ?? Number(last, "loss"),
             ValidationLoss = status.ValidationLoss ?? validation,
             TokensPerSecond = status.TokensPerSecond > 0 || seconds <= 0 ? status.TokensPerSecond : tokens / seconds,

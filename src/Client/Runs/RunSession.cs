@@ -26,6 +26,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         await client.AllJoined(silos, interruption.Asked);
         await grain.Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
         var (status, word) = await Follow(grain, run.Id, () => cluster.AllExited ? cluster.LastWords : null, StopInOrder);
+        if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.FromSeconds(1));
         return (status with { Folder = run.Folder }, word);
     }
 
