@@ -40,8 +40,10 @@ public static class TorchRuntime
             if (initialized) return;
             SetEnvironment("OMP_NUM_THREADS", threads.ToString());
             SetEnvironment("MKL_NUM_THREADS", threads.ToString());
-            SetEnvironment("KMP_BLOCKTIME", "0");
             // Workers that spin between products steal the processor from the other silos of this machine.
+            SetEnvironment("KMP_BLOCKTIME", "0");
+            SetEnvironment("OMP_WAIT_POLICY", "PASSIVE");
+            SetEnvironment("GOMP_SPINCOUNT", "0");
             if (deterministic) SetEnvironment("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
             TuneAllocator();
             LoadNative();

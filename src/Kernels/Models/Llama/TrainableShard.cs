@@ -151,12 +151,15 @@ internal abstract class TrainableShard : LayerShard
             foreach (var slot in slots)
             {
                 expected.Add(slot.Name);
-                var shape = adapter.ShapeOf(slot.Name)
+                // Rotations that an adapter does not name start as the identity, its frozen factors as the trained ones.
+                var source = adapter.ShapeOf(slot.Name) is null ? slot.Name.Replace("_A0.", "_A.", StringComparison.Ordinal).Replace("_B0.", "_B.", StringComparison.Ordinal) : slot.Name;
+                if (slot.Name.EndsWith(".boft_theta", StringComparison.Ordinal) && adapter.ShapeOf(slot.Name) is null) continue;
+                var shape = adapter.ShapeOf(source)
                     ?? throw new PeftException($"{adapter.Folder}: there is no tensor '{slot.Name}'; method and target_modules must be those the adapter was trained with");
                 if (!shape.AsSpan().SequenceEqual(slot.Shape))
                     throw new PeftException($"{adapter.Folder}: tensor '{slot.Name}' has shape [{string.Join(", ", shape)}], but this run needs [{string.Join(", ", slot.Shape)}]; rank, blocks and model must be those the adapter was trained with");
                 using var scope = NewDisposeScope();
-                slot.View(buffer).copy_(adapter.Get(slot.Name));
+                slot.View(buffer).copy_(adapter.Get(source));
             }
         }
 
