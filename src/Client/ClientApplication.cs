@@ -44,7 +44,10 @@ public static class ClientApplication
             // Signals are each command's own matter: detach, stop in order, or end at once.
             var invocation = new InvocationConfiguration
             {
-                EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = terminal.Out, Error = terminal.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+                Output = terminal.Out,
+                Error = terminal.Error,
             };
             return await parsed.InvokeAsync(invocation);
         }

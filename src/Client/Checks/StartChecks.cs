@@ -1,10 +1,10 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Data.Tokenizers;
-using Peft.Orleans.Data.Datasets;
 
 namespace Peft.Orleans.Client.Checks;
 
