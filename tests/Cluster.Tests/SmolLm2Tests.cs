@@ -76,10 +76,11 @@ public class SmolLm2Tests
         using var workspace = new Workspace();
         workspace.Write("train.jsonl", string.Concat(steps.SelectMany(static step => step).Select(static item =>
             JsonSerializer.Serialize(new { input_ids = item.GetProperty("ids"), labels = item.GetProperty("labels") }) + "\n")));
+        var model = await SmolLm2.Folder();
         var config = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(initial, "adapter_config.json"))).RootElement;
         var file = workspace.Write("run.yaml", string.Create(CultureInfo.InvariantCulture, $$"""
             name: smollm2
-            model: { path: {{await SmolLm2.Folder()}}, dtype: float32 }
+            model: { path: {{model}}, dtype: float32 }
             data: { train: { path: train.jsonl, format: tokens }, shuffle: false }
             method:
               name: lora
