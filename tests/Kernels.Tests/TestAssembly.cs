@@ -9,5 +9,5 @@ internal static class TestAssembly
 {
     /// <summary>libtorch is opened once, before any test touches a tensor.</summary>
     [ModuleInitializer]
-    internal static void Open() => TorchRuntime.Initialize(threads: 2);
+    internal static void Open() => TorchRuntime.Initialize(threads: 1);
 }

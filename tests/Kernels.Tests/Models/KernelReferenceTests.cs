@@ -1,0 +1,202 @@
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Tests.Goldens;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Tests.Models;
+
+/// <summary>Every hand-written kernel against the float64 reference, with nothing but this repository.</summary>
+public class KernelReferenceTests
+{
+    private static readonly string[] All = [.. MethodSpec.DefaultTargetModules];
+
+    public static TheoryData<bool, bool, bool> Shapes => new() { { false, false, false }, { true, false, true }, { false, true, true } };
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Full_gradients(bool tied, bool bias, bool packed)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel(tied, bias);
+        using var pipeline = new LocalPipeline(Specs.Full(model.Folder));
+        pipeline.Initialize();
+        var (batch, samples) = Data(packed);
+        foreach (var weight in model.Weights.Values) weight.requires_grad_();
+        var reference = new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"], tied).LossSum(samples) / batch.TargetTokens;
+        reference.backward();
+
+        var (loss, gradients) = pipeline.Gradients([batch]);
+        Assert.Equal(reference.item<double>(), loss, 1e-5);
+        Assert.Equal(reference.item<double>(), pipeline.Loss(batch), 1e-5);
+        foreach (var (name, weight) in model.Weights) Compare.Close(name, pipeline.Gradient(gradients, name), weight.grad!, 1e-5);
+        foreach (var gradient in gradients) gradient.Dispose();
+    }
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Lora_gradients(bool tied, bool bias, bool packed)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel(tied, bias);
+        using var pipeline = new LocalPipeline(Specs.Lora(model.Folder, All, 3, 6));
+        pipeline.Initialize();
+        Disturb(pipeline);
+        var adapter = Doubles(pipeline);
+        var (batch, samples) = Data(packed);
+        var reference = new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"]
+            + adapter[$"base_model.model.{module}.lora_B.weight"].mm(adapter[$"base_model.model.{module}.lora_A.weight"]) * 2, tied).LossSum(samples) / batch.TargetTokens;
+        reference.backward();
+        AssertGradients(pipeline, batch, reference, adapter);
+    }
+
+    [Theory]
+    [InlineData(LambdaGranularity.Layer, 4, 2, true)]
+    [InlineData(LambdaGranularity.Module, 4, 1, false)]
+    [InlineData(LambdaGranularity.Layer, 2, 3, false)]
+    public void Hybrid_gradients_and_norms(LambdaGranularity granularity, int block, int factors, bool packed)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel();
+        var spec = Specs.Hybrid(model.Folder, ["q_proj", "v_proj", "gate_proj", "down_proj"], 3, 6, block, factors);
+        spec = spec with { Method = spec.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random }, Lambda = new LambdaSpec { Granularity = granularity, Initial = "0.3" } } };
+        using var pipeline = new LocalPipeline(spec);
+        pipeline.Initialize();
+        Disturb(pipeline);
+        foreach (var version in pipeline.Versions) for (var i = 0; i < version.Lambda.Length; i++) version.Lambda[i] = 0.3 + (0.1 * i);
+        var adapter = Doubles(pipeline);
+        var (batch, samples) = Data(packed);
+        var modules = spec.Method.TargetModules.ToList();
+        Tensor Effective(string module)
+        {
+            var w = model.Weights[$"{module}.weight"];
+            var prefix = $"base_model.model.{module}";
+            if (!adapter.ContainsKey($"{prefix}.lora_A.weight")) return w;
+            var layer = int.Parse(module.Split('.')[2]) + 1;
+            var order = MethodSpec.DefaultTargetModules.Where(modules.Contains).ToList();
+            var lambda = pipeline.Versions[layer].Lambda[granularity == LambdaGranularity.Module ? order.IndexOf(module.Split('.')[^1]) : 0];
+            var lowRank = adapter[$"{prefix}.lora_B.weight"].mm(adapter[$"{prefix}.lora_A.weight"]) - adapter[$"{prefix}.lora_B0.weight"].mm(adapter[$"{prefix}.lora_A0.weight"]);
+            var rotation = DenseButterfly.Of(adapter[$"{prefix}.boft_theta"], w.shape[0], block, 1.0);
+            return w + lowRank * 2 * lambda + (rotation.mm(w) - w) * (1 - lambda);
+        }
+
+        var reference = new ReferenceModel(model.Weights, Effective, false).LossSum(samples) / batch.TargetTokens;
+        reference.backward();
+        AssertGradients(pipeline, batch, reference, adapter);
+
+        // λ by hand: unmixed norms of the layer's (or module's) low-rank tensors and angles.
+        var (_, gradients) = pipeline.Gradients([batch]);
+        var measure = pipeline.Shards[1].Measure(pipeline.Versions[1], gradients[1]);
+        var first = granularity == LambdaGranularity.Module ? "self_attn.q_proj" : "";
+        double Norm(string part) => Math.Sqrt(adapter.Where(pair => pair.Key.Contains($"layers.0.{first}") && pair.Key.Contains(part) && pair.Value.grad is not null && !pair.Key.Contains("0.weight"))
+            .Sum(pair => Math.Pow(Compare.Norm(pair.Value.grad!), 2)));
+        var (lora, rotated) = (Norm("lora_") / 0.3, Norm("boft_theta") / 0.7);
+        Assert.Equal(lora / (lora + rotated), measure.NextLambda[0], 1e-5);
+        foreach (var gradient in gradients) gradient.Dispose();
+    }
+
+    [Fact]
+    public void Merged_weights_compute_what_the_adapter_computes()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel(bias: true);
+        foreach (var spec in new[] { Specs.Lora(model.Folder, All, 3, 6), Specs.Hybrid(model.Folder, ["q_proj", "down_proj"], 3, 6, 4, 2) with { Seed = 3 } })
+        {
+            using var pipeline = new LocalPipeline(spec with { Method = spec.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random } } });
+            pipeline.Initialize();
+            Disturb(pipeline);
+            using var folder = new TemporaryFolder();
+            File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
+            var merged = pipeline.Shards.SelectMany((shard, i) => shard.ExportMerged(pipeline.Versions[i], ScalarType.Float32)).ToArray();
+            TensorWriting.Write(Path.Combine(folder.Path, "model.safetensors"), merged);
+            foreach (var (_, value) in merged) value.Dispose();
+            using var again = new LocalPipeline(Specs.Lora(folder.Path, [], 3, 6));
+            again.Initialize();
+            var (batch, _) = Data(false);
+            Compare.Within(again.Logits(batch), pipeline.Logits(batch), 1e-4);
+        }
+    }
+
+    [Fact]
+    public void Long_rows_in_query_blocks_give_what_short_ones_give()
+    {
+        // 300 positions cross two borders of query blocks; the reference knows no blocks.
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel();
+        using var pipeline = new LocalPipeline(Specs.Full(model.Folder));
+        pipeline.Initialize();
+        var sample = TinyModel.Ids(new Random(5), 300);
+        foreach (var weight in model.Weights.Values) weight.requires_grad_();
+        var reference = new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"], false).LossSum([sample]) / 299;
+        reference.backward();
+        var (loss, gradients) = pipeline.Gradients([Batches.Of([sample])]);
+        Assert.Equal(reference.item<double>(), loss, 1e-5);
+        foreach (var (name, weight) in model.Weights) Compare.Close(name, pipeline.Gradient(gradients, name), weight.grad!, 1e-5);
+        foreach (var gradient in gradients) gradient.Dispose();
+    }
+
+    [Fact]
+    public void Scores_sum_the_log_likelihood_of_each_row()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel();
+        using var pipeline = new LocalPipeline(Specs.Lora(model.Folder, [], 3, 6));
+        pipeline.Initialize();
+        var random = new Random(7);
+        int[][] samples = [TinyModel.Ids(random, 9), TinyModel.Ids(random, 5)];
+        var scores = pipeline.Score(Batches.Of(samples));
+        var reference = new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"], false);
+        for (var row = 0; row < samples.Length; row++)
+        {
+            Assert.Equal(-reference.LossSum([samples[row]]).item<double>(), scores[row].LogLikelihood, 1e-4);
+            Assert.Equal(samples[row].Length - 1, scores[row].Tokens);
+            Assert.False(scores[row].IsGreedy);
+        }
+
+        // A sample that follows the model's own choices is greedy.
+        var prompt = TinyModel.Ids(random, 4);
+        var text = pipeline.Greedy(prompt, 5);
+        var labels = Enumerable.Repeat(Microbatch.Masked, 4).Concat(text).ToArray();
+        Assert.True(pipeline.Score(Batches.Of([[.. prompt, .. text]], [labels]))[0].IsGreedy);
+    }
+
+    private static (Microbatch Batch, int[][] Samples) Data(bool packed)
+    {
+        var random = new Random(11);
+        if (packed)
+        {
+            int[][] parts = [TinyModel.Ids(random, 7), TinyModel.Ids(random, 12), TinyModel.Ids(random, 4), TinyModel.Ids(random, 6)];
+            return (Batches.Of([[.. parts[0], .. parts[1]], [.. parts[2], .. parts[3]]], lengths: [[7, 12], [4, 6]]), parts);
+        }
+
+        int[][] rows = [TinyModel.Ids(random, 13), TinyModel.Ids(random, 9)];
+        return (Batches.Of(rows), rows);
+    }
+
+    /// <summary>Leaves the methods' start, where many gradients are zero.</summary>
+    private static void Disturb(LocalPipeline pipeline)
+    {
+        var random = new Random(13);
+        foreach (var version in pipeline.Versions)
+        {
+            foreach (var buffer in new[] { version.Parameters, version.Constants })
+            {
+                var values = new float[buffer.numel()];
+                for (var i = 0; i < values.Length; i++) values[i] = (float)(0.1 * TinyModel.Normal(random));
+                buffer.copy_(tensor(values));
+            }
+
+            version.Invalidate();
+        }
+    }
+
+    private static Dictionary<string, Tensor> Doubles(LocalPipeline pipeline) => pipeline.Export()
+        .ToDictionary(static pair => pair.Key, static pair => pair.Value.to(float64).requires_grad_());
+
+    private static void AssertGradients(LocalPipeline pipeline, Microbatch batch, Tensor reference, Dictionary<string, Tensor> adapter)
+    {
+        var (loss, gradients) = pipeline.Gradients([batch]);
+        Assert.Equal(reference.item<double>(), loss, 1e-5);
+        foreach (var (name, value) in adapter.Where(static pair => !pair.Key.Contains("0.weight") && !pair.Key.EndsWith("lambda", StringComparison.Ordinal)))
+            Compare.Close(name, pipeline.Gradient(gradients, name), value.grad!, 2e-5);
+        foreach (var gradient in gradients) gradient.Dispose();
+    }
+}

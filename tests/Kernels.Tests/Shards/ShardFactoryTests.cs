@@ -1,0 +1,125 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Tests.Models;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Tests.Shards;
+
+public class ShardFactoryTests
+{
+    [Fact]
+    public void Only_the_layers_own_tensors_are_read()
+    {
+        using var model = new TinyModel();
+        var spec = Specs.Lora(model.Folder, [], 2, 2);
+        var before = ShardFactory.WeightBytesRead;
+        using var shard = ShardFactory.Load(new ShardRequest(spec, model.Folder, LlamaConfig.Read(model.Folder), 1));
+        var expected = model.Weights.Where(static pair => pair.Key.StartsWith("model.layers.0.", StringComparison.Ordinal)).Sum(static pair => pair.Value.numel() * 4);
+        Assert.Equal(expected, ShardFactory.WeightBytesRead - before);
+        Assert.Equal(expected, shard.BaseBytes);
+    }
+
+    [Fact]
+    public void A_missing_tensor_and_a_wrong_shape_are_named()
+    {
+        using var model = new TinyModel();
+        var config = LlamaConfig.Read(model.Folder);
+        var spec = Specs.Lora(model.Folder, [], 2, 2);
+        var missing = Assert.Throws<PeftException>(() => ShardFactory.Load(new ShardRequest(spec, model.Folder, config with { NumHiddenLayers = 3 }, 3)));
+        Assert.Contains("model.layers.2.self_attn.q_proj.weight", missing.Message);
+        var wrong = Assert.Throws<PeftException>(() => ShardFactory.Load(new ShardRequest(spec, model.Folder, config with { IntermediateSize = 40 }, 1)));
+        Assert.Contains("model.layers.0.mlp.gate_proj.weight", wrong.Message);
+        Assert.Contains("[48, 32]", wrong.Message);
+    }
+
+    [Fact]
+    public void What_this_version_lacks_is_refused_by_name()
+    {
+        using var model = new TinyModel();
+        var config = LlamaConfig.Read(model.Folder);
+        void Refused(string part, MethodSpec method, WeightType dtype = WeightType.Float32) =>
+            Assert.Contains(part, Assert.Throws<PeftException>(() => ShardFactory.Load(new ShardRequest(Specs.Of(model.Folder, method, dtype), model.Folder, config, 1))).Message);
+        Refused("boft", new MethodSpec { Name = MethodName.Boft });
+        Refused("dora", new MethodSpec { Name = MethodName.Lora, Lora = new LoraSpec { Dora = true } });
+        Refused("gate_projection", new MethodSpec { Name = MethodName.Lora, TargetModules = ["gate_projection"] });
+        Refused("nf4", new MethodSpec { Name = MethodName.Lora }, WeightType.Nf4);
+        Refused("model.layers.0.self_attn.q_proj", new MethodSpec { Name = MethodName.Hybrid, Lora = new LoraSpec { Rank = 20 } });
+        Refused("block_size", new MethodSpec { Name = MethodName.Hybrid, Lora = new LoraSpec { Rank = 2 }, Boft = new BoftSpec { BlockSize = 6 } });
+    }
+
+    [Fact]
+    public void Random_weights_are_a_function_of_seed_and_name()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel(weights: false, tied: true, bias: true);
+        using var first = new LocalPipeline(Specs.Full(model.Folder));
+        using var second = new LocalPipeline(Specs.Full(model.Folder));
+        using var other = new LocalPipeline(Specs.Full(model.Folder) with { Seed = 18 });
+        foreach (var pipeline in new[] { first, second, other }) pipeline.Initialize();
+        var (a, b, c) = (first.Export(), second.Export(), other.Export());
+        foreach (var (name, value) in a)
+        {
+            Assert.True(value.eq(b[name]).all().item<bool>());
+            if (name.EndsWith("norm.weight", StringComparison.Ordinal)) Assert.True(value.eq(1).all().item<bool>());
+            else if (name.EndsWith(".bias", StringComparison.Ordinal)) Assert.True(value.eq(0).all().item<bool>());
+            else Assert.False(value.eq(c[name]).all().item<bool>());
+        }
+
+        var deviation = a["model.layers.0.mlp.gate_proj.weight"].std().item<float>();
+        Assert.InRange(deviation, 0.018, 0.022);
+        Assert.Throws<PeftException>(() => new LocalPipeline(Specs.Lora(model.Folder, [], 2, 2)));
+    }
+
+    [Fact]
+    public void Half_type_weights_compute_natively_or_in_float32()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel();
+        var batch = Batches.Of([TinyModel.Ids(new Random(1), 40)]);
+        using var exact = new LocalPipeline(Specs.Lora(model.Folder, [], 2, 2));
+        exact.Initialize();
+        var expected = exact.Loss(batch);
+        foreach (var (products, limit) in new[] { (ProductType.Float32, 0.01), (ProductType.Native, 0.05) })
+        {
+            foreach (var dtype in new[] { WeightType.BFloat16, WeightType.Float16 })
+            {
+                var spec = Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Lora, Lora = new LoraSpec { Rank = 2, Alpha = 4 } }, dtype, products);
+                using var pipeline = new LocalPipeline(spec);
+                pipeline.Initialize();
+                Assert.Equal(expected, pipeline.Loss(batch), limit * expected);
+                var losses = Enumerable.Range(1, 8).Select(step => pipeline.Step(step, [batch], 0.02).Loss).ToArray();
+                Assert.True(losses[^1] < losses[0] - 0.05, $"{dtype} {products}: {string.Join(" ", losses)}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Steps_leave_no_tensor_behind()
+    {
+        using var model = new TinyModel();
+        var random = new Random(1);
+        Core.Batches.Microbatch[] batches = [Batches.Of([TinyModel.Ids(random, 20)]), Batches.Of([TinyModel.Ids(random, 8)])];
+        var hybrid = Specs.Hybrid(model.Folder, ["q_proj", "down_proj"], 2, 4, 4, 2);
+        foreach (var spec in new[]
+                 {
+                     Specs.Full(model.Folder), Specs.Lora(model.Folder, ["q_proj", "down_proj"], 2, 4, dropout: 0.1),
+                     hybrid with { Method = hybrid.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Stable } } },
+                 })
+        {
+            using var pipeline = new LocalPipeline(spec);
+            pipeline.Initialize(samples: batches);
+            var counts = new List<long>();
+            for (var step = 1; step <= 12; step++)
+            {
+                pipeline.Step(step, batches, 1e-3);
+                pipeline.Loss(batches[0]);
+                pipeline.Greedy([1, 2, 3], 2);
+                counts.Add(TorchSharp.torch.Tensor.TotalCount);
+            }
+
+            Assert.Equal(counts[3], counts[^1]);
+        }
+    }
+}
