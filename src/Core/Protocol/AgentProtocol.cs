@@ -127,6 +127,15 @@ public sealed class AgentProtocol(string silo)
             : AgentDecision.Refuse($"silo {silo} does not hold version {step - 1} of layer {layer}");
     }
 
+    /// <summary>Whether the frozen base may be computed with, before version 0 exists: the gradient estimate of an initialisation.</summary>
+    public AgentDecision ComputeBase(Generation generation)
+    {
+        if (generation != Generation) return RefuseGeneration(generation);
+        return Phase is AgentPhase.Seating or AgentPhase.Started
+            ? AgentDecision.Nothing
+            : AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in generation {generation}");
+    }
+
     /// <summary>Whether a gradient may become leaf (step, i): as <see cref="Compute"/>, and not after <c>Prepare</c>.</summary>
     public AgentDecision StoreLeaf(Generation generation, int step, int layer)
     {

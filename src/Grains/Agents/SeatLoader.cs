@@ -85,8 +85,7 @@ public sealed partial class SeatLoader(AgentStore store, ISiloAgents agents, ILo
                         layer.Keep(version);
                     }
 
-                    layer.Estimate?.Dispose();
-                    layer.Estimate = null;
+                    layer.EndEstimate();
                     run.Require(protocol => protocol.Held(generation, index, 0));
                     if (layer.Shard.Layout.Size > 0) done[index] = VersionCodec.Hash(layer.Version(0));
                 }

@@ -13,6 +13,7 @@ internal sealed class SeatedLayer : IDisposable
     private readonly Dictionary<int, Tensor> open = [];
     private readonly Dictionary<long, KeyValueCache> caches = [];
     private readonly Device device;
+    private LayerVersion? baseOnly;
 
     internal SeatedLayer(LayerShard shard, Device device)
     {
@@ -35,6 +36,9 @@ internal sealed class SeatedLayer : IDisposable
         versions.TryGetValue(step, out var version)
             ? version
             : throw new InvalidOperationException($"version {step} of layer {Shard.Layer} is not held here");
+
+    /// <summary>A version of zeros, under which every adapter is the identity: what the base alone computes. Full fine-tuning estimates nothing and needs none.</summary>
+    internal LayerVersion BaseOnly => baseOnly ??= new LayerVersion(Shard.Layout, device);
 
     internal bool Has(int step) => versions.ContainsKey(step);
 
@@ -82,8 +86,16 @@ internal sealed class SeatedLayer : IDisposable
         Tree = null;
         TreeStep = 0;
         Measure = null;
+        EndEstimate();
+    }
+
+    /// <summary>The initialisation is done, or given up.</summary>
+    internal void EndEstimate()
+    {
         Estimate?.Dispose();
         Estimate = null;
+        baseOnly?.Dispose();
+        baseOnly = null;
     }
 
     internal KeyValueCache Cache(long id)

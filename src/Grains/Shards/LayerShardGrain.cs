@@ -31,7 +31,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
     public async Task<PassResult> Pass(PassCall call, int stage, TensorRef? input)
     {
         var run = store.Run(call.RunId);
-        run.Require(protocol => protocol.Compute(call.Generation, call.Step, seat.Layer));
+        run.Require(protocol => May(protocol, call));
         var token = run.GenerationToken;
         var plan = run.Protocol.Plan!;
         var last = stage == plan.Stages.Length - 1;
@@ -86,8 +86,8 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
 
     private (Tensor Output, ISavedActivations? Saved) Forward(AgentRun run, SeatedLayer layer, PassCall call, int stage, Tensor? x)
     {
-        run.Require(protocol => protocol.Compute(call.Generation, call.Step, seat.Layer));
-        var version = layer.Version(call.Step - 1);
+        run.Require(protocol => May(protocol, call));
+        var version = VersionFor(layer, call);
         if (call.Kind == PassKind.Generate && call.DropCache)
         {
             layer.DropCache(call.Cache);
@@ -112,7 +112,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
     {
         try
         {
-            run.Require(protocol => protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
+            run.Require(protocol => call.Kind == PassKind.Estimate ? May(protocol, call) : protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
             if (call.Kind == PassKind.Estimate)
                 return stage == 0 ? null : layer.Shard.BackwardEstimate(saved!, dy, layer.Estimate)?.MoveToOuterDisposeScope();
             var version = layer.Version(call.Step - 1);
@@ -137,13 +137,19 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         }
     }
 
+    private AgentDecision May(AgentProtocol protocol, PassCall call) =>
+        call.Kind == PassKind.Estimate ? protocol.ComputeBase(call.Generation) : protocol.Compute(call.Generation, call.Step, seat.Layer);
+
+    private static LayerVersion VersionFor(SeatedLayer layer, PassCall call) =>
+        call.Kind == PassKind.Estimate ? layer.BaseOnly : layer.Version(call.Step - 1);
+
     private Task<(PassResult Result, Tensor? Gradient)> Head(AgentRun run, SeatedLayer layer, PassCall call, Tensor x) =>
         store.Device.Run(DevicePriority.Backward, () => HeadOnDevice(run, layer, call, x));
 
     private (PassResult Result, Tensor? Gradient) HeadOnDevice(AgentRun run, SeatedLayer layer, PassCall call, Tensor x)
     {
-        run.Require(protocol => protocol.Compute(call.Generation, call.Step, seat.Layer));
-        var version = layer.Version(call.Step - 1);
+        run.Require(protocol => May(protocol, call));
+        var version = VersionFor(layer, call);
         switch (call.Kind)
         {
             case PassKind.Score:
@@ -157,7 +163,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
                 var loss = layer.Shard.Loss(version, x, call.Batch, scale: null, gradient: null);
                 return (new PassResult { LossSum = loss.LossSum, TargetTokens = loss.TargetTokens }, null);
             default:
-                run.Require(protocol => protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
+                if (call.Kind == PassKind.Train) run.Require(protocol => protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
                 var trains = call.Kind == PassKind.Train && layer.Shard.Layout.Size > 0;
                 var gradient = trains ? layer.Open(call.Index) : null;
                 var result = layer.Shard.Loss(version, x, call.Batch, call.Scale, gradient);
