@@ -13,8 +13,12 @@ internal static class Batches
         int[] Flat(int[][] rows, int fill) => [.. rows.SelectMany(row => row.Concat(Enumerable.Repeat(fill, columns - row.Length)))];
         return new Microbatch
         {
-            Rows = ids.Length, Columns = columns, InputIds = Flat(ids, 0), Labels = Flat(labels ?? ids, Microbatch.Masked),
-            SampleLengths = lengths ?? [.. ids.Select(static row => new[] { row.Length })], ContentHash = "",
+            Rows = ids.Length,
+            Columns = columns,
+            InputIds = Flat(ids, 0),
+            Labels = Flat(labels ?? ids, Microbatch.Masked),
+            SampleLengths = lengths ?? [.. ids.Select(static row => new[] { row.Length })],
+            ContentHash = "",
         };
     }
 

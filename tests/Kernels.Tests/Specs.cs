@@ -18,13 +18,18 @@ internal static class Specs
 
     internal static RunSpec Lora(string model, string[] targets, int rank, double alpha, bool rslora = false, double dropout = 0) => Of(model, new MethodSpec
     {
-        Name = MethodName.Lora, TargetModules = targets, Lora = new LoraSpec { Rank = rank, Alpha = alpha, Rslora = rslora, Dropout = dropout },
+        Name = MethodName.Lora,
+        TargetModules = targets,
+        Lora = new LoraSpec { Rank = rank, Alpha = alpha, Rslora = rslora, Dropout = dropout },
     });
 
     internal static RunSpec Hybrid(string model, string[] targets, int rank, double alpha, int block, int factors, LambdaNorms norms = LambdaNorms.Unmixed) => Of(model, new MethodSpec
     {
-        Name = MethodName.Hybrid, TargetModules = targets, Lora = new LoraSpec { Rank = rank, Alpha = alpha },
+        Name = MethodName.Hybrid,
+        TargetModules = targets,
+        Lora = new LoraSpec { Rank = rank, Alpha = alpha },
         Boft = new BoftSpec { BlockSize = block, ButterflyFactors = factors, Side = BoftSide.Output },
-        Lambda = new LambdaSpec { Norms = norms }, InitialAdapter = "given",
+        Lambda = new LambdaSpec { Norms = norms },
+        InitialAdapter = "given",
     });
 }

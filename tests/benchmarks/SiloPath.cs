@@ -55,7 +55,14 @@ internal sealed class SiloPath : IAsyncDisposable
         var first = grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString());
         var result = await first.Pass(new PassCall
         {
-            RunId = RunId, Generation = generation, Kind = PassKind.Train, Step = step, Index = 0, Batch = batch, Scale = 1.0 / batch.TargetTokens, Microbatches = 1,
+            RunId = RunId,
+            Generation = generation,
+            Kind = PassKind.Train,
+            Step = step,
+            Index = 0,
+            Batch = batch,
+            Scale = 1.0 / batch.TargetTokens,
+            Microbatches = 1,
         }, 0, null);
         var prepared = await agent.Prepare(RunId, generation, step);
         var norm = Math.Sqrt(prepared.Measures.Values.Sum(static measure => measure.SquaredNorm));

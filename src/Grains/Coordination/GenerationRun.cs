@@ -272,10 +272,14 @@ internal sealed partial class GenerationRun : IDisposable
         var line = step > 0 ? records[step] : null;
         Progress?.Invoke(status => status with
         {
-            State = RunState.Running, Message = "training", Step = step,
+            State = RunState.Running,
+            Message = "training",
+            Step = step,
             Loss = line is null ? status.Loss : MetricsLine.Number(line, "loss"),
-            TokensPerSecond = reporter.TokensPerSecond, Lambda = reporter.Lambda,
-            EvaluationBefore = reporter.EvaluationBefore?.Correct, EvaluationProblems = reporter.EvaluationBefore?.Problems ?? 0,
+            TokensPerSecond = reporter.TokensPerSecond,
+            Lambda = reporter.Lambda,
+            EvaluationBefore = reporter.EvaluationBefore?.Correct,
+            EvaluationProblems = reporter.EvaluationBefore?.Problems ?? 0,
         });
         Post(() => protocol.Reported(step));
     }

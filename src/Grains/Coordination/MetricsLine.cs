@@ -12,8 +12,13 @@ public static class MetricsLine
     {
         var line = new JsonObject
         {
-            ["step"] = step, ["loss"] = loss, ["learningRate"] = learningRate, ["gradientNorm"] = gradientNorm, ["tokens"] = tokens,
-            ["targetTokens"] = targetTokens, ["seconds"] = Math.Round(seconds, 6),
+            ["step"] = step,
+            ["loss"] = loss,
+            ["learningRate"] = learningRate,
+            ["gradientNorm"] = gradientNorm,
+            ["tokens"] = tokens,
+            ["targetTokens"] = targetTokens,
+            ["seconds"] = Math.Round(seconds, 6),
         };
         if (lambda.Length > 0) line["lambda"] = new JsonArray([.. lambda.Select(static value => (JsonNode)value)]);
         line["generation"] = generation;

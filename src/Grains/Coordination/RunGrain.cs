@@ -81,9 +81,16 @@ public sealed partial class RunGrain(
             var layers = plan?.ActiveLayersOn(name) ?? [];
             rows.Add(new SiloStatus
             {
-                Name = name, Pid = report.Pid, Address = address.Endpoint.ToString(), State = "Active", Layers = layers,
-                Replica = layers.Length > 0 ? 0 : null, Standby = layers.Length == 0, ResidentBytes = report.ResidentBytes,
-                WeightBytesRead = report.WeightBytesRead, MetricsUrl = report.MetricsUrl,
+                Name = name,
+                Pid = report.Pid,
+                Address = address.Endpoint.ToString(),
+                State = "Active",
+                Layers = layers,
+                Replica = layers.Length > 0 ? 0 : null,
+                Standby = layers.Length == 0,
+                ResidentBytes = report.ResidentBytes,
+                WeightBytesRead = report.WeightBytesRead,
+                MetricsUrl = report.MetricsUrl,
             });
         }
 

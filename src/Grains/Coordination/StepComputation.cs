@@ -105,6 +105,13 @@ internal sealed class StepComputation(GenerationContext context)
 
     private PassCall Call(PassKind kind, int step, int index, Microbatch batch, double scale, int microbatches) => new()
     {
-        RunId = context.Request.RunId, Generation = context.Generation, Kind = kind, Step = step, Index = index, Batch = batch, Scale = scale, Microbatches = microbatches,
+        RunId = context.Request.RunId,
+        Generation = context.Generation,
+        Kind = kind,
+        Step = step,
+        Index = index,
+        Batch = batch,
+        Scale = scale,
+        Microbatches = microbatches,
     };
 }

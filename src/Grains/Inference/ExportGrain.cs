@@ -24,8 +24,11 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         var dtype = request.Dtype ?? config.TorchDtype ?? WeightType.Float32;
         var spec = new RunSpec
         {
-            Name = "export", Model = new ModelSpec { Path = request.BasePath, Dtype = config.TorchDtype ?? WeightType.Float32 }, Method = method,
-            Training = new TrainingSpec { Steps = 1 }, Compute = new ComputeSpec { Products = ProductType.Float32 },
+            Name = "export",
+            Model = new ModelSpec { Path = request.BasePath, Dtype = config.TorchDtype ?? WeightType.Float32 },
+            Method = method,
+            Training = new TrainingSpec { Steps = 1 },
+            Compute = new ComputeSpec { Products = ProductType.Float32 },
         };
         Directory.CreateDirectory(request.ToPath);
         var parts = Path.Combine(request.ToPath, $".parts-{Guid.NewGuid():N}");

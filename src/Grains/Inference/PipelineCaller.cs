@@ -21,7 +21,12 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
     {
         var results = await Pipelined(batches.Count, index => Pass(new PassCall
         {
-            RunId = runId, Generation = generation, Kind = PassKind.Loss, Step = version + 1, Index = index, Batch = batches[index],
+            RunId = runId,
+            Generation = generation,
+            Kind = PassKind.Loss,
+            Step = version + 1,
+            Index = index,
+            Batch = batches[index],
         }));
         return (results.Sum(static result => result.LossSum), results.Sum(static result => (long)result.TargetTokens));
     }
@@ -31,7 +36,11 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
     {
         var results = await Pipelined(items.Count, index => Pass(new PassCall
         {
-            RunId = runId, Generation = generation, Kind = PassKind.Score, Step = version + 1, Index = index,
+            RunId = runId,
+            Generation = generation,
+            Kind = PassKind.Score,
+            Step = version + 1,
+            Index = index,
             Batch = Row([items[index].InputIds], items[index].Labels),
         }));
         return [.. results.Select(static result => result.Scores[0])];
@@ -67,7 +76,13 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
             {
                 var result = await Pass(new PassCall
                 {
-                    RunId = runId, Generation = generation, Kind = PassKind.Generate, Step = version + 1, Batch = Row(next, null), Cache = cache, KeepRows = keep,
+                    RunId = runId,
+                    Generation = generation,
+                    Kind = PassKind.Generate,
+                    Step = version + 1,
+                    Batch = Row(next, null),
+                    Cache = cache,
+                    KeepRows = keep,
                     Sampling = request.Temperature > 0 ? new SamplingOptions(request.Temperature, request.TopP, request.Seed, [.. rows], position) : null,
                 });
                 var kept = new List<int>();
@@ -90,7 +105,13 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
         {
             await Pass(new PassCall
             {
-                RunId = runId, Generation = generation, Kind = PassKind.Generate, Step = version + 1, Batch = Row([[0]], null), Cache = cache, DropCache = true,
+                RunId = runId,
+                Generation = generation,
+                Kind = PassKind.Generate,
+                Step = version + 1,
+                Batch = Row([[0]], null),
+                Cache = cache,
+                DropCache = true,
             });
         }
     }
@@ -124,8 +145,12 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
         var ids = rows.SelectMany(static row => row).ToArray();
         return new Microbatch
         {
-            Rows = rows.Length, Columns = columns, InputIds = ids, Labels = labels ?? [.. Enumerable.Repeat(Microbatch.Masked, ids.Length)],
-            SampleLengths = [.. rows.Select(row => new[] { row.Length })], ContentHash = "",
+            Rows = rows.Length,
+            Columns = columns,
+            InputIds = ids,
+            Labels = labels ?? [.. Enumerable.Repeat(Microbatch.Masked, ids.Length)],
+            SampleLengths = [.. rows.Select(row => new[] { row.Length })],
+            ContentHash = "",
         };
     }
 }

@@ -120,9 +120,16 @@ public sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
             var row = JsonSerializer.Deserialize<MembershipRow>(json)!;
             return new MembershipEntry
             {
-                SiloAddress = SiloAddress.FromParsableString(row.Silo), Status = row.Status, ProxyPort = row.ProxyPort, HostName = row.HostName,
-                SiloName = row.SiloName, RoleName = row.RoleName, UpdateZone = row.UpdateZone, FaultZone = row.FaultZone,
-                StartTime = row.StartTime, IAmAliveTime = row.IAmAliveTime,
+                SiloAddress = SiloAddress.FromParsableString(row.Silo),
+                Status = row.Status,
+                ProxyPort = row.ProxyPort,
+                HostName = row.HostName,
+                SiloName = row.SiloName,
+                RoleName = row.RoleName,
+                UpdateZone = row.UpdateZone,
+                FaultZone = row.FaultZone,
+                StartTime = row.StartTime,
+                IAmAliveTime = row.IAmAliveTime,
                 SuspectTimes = [.. row.Suspects.Select(static suspect =>
                 {
                     var bar = suspect.LastIndexOf('|');

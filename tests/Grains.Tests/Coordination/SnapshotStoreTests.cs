@@ -1,5 +1,5 @@
-using Peft.Orleans.Grains.Coordination;
 using System.Security.Cryptography;
+using Peft.Orleans.Grains.Coordination;
 using Xunit;
 
 namespace Peft.Orleans.Grains.Tests.Coordination;

@@ -9,8 +9,16 @@ public class TransferHeaderTests
 {
     private static readonly TransferHeader Header = new()
     {
-        Run = TransferHeader.RunKey("run"), Generation = new Generation(7, Guid.NewGuid()), Sender = Guid.NewGuid(), Transfer = 42,
-        Type = torch.ScalarType.BFloat16, Shape = [2, 3, 4], TotalBytes = 48, Offset = 16, Length = 32, Checksum = 0xDEADBEEFCAFE,
+        Run = TransferHeader.RunKey("run"),
+        Generation = new Generation(7, Guid.NewGuid()),
+        Sender = Guid.NewGuid(),
+        Transfer = 42,
+        Type = torch.ScalarType.BFloat16,
+        Shape = [2, 3, 4],
+        TotalBytes = 48,
+        Offset = 16,
+        Length = 32,
+        Checksum = 0xDEADBEEFCAFE,
     };
 
     [Fact]

@@ -49,7 +49,12 @@ public class LlamaGoldenTests
         // Two columns of padding at the end of the row must change nothing.
         var padded = new Microbatch
         {
-            Rows = 1, Columns = ids.Length + 2, InputIds = [.. ids, 0, 0], Labels = [.. ids, Microbatch.Masked, Microbatch.Masked], SampleLengths = [lengths], ContentHash = "",
+            Rows = 1,
+            Columns = ids.Length + 2,
+            InputIds = [.. ids, 0, 0],
+            Labels = [.. ids, Microbatch.Masked, Microbatch.Masked],
+            SampleLengths = [lengths],
+            ContentHash = "",
         };
         foreach (var batch in new[] { Batches.Of([ids], lengths: [lengths]), padded })
         {
