@@ -36,7 +36,7 @@ internal sealed class LinearSaved : IDisposable
     /// <summary>Low-rank hidden rows <c>[T, r]</c>.</summary>
     internal Tensor? Hidden { get; set; }
 
-    /// <summary>Output of the frozen weight <c>[T, out]</c>, where the method transforms it.</summary>
+    /// <summary>Output of the frozen weight, laid out as the method that transforms it wants it.</summary>
     internal Tensor? BaseOutput { get; set; }
 
     internal long Bytes => Size(Hidden) + Size(BaseOutput);

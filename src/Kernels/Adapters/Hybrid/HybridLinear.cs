@@ -66,11 +66,14 @@ internal sealed class HybridLinear : FrozenBaseLinear
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
         var hidden = input.mm(Down(version).t()); // [T, 2r]
         var y = z.addmm(hidden, Up(version).t());
-        Grouped(y).add_(Grouped(z).bmm(Deviation(version).transpose(1, 2)));
+        // A strided batch is multiplied several times slower than it is copied.
+        var grouped = Grouped(z).contiguous(); // [groups, T, S]
+        z.Dispose();
+        Grouped(y).add_(grouped.bmm(Deviation(version).transpose(1, 2)));
         if (saved is not null)
         {
             saved.Hidden = hidden.DetachFromDisposeScope();
-            saved.BaseOutput = z.DetachFromDisposeScope();
+            saved.BaseOutput = grouped.DetachFromDisposeScope();
         }
 
         return AddBias(y);
@@ -85,8 +88,8 @@ internal sealed class HybridLinear : FrozenBaseLinear
         LoraLinear.Accumulate(up.View(gradient), dy, saved.Hidden!.narrow(1, 0, rank), (float)(lambda * scale));
         LoraLinear.Accumulate(down.View(gradient), dHidden.narrow(1, 0, rank), mask is null ? x : x.mul(mask), 1);
 
-        var dyGroups = Grouped(dy); // [groups, T, S]
-        var dDeviation = dyGroups.transpose(1, 2).bmm(Grouped(saved.BaseOutput!)).to(ScalarType.Float32);
+        var dyGroups = Grouped(dy).contiguous(); // [groups, T, S]
+        var dDeviation = dyGroups.transpose(1, 2).bmm(saved.BaseOutput!).to(ScalarType.Float32);
         theta.View(gradient).add_(rotation.Gradient(Composed(version), dDeviation.mul_(1 - lambda)));
         if (!needsInput) return dx;
 

@@ -92,6 +92,8 @@ internal abstract class TrainableShard : LayerShard
         step.NextLambda.CopyTo(next.Lambda, 0);
         next.Step = step.Step;
         next.Invalidate();
+        // The former version is kept for recovery, seldom computed with again: what was derived from it can be made anew.
+        current.Invalidate();
     }
 
     public sealed override IReadOnlyList<(string Name, Tensor Value)> Export(LayerVersion version)
