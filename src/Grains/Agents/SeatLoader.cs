@@ -162,10 +162,10 @@ public sealed partial class SeatLoader(AgentStore store, ISiloAgents agents, ILo
             await OnDevice(() =>
             {
                 var version = run.Layers[layer].Rent();
-                version.Parameters.copy_(buffers[nameof(version.Parameters)]).Dispose();
-                version.FirstMoment.copy_(buffers[nameof(version.FirstMoment)]).Dispose();
-                version.SecondMoment.copy_(buffers[nameof(version.SecondMoment)]).Dispose();
-                version.Constants.copy_(buffers[nameof(version.Constants)]).Dispose();
+                version.Parameters.copy_(buffers[nameof(version.Parameters)]);
+                version.FirstMoment.copy_(buffers[nameof(version.FirstMoment)]);
+                version.SecondMoment.copy_(buffers[nameof(version.SecondMoment)]);
+                version.Constants.copy_(buffers[nameof(version.Constants)]);
                 foreach (var buffer in buffers.Values) buffer.Dispose();
                 Take(run, message, layer, version, reply.Lambda, reply.Record);
             });

@@ -78,7 +78,7 @@ public sealed partial class SiloAgent(
         var run = store.Run(runId);
         var decision = run.Decide(protocol => protocol.Prepare(generation, step));
         if (!decision.Accepted) return Refused(decision);
-        var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Measure(run, step));
+        var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Measure(run, store.Identity.Name, step));
         return new AgentReply { Accepted = true, Measures = measures };
     }
 
@@ -144,9 +144,13 @@ public sealed partial class SiloAgent(
         string runId, Generation generation, int version, Func<SeatedLayer, LayerVersion, string, (string File, string Sha256)> write)
     {
         var run = store.Run(runId);
-        var decision = run.Decide(protocol => protocol.Compute(generation, version + 1, run.Layers.Keys.DefaultIfEmpty(-1).First()));
-        if (!decision.Accepted && run.Layers.Count > 0) return Refused(decision);
         var layers = run.Protocol.Plan?.ActiveLayersOn(store.Identity.Name) ?? [];
+        foreach (var layer in layers)
+        {
+            var decision = run.Decide(protocol => protocol.Compute(generation, version + 1, layer));
+            if (!decision.Accepted) return Refused(decision);
+        }
+
         run.Records.TryGetValue(version, out var record);
         var files = await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
         {

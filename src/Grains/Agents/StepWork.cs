@@ -10,11 +10,13 @@ namespace Peft.Orleans.Grains.Agents;
 internal static class StepWork
 {
     /// <summary>Norm and next λ of every active layer. A layer that trains nothing measures zero.</summary>
-    internal static Dictionary<int, LayerMeasure> Measure(AgentRun run, int step)
+    internal static Dictionary<int, LayerMeasure> Measure(AgentRun run, string silo, int step)
     {
         var measures = new Dictionary<int, LayerMeasure>();
-        foreach (var (index, layer) in run.Layers.OrderBy(static pair => pair.Key))
+        // A layer that has moved away may still be held here; only those that compute here measure.
+        foreach (var index in run.Protocol.Plan!.ActiveLayersOn(silo))
         {
+            var layer = run.Layers[index];
             if (layer.Shard.Layout.Size == 0)
             {
                 measures[index] = new LayerMeasure(0, [], []);

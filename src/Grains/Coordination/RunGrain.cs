@@ -24,7 +24,7 @@ public sealed partial class RunGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         // Brought back to life after its silo died: go on by itself.
-        if (record.State is { Request: not null, Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing }) Begin();
+        if (record.State is { Request: not null, Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing }) Begin(recovering: true);
         return Task.CompletedTask;
     }
 
@@ -46,7 +46,7 @@ public sealed partial class RunGrain(
         record.State.Request = request;
         record.State.Status = new RunStatus { RunId = request.RunId, Folder = request.Folder, State = RunState.Starting, Created = DateTimeOffset.UtcNow };
         await record.WriteStateAsync();
-        Begin();
+        Begin(recovering: false);
         return loop!.Status;
     }
 
@@ -106,9 +106,9 @@ public sealed partial class RunGrain(
         return Task.CompletedTask;
     }
 
-    private void Begin()
+    private void Begin(bool recovering)
     {
-        loop = new RunLoop(record, grains, agents, roster, loggers);
+        loop = new RunLoop(record, grains, agents, roster, loggers, recovering);
         _ = Watch(loop);
     }
 

@@ -27,11 +27,13 @@ internal sealed partial class RunLoop
     private readonly CancellationTokenSource abandoned = new();
     private readonly SemaphoreSlim membership = new(0);
     private GenerationRun? generation;
+    private bool recovering;
     private bool stopAsked;
     private bool stopSnapshot;
 
-    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, ILoggerFactory loggers)
+    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, ILoggerFactory loggers, bool recovering)
     {
+        this.recovering = recovering;
         this.record = record;
         this.grains = grains;
         this.agents = agents;
@@ -135,9 +137,10 @@ internal sealed partial class RunLoop
         var live = await roster.Live();
         var drawn = new Generation(record.State.Generation.Counter + 1, Guid.NewGuid());
         record.State.Generation = drawn;
+        record.State.Recoveries += recovering ? 1 : 0;
+        recovering = true;
         await record.WriteStateAsync();
-        var recovery = drawn.Counter > 1 && Status.Step > 0;
-        Status = Status with { Generation = drawn.Counter, Recoveries = Status.Recoveries + (recovery && Status.State == RunState.Running ? 1 : 0), Silos = live.Count };
+        Status = Status with { Generation = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
         using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, summary, data, grains, agents, roster), loggers);
         running.Progress += status => Status = status(Status);
         generation = running;

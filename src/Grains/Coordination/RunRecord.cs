@@ -16,4 +16,7 @@ public sealed class RunRecord
 
     /// <summary>Last status worth keeping.</summary>
     [Id(2)] public RunStatus? Status { get; set; }
+
+    /// <summary>Generations drawn because something was lost or joined.</summary>
+    [Id(3)] public int Recoveries { get; set; }
 }
