@@ -1,3 +1,4 @@
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,11 +15,11 @@ internal static unsafe class NativeTensor
         fixed (byte* pointer = bytes) return (nint)pointer;
     }
 
-    /// <summary>A tensor to receive into. Its memory comes from the process's allocator, which the torch door tunes to keep and reuse large blocks.</summary>
+    /// <summary>A tensor to receive into. Its memory comes from a pool and returns to it.</summary>
     internal static Tensor Allocate(long[] shape, ScalarType type, long bytes)
     {
         var expected = shape.Aggregate(1L, static (a, b) => a * b) * type.ElementSize();
         if (bytes != expected) throw new InvalidDataException($"a transfer of {bytes} bytes for a tensor of {expected}");
-        return empty(shape, type);
+        return NativeBuffers.Rent(shape, type);
     }
 }
