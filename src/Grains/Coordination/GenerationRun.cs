@@ -54,9 +54,6 @@ internal sealed partial class GenerationRun : IDisposable
     /// <summary>Whether validation has not improved for as long as the run file allows.</summary>
     internal bool StoppedEarly { get; private set; }
 
-    /// <summary>Folder with the parts of the best adapter, where the run keeps it.</summary>
-    internal string? BestParts => context.Spec.Training.EarlyStopping.KeepBest && Directory.Exists(reporter.Best.Folder) ? reporter.Best.Folder : null;
-
     /// <summary>Runs to the end; returns the last stable step and whether the run was stopped before its last one.</summary>
     internal async Task<(int Step, bool Stopped)> Run()
     {
@@ -90,41 +87,6 @@ internal sealed partial class GenerationRun : IDisposable
 
     /// <summary>A caller for passes without gradients at a stable version.</summary>
     internal PipelineCaller Caller(int version) => new(context.Grains, context.Request.RunId, context.Generation, Plan!, version);
-
-    /// <summary>Writes a snapshot of the stable version, unless a valid one is there.</summary>
-    internal async Task Snapshot(int step)
-    {
-        if (snapshots.Read(step) is not null) return;
-        reporter.Sync();
-        var folder = snapshots.Begin(step, context.Generation.Nonce.ToString("N")[..8]);
-        var files = new Dictionary<string, string>();
-        var replies = await Task.WhenAll(SeatedSilos().Select(silo =>
-            context.Agent(silo).WriteSnapshot(context.Request.RunId, context.Generation, step, folder)));
-        foreach (var reply in replies.Select(Accept))
-        {
-            foreach (var (file, sha256) in reply.Files) files[file] = sha256;
-        }
-
-        await Task.Run(() => snapshots.Commit(step, folder, files, runHash, records.GetValueOrDefault(step, ""), context.Spec.Snapshots.Keep));
-        reporter.Event("snapshot", new { step });
-    }
-
-    /// <summary>Lets the agents write the adapter of the stable version into a folder.</summary>
-    internal async Task WriteAdapter(int step, string folder)
-    {
-        foreach (var reply in await Task.WhenAll(SeatedSilos().Select(silo =>
-            context.Agent(silo).WriteAdapter(context.Request.RunId, context.Generation, step, folder)))) Accept(reply);
-    }
-
-    private async Task KeepBest(int step)
-    {
-        var fresh = $"{reporter.Best.Folder}.{context.Generation.Counter}.tmp";
-        Directory.CreateDirectory(fresh);
-        await WriteAdapter(step, fresh);
-        if (Directory.Exists(reporter.Best.Folder)) Directory.Delete(reporter.Best.Folder, recursive: true);
-        Directory.Move(fresh, reporter.Best.Folder);
-        reporter.Event("best", new { step });
-    }
 
     /// <summary>Drops the run's state everywhere.</summary>
     internal Task EndAgents() => Task.WhenAll(context.Live.Keys.Select(silo => context.Agent(silo).End(context.Request.RunId, context.Generation)));

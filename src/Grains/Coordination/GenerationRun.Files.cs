@@ -1,0 +1,43 @@
+namespace Peft.Orleans.Grains.Coordination;
+
+/// <summary>What a generation writes: snapshots, the best adapter, the final one.</summary>
+internal sealed partial class GenerationRun
+{
+    /// <summary>Folder with the parts of the best adapter, where the run keeps it.</summary>
+    internal string? BestParts => context.Spec.Training.EarlyStopping.KeepBest && Directory.Exists(reporter.Best.Folder) ? reporter.Best.Folder : null;
+
+    /// <summary>Writes a snapshot of the stable version, unless a valid one is there.</summary>
+    internal async Task Snapshot(int step)
+    {
+        if (snapshots.Read(step) is not null) return;
+        reporter.Sync();
+        var folder = snapshots.Begin(step, context.Generation.Nonce.ToString("N")[..8]);
+        var files = new Dictionary<string, string>();
+        var replies = await Task.WhenAll(SeatedSilos().Select(silo =>
+            context.Agent(silo).WriteSnapshot(context.Request.RunId, context.Generation, step, folder)));
+        foreach (var reply in replies.Select(Accept))
+        {
+            foreach (var (file, sha256) in reply.Files) files[file] = sha256;
+        }
+
+        await Task.Run(() => snapshots.Commit(step, folder, files, runHash, records.GetValueOrDefault(step, ""), context.Spec.Snapshots.Keep));
+        reporter.Event("snapshot", new { step });
+    }
+
+    /// <summary>Lets the agents write the adapter of the stable version into a folder.</summary>
+    internal async Task WriteAdapter(int step, string folder)
+    {
+        foreach (var reply in await Task.WhenAll(SeatedSilos().Select(silo =>
+            context.Agent(silo).WriteAdapter(context.Request.RunId, context.Generation, step, folder)))) Accept(reply);
+    }
+
+    private async Task KeepBest(int step)
+    {
+        var fresh = $"{reporter.Best.Folder}.{context.Generation.Counter}.tmp";
+        Directory.CreateDirectory(fresh);
+        await WriteAdapter(step, fresh);
+        if (Directory.Exists(reporter.Best.Folder)) Directory.Delete(reporter.Best.Folder, recursive: true);
+        Directory.Move(fresh, reporter.Best.Folder);
+        reporter.Event("best", new { step });
+    }
+}
