@@ -88,6 +88,27 @@ internal sealed class LocalPipeline : IDisposable
         return Head.Score(HeadVersion, Hidden(batch), batch);
     }
 
+    /// <summary>Logits after each row's last token and after one more, with the cache; shorter rows are padded on the left.</summary>
+    internal (Tensor Prompt, Tensor Next) CachedLogits(int[][] prompts, int[] more)
+    {
+        using var scope = NewDisposeScope();
+        var longest = prompts.Max(static prompt => prompt.Length);
+        int[] padding = [.. prompts.Select(prompt => longest - prompt.Length)];
+        var caches = Enumerable.Range(0, Blocks).Select(static _ => new KeyValueCache()).ToArray();
+        foreach (var cache in caches) cache.Pad(padding);
+        Tensor Pass(int[][] rows)
+        {
+            var x = shards[0].Embed(Versions[0], Batches.Of(rows));
+            for (var layer = 1; layer <= Blocks; layer++) x = shards[layer].ForwardCached(Versions[layer], x, caches[layer - 1]);
+            return Head.LastLogits(HeadVersion, x);
+        }
+
+        var first = Pass([.. prompts.Select((prompt, i) => (int[])[.. new int[padding[i]], .. prompt])]);
+        var second = Pass([.. more.Select(static token => new[] { token })]);
+        foreach (var cache in caches) cache.Dispose();
+        return (first.MoveToOuterDisposeScope(), second.MoveToOuterDisposeScope());
+    }
+
     internal List<int> Greedy(int[] prompt, int tokens)
     {
         var caches = Enumerable.Range(0, Blocks).Select(static _ => new KeyValueCache()).ToArray();

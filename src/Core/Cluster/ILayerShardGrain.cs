@@ -80,6 +80,9 @@ public sealed record PassCall
 
     /// <summary>Whether the cache is dropped after this pass (then nothing is computed).</summary>
     [Id(12)] public bool DropCache { get; init; }
+
+    /// <summary>Where prompts of unequal length go together: tokens at the start of each row that are only padding; null: none.</summary>
+    [Id(13)] public int[]? Padding { get; init; }
 }
 
 /// <summary>How a token is drawn.</summary>

@@ -46,15 +46,11 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
         return [.. results.Select(static result => result.Scores[0])];
     }
 
-    /// <summary>Continues each prompt; prompts of equal length go through together.</summary>
+    /// <summary>Continues each prompt; prompts of similar length go through together, the shorter ones padded on the left.</summary>
     public async Task<GenerationResult[]> Generate(GenerationRequest request)
     {
         var results = new GenerationResult[request.Prompts.Length];
-        var groups = Enumerable.Range(0, request.Prompts.Length)
-            .GroupBy(i => request.Prompts[i].Length)
-            .OrderBy(static group => group.Key)
-            .SelectMany(group => group.Chunk(Math.Clamp(TokensPerPass / Math.Max(1, group.Key), 1, RowsPerPass)))
-            .ToArray();
+        var groups = Groups([.. request.Prompts.Select(static prompt => prompt.Length)]);
         await Pipelined(groups.Length, async index =>
         {
             await GenerateGroup(request, groups[index], results);
@@ -63,12 +59,29 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
         return results;
     }
 
+    /// <summary>Prompts in order of length, cut where a pass would hold too many rows or tokens, or pad a prompt by more than half its length.</summary>
+    internal static int[][] Groups(int[] lengths)
+    {
+        var groups = new List<List<int>>();
+        foreach (var prompt in Enumerable.Range(0, lengths.Length).OrderBy(i => lengths[i]).ThenBy(static i => i))
+        {
+            var group = groups.Count > 0 ? groups[^1] : null;
+            if (group is null || group.Count == RowsPerPass || (group.Count + 1) * lengths[prompt] > TokensPerPass || lengths[prompt] > 1.5 * lengths[group[0]])
+                groups.Add(group = []);
+            group.Add(prompt);
+        }
+
+        return [.. groups.Select(static group => group.ToArray())];
+    }
+
     private async Task GenerateGroup(GenerationRequest request, int[] prompts, GenerationResult[] results)
     {
         var cache = Interlocked.Increment(ref caches);
         var rows = prompts.ToList();
         var produced = prompts.ToDictionary(static prompt => prompt, static _ => new List<int>());
-        var next = rows.Select(row => request.Prompts[row]).ToArray();
+        var longest = rows.Max(row => request.Prompts[row].Length);
+        int[]? padding = [.. rows.Select(row => longest - request.Prompts[row].Length)];
+        var next = rows.Select((row, i) => (int[])[.. Enumerable.Repeat(0, padding[i]), .. request.Prompts[row]]).ToArray();
         int[]? keep = null;
         try
         {
@@ -83,8 +96,10 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
                     Batch = Row(next, null),
                     Cache = cache,
                     KeepRows = keep,
+                    Padding = padding,
                     Sampling = request.Temperature > 0 ? new SamplingOptions(request.Temperature, request.TopP, request.Seed, [.. rows], position) : null,
                 });
+                padding = null;
                 var kept = new List<int>();
                 for (var row = 0; row < rows.Count; row++)
                 {

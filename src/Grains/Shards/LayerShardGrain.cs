@@ -98,6 +98,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         if (call.Kind == PassKind.Generate)
         {
             var cache = layer.Cache(call.Cache);
+            if (call.Padding is { } padding) cache.Pad(padding);
             if (call.KeepRows is { } rows) cache.KeepRows(rows);
             return (layer.Shard.ForwardCached(version, x!, cache).MoveToOuterDisposeScope(), null);
         }

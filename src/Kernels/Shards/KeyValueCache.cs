@@ -8,6 +8,7 @@ public sealed class KeyValueCache : IDisposable
 {
     private Tensor? keys;
     private Tensor? values;
+    private int[]? padding;
 
     /// <summary>Positions held.</summary>
     public int Length { get; private set; }
@@ -25,6 +26,23 @@ public sealed class KeyValueCache : IDisposable
         using var scope = NewDisposeScope();
         var index = tensor(rows.Select(static row => (long)row).ToArray(), int64, device: keys.device);
         Replace(keys.index_select(0, index), values!.index_select(0, index));
+        if (padding is not null) padding = [.. rows.Select(row => padding[row])];
+    }
+
+    /// <summary>Tells how many positions at the start of each row are only padding; before the first append.</summary>
+    public void Pad(IReadOnlyList<int> perRow) => padding = perRow.All(static count => count == 0) ? null : [.. perRow];
+
+    /// <summary>
+    /// What is added to scores of padded keys, <c>[rows·heads, 1, positions]</c> fp32: so low that they get no weight, but finite, since the
+    /// padded positions themselves see nothing else. Null without padding.
+    /// </summary>
+    internal Tensor? PaddingScores(int heads, int positions, Device device)
+    {
+        if (padding is null) return null;
+        using var scope = NewDisposeScope();
+        var starts = tensor(padding.Select(static count => (long)count).ToArray(), int64, device: device).view(-1, 1);
+        var padded = arange(positions, ScalarType.Int64, device: device).view(1, -1).lt(starts);
+        return padded.to(ScalarType.Float32).mul_(-1e9f).repeat_interleave(heads, 0).unsqueeze(1).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

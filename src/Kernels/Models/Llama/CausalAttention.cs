@@ -77,7 +77,7 @@ internal sealed class CausalAttention : IDisposable
         var queries = Queries(Cut(q, rows, segment, group), cos, sin);
         var shape = new long[] { rows, keyHeads, length, headDim };
         var (keys, values) = cache.Append(Keys(Cut(k, rows, segment, 1), cos, sin).view(shape), Values(Cut(v, rows, segment, 1)).view(shape));
-        var attended = Attend(queries, keys.flatten(0, 1), values.flatten(0, 1), length, offset);
+        var attended = Attend(queries, keys.flatten(0, 1), values.flatten(0, 1), length, offset, cache.PaddingScores(keyHeads, cache.Length, device));
         return attended.view(rows, keyHeads, length, group, headDim).permute(0, 2, 1, 3, 4).reshape(rows * length, -1).MoveToOuterDisposeScope();
     }
 
@@ -157,16 +157,16 @@ internal sealed class CausalAttention : IDisposable
         Cut(dv, rows, segment, 1).copy_(dValues!.view(segment.Rows, keyHeads, length, 1, headDim).permute(0, 2, 1, 3, 4));
     }
 
-    private Tensor Attend(Tensor queries, Tensor keys, Tensor values, int length, int offset)
+    private Tensor Attend(Tensor queries, Tensor keys, Tensor values, int length, int offset, Tensor? padding = null)
     {
-        if (length <= QueryBlock) return Probabilities(queries, keys, offset, length).bmm(values);
+        if (length <= QueryBlock) return Probabilities(queries, keys, offset, length, padding).bmm(values);
         var output = empty(queries.shape, queries.dtype, device);
         for (var first = 0; first < length; first += QueryBlock)
         {
             using var inner = NewDisposeScope();
             var count = Math.Min(QueryBlock, length - first);
             var seen = offset + first + count;
-            var block = Probabilities(queries.narrow(1, (long)first * group, (long)count * group), keys.narrow(1, 0, seen), offset + first, count)
+            var block = Probabilities(queries.narrow(1, (long)first * group, (long)count * group), keys.narrow(1, 0, seen), offset + first, count, padding?.narrow(2, 0, seen))
                 .bmm(values.narrow(1, 0, seen));
             output.narrow(1, (long)first * group, (long)count * group).copy_(block);
         }
@@ -175,9 +175,10 @@ internal sealed class CausalAttention : IDisposable
     }
 
     /// <summary>Probabilities of <paramref name="count"/> positions from <paramref name="first"/> over the keys up to the last of them.</summary>
-    private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count)
+    private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count, Tensor? padding = null)
     {
         var scores = Products.BatchedAdd(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), scale);
+        if (padding is not null) scores = scores.to(ScalarType.Float32).add_(padding);
         if (queries.dtype == ScalarType.Float32) return scores.softmax(-1);
         return scores.softmax(-1, ScalarType.Float32).to(queries.dtype);
     }
