@@ -157,7 +157,7 @@ public class WrongInputTests
         var outcome = await PeftClient.Run(["start-run", "-f", file, "--local", "1", "--run-id", "refused", .. more]);
         var text = outcome.Output + outcome.Errors;
         Assert.NotEqual(0, outcome.ExitCode);
-        foreach (var word in words) Assert.Contains(word, text, StringComparison.Ordinal);
+        foreach (var word in words) Assert.True(text.Contains(word, StringComparison.Ordinal), $"'{word}' is not in:\n{text}");
         Assert.DoesNotContain("   at ", text, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(workspace.Folder, "runs", "refused", "adapter", "adapter_model.safetensors")));
     }
