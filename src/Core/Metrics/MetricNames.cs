@@ -47,4 +47,7 @@ public static class MetricNames
 
     /// <summary>Layers seated on a silo.</summary>
     public const string SeatedLayers = "peft.silo.seated_layers";
+
+    /// <summary>Unitary blocks of a module brought back to the group after rounding.</summary>
+    public const string Renormalizations = "peft.urnn.renormalizations";
 }

@@ -18,6 +18,7 @@ public static class RunRules
         var stable = method.Name is MethodName.Hybrid or MethodName.LoraGa && method.LoraGa.Initialization == LoraGaInitialization.Stable && method.InitialAdapter is null;
         foreach (var (name, d, k) in modules)
         {
+            foreach (var broken in Unitary(method, name, d, k)) yield return broken;
             if (stable && Math.Min(d, k) < 2L * method.Lora.Rank)
             {
                 yield return ("method.lora_ga.initialization", $"stable needs 2 × rank ≤ min(d, k), but {name} is {d} × {k} and rank is {method.Lora.Rank}; "
@@ -31,6 +32,17 @@ public static class RunRules
                     + "choose a smaller block_size or fewer butterfly_factors");
             }
         }
+    }
+
+    private static IEnumerable<(string Key, string Message)> Unitary(MethodSpec method, string name, long d, long k)
+    {
+        if (method.Name != MethodName.Urnn) yield break;
+        if (method.Urnn.Mode == UrnnMode.Replace && d != k)
+            yield return ("method.urnn.mode", $"replace needs square weights, but {name} is {d} × {k}; write compose, or leave it out of method.target_modules");
+        if (k % 2 != 0)
+            yield return ("method.urnn", $"pairs neighbours, but {name} has {k} inputs; leave it out of method.target_modules");
+        else if (method.Urnn.Kind == UrnnKind.Dense && k / 2 % method.Urnn.BlockSize != 0)
+            yield return ("method.urnn.block_size", $"{name} has {k} inputs, {k / 2} pairs, which {method.Urnn.BlockSize} does not divide; choose a block_size that does");
     }
 
     private static IEnumerable<(string Key, string Message)> Data(RunSpec spec)

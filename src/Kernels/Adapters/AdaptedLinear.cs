@@ -82,6 +82,11 @@ internal abstract class AdaptedLinear(LinearSite site) : IDisposable
     /// <summary>Writes the method's initial values into a version.</summary>
     internal abstract void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate);
 
+    /// <summary>Called when the optimizer has written <paramref name="next"/>: what keeps a parameter on its manifold or inside its bound, or replaces the optimizer's update.</summary>
+    internal virtual void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
+    {
+    }
+
     /// <summary>The base weight with the adapter merged, fp32 <c>[out, in]</c>.</summary>
     internal abstract Tensor Merged(LayerVersion version);
 

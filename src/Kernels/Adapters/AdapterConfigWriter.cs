@@ -24,8 +24,11 @@ public static class AdapterConfigWriter
                 case MethodName.Hybrid:
                     WriteHybrid(json, spec);
                     break;
+                case MethodName.Urnn:
+                    WriteOwn(json, spec, "URNN");
+                    break;
                 default:
-                    throw new PeftException($"method {spec.Method.Name.ToString().ToLowerInvariant()} leaves no adapter configuration in this version; methods with one: lora, hybrid");
+                    throw new PeftException($"method {spec.Method.Name.ToString().ToLowerInvariant()} leaves no adapter configuration in this version; methods with one: lora, hybrid, urnn");
             }
 
             json.WriteEndObject();
@@ -89,6 +92,15 @@ public static class AdapterConfigWriter
         if (method.Lambda.Fixed is { } constant) json.WriteNumber("fixed", constant);
         json.WriteEndObject();
         json.WriteEndObject();
+    }
+
+    private static void WriteOwn(Utf8JsonWriter json, RunSpec spec, string type)
+    {
+        json.WriteString("peft_type", type);
+        json.WriteString("base_model_name_or_path", spec.Model.Path);
+        WriteTargets(json, spec.Method);
+        json.WritePropertyName("method");
+        RunFile.WriteMethod(spec).WriteTo(json);
     }
 
     private static void WriteTargets(Utf8JsonWriter json, MethodSpec method)

@@ -4,6 +4,7 @@ using Peft.Orleans.Kernels.Adapters.Full;
 using Peft.Orleans.Kernels.Adapters.Hybrid;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Adapters.None;
+using Peft.Orleans.Kernels.Adapters.Urnn;
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,7 +20,11 @@ internal abstract class AdapterMethod
         [MethodName.Lora] = new LoraMethod(),
         [MethodName.Hybrid] = new HybridMethod(),
         [MethodName.Full] = new FullMethod(),
+        [MethodName.Urnn] = new UrnnMethod(),
     };
+
+    /// <summary>The methods of this version.</summary>
+    internal static IReadOnlyCollection<MethodName> Names => Registered.Keys;
 
     /// <summary><c>peft_type</c> of its adapter files; null: it leaves a model, no adapter.</summary>
     internal abstract string? PeftType { get; }

@@ -77,7 +77,7 @@ public sealed class AdapterTensors : IDisposable
     public long[]? ShapeOf(string name) => header.Entries.GetValueOrDefault(name)?.Shape;
 
     /// <summary>A tensor in fp32 on the CPU; owned by the caller.</summary>
-    /// <exception cref="PeftException">There is no such tensor, or it is no floating-point tensor.</exception>
+    /// <exception cref="PeftException">There is no such tensor, or it is of another type.</exception>
     public Tensor Get(string name)
     {
         var entry = header.Entries.GetValueOrDefault(name) ?? throw new PeftException($"{header.Path}: there is no tensor '{name}'; the adapter belongs to another model, method or target_modules");
@@ -87,7 +87,8 @@ public sealed class AdapterTensors : IDisposable
             SafeTensorsType.BF16 => ScalarType.BFloat16,
             SafeTensorsType.F16 => ScalarType.Float16,
             SafeTensorsType.F64 => ScalarType.Float64,
-            _ => throw new PeftException($"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16 and F64"),
+            SafeTensorsType.I64 => ScalarType.Int64,
+            _ => throw new PeftException($"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, for indices, I64"),
         };
         using var scope = NewDisposeScope();
         return TensorFile.ReadInto(header.Path, entry, type).to(ScalarType.Float32).MoveToOuterDisposeScope();

@@ -20,9 +20,9 @@ internal sealed class LayoutBuilder
         return slot;
     }
 
-    internal ParameterSlot Constant(string name, long[] shape)
+    internal ParameterSlot Constant(string name, long[] shape, bool isIndex = false)
     {
-        var slot = new ParameterSlot(name, shape, constantSize);
+        var slot = new ParameterSlot(name, shape, constantSize) { IsIndex = isIndex };
         constants.Add(slot);
         constantSize = Next(constantSize, slot);
         return slot;

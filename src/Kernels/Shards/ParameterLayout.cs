@@ -10,6 +10,9 @@ public sealed record ParameterSlot(string Name, long[] Shape, long Offset, Param
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Aggregate(1L, static (a, b) => a * b);
 
+    /// <summary>Whether it holds indices below 2^24: int64 in the adapter file, exact as fp32 in the buffer.</summary>
+    public bool IsIndex { get; init; }
+
     /// <summary>Whether weight decay applies: two or more dimensions as stored.</summary>
     public bool Decays => Shape.Length >= 2;
 }

@@ -46,7 +46,7 @@ internal static class Compare
     {
         using var scope = NewDisposeScope();
         Assert.Equal(expected.numel(), actual.numel());
-        return actual.to(ScalarType.Float64).reshape(-1).sub_(expected.to(ScalarType.Float64).reshape(-1)).abs().max().item<double>();
+        return actual.to(ScalarType.Float64).reshape(-1).sub(expected.to(ScalarType.Float64).reshape(-1)).abs().max().item<double>();
     }
 
     internal static void Within(Tensor actual, Tensor expected, double limit)

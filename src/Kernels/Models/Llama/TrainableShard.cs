@@ -89,6 +89,7 @@ internal abstract class TrainableShard : LayerShard
         if (ReferenceEquals(current, next)) throw new ArgumentException("the next version needs its own buffers");
         optimizer.Apply(current, next, gradient, step);
         next.Constants.copy_(current.Constants);
+        foreach (var linear in Linears) linear.AfterStep(current, next, gradient, step);
         step.NextLambda.CopyTo(next.Lambda, 0);
         next.Step = step.Step;
         next.Invalidate();
@@ -101,7 +102,7 @@ internal abstract class TrainableShard : LayerShard
         using var scope = NewDisposeScope();
         var result = new List<(string, Tensor)>();
         foreach (var slot in Layout.Trainable) result.Add((slot.Name, slot.View(version.Parameters).clone().DetachFromDisposeScope()));
-        foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).clone().DetachFromDisposeScope()));
+        foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).to(slot.IsIndex ? ScalarType.Int64 : ScalarType.Float32, copy: true).DetachFromDisposeScope()));
         var names = method.LambdaNames(Method, Layer, Linears);
         for (var i = 0; i < names.Count; i++) result.Add((names[i], tensor((float)version.Lambda[i]).DetachFromDisposeScope()));
         return result;

@@ -1,0 +1,105 @@
+using System.Diagnostics.Metrics;
+using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Shards;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Adapters.Urnn;
+
+/// <summary>
+/// Blocks of U(b) on C^(n/2), identity at step 0, updated on the group (Eq. 11-12). With optimizer sgd the exponential takes the gradient, as
+/// the paper has it; with adamw it takes AdamW's direction m̂ / (√v̂ + ε), so that learning rates mean what they mean for other methods.
+/// Weight decay does not apply: it would leave the group.
+/// </summary>
+internal sealed class DenseMap(LinearSite site, RunSpec spec) : UnitaryMap
+{
+    private static readonly Meter Meter = new(MetricNames.Meter);
+    private static readonly Counter<long> Renormalizations = Meter.CreateCounter<long>(
+        MetricNames.Renormalizations, description: "Modules whose unitary blocks were renormalised after a step.");
+
+    private readonly OptimizerSpec optimizer = spec.Training.Optimizer;
+    private readonly long block = spec.Method.Urnn.BlockSize;
+    private readonly object ownKey = new();
+    private readonly object exactKey = new();
+    private ParameterSlot slot = null!;
+
+    private long Count => site.In / 2 / block;
+
+    internal override void Declare(LayoutBuilder layout) => slot = layout.Trainable($"{site.AdapterPrefix}.urnn_U", [Count, block, block, 2]);
+
+    internal override void Initialize(LayerVersion version, long seed)
+    {
+        using var scope = NewDisposeScope();
+        var view = slot.View(version.Parameters);
+        view.zero_();
+        view.select(3, 0).copy_(eye(block, -1, ScalarType.Float32, view.device));
+    }
+
+    internal override Tensor Map(LayerVersion version, Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var y = x.clone();
+        // x + (R − I)x: exactly x at step 0, and small rotations survive half types.
+        Grouped(y).add_(Grouped(x).contiguous().bmm(Deviation(version, x.dtype).transpose(1, 2)));
+        return y.MoveToOuterDisposeScope();
+    }
+
+    internal override Tensor? Backward(LayerVersion version, Tensor x, Tensor mapped, Tensor dMapped, Tensor gradient, bool needsInput)
+    {
+        using var scope = NewDisposeScope();
+        var dy = Grouped(dMapped).contiguous(); // [D, T, 2b]
+        var dReal = dy.transpose(1, 2).bmm(Grouped(x).contiguous()).to(ScalarType.Float32).view(Count, block, 2, block, 2);
+        Tensor Part(long row, long column) => dReal.select(2, row).select(-1, column); // [D, b, b]
+        var g = slot.View(gradient);
+        g.select(3, 0).add_(Part(0, 0)).add_(Part(1, 1));
+        g.select(3, 1).add_(Part(1, 0)).sub_(Part(0, 1));
+        if (!needsInput) return null;
+        var dx = dMapped.clone();
+        Grouped(dx).add_(dy.bmm(Deviation(version, dy.dtype)));
+        return dx.MoveToOuterDisposeScope();
+    }
+
+    internal override Tensor Merge(LayerVersion version, Tensor rows)
+    {
+        using var scope = NewDisposeScope();
+        var merged = rows.clone();
+        Grouped(merged).add_(Grouped(rows).contiguous().bmm(Deviation(version, ScalarType.Float32)));
+        return merged.MoveToOuterDisposeScope();
+    }
+
+    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
+    {
+        using var scope = NewDisposeScope();
+        var u = UnitaryBlocks.Step(view_as_complex(slot.View(current.Parameters)), view_as_complex(Direction(next, gradient, step)), step.LearningRate);
+        if (UnitaryBlocks.Drift(u) > UnitaryBlocks.Tolerance)
+        {
+            u = UnitaryBlocks.Renormalize(u);
+            Renormalizations.Add(1, new KeyValuePair<string, object?>("module", site.Name));
+        }
+
+        slot.View(next.Parameters).copy_(view_as_real(u));
+    }
+
+    private Tensor Direction(LayerVersion next, Tensor gradient, OptimizerStep step)
+    {
+        if (optimizer.Name == OptimizerName.Sgd) return slot.View(gradient).mul((float)step.Clip);
+        var first = slot.View(next.FirstMoment).div(1 - Math.Pow(optimizer.Betas[0], step.Step));
+        var second = slot.View(next.SecondMoment).div(1 - Math.Pow(optimizer.Betas[1], step.Step));
+        return first.div_(second.sqrt_().add_(optimizer.Eps));
+    }
+
+    /// <summary><c>R − I</c> <c>[D, 2b, 2b]</c>: each complex entry a + bi is the block [[a, −b], [b, a]].</summary>
+    private Tensor Deviation(LayerVersion version, ScalarType type) => version.Derivatives().Tensor(type == ScalarType.Float32 ? exactKey : ownKey, () =>
+    {
+        var u = slot.View(version.Parameters);
+        var (re, im) = (u.select(3, 0), u.select(3, 1)); // [D, b, b]
+        var top = stack([re, im.neg()], -1); // [D, b, b, 2]
+        var bottom = stack([im, re], -1);
+        var real = stack([top, bottom], 2).view(Count, 2 * block, 2 * block); // [D, b, 2, b, 2]
+        return real.sub(eye(2 * block, -1, ScalarType.Float32, u.device)).to(type);
+    });
+
+    /// <summary><c>[T, n]</c> as <c>[D, T, 2b]</c>, a view.</summary>
+    private Tensor Grouped(Tensor rows) => rows.view(rows.shape[0], Count, 2 * block).transpose(0, 1);
+}

@@ -1,0 +1,22 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Kernels.Adapters.Urnn;
+
+/// <summary>Unitary layers (Eq. 10-12, Alg. 1).</summary>
+internal sealed class UrnnMethod : AdapterMethod
+{
+    internal override string PeftType => "URNN";
+
+    internal override void Validate(MethodSpec method)
+    {
+        if (method.Urnn.Kind == UrnnKind.Dense && method.Urnn.BlockSize < 1)
+            throw new PeftException($"method.urnn.block_size: {method.Urnn.BlockSize} is no size of a block; write 1 or more");
+    }
+
+    internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted)
+    {
+        foreach (var (key, message) in RunRules.CheckShapes(context.Spec, [(site.Name, site.Out, site.In)])) throw new PeftException($"{key}: {message}");
+        return context.Spec.Method.Urnn.Mode == UrnnMode.Replace ? new UrnnReplacement(site, context) : new UrnnLinear(site, context);
+    }
+}
