@@ -25,6 +25,8 @@ internal static class RunEndReport
                 (status.EvaluationAfter is { } after ? string.Create(invariant, $", after {after:P1}") : ""));
         }
 
+        if (status.PeakMemory.Count > 0)
+            say("peak memory: " + string.Join(", ", status.PeakMemory.OrderBy(static silo => silo.Key, StringComparer.Ordinal).Select(silo => string.Create(invariant, $"{silo.Key} {silo.Value / 1048576.0:N0} MiB"))));
         if (status.AdapterPath is { } adapter) say($"{(spec.Method.Name == MethodName.Full ? "model" : "adapter")}: {adapter} (sha256 {status.AdapterSha256})");
         if (figure is not null) say($"picture: {figure}");
         Next(say, status, word, spec, folder);

@@ -110,4 +110,4 @@ public sealed record ApplyMessage(
 /// <summary>What an agent says of its silo.</summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.AgentReport")]
-public sealed record AgentReport(int Pid, long ResidentBytes, long WeightBytesRead, string MetricsUrl, Dictionary<string, int[]> ActiveLayers, long LiveTensors);
+public sealed record AgentReport(int Pid, long ResidentBytes, long PeakResidentBytes, long WeightBytesRead, string MetricsUrl, Dictionary<string, int[]> ActiveLayers, long LiveTensors);

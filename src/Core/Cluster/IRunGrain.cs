@@ -137,6 +137,9 @@ public sealed record RunStatus
 
     /// <summary>λ per decoder layer used in the last step (hybrid).</summary>
     [Id(18)] public double[] Lambda { get; init; } = [];
+
+    /// <summary>Peak resident memory of each silo's process, bytes, by name; once the last step is made.</summary>
+    [Id(19)] public Dictionary<string, long> PeakMemory { get; init; } = [];
 }
 
 /// <summary>A silo as a run sees it.</summary>

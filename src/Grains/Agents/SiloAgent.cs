@@ -135,7 +135,7 @@ public sealed partial class SiloAgent(
             static run => run.RunId,
             run => run.Protocol.Plan?.ActiveLayersOn(store.Identity.Name) ?? []);
         return Task.FromResult(new AgentReport(
-            Environment.ProcessId, process.WorkingSet64, ShardFactory.WeightBytesRead, store.Identity.MetricsUrl, layers, torch.Tensor.TotalCount));
+            Environment.ProcessId, process.WorkingSet64, process.PeakWorkingSet64, ShardFactory.WeightBytesRead, store.Identity.MetricsUrl, layers, torch.Tensor.TotalCount));
     }
 
     private static AgentReply Refused(AgentDecision decision) => new() { Accepted = false, Reason = decision.Reason };

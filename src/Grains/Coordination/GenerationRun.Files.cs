@@ -31,6 +31,14 @@ internal sealed partial class GenerationRun
             context.Agent(silo).WriteAdapter(context.Request.RunId, context.Generation, step, folder)))) Accept(reply);
     }
 
+    /// <summary>Peak resident memory of every silo's process.</summary>
+    internal async Task<Dictionary<string, long>> PeakMemory()
+    {
+        var peaks = new Dictionary<string, long>();
+        foreach (var silo in context.Live.Keys) peaks[silo] = (await context.Agent(silo).Describe()).PeakResidentBytes;
+        return peaks;
+    }
+
     private async Task KeepBest(int step)
     {
         var fresh = $"{reporter.Best.Folder}.{context.Generation.Counter}.tmp";

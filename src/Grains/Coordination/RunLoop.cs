@@ -158,7 +158,7 @@ internal sealed partial class RunLoop
             }
 
             Status = Status with { State = RunState.Finishing, Message = "writing the adapter" };
-            Status = await ending.Finish(step, Status);
+            Status = await ending.Finish(step, Status with { PeakMemory = await running.PeakMemory() });
             await running.EndAgents();
             await End(RunState.Completed, Status.Message);
             return true;
