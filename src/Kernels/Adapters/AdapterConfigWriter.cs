@@ -22,7 +22,7 @@ public static class AdapterConfigWriter
                     WriteLora(json, spec);
                     break;
                 case MethodName.Hybrid:
-                    WriteHybrid(json, spec);
+                    WriteOwn(json, spec, "HYBRID");
                     break;
                 case MethodName.Urnn:
                     WriteOwn(json, spec, "URNN");
@@ -54,44 +54,6 @@ public static class AdapterConfigWriter
         json.WriteString("task_type", "CAUSAL_LM");
         json.WriteBoolean("use_dora", false);
         json.WriteBoolean("use_rslora", lora.Rslora);
-    }
-
-    private static void WriteHybrid(Utf8JsonWriter json, RunSpec spec)
-    {
-        var method = spec.Method;
-        json.WriteString("peft_type", "HYBRID");
-        json.WriteString("base_model_name_or_path", spec.Model.Path);
-        WriteTargets(json, method);
-        json.WriteStartObject("method");
-        json.WriteString("name", "hybrid");
-        WriteTargets(json, method);
-        json.WriteStartObject("lora");
-        json.WriteNumber("rank", method.Lora.Rank);
-        WriteNumber(json, "alpha", method.Lora.Alpha);
-        json.WriteNumber("dropout", method.Lora.Dropout);
-        json.WriteBoolean("rslora", method.Lora.Rslora);
-        json.WriteEndObject();
-        json.WriteStartObject("lora_ga");
-        json.WriteString("initialization", method.LoraGa.Initialization.ToString().ToLowerInvariant());
-        json.WriteNumber("gradient_samples", method.LoraGa.GradientSamples);
-        json.WriteString("gradient_estimate", method.LoraGa.GradientEstimate.ToString().ToLowerInvariant());
-        WriteNumber(json, "gamma", method.LoraGa.Gamma);
-        json.WriteEndObject();
-        json.WriteStartObject("boft");
-        json.WriteNumber("block_size", method.Boft.BlockSize);
-        json.WriteNumber("butterfly_factors", method.Boft.ButterflyFactors);
-        WriteNumber(json, "eta", method.Boft.Eta);
-        json.WriteEndObject();
-        json.WriteStartObject("lambda");
-        json.WriteString("norms", method.Lambda.Norms.ToString().ToLowerInvariant());
-        json.WriteString("granularity", method.Lambda.Granularity.ToString().ToLowerInvariant());
-        json.WriteString("initial", method.Lambda.Initial);
-        json.WriteNumber("ema", method.Lambda.Ema);
-        json.WriteNumber("min", method.Lambda.Min);
-        json.WriteNumber("max", method.Lambda.Max);
-        if (method.Lambda.Fixed is { } constant) json.WriteNumber("fixed", constant);
-        json.WriteEndObject();
-        json.WriteEndObject();
     }
 
     private static void WriteOwn(Utf8JsonWriter json, RunSpec spec, string type)

@@ -112,6 +112,7 @@ internal sealed class StructuredFactors : IDisposable
     private readonly Reflection startTwo;
     private readonly Tensor permutation;
     private readonly Tensor inverse;
+    private readonly bool isIdentity;
 
     /// <param name="current">d1, d2, d3 <c>[h]</c>, v1, v2 <c>[h, 2]</c> of θ.</param>
     /// <param name="start">The same of θ0.</param>
@@ -123,12 +124,15 @@ internal sealed class StructuredFactors : IDisposable
         (second, third, one, two) = (new Phases(current[1]), new Phases(current[2]), new Reflection(current[3]), new Reflection(current[4]));
         (startSecond, startThird, startOne, startTwo) = (new Phases(start[1]), new Phases(start[2]), new Reflection(start[3]), new Reflection(start[4]));
         this.permutation = permutation;
+        isIdentity = current.Zip(start).All(static pair => pair.First.eq(pair.Second).all().item<bool>());
         inverse = permutation.argsort().DetachFromDisposeScope();
     }
 
     /// <summary>fp32 rows <c>[T, n]</c> through Ũ.</summary>
     internal Tensor Map(Tensor x)
     {
+        // With θ = θ0 the map is I, and the model its base to the last bit.
+        if (isIdentity) return x.clone();
         using var scope = NewDisposeScope();
         var z = StartInverse(Pairs(x));
         first.Apply(z);
@@ -145,6 +149,7 @@ internal sealed class StructuredFactors : IDisposable
     /// <summary>fp32 rows <c>[T, n]</c> through Ũ⁻¹ = Ũᵀ.</summary>
     internal Tensor Inverse(Tensor y)
     {
+        if (isIdentity) return y.clone();
         using var scope = NewDisposeScope();
         var z = Pairs(y).clone();
         third.Invert(z);
