@@ -59,6 +59,8 @@ internal static class ExportCommand
             return;
         }
 
+        if (kind == "lora" && rank is null) throw new PeftException("this adapter is no LoRA: its change of weights is approximated, to a rank that --rank R gives (2 × lora.rank holds the low-rank part of method hybrid)");
+
         var model = basePath ?? source.Base ?? throw new PeftException("the adapter does not say its base model; give --base DIR");
         if (!File.Exists(Path.Combine(model, "config.json"))) throw new PeftException($"base model {model}: no config.json in it; give --base DIR");
         using var interruption = new Interruption();
