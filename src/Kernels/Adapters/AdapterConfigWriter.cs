@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Adapters.Boft;
 
 namespace Peft.Orleans.Kernels.Adapters;
 
@@ -21,6 +22,15 @@ public static class AdapterConfigWriter
                 case MethodName.Lora:
                     WriteLora(json, spec);
                     break;
+                case MethodName.Boft when BoftMethod.FormOf(spec.Method.Boft) == BoftForm.Peft:
+                    WriteBoft(json, spec);
+                    break;
+                case MethodName.Boft:
+                    WriteOwn(json, spec, "BUTTERFLY");
+                    break;
+                case MethodName.LoraGa:
+                    WriteOwn(json, spec, "LORA_GA");
+                    break;
                 case MethodName.Hybrid:
                     WriteOwn(json, spec, "HYBRID");
                     break;
@@ -28,7 +38,7 @@ public static class AdapterConfigWriter
                     WriteOwn(json, spec, "URNN");
                     break;
                 default:
-                    throw new PeftException($"method {spec.Method.Name.ToString().ToLowerInvariant()} leaves no adapter configuration in this version; methods with one: lora, hybrid, urnn");
+                    throw new PeftException($"method {spec.Method.Name.ToString().ToLowerInvariant()} leaves no adapter configuration in this version; methods with one: lora, lora_ga, boft, hybrid, urnn");
             }
 
             json.WriteEndObject();
@@ -52,8 +62,26 @@ public static class AdapterConfigWriter
         json.WriteNumber("r", lora.Rank);
         WriteTargets(json, spec.Method);
         json.WriteString("task_type", "CAUSAL_LM");
-        json.WriteBoolean("use_dora", false);
+        json.WriteBoolean("use_dora", lora.Dora);
         json.WriteBoolean("use_rslora", lora.Rslora);
+    }
+
+    private static void WriteBoft(Utf8JsonWriter json, RunSpec spec)
+    {
+        var boft = spec.Method.Boft;
+        json.WriteString("base_model_name_or_path", spec.Model.Path);
+        json.WriteString("bias", "none");
+        json.WriteNumber("boft_block_num", 0);
+        json.WriteNumber("boft_block_size", boft.BlockSize);
+        json.WriteNumber("boft_dropout", 0.0);
+        json.WriteNumber("boft_n_butterfly_factor", boft.ButterflyFactors);
+        json.WriteBoolean("fan_in_fan_out", false);
+        json.WriteBoolean("inference_mode", true);
+        json.WriteBoolean("init_weights", true);
+        json.WriteNull("modules_to_save");
+        json.WriteString("peft_type", "BOFT");
+        WriteTargets(json, spec.Method);
+        json.WriteString("task_type", "CAUSAL_LM");
     }
 
     private static void WriteOwn(Utf8JsonWriter json, RunSpec spec, string type)

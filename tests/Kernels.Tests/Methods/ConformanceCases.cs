@@ -29,6 +29,14 @@ internal sealed record MethodCase(string Name, MethodSpec Method)
         yield return new MethodCase("lora", lora) { Refused = [(lora with { TargetModules = ["query"] }, "'query' is no linear module")] };
         yield return new MethodCase("lora rslora", lora with { TargetModules = ["q_proj", "up_proj"], Lora = lora.Lora with { Rslora = true } });
 
+        yield return new MethodCase("lora bound", lora with { TargetModules = ["q_proj", "up_proj"], Lora = lora.Lora with { MaxDeltaRatio = 0.05 } });
+        yield return new MethodCase("lora dora", lora with { Lora = lora.Lora with { Dora = true } })
+        {
+            // The row norm is detached: only the magnitudes' gradient is a derivative of the loss.
+            Detached = ["lora_A", "lora_B"],
+            Refused = [(lora with { Lora = lora.Lora with { Dora = true, MaxDeltaRatio = 0.1 } }, "method.lora.max_delta_ratio")],
+        };
+
         var loraGa = new MethodSpec { Name = MethodName.LoraGa, Lora = lora.Lora };
         foreach (var initialization in Enum.GetValues<LoraGaInitialization>())
         {
@@ -39,10 +47,10 @@ internal sealed record MethodCase(string Name, MethodSpec Method)
         }
 
         var boft = new MethodSpec { Name = MethodName.Boft, Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2 } };
-        foreach (var side in Enum.GetValues<BoftSide>())
+        foreach (var (side, parameterization) in Enum.GetValues<BoftSide>().SelectMany(static side => Enum.GetValues<BoftParameterization>().Select(parameterization => (side, parameterization))))
         {
-            var sided = boft with { Boft = boft.Boft with { Side = side } };
-            yield return new MethodCase($"boft {side}", sided) { Refused = [(sided with { Boft = sided.Boft with { BlockSize = 5, ButterflyFactors = 1 } }, "proj")] };
+            var sided = boft with { Boft = boft.Boft with { Side = side, Parameterization = parameterization } };
+            yield return new MethodCase($"boft {side} {parameterization}", sided) { Refused = [(sided with { Boft = sided.Boft with { BlockSize = 5, ButterflyFactors = 1 } }, "proj")] };
         }
 
         var hybrid = new MethodSpec { Name = MethodName.Hybrid, Lora = lora.Lora, Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2, Side = BoftSide.Output } };

@@ -244,7 +244,7 @@ public class ConformanceTests
         spec = spec with { Model = spec.Model with { Path = model.Folder } };
         using var pipeline = Start(spec);
         var tensors = pipeline.Export();
-        var first = pipeline.Shards[1].Layout.Trainable[0].Name;
+        var first = tensors.Keys.First(static key => key.Contains("layers.0.", StringComparison.Ordinal));
         void Refused(Dictionary<string, Tensor> changed, string part, string? config = null)
         {
             using var folder = WriteAdapter(spec, changed, config);
@@ -255,7 +255,7 @@ public class ConformanceTests
 
         Refused(tensors, "peft_type OTHER", """{"peft_type": "OTHER"}""");
         Refused(new(tensors) { ["base_model.model.model.layers.0.other.weight"] = ones(2) }, "layers.0.other.weight");
-        foreach (var key in tensors.Keys.Where(key => key == first)) Refused(new(tensors) { [key] = ones(3, 1, 1, 2) }, key);
+        Refused(new(tensors) { [first] = ones(3, 1, 1, 2) }, first);
     }
 
     private static MethodCase Case(string name) => MethodCase.All.Single(item => item.Name == name);
