@@ -7,6 +7,7 @@ using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Coordination;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Lora;
+using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
@@ -64,6 +65,7 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 
     private async Task<string> Lora(ExportRequest request, RunSpec spec, LlamaConfig config, string parts)
     {
+        if (request.Rank is null && spec.Method.Name == MethodName.LoraGa) return await ExactLora(request, spec);
         var rank = request.Rank ?? throw new PeftException("export --as lora of this adapter needs --rank R, the rank of the approximation");
         // The scale is 1: factors are written as they add to the weight.
         var lora = spec with { Method = new MethodSpec { Name = MethodName.Lora, TargetModules = spec.Method.TargetModules, Lora = new LoraSpec { Rank = rank, Alpha = rank } } };
@@ -86,6 +88,20 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora));
         return string.Create(CultureInfo.InvariantCulture,
             $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights {Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}");
+    }
+
+    /// <summary>LoRA-GA is plain LoRA of twice the rank.</summary>
+    private async Task<string> ExactLora(ExportRequest request, RunSpec spec)
+    {
+        var lora = spec with { Method = LoraGaExport.Method(spec.Method) };
+        await OnDevice(() =>
+        {
+            using var adapter = AdapterTensors.Read(request.AdapterPath);
+            WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. LoraGaExport.Tensors(adapter)]);
+        });
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora));
+        var rank = lora.Method.Lora.Rank;
+        return $"LoRA adapter of rank {rank} written to {request.ToPath}: exact, twice the trained rank; a server needs max_lora_rank ≥ {rank}";
     }
 
     private static double Relative(double squaredError, double squaredNorm) => squaredNorm > 0 ? Math.Sqrt(squaredError / squaredNorm) : 0;
