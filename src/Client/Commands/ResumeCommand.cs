@@ -47,8 +47,7 @@ internal static class ResumeCommand
         if ((address ?? run.Cluster) is { } remote && silos == 0)
         {
             await using var client = await ClusterClient.ToAddress(remote, interruption.Asked);
-            await RunSession.Hand(client, prepared, resume: true);
-            var (status, word) = await session.Watch(client, run with { Cluster = remote });
+            var (status, word) = await session.Remote(client, prepared, resume: true, wait: true);
             return RunEndReport.Write(terminal, status, word, spec, run.Folder, format);
         }
 

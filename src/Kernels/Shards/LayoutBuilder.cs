@@ -12,9 +12,9 @@ internal sealed class LayoutBuilder
 
     internal int LambdaCount { get; set; }
 
-    internal ParameterSlot Trainable(string name, long[] shape, ParameterGroup group = ParameterGroup.Default, StoredForm? stored = null, double epsilonFactor = 1)
+    internal ParameterSlot Trainable(string name, long[] shape, ParameterGroup group = ParameterGroup.Default)
     {
-        var slot = new ParameterSlot(name, shape, size, group) { Stored = stored, EpsilonFactor = epsilonFactor };
+        var slot = new ParameterSlot(name, shape, size, group);
         trainable.Add(slot);
         size = Next(size, slot);
         return slot;
