@@ -73,12 +73,12 @@ internal static partial class YamlScalars
         return quoted.Append('"').ToString();
     }
 
-    [GeneratedRegex("^[-+]?[0-9]+$")]
+    [GeneratedRegex(@"^[-+]?[0-9]+\z")]
     private static partial Regex IntegerPattern();
 
-    [GeneratedRegex(@"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")]
+    [GeneratedRegex(@"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\z")]
     private static partial Regex NumberPattern();
 
-    [GeneratedRegex("^[A-Za-z0-9_./~-]*[A-Za-z_/][A-Za-z0-9_./-]*$")]
+    [GeneratedRegex(@"^[A-Za-z0-9_./~-]*[A-Za-z_/][A-Za-z0-9_./-]*\z")]
     private static partial Regex SafePattern();
 }
