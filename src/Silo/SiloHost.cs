@@ -27,6 +27,7 @@ internal static class SiloHost
         new SiloRegistration(settings.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(settings.ClusterFolder);
         app.Logger.LogInformation("silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}", settings.Name, settings.Host, settings.GatewayPort, metricsUrl);
         if (settings.ExitWithParent) _ = ParentWatch.Run(app);
+        if (settings.JoinedRun is { } run) _ = JoinWatch.Run(app, run);
         await app.WaitForShutdownAsync();
     }
 
@@ -46,6 +47,7 @@ internal static class SiloHost
         builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
         builder.Services
             .AddSingleton(new SiloIdentity(settings.Name, settings.Threads, MetricsUrl(settings)))
+            .AddSingleton(new ClusterStorage(settings.ClusterFolder))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
             .AddSingleton<ITensorTransport, TcpTensorTransport>()
             .AddSingleton(static _ => new DeviceThread("device"))

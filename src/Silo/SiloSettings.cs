@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Silo;
 
@@ -34,6 +35,9 @@ internal sealed record SiloSettings
 
     /// <summary>Whether the silo ends when its standard input closes.</summary>
     public required bool ExitWithParent { get; init; }
+
+    /// <summary>Folder of the local run this silo was added to by hand; null: none.</summary>
+    public string? JoinedRun { get; init; }
 
     private static readonly Dictionary<string, string> Known = new(StringComparer.Ordinal)
     {
@@ -73,17 +77,20 @@ internal sealed record SiloSettings
             else values[args[i]] = args[++i];
         }
 
+        var run = values.TryGetValue(SiloArguments.Join, out var joined) ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(joined)) : null;
         var folder = values.GetValueOrDefault(SiloArguments.ClusterFolder)
-            ?? (values.TryGetValue(SiloArguments.Join, out var run) ? Path.Combine(run, SiloArguments.ClusterSubfolder) : null)
+            ?? (run is null ? null : Path.Combine(run, SiloArguments.ClusterSubfolder))
             ?? throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
-        if (values.ContainsKey(SiloArguments.Join) && !Directory.Exists(folder))
-            throw new PeftException($"{folder} does not exist: {values[SiloArguments.Join]} is no folder of a local run");
+        if (run is not null && !Directory.Exists(folder)) throw new PeftException($"{folder} does not exist: {joined} is no folder of a local run");
+        var threads = Number(values, SiloArguments.Threads, 0);
+        if (run is not null) threads = ThreadsOf(run, threads);
         var registered = SiloRegistration.ReadAll(folder);
         return new SiloSettings
         {
             Name = values.GetValueOrDefault(SiloArguments.Name) ?? FreeName(registered),
             ClusterFolder = Path.GetFullPath(folder),
-            Threads = Number(values, SiloArguments.Threads, Environment.ProcessorCount),
+            Threads = threads > 0 ? threads : Environment.ProcessorCount,
+            JoinedRun = run,
             Host = values.GetValueOrDefault("--host", "127.0.0.1"),
             SiloPort = Port(values, "--silo-port"),
             GatewayPort = Port(values, "--gateway-port"),
@@ -91,6 +98,16 @@ internal sealed record SiloSettings
             HttpPort = Port(values, "--http-port"),
             ExitWithParent = values.ContainsKey(SiloArguments.ExitWithParent),
         };
+    }
+
+    /// <summary>The threads a run was created for: with another number its sums would be other bits, and it would refuse the silo.</summary>
+    private static int ThreadsOf(string run, int given)
+    {
+        var path = Path.Combine(run, "run.yaml");
+        if (!File.Exists(path) || RunFile.Load(path).Compute.ThreadsPerSilo is not { } recorded) return given;
+        return given == 0 || given == recorded
+            ? recorded
+            : throw new PeftException($"{SiloArguments.Threads} {given}: the run was created for {recorded} threads per silo ({path}); leave {SiloArguments.Threads} out");
     }
 
     private static string FreeName(IReadOnlyList<SiloRegistration> registered)

@@ -13,10 +13,10 @@ internal sealed class GoldenRun : IDisposable
     private readonly Workspace workspace = new();
     private readonly Dictionary<string, (long[] Shape, float[] Values)> reference;
 
-    internal GoldenRun(string name)
+    internal GoldenRun(string name, string file = "reference.safetensors")
     {
         Folder = SharedFolder.Require("goldens/" + name);
-        reference = Tensors(Path.Combine(Folder, "reference.safetensors"));
+        reference = Tensors(Path.Combine(Folder, file));
         Training = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "training.json"))).RootElement;
         WriteTokens();
     }

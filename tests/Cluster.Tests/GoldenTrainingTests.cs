@@ -129,7 +129,7 @@ public class GoldenTrainingTests
     }
 
     /// <summary>Losses within 5e-6 before the first update and 1e-5 after, gradient norms relative, learning rates as listed.</summary>
-    private static void CheckSteps(GoldenRun golden, JsonElement[] metrics, double[]? rates, double? normLimit)
+    internal static void CheckSteps(GoldenRun golden, JsonElement[] metrics, double[]? rates, double? normLimit)
     {
         Assert.Equal(golden.Steps, metrics.Length);
         var norms = golden.Training.TryGetProperty("gradient_norms", out var listed) ? listed.EnumerateArray().Select(static value => value.GetDouble()).ToArray() : null;

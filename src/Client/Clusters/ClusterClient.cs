@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Messaging;
 using Orleans.Runtime;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Clusters;
@@ -77,6 +78,20 @@ internal sealed class ClusterClient : IAsyncDisposable
         {
             host.Dispose();
             throw new ClientException(ExitCodes.NoCluster, failure, error);
+        }
+    }
+
+    /// <summary>The status of a run of this cluster.</summary>
+    /// <exception cref="ClientException">There is none of that id.</exception>
+    public async Task<RunStatus> StatusOf(string runId)
+    {
+        try
+        {
+            return await Grains.GetGrain<IRunGrain>(runId).GetStatus();
+        }
+        catch (PeftException error)
+        {
+            throw new ClientException(ExitCodes.NotFound, error.Message, error);
         }
     }
 

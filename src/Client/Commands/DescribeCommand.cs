@@ -18,11 +18,12 @@ internal static class DescribeCommand
     public static Command Create(Terminal terminal)
     {
         var run = CommonOptions.Run();
+        var cluster = CommonOptions.Cluster();
         var output = OutputOption.Create("table", "json", "yaml");
-        var describe = new Command("run", "Everything known of one run: state, figures, method, silos, last events.") { run, output };
+        var describe = new Command("run", "Everything known of one run: state, figures, method, silos, last events.") { run, cluster, output };
         describe.SetAction(async (parsed, cancellation) =>
         {
-            var data = await Describe(RunIndex.OfUser().Find(parsed.GetValue(run)!), cancellation);
+            var data = await Describe(RunLookup.Find(parsed, run, cluster), cancellation);
             terminal.Data(data, parsed.Format(output), () => Table(data));
             return ExitCodes.Success;
         });
@@ -37,9 +38,9 @@ internal static class DescribeCommand
         if (alive)
         {
             await using var client = await ClusterClient.ToRun(run, cancellation);
-            var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
-            status = await grain.GetStatus();
-            silos = await grain.GetSilos();
+            status = await client.StatusOf(run.Id);
+            silos = await client.Grains.GetGrain<IRunGrain>(run.Id).GetSilos();
+            if (run.Folder.Length == 0) run = run with { Folder = status.Folder, Created = status.Created };
         }
 
         status = RunResult.Complete(status ?? new RunStatus { RunId = run.Id }, run.Folder);

@@ -52,12 +52,14 @@ internal static class ExportCommand
             return;
         }
 
-        if (kind == "adapter" || (kind == "lora" && rank is null && IsPlainLora(source.Adapter)))
+        if (kind == "adapter" || (kind == "lora" && rank is null && TypeOf(source.Adapter) == "LORA"))
         {
             Copy(source.Adapter, target);
             terminal.Line($"adapter copied to {target}");
             return;
         }
+
+        if (kind == "lora" && rank is null && TypeOf(source.Adapter) != "LORA_GA") throw new PeftException("this adapter is no LoRA: its change of weights is approximated, to a rank that --rank R gives (2 × lora.rank holds the low-rank part of method hybrid)");
 
         var model = basePath ?? source.Base ?? throw new PeftException("the adapter does not say its base model; give --base DIR");
         if (!File.Exists(Path.Combine(model, "config.json"))) throw new PeftException($"base model {model}: no config.json in it; give --base DIR");
@@ -86,10 +88,10 @@ internal static class ExportCommand
             : throw new PeftException($"run {run.Id} has no {(full ? "model" : "adapter")} yet ({folder}); it is written when the run is completed: peft-client describe run {run.Id}");
     }
 
-    private static bool IsPlainLora(string adapter)
+    private static string? TypeOf(string adapter)
     {
         using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")));
-        return config.RootElement.TryGetProperty("peft_type", out var type) && type.GetString() == "LORA";
+        return config.RootElement.TryGetProperty("peft_type", out var type) ? type.GetString() : null;
     }
 
     private static void Copy(string from, string to)

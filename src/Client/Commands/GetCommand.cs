@@ -42,8 +42,15 @@ internal static class GetCommand
     private static async Task<List<JsonObject>> OfCluster(string address, CancellationToken cancellation)
     {
         await using var client = await ClusterClient.ToAddress(address, cancellation);
-        var runs = await client.Grains.GetGrain<IRunCatalogGrain>(0).List();
-        return [.. runs.Select(static run => Row(run.RunId, run, run.State.ToString().ToLowerInvariant(), run.Folder, run.Created))];
+        var rows = new List<JsonObject>();
+        foreach (var reported in await client.Grains.GetGrain<IRunCatalogGrain>(0).List())
+        {
+            // The catalogue knows beginnings and ends; how far a run has come, its coordinator knows.
+            var run = RunSession.WordOf(reported.State) is null ? await client.StatusOf(reported.RunId) : reported;
+            rows.Add(Row(run.RunId, run, run.State.ToString().ToLowerInvariant(), run.Folder, reported.Created));
+        }
+
+        return rows;
     }
 
     private static JsonObject Row(string id, RunStatus? status, string state, string folder, DateTimeOffset created) => new()

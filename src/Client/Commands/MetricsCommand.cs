@@ -1,10 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
-using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Commands;
 
@@ -13,21 +11,19 @@ internal static class MetricsCommand
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
-    // A run that was given to a background client a moment ago has neither silo nor status yet.
-    private static readonly TimeSpan Young = TimeSpan.FromSeconds(30);
-
     public static Command Create(Terminal terminal)
     {
         var run = CommonOptions.Run();
         var follow = new Option<bool>("--follow") { Description = "Go on until the run ends." };
+        var cluster = CommonOptions.Cluster();
         var output = OutputOption.Create("table", "ndjson", "json");
-        var command = new Command("metrics", "One line per committed step: loss, learning rate, gradient norm, tokens, λ.") { run, follow, output };
+        var command = new Command("metrics", "One line per committed step: loss, learning rate, gradient norm, tokens, λ.") { run, follow, cluster, output };
         command.SetAction(async (parsed, _) =>
         {
             using var interruption = new Interruption();
-            var found = RunIndex.OfUser().Find(parsed.GetValue(run)!);
+            await using var source = await MetricsSource.Open(RunLookup.Find(parsed, run, cluster), interruption.Asked);
             var format = parsed.Format(output);
-            var last = Write(terminal, await Lines(found, 0, interruption.Asked), format, 0);
+            var last = Write(terminal, await source.After(0), format, 0);
             if (!parsed.GetValue(follow)) return ExitCodes.Success;
             using var timer = new PeriodicTimer(Poll);
             try
@@ -35,8 +31,8 @@ internal static class MetricsCommand
                 for (var ended = false; !ended;)
                 {
                     // Asked first: what was written before the end is still printed.
-                    ended = Ended(found);
-                    last = Write(terminal, await Lines(found, last, interruption.Asked), format, last);
+                    ended = await source.Ended();
+                    last = Write(terminal, await source.After(last), format, last);
                     if (!ended) await timer.WaitForNextTickAsync(interruption.Asked);
                 }
             }
@@ -48,28 +44,6 @@ internal static class MetricsCommand
             return ExitCodes.Success;
         });
         return command;
-    }
-
-    private static async Task<IReadOnlyList<string>> Lines(IndexedRun run, int after, CancellationToken cancellation)
-    {
-        if (run.Cluster is null || Directory.Exists(run.Folder)) return [.. RunFolderReader.MetricsLines(run.Folder).Where(line => RunFolderReader.StepOf(line) > after)];
-        await using var client = await ClusterClient.ToRun(run, cancellation);
-        var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
-        var all = new List<string>();
-        while (await grain.GetMetrics(after) is { Count: > 0 } part)
-        {
-            all.AddRange(part);
-            after = RunFolderReader.StepOf(part[^1]);
-        }
-
-        return all;
-    }
-
-    private static bool Ended(IndexedRun run)
-    {
-        if (run.Cluster is not null) return RunFolderReader.Status(run.Folder) is { State: RunState.Completed or RunState.Failed or RunState.Stopped };
-        if (RunFolderReader.LivingSilos(run.Folder).Count > 0) return RunFolderReader.Status(run.Folder) is { State: RunState.Completed or RunState.Failed };
-        return RunFolderReader.Status(run.Folder) is not null || DateTimeOffset.UtcNow - run.Created > Young;
     }
 
     private static int Write(Terminal terminal, IReadOnlyList<string> lines, OutputFormat format, int last)

@@ -47,7 +47,8 @@ internal static class ResumeCommand
         if ((address ?? run.Cluster) is { } remote && silos == 0)
         {
             await using var client = await ClusterClient.ToAddress(remote, interruption.Asked);
-            var (status, word) = await session.Remote(client, prepared, resume: true, wait: true);
+            await RunSession.Hand(client, prepared, resume: true);
+            var (status, word) = await session.Watch(client, run with { Cluster = remote });
             return RunEndReport.Write(terminal, status, word, spec, run.Folder, format);
         }
 

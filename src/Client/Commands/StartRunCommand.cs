@@ -63,14 +63,19 @@ internal static class StartRunCommand
         return RunEndReport.Write(terminal, status, word, spec, run.Folder, options.Format);
     }
 
-    /// <summary>Paths are the silos' there; what they do not find they refuse.</summary>
+    /// <summary>Paths are the silos' there, except data sets that only this machine has; what they do not find they refuse.</summary>
     private static async Task<int> Remote(Terminal terminal, Options options, RunSpec spec, string id)
     {
         using var interruption = new Interruption();
         await using var client = await ClusterClient.ToAddress(options.Cluster!, interruption.Asked);
+        spec = await DataUpload.Run(terminal, client.Grains, spec, interruption.Asked);
         var run = new PreparedRun(id, Path.Combine(spec.Output, id), spec, RunFile.Write(spec), Existed: false);
+        var session = new RunSession(terminal, interruption);
+        // An id that is there is continued where it was interrupted, as on silos of this machine.
+        var accepted = await RunSession.Hand(client, run, resume: true);
         RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, options.Cluster, DateTimeOffset.UtcNow));
-        var (status, word) = await new RunSession(terminal, interruption).Remote(client, run, resume: false, wait: !options.NoWait);
+        var (status, word) = options.NoWait ? (accepted, RunSession.WordOf(accepted.State) ?? "detached") : await session.Watch(client, new IndexedRun(id, run.Folder, options.Cluster, DateTimeOffset.UtcNow));
+        if (word == "detached" && options.NoWait) terminal.Note($"run {id} goes on at {options.Cluster}. Follow it with: peft-client watch {id}");
         return RunEndReport.Write(terminal, status, word, spec, run.Folder, options.Format);
     }
 }

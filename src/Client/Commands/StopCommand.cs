@@ -12,14 +12,20 @@ internal static class StopCommand
     public static Command Create(Terminal terminal)
     {
         var run = CommonOptions.Run();
+        var cluster = CommonOptions.Cluster();
         var snapshot = new Option<bool>("--snapshot") { Description = "Take a snapshot first, so that resume repeats no step." };
-        var command = new Command("stop", "Stop a run after the step under way.") { run, snapshot };
+        var command = new Command("stop", "Stop a run after the step under way.") { run, snapshot, cluster };
         command.SetAction(async (parsed, cancellation) =>
         {
-            var found = RunIndex.OfUser().Find(parsed.GetValue(run)!);
+            var found = RunLookup.Find(parsed, run, cluster);
             await using var client = await ClusterClient.ToRun(found, cancellation);
-            var grain = client.Grains.GetGrain<IRunGrain>(found.Id);
-            await grain.Stop(parsed.GetValue(snapshot));
+            if (RunSession.WordOf((await client.StatusOf(found.Id)).State) is { } word)
+            {
+                terminal.Line($"run {found.Id} is {word} already");
+                return ExitCodes.Success;
+            }
+
+            await client.Grains.GetGrain<IRunGrain>(found.Id).Stop(parsed.GetValue(snapshot));
             terminal.Line($"run {found.Id} stops after the step under way{(parsed.GetValue(snapshot) ? ", with a snapshot" : "")}; continue it with: peft-client resume {found.Id}");
             return ExitCodes.Success;
         });

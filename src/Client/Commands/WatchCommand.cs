@@ -11,11 +11,12 @@ internal static class WatchCommand
     public static Command Create(Terminal terminal)
     {
         var run = CommonOptions.Run();
+        var cluster = CommonOptions.Cluster();
         var output = OutputOption.Create("table", "json");
-        var command = new Command("watch", "Show the progress of a run until it ends; Ctrl-C leaves it running.") { run, output };
+        var command = new Command("watch", "Show the progress of a run until it ends; Ctrl-C leaves it running.") { run, cluster, output };
         command.SetAction(async (parsed, _) =>
         {
-            var found = RunIndex.OfUser().Find(parsed.GetValue(run)!);
+            var found = RunLookup.Find(parsed, run, cluster);
             using var interruption = new Interruption();
             // A run started a moment ago in the background has no silo yet.
             var word = "";
@@ -28,6 +29,7 @@ internal static class WatchCommand
             {
                 if (found.Cluster is null) await FirstSilo(found, interruption.Asked);
                 await using var client = await ClusterClient.ToRun(found, interruption.Asked);
+                await client.StatusOf(found.Id);
                 (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
             }
 

@@ -4,7 +4,7 @@ using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Runs;
 
-/// <summary>What a run's folder tells, whether or not a silo works in it.</summary>
+/// <summary>What a run's folder tells, whether or not a silo works in it. An empty name: the folder is on another machine.</summary>
 internal static class RunFolderReader
 {
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
@@ -13,7 +13,7 @@ internal static class RunFolderReader
     public static RunStatus? Status(string folder)
     {
         var path = Path.Combine(folder, RunFiles.Status);
-        return File.Exists(path) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(path), Options) : null;
+        return folder.Length > 0 && File.Exists(path) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(path), Options) : null;
     }
 
     /// <summary>State in a word; <c>interrupted</c> when the status says it runs but no silo lives.</summary>
@@ -28,14 +28,14 @@ internal static class RunFolderReader
     };
 
     /// <summary>Silos of the run's local cluster that live.</summary>
-    public static IReadOnlyList<SiloRegistration> LivingSilos(string folder) =>
+    public static IReadOnlyList<SiloRegistration> LivingSilos(string folder) => folder.Length == 0 ? [] :
         [.. SiloRegistration.ReadAll(Path.Combine(folder, SiloArguments.ClusterSubfolder)).Where(static silo => IsAlive(silo.Pid))];
 
     /// <summary>Complete lines of metrics.jsonl.</summary>
-    public static IReadOnlyList<string> MetricsLines(string folder) => Lines(Path.Combine(folder, RunFiles.Metrics));
+    public static IReadOnlyList<string> MetricsLines(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics));
 
     /// <summary>Complete lines of events.jsonl.</summary>
-    public static IReadOnlyList<string> Events(string folder) => Lines(Path.Combine(folder, RunFiles.Events));
+    public static IReadOnlyList<string> Events(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Events));
 
     /// <summary>Step of a metrics line.</summary>
     public static int StepOf(string line)

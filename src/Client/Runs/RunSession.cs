@@ -11,6 +11,9 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How long a remote cluster may be silent: coordinators move within seconds.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Runs on silos of this machine, which end with it.</summary>
     /// <returns>Last status, and <c>completed</c>, <c>failed</c> or <c>stopped</c>.</returns>
     public async Task<(RunStatus Status, string Word)> Local(PreparedRun run, int silos, bool resume)
@@ -30,25 +33,23 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         return (status with { Folder = run.Folder }, word);
     }
 
-    /// <summary>Gives the run to a cluster; a Ctrl-C leaves it there.</summary>
-    public async Task<(RunStatus Status, string Word)> Remote(ClusterClient client, PreparedRun run, bool resume, bool wait)
-    {
-        var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
-        var status = await grain.Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
-        return wait ? await Follow(grain, run.Id, static () => null, Detach) : (status, "detached");
-    }
+    /// <summary>Gives the run to a cluster.</summary>
+    public static Task<RunStatus> Hand(ClusterClient client, PreparedRun run, bool resume) =>
+        client.Grains.GetGrain<IRunGrain>(run.Id).Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
 
-    /// <summary>Follows a run that others started.</summary>
+    /// <summary>Follows a run on silos that are not this command's; a Ctrl-C leaves it there.</summary>
     public Task<(RunStatus Status, string Word)> Watch(ClusterClient client, IndexedRun run) => Follow(
         client.Grains.GetGrain<IRunGrain>(run.Id), run.Id,
-        () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null, Detach);
+        () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null, Detach, run.Cluster);
 
-    private async Task<(RunStatus Status, string Word)> Follow(IRunGrain grain, string id, Func<string?> lost, Func<IRunGrain, string, Task<bool>> interrupted)
+    private async Task<(RunStatus Status, string Word)> Follow(
+        IRunGrain grain, string id, Func<string?> lost, Func<IRunGrain, string, Task<bool>> interrupted, string? address = null)
     {
         var progress = new ProgressLine(terminal, TimeProvider.System);
         var last = new RunStatus { RunId = id };
         using var timer = new PeriodicTimer(Poll);
         var asked = false;
+        var heard = TimeProvider.System.GetTimestamp();
         try
         {
             while (true)
@@ -56,9 +57,13 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                 if (await StatusOf(grain) is { } status)
                 {
                     last = status;
+                    heard = TimeProvider.System.GetTimestamp();
                     progress.Show(status);
                     if (WordOf(status.State) is { } word) return (status, word);
                 }
+
+                if (address is not null && TimeProvider.System.GetElapsedTime(heard) > Patience)
+                    throw new ClientException(ExitCodes.NoCluster, $"no silo at {address} has answered for {Patience.TotalSeconds:0} s; where the cluster goes on, so does the run: peft-client watch {id}");
 
                 if (lost() is { } reason)
                 {
@@ -110,7 +115,8 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         }
     }
 
-    private static string? WordOf(RunState state) => state switch
+    /// <summary>The word of a state in which a run has ended; null: it has not.</summary>
+    public static string? WordOf(RunState state) => state switch
     {
         RunState.Completed => "completed",
         RunState.Failed => "failed",

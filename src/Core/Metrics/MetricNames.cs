@@ -50,4 +50,7 @@ public static class MetricNames
 
     /// <summary>Unitary blocks of a module brought back to the group after rounding.</summary>
     public const string Renormalizations = "peft.urnn.renormalizations";
+
+    /// <summary>How far a module's butterfly blocks are from orthogonal.</summary>
+    public const string OrthogonalityError = "peft.boft.orthogonality_error";
 }

@@ -70,7 +70,8 @@ public static class MemoryModel
         var lowRank = (long)method.Lora.Rank * (linear.Out + linear.In);
         var b = method.Boft.BlockSize;
         var rotated = method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Input ? linear.In : linear.Out;
-        var angles = (long)method.Boft.ButterflyFactors * (rotated / Math.Max(1, b)) * (b * (b - 1) / 2);
+        var perBlock = method.Boft.Parameterization == BoftParameterization.Projection ? b * b : b * (b - 1) / 2;
+        var angles = (long)method.Boft.ButterflyFactors * (rotated / Math.Max(1, b)) * perBlock;
         return method.Name switch
         {
             MethodName.Lora when method.Lora.Dora => lowRank + linear.Out,

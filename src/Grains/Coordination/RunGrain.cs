@@ -14,10 +14,11 @@ namespace Peft.Orleans.Grains.Coordination;
 [Reentrant, KeepAlive]
 public sealed partial class RunGrain(
     [PersistentState("run", "runs")] IPersistentState<RunRecord> record,
-    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, ILoggerFactory loggers)
+    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ILoggerFactory loggers)
     : Grain, IRunGrain
 {
     private readonly ILogger log = loggers.CreateLogger<RunGrain>();
+    private readonly SemaphoreSlim starts = new(1, 1);
     private RunLoop? loop;
 
     /// <inheritdoc/>
@@ -38,16 +39,16 @@ public sealed partial class RunGrain(
     /// <inheritdoc/>
     public async Task<RunStatus> Start(RunRequest request)
     {
-        if (record.State.Request is { } known && known.RunYaml != request.RunYaml)
-            throw new PeftException($"run {request.RunId} exists with another run file; choose another run id, or resume it with the file it was created with");
-        if (loop is { Ended: false }) return loop.Status;
-        if (record.State.Status is { } before && before.State is RunState.Completed) return before;
-        if (record.State.Status is not null && record.State.Request is not null && !request.Resume) return record.State.Status;
-        record.State.Request = request;
-        record.State.Status = new RunStatus { RunId = request.RunId, Folder = request.Folder, State = RunState.Starting, Created = DateTimeOffset.UtcNow };
-        await record.WriteStateAsync();
-        Begin(recovering: false);
-        return loop!.Status;
+        // One at a time: calls interleave in this grain, and a run has one loop.
+        await starts.WaitAsync();
+        try
+        {
+            return await StartAlone(RunCreation.Resolve(request, record.State.Request, store.Identity.Threads));
+        }
+        finally
+        {
+            starts.Release();
+        }
     }
 
     /// <inheritdoc/>
@@ -104,6 +105,23 @@ public sealed partial class RunGrain(
     {
         loop?.MembershipChanged();
         return Task.CompletedTask;
+    }
+
+    private async Task<RunStatus> StartAlone(RunRequest request)
+    {
+        if (record.State.Request is { } known && known.RunYaml != request.RunYaml)
+            throw new PeftException($"run {request.RunId} exists with another run file; choose another run id, or resume it with the file it was created with");
+        if (loop is { Ended: false }) return loop.Status;
+        if (record.State.Status is { } before && before.State is RunState.Completed) return before;
+        if (record.State.Status is not null && record.State.Request is not null && !request.Resume) return record.State.Status;
+        RunCreation.MakeFolder(request);
+        var status = new RunStatus { RunId = request.RunId, Folder = request.Folder, State = RunState.Starting, Created = DateTimeOffset.UtcNow };
+        await grains.GetGrain<IRunCatalogGrain>(0).Report(status);
+        record.State.Request = request;
+        record.State.Status = status;
+        await record.WriteStateAsync();
+        Begin(recovering: false);
+        return loop!.Status;
     }
 
     private void Begin(bool recovering)

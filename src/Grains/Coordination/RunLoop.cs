@@ -208,8 +208,6 @@ internal sealed partial class RunLoop
     {
         if (spec.Compute.Replicas is > 1)
             throw new PeftException($"run.yaml: compute.replicas: {spec.Compute.Replicas} is not supported by this version; write 1 or auto");
-        if (spec.Method.Name is not (MethodName.Lora or MethodName.Hybrid or MethodName.Full or MethodName.Urnn))
-            throw new PeftException($"run.yaml: method.name: {spec.Method.Name} is not supported by this version; use lora, hybrid, urnn or full");
         _ = LlamaConfig.Read(spec.Model.Path);
     }
 

@@ -18,26 +18,46 @@ internal static class AdapterMethod
         var root = document.RootElement;
         if (root.TryGetProperty("method", out var method))
         {
-            var spec = RunFile.ParseMethod(method.GetRawText(), path);
-            return spec with { InitialAdapter = adapterFolder };
+            var own = RunFile.ParseMethod(method.GetRawText(), path);
+            return own with { InitialAdapter = adapterFolder };
         }
 
-        var type = root.GetProperty("peft_type").GetString();
-        if (type != "LORA") throw new PeftException($"{path}: peft_type {type} is not supported by this version");
-        return new MethodSpec
+        var spec = root.GetProperty("peft_type").GetString() switch
         {
-            Name = MethodName.Lora,
+            "LORA" => Lora(root),
+            "BOFT" => Boft(root, path),
+            var type => throw new PeftException($"{path}: peft_type {type} is not supported by this version; LORA and BOFT are, and adapters of this program"),
+        };
+        return spec with
+        {
             InitialAdapter = adapterFolder,
             TargetModules = root.GetProperty("target_modules") is { ValueKind: JsonValueKind.String } one
                 ? [one.GetString()!]
                 : [.. root.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString()!)],
-            Lora = new LoraSpec
-            {
-                Rank = root.GetProperty("r").GetInt32(),
-                Alpha = root.GetProperty("lora_alpha").GetDouble(),
-                Rslora = root.TryGetProperty("use_rslora", out var rslora) && rslora.GetBoolean(),
-                Dora = root.TryGetProperty("use_dora", out var dora) && dora.GetBoolean(),
-            },
+        };
+    }
+
+    private static MethodSpec Lora(JsonElement root) => new()
+    {
+        Name = MethodName.Lora,
+        Lora = new LoraSpec
+        {
+            Rank = root.GetProperty("r").GetInt32(),
+            Alpha = root.GetProperty("lora_alpha").GetDouble(),
+            Rslora = root.TryGetProperty("use_rslora", out var rslora) && rslora.GetBoolean(),
+            Dora = root.TryGetProperty("use_dora", out var dora) && dora.GetBoolean(),
+        },
+    };
+
+    private static MethodSpec Boft(JsonElement root, string path)
+    {
+        // A number of blocks gives each module its own block size.
+        if (root.TryGetProperty("boft_block_num", out var count) && count.GetInt32() != 0)
+            throw new PeftException($"{path}: boft_block_num {count.GetInt32()} is not supported; train or convert the adapter with boft_block_size");
+        return new MethodSpec
+        {
+            Name = MethodName.Boft,
+            Boft = new BoftSpec { BlockSize = root.GetProperty("boft_block_size").GetInt32(), ButterflyFactors = root.GetProperty("boft_n_butterfly_factor").GetInt32() },
         };
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
@@ -5,28 +6,27 @@ using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Coordination;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Adapters.Lora;
+using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Grains.Inference;
 
-/// <summary>Merges an adapter into its base, layer by layer.</summary>
+/// <summary>Merges an adapter into its base, or turns it into LoRA, layer by layer: never more than one layer is in memory.</summary>
 public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 {
     /// <inheritdoc/>
     public async Task<string> Export(ExportRequest request)
     {
-        if (request.Kind != "merged")
-            throw new PeftException($"export --as {request.Kind} is not supported for this adapter by this version; use --as merged");
-        var method = AdapterMethod.Of(request.AdapterPath);
         var config = LlamaConfig.Read(request.BasePath);
-        var dtype = request.Dtype ?? config.TorchDtype ?? WeightType.Float32;
         var spec = new RunSpec
         {
             Name = "export",
             Model = new ModelSpec { Path = request.BasePath, Dtype = config.TorchDtype ?? WeightType.Float32 },
-            Method = method,
+            Method = AdapterMethod.Of(request.AdapterPath),
             Training = new TrainingSpec { Steps = 1 },
             Compute = new ComputeSpec { Products = ProductType.Float32 },
         };
@@ -35,19 +35,12 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         Directory.CreateDirectory(parts);
         try
         {
-            for (var layer = 0; layer < ShardFactory.LayerCount(config); layer++)
+            return request.Kind switch
             {
-                var index = layer;
-                await store.Device.Run(DevicePriority.Background, () =>
-                {
-                    WriteLayer(spec, config, index, parts, dtype);
-                    return 0;
-                });
-            }
-
-            ModelFolder.CopyCompanions(request.BasePath, request.ToPath, dtype.ToString().ToLowerInvariant());
-            var sha256 = ModelFolder.Assemble(parts, request.ToPath);
-            return $"merged model written to {request.ToPath} ({dtype.ToString().ToLowerInvariant()}, sha256 over its shards {sha256})";
+                "merged" => await Merged(request, spec, config, parts),
+                "lora" => await Lora(request, spec, config, parts),
+                _ => throw new PeftException($"export --as {request.Kind}: choose merged or lora"),
+            };
         }
         finally
         {
@@ -55,20 +48,119 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         }
     }
 
-    private static void WriteLayer(RunSpec spec, LlamaConfig config, int layer, string parts, WeightType dtype)
+    private async Task<string> Merged(ExportRequest request, RunSpec spec, LlamaConfig config, string parts)
+    {
+        var dtype = request.Dtype ?? config.TorchDtype ?? WeightType.Float32;
+        var word = dtype.ToString().ToLowerInvariant();
+        for (var layer = 0; layer < ShardFactory.LayerCount(config); layer++)
+        {
+            var index = layer;
+            await OnDevice(() => WriteTensors(PartOf(parts, index), MergedLayer(spec, config, index, TypeOf(dtype))));
+        }
+
+        ModelFolder.CopyCompanions(request.BasePath, request.ToPath, word);
+        var sha256 = await Task.Run(() => ModelFolder.Assemble(parts, request.ToPath));
+        return $"merged model written to {request.ToPath} ({word}, sha256 over its shards {sha256})";
+    }
+
+    private async Task<string> Lora(ExportRequest request, RunSpec spec, LlamaConfig config, string parts)
+    {
+        if (request.Rank is null && spec.Method.Name == MethodName.LoraGa) return await ExactLora(request, spec);
+        var rank = request.Rank ?? throw new PeftException("export --as lora of this adapter needs --rank R, the rank of the approximation");
+        // The scale is 1: factors are written as they add to the weight.
+        var lora = spec with { Method = new MethodSpec { Name = MethodName.Lora, TargetModules = spec.Method.TargetModules, Lora = new LoraSpec { Rank = rank, Alpha = rank } } };
+        double lost = 0, norm = 0;
+        var worst = (Module: "", Error: -1.0);
+        for (var layer = 1; layer <= config.NumHiddenLayers; layer++)
+        {
+            var index = layer;
+            foreach (var (module, squaredError, squaredNorm) in await OnDevice(() => WriteLowRank(spec, config, index, rank, parts)))
+            {
+                lost += squaredError;
+                norm += squaredNorm;
+                var error = Relative(squaredError, squaredNorm);
+                if (error > worst.Error) worst = (module, error);
+            }
+        }
+
+        var file = Path.Combine(request.ToPath, AdapterTensors.WeightsFile);
+        await Task.Run(() => Data.SafeTensors.SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal)));
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora));
+        return string.Create(CultureInfo.InvariantCulture,
+            $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights {Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}");
+    }
+
+    /// <summary>LoRA-GA is plain LoRA of twice the rank.</summary>
+    private async Task<string> ExactLora(ExportRequest request, RunSpec spec)
+    {
+        var lora = spec with { Method = LoraGaExport.Method(spec.Method) };
+        await OnDevice(() =>
+        {
+            using var adapter = AdapterTensors.Read(request.AdapterPath);
+            WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. LoraGaExport.Tensors(adapter)]);
+        });
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora));
+        var rank = lora.Method.Lora.Rank;
+        return $"LoRA adapter of rank {rank} written to {request.ToPath}: exact, twice the trained rank; a server needs max_lora_rank ≥ {rank}";
+    }
+
+    private static double Relative(double squaredError, double squaredNorm) => squaredNorm > 0 ? Math.Sqrt(squaredError / squaredNorm) : 0;
+
+    private static List<(string Module, double SquaredError, double SquaredNorm)> WriteLowRank(RunSpec spec, LlamaConfig config, int layer, int rank, string parts)
+    {
+        var errors = new List<(string, double, double)>();
+        var written = new List<(string, Tensor)>();
+        using var scope = NewDisposeScope();
+        using var adapter = AdapterTensors.Read(spec.Method.InitialAdapter!);
+        var bare = spec with { Method = AdapterMethod.Of(null) };
+        var weights = MergedLayer(bare, config, layer, ScalarType.Float32).ToDictionary(static tensor => tensor.Name, static tensor => tensor.Value);
+        foreach (var (name, merged) in MergedLayer(spec, config, layer, ScalarType.Float32))
+        {
+            using var whole = merged;
+            using var weight = weights[name];
+            var module = name[..name.LastIndexOf('.')];
+            if (!adapter.Names.Any(tensor => tensor.StartsWith($"base_model.model.{module}.", StringComparison.Ordinal))) continue;
+            using var delta = whole.sub(weight);
+            var factors = LowRankApproximation.Of(module, delta, rank);
+            written.Add(($"base_model.model.{module}.lora_A.weight", factors.A));
+            written.Add(($"base_model.model.{module}.lora_B.weight", factors.B));
+            errors.Add((module, factors.SquaredError, factors.SquaredNorm));
+        }
+
+        WriteTensors(PartOf(parts, layer), written);
+        return errors;
+    }
+
+    /// <summary>A layer's weights with the adapter merged; owned by the caller.</summary>
+    private static IReadOnlyList<(string Name, Tensor Value)> MergedLayer(RunSpec spec, LlamaConfig config, int layer, ScalarType type)
     {
         using var adapter = spec.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
         using var shard = ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, layer));
         using var version = new LayerVersion(shard.Layout, TorchRuntime.Device);
         shard.Initialize(version, spec.Seed, null, adapter);
-        var type = dtype switch
-        {
-            WeightType.BFloat16 => ScalarType.BFloat16,
-            WeightType.Float16 => ScalarType.Float16,
-            _ => ScalarType.Float32,
-        };
-        var tensors = shard.ExportMerged(version, type);
-        if (tensors.Count > 0) TensorFiles.Write(Path.Combine(parts, $"layer-{layer:D4}.safetensors"), tensors);
+        return shard.ExportMerged(version, type);
+    }
+
+    private static void WriteTensors(string path, IReadOnlyList<(string Name, Tensor Value)> tensors)
+    {
+        if (tensors.Count > 0) TensorFiles.Write(path, tensors);
         foreach (var (_, value) in tensors) value.Dispose();
     }
+
+    private static string PartOf(string parts, int layer) => Path.Combine(parts, $"layer-{layer:D4}.safetensors");
+
+    private static ScalarType TypeOf(WeightType dtype) => dtype switch
+    {
+        WeightType.BFloat16 => ScalarType.BFloat16,
+        WeightType.Float16 => ScalarType.Float16,
+        _ => ScalarType.Float32,
+    };
+
+    private Task<T> OnDevice<T>(Func<T> work) => store.Device.Run(DevicePriority.Background, work);
+
+    private Task OnDevice(Action work) => OnDevice(() =>
+    {
+        work();
+        return 0;
+    });
 }

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Adapters.Boft;
 
 namespace Peft.Orleans.Kernels.Adapters;
 
@@ -21,14 +22,23 @@ public static class AdapterConfigWriter
                 case MethodName.Lora:
                     WriteLora(json, spec);
                     break;
+                case MethodName.Boft when BoftMethod.FormOf(spec.Method.Boft) == BoftForm.Peft:
+                    WriteBoft(json, spec);
+                    break;
+                case MethodName.Boft:
+                    WriteOwn(json, spec, "BUTTERFLY");
+                    break;
+                case MethodName.LoraGa:
+                    WriteOwn(json, spec, "LORA_GA");
+                    break;
                 case MethodName.Hybrid:
-                    WriteHybrid(json, spec);
+                    WriteOwn(json, spec, "HYBRID");
                     break;
                 case MethodName.Urnn:
                     WriteOwn(json, spec, "URNN");
                     break;
                 default:
-                    throw new PeftException($"method {spec.Method.Name.ToString().ToLowerInvariant()} leaves no adapter configuration in this version; methods with one: lora, hybrid, urnn");
+                    throw new PeftException($"method {spec.Method.Name.ToString().ToLowerInvariant()} leaves no adapter configuration in this version; methods with one: lora, lora_ga, boft, hybrid, urnn");
             }
 
             json.WriteEndObject();
@@ -52,46 +62,26 @@ public static class AdapterConfigWriter
         json.WriteNumber("r", lora.Rank);
         WriteTargets(json, spec.Method);
         json.WriteString("task_type", "CAUSAL_LM");
-        json.WriteBoolean("use_dora", false);
+        json.WriteBoolean("use_dora", lora.Dora);
         json.WriteBoolean("use_rslora", lora.Rslora);
     }
 
-    private static void WriteHybrid(Utf8JsonWriter json, RunSpec spec)
+    private static void WriteBoft(Utf8JsonWriter json, RunSpec spec)
     {
-        var method = spec.Method;
-        json.WriteString("peft_type", "HYBRID");
+        var boft = spec.Method.Boft;
         json.WriteString("base_model_name_or_path", spec.Model.Path);
-        WriteTargets(json, method);
-        json.WriteStartObject("method");
-        json.WriteString("name", "hybrid");
-        WriteTargets(json, method);
-        json.WriteStartObject("lora");
-        json.WriteNumber("rank", method.Lora.Rank);
-        WriteNumber(json, "alpha", method.Lora.Alpha);
-        json.WriteNumber("dropout", method.Lora.Dropout);
-        json.WriteBoolean("rslora", method.Lora.Rslora);
-        json.WriteEndObject();
-        json.WriteStartObject("lora_ga");
-        json.WriteString("initialization", method.LoraGa.Initialization.ToString().ToLowerInvariant());
-        json.WriteNumber("gradient_samples", method.LoraGa.GradientSamples);
-        json.WriteString("gradient_estimate", method.LoraGa.GradientEstimate.ToString().ToLowerInvariant());
-        WriteNumber(json, "gamma", method.LoraGa.Gamma);
-        json.WriteEndObject();
-        json.WriteStartObject("boft");
-        json.WriteNumber("block_size", method.Boft.BlockSize);
-        json.WriteNumber("butterfly_factors", method.Boft.ButterflyFactors);
-        WriteNumber(json, "eta", method.Boft.Eta);
-        json.WriteEndObject();
-        json.WriteStartObject("lambda");
-        json.WriteString("norms", method.Lambda.Norms.ToString().ToLowerInvariant());
-        json.WriteString("granularity", method.Lambda.Granularity.ToString().ToLowerInvariant());
-        json.WriteString("initial", method.Lambda.Initial);
-        json.WriteNumber("ema", method.Lambda.Ema);
-        json.WriteNumber("min", method.Lambda.Min);
-        json.WriteNumber("max", method.Lambda.Max);
-        if (method.Lambda.Fixed is { } constant) json.WriteNumber("fixed", constant);
-        json.WriteEndObject();
-        json.WriteEndObject();
+        json.WriteString("bias", "none");
+        json.WriteNumber("boft_block_num", 0);
+        json.WriteNumber("boft_block_size", boft.BlockSize);
+        json.WriteNumber("boft_dropout", 0.0);
+        json.WriteNumber("boft_n_butterfly_factor", boft.ButterflyFactors);
+        json.WriteBoolean("fan_in_fan_out", false);
+        json.WriteBoolean("inference_mode", true);
+        json.WriteBoolean("init_weights", true);
+        json.WriteNull("modules_to_save");
+        json.WriteString("peft_type", "BOFT");
+        WriteTargets(json, spec.Method);
+        json.WriteString("task_type", "CAUSAL_LM");
     }
 
     private static void WriteOwn(Utf8JsonWriter json, RunSpec spec, string type)

@@ -1,8 +1,10 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Adapters.Full;
 using Peft.Orleans.Kernels.Adapters.Hybrid;
 using Peft.Orleans.Kernels.Adapters.Lora;
+using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Adapters.None;
 using Peft.Orleans.Kernels.Adapters.Urnn;
 using Peft.Orleans.Kernels.Shards;
@@ -21,6 +23,8 @@ internal abstract class AdapterMethod
         [MethodName.Hybrid] = new HybridMethod(),
         [MethodName.Full] = new FullMethod(),
         [MethodName.Urnn] = new UrnnMethod(),
+        [MethodName.LoraGa] = new LoraGaMethod(),
+        [MethodName.Boft] = new BoftMethod(BoftForm.Peft),
     };
 
     /// <summary>The methods of this version.</summary>
@@ -31,8 +35,11 @@ internal abstract class AdapterMethod
 
     /// <exception cref="PeftException">The method is not in this version.</exception>
     internal static AdapterMethod Of(MethodSpec method) => Registered.TryGetValue(method.Name, out var found)
-        ? found
+        ? found.For(method)
         : throw new PeftException($"method.name: {method.Name.ToString().ToLowerInvariant()} is not supported by this version; supported: {string.Join(", ", Registered.Keys.Select(static name => name.ToString().ToLowerInvariant()))}");
+
+    /// <summary>The form of the method that its options ask for, where forms differ in their adapter files.</summary>
+    internal virtual AdapterMethod For(MethodSpec method) => this;
 
     /// <summary>Refuses options that this version lacks.</summary>
     internal abstract void Validate(MethodSpec method);
@@ -56,19 +63,6 @@ internal abstract class AdapterMethod
 
     /// <summary>Names of the λ tensors in the adapter file, one for each λ.</summary>
     internal virtual IReadOnlyList<string> LambdaNames(MethodSpec method, int layer, IReadOnlyList<AdaptedLinear> linears) => [];
-
-    private sealed class LoraMethod : AdapterMethod
-    {
-        internal override string PeftType => "LORA";
-
-        internal override void Validate(MethodSpec method)
-        {
-            if (method.Lora.Dora) throw new PeftException("method.lora.dora: DoRA is not supported by this version; set it to false");
-            if (method.Lora.MaxDeltaRatio is not null) throw new PeftException("method.lora.max_delta_ratio is not supported by this version; set it to null");
-        }
-
-        internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) => new LoraLinear(site, context);
-    }
 
     private sealed class FullMethod : AdapterMethod
     {

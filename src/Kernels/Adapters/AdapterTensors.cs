@@ -23,7 +23,7 @@ public sealed class AdapterTensors : IDisposable
     [
         "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "layer_replication", "exclude_modules",
         "target_parameters", "trainable_token_indices", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora", "alora_invocation_tokens",
-        "arrow_config", "megatron_config", "velora_config", "monteclora_config", "kasa_config", "auto_mapping",
+        "arrow_config", "megatron_config", "velora_config", "monteclora_config", "kasa_config",
     ];
 
     private readonly SafeTensorsHeader header;

@@ -10,7 +10,7 @@ namespace Peft.Orleans.Kernels.Optimizers;
 internal sealed class FlatOptimizer
 {
     private readonly OptimizerSpec options;
-    private readonly List<(long Start, long Count, bool Decays, ParameterGroup Group)> ranges = [];
+    private readonly List<(long Start, long Count, bool Decays, ParameterGroup Group, double EpsilonFactor)> ranges = [];
 
     internal FlatOptimizer(OptimizerSpec options, ParameterLayout layout)
     {
@@ -21,10 +21,10 @@ internal sealed class FlatOptimizer
             var end = i + 1 < layout.Trainable.Count ? layout.Trainable[i + 1].Offset : layout.Size;
             var decays = options.WeightDecay != 0 && slot.Decays;
             // Neighbours with the same treatment are one call; the padding between them is zero and stays zero.
-            if (ranges.Count > 0 && ranges[^1] is var last && last.Decays == decays && last.Group == slot.Group)
+            if (ranges.Count > 0 && ranges[^1] is var last && last.Decays == decays && last.Group == slot.Group && last.EpsilonFactor == slot.EpsilonFactor)
                 ranges[^1] = last with { Count = end - last.Start };
             else
-                ranges.Add((slot.Offset, end - slot.Offset, decays, slot.Group));
+                ranges.Add((slot.Offset, end - slot.Offset, decays, slot.Group, slot.EpsilonFactor));
         }
     }
 
@@ -35,7 +35,7 @@ internal sealed class FlatOptimizer
         next.FirstMoment.copy_(current.FirstMoment);
         next.SecondMoment.copy_(current.SecondMoment);
         var clipped = step.Clip == 1 ? gradient : gradient.mul((float)step.Clip);
-        foreach (var (start, count, decays, group) in ranges)
+        foreach (var (start, count, decays, group, epsilonFactor) in ranges)
         {
             using var inner = NewDisposeScope();
             var rate = group == ParameterGroup.Rotation ? step.RotationLearningRate : step.LearningRate;
@@ -52,7 +52,7 @@ internal sealed class FlatOptimizer
 
             Dispatcher.FusedAdamW(
                 parameters, part, next.FirstMoment.narrow(0, start, count), next.SecondMoment.narrow(0, start, count), step.Step,
-                rate, options.Betas[0], options.Betas[1], decay, options.Eps);
+                rate, options.Betas[0], options.Betas[1], decay, options.Eps * epsilonFactor);
         }
     }
 }

@@ -12,9 +12,9 @@ internal sealed class LayoutBuilder
 
     internal int LambdaCount { get; set; }
 
-    internal ParameterSlot Trainable(string name, long[] shape, ParameterGroup group = ParameterGroup.Default)
+    internal ParameterSlot Trainable(string name, long[] shape, ParameterGroup group = ParameterGroup.Default, StoredForm? stored = null, double epsilonFactor = 1)
     {
-        var slot = new ParameterSlot(name, shape, size, group);
+        var slot = new ParameterSlot(name, shape, size, group) { Stored = stored, EpsilonFactor = epsilonFactor };
         trainable.Add(slot);
         size = Next(size, slot);
         return slot;

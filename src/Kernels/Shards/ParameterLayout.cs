@@ -13,9 +13,21 @@ public sealed record ParameterSlot(string Name, long[] Shape, long Offset, Param
     /// <summary>Whether it holds indices below 2^24: int64 in the adapter file, exact as fp32 in the buffer.</summary>
     public bool IsIndex { get; init; }
 
+    /// <summary>Factor on AdamW's ε; not 1 where a gradient is a multiple of the one that other tools see.</summary>
+    public double EpsilonFactor { get; init; } = 1;
+
+    /// <summary>Its form in adapter files, where that is another than in the buffer.</summary>
+    internal StoredForm? Stored { get; init; }
+
     /// <summary>Whether weight decay applies: two or more dimensions as stored.</summary>
     public bool Decays => Shape.Length >= 2;
 }
+
+/// <summary>A parameter's form in adapter files.</summary>
+/// <param name="Shape">Shape there.</param>
+/// <param name="Write">From the buffer's form, <see cref="ParameterSlot.Shape"/>; a new tensor in the caller's scope.</param>
+/// <param name="Read">Back to the buffer's form.</param>
+internal sealed record StoredForm(long[] Shape, Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor> Write, Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor> Read);
 
 /// <summary>Parameter groups with their own learning rate.</summary>
 public enum ParameterGroup

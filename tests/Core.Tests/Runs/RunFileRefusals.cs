@@ -184,4 +184,18 @@ public sealed class RunFileRefusals
         if (message is null) Assert.Empty(broken);
         else Assert.Contains(message, Assert.Single(broken).Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("{ mode: replace }", 64, 48, "k_proj is 64 × 48")]
+    [InlineData("{ mode: replace }", 64, 64, null)]
+    [InlineData("{}", 64, 47, "k_proj has 47 inputs")]
+    [InlineData("{ kind: dense, block_size: 8 }", 64, 40, "k_proj has 40 inputs, 20 pairs, which 8 does not divide")]
+    [InlineData("{ kind: dense, block_size: 8 }", 47, 48, null)]
+    public void Unitary_maps_pair_the_inputs(string urnn, int d, int k, string? message)
+    {
+        var spec = RunFile.Parse(Valid + $"\nmethod: {{ name: urnn, urnn: {urnn} }}\n", "f.yaml", []);
+        var broken = RunRules.CheckShapes(spec, [("k_proj", d, k)]).ToArray();
+        if (message is null) Assert.Empty(broken);
+        else Assert.Contains(message, Assert.Single(broken).Message, StringComparison.Ordinal);
+    }
 }

@@ -107,7 +107,7 @@ public class TrainingGoldenTests
         Free(initial, final);
     }
 
-    private static void Train(LocalPipeline pipeline, Golden golden, double[] rates, double normLimit)
+    internal static void Train(LocalPipeline pipeline, Golden golden, double[] rates, double normLimit)
     {
         var losses = Golden.Numbers(golden.Training.GetProperty("losses"));
         var norms = Golden.Numbers(golden.Training.GetProperty("gradient_norms"));
@@ -120,13 +120,13 @@ public class TrainingGoldenTests
         }
     }
 
-    private static void Moved(string name, Tensor actual, Tensor expected, Tensor initial, double limit)
+    internal static void Moved(string name, Tensor actual, Tensor expected, Tensor initial, double limit)
     {
         var (error, way) = (Compare.Distance(actual, expected), Compare.Distance(expected, initial));
         Assert.True(error <= limit * way, $"{name}: {error:E2} off after a way of {way:E2}");
     }
 
-    private static void Free(params Dictionary<string, Tensor>[] exports)
+    internal static void Free(params Dictionary<string, Tensor>[] exports)
     {
         foreach (var tensor in exports.SelectMany(static export => export.Values)) tensor.Dispose();
     }

@@ -56,7 +56,12 @@ public class UrnnTests
         var (map, layout) = Map(UrnnKind.Structured, Half);
         using var versions = new Pair(layout, version => map.Initialize(version, 1));
         var (x, target) = (Random([40, 2 * Half], 2), Random([40, 2 * Half], 3));
-        Compare.Within(map.Map(versions.Current, x), x, 5e-6);
+        Assert.True(map.Map(versions.Current, x).eq(x).all().item<bool>());
+        // A hair beside the start, where every factor is multiplied out.
+        versions.Current.Parameters.mul_(1 + 2e-7f);
+        versions.Current.Invalidate();
+        Assert.False(map.Map(versions.Current, x).eq(x).all().item<bool>());
+        Compare.Within(map.Map(versions.Current, x), x, 1e-5);
         var first = Fit(map, versions.Current, x, target).Loss;
         for (var step = 1; step <= 1000; step++)
         {

@@ -33,7 +33,8 @@ internal static class DenseButterfly
                 dense = dense + place.mm(c).mm(place.t());
             }
 
-            var permutation = Permutation(size, block << factor, block / 2);
+            // The first factor permutes nothing; its blocks may be odd.
+            var permutation = factor == 0 ? eye(size, -1, float64) : Permutation(size, block << factor, block / 2);
             result = permutation.mm(dense).mm(permutation.t()).mm(result);
         }
 

@@ -1,88 +1,142 @@
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
 
 /// <summary>
-/// Butterfly orthogonal matrices <c>R = M_m ··· M_1</c>, <c>M_i = P_i blockdiag(C_i) P_iᵀ</c>, <c>C = (I + ηQ)(I − ηQ)⁻¹</c> (Eq. 3-6), from the
-/// strictly upper triangles θ of the skew Q. The permutations stay inside groups of S = b·2^(m−1) positions, so R is block-diagonal with dense
-/// S × S blocks: these are composed once per version, and neither R nor a permutation matrix is ever formed.
+/// Butterfly orthogonal matrices <c>R = M_m ··· M_1</c>, <c>M_i = P_i blockdiag(C_i) P_iᵀ</c> (Eq. 3-6), applied to rows. The permutations stay
+/// inside groups of S = b·2^(m−1) positions, so R is block-diagonal with dense S × S blocks: where these are small they are composed once per
+/// version, else R is applied factor by factor. Neither R nor a permutation matrix is ever formed.
 /// </summary>
 internal sealed class ButterflyRotation : IDisposable
 {
+    /// <summary>Largest S at which one product with dense blocks is cheaper than 2m copies and m products with small ones.</summary>
+    private const long LargestDense = 64;
+
+    private readonly OrthogonalBlocks orthogonal;
+    private readonly ButterflyFactors chain;
     private readonly int block;
     private readonly int factors;
-    private readonly double eta;
+    private readonly bool dense;
     private readonly Tensor[] places;
-    private readonly Tensor upper;
-    private readonly Tensor lower;
-    private readonly Tensor identity;
 
-    internal ButterflyRotation(string module, long size, int block, int factors, double eta, Device device)
+    internal ButterflyRotation(string module, long size, BoftSpec options, Device device)
     {
+        (block, factors) = (options.BlockSize, options.ButterflyFactors);
         var group = (long)block << (factors - 1);
-        if (block < 2 || factors < 1 || size % group != 0 || (factors > 1 && block % 2 != 0))
+        if (block < 2 || factors < 1 || factors > 40 || size % group != 0 || (factors > 1 && block % 2 != 0))
         {
             throw new PeftException(
                 $"{module}: its size {size} cannot carry butterfly blocks of block_size {block} with butterfly_factors {factors}: the size must be a multiple of "
                 + $"block_size · 2^(butterfly_factors − 1) = {group}, and block_size even where there is more than one factor; change method.boft or target_modules");
         }
 
-        this.block = block;
-        this.factors = factors;
-        this.eta = eta;
         Size = size;
         GroupSize = group;
+        dense = group <= LargestDense || factors == 1;
+        orthogonal = OrthogonalBlocks.Of(options, device);
+        chain = new ButterflyFactors(size, block, factors);
         using var scope = NewDisposeScope();
-        places = [.. Enumerable.Range(0, factors).Select(factor => tensor(Places(factor), int64, device: device).DetachFromDisposeScope())];
-        var pairs = (from i in Enumerable.Range(0, block) from j in Enumerable.Range(i + 1, block - i - 1) select (i, j)).ToArray();
-        upper = tensor(pairs.Select(pair => (long)((pair.i * block) + pair.j)).ToArray(), int64, device: device).DetachFromDisposeScope();
-        lower = tensor(pairs.Select(pair => (long)((pair.j * block) + pair.i)).ToArray(), int64, device: device).DetachFromDisposeScope();
-        identity = eye(block, -1, ScalarType.Float32, device).DetachFromDisposeScope();
+        places = dense && factors > 1 ? [.. Enumerable.Range(0, factors).Select(factor => tensor(Places(factor), int64, device: device).DetachFromDisposeScope())] : [];
     }
 
+    /// <summary>The parameterisation of the blocks.</summary>
+    internal OrthogonalBlocks Orthogonal => orthogonal;
+
+    /// <summary>n.</summary>
     internal long Size { get; }
 
-    /// <summary>S: size of R's dense blocks.</summary>
+    /// <summary>S.</summary>
     internal long GroupSize { get; }
 
-    internal long Groups => Size / GroupSize;
+    /// <summary>Shape of the trained parameters: <c>[m, D, b(b−1)/2]</c> for Cayley, <c>[m, D, b, b]</c> for projection.</summary>
+    internal long[] ParameterShape => [factors, Size / block, .. orthogonal.ParameterShape];
 
-    /// <summary>Shape of θ: <c>[m, D, b(b−1)/2]</c>.</summary>
-    internal long[] ThetaShape => [factors, Size / block, block * (block - 1) / 2];
+    private long Groups => Size / GroupSize;
 
-    /// <summary>R's blocks and what its gradient needs, from fp32 θ.</summary>
-    internal ComposedRotation Compose(Tensor theta)
+    /// <summary>The rotation that fp32 parameters stand for; owned by the caller.</summary>
+    internal ComposedRotation Compose(Tensor parameters)
     {
         using var scope = NewDisposeScope();
-        var flat = theta.reshape(-1, upper.numel());
-        var q = zeros([flat.shape[0], block * block], ScalarType.Float32, flat.device);
-        q.index_copy_(1, upper, flat);
-        q.index_copy_(1, lower, flat.neg());
-        // C = (I + ηQ)(I − ηQ)⁻¹ = 2 Z − I with Z = (I − ηQ)⁻¹.
-        var z = linalg.inv(identity.sub(q.view(-1, block, block).mul_(eta))).contiguous(); // [m·D, b, b]
-        var c = z.mul(2).sub_(identity);
-        var blocks = Size / block;
-        var products = new Tensor[factors];
-        for (var i = 0; i < factors; i++)
+        var (c, inverse) = orthogonal.Compose(parameters);
+        Tensor[] products = [];
+        Tensor? r = null;
+        if (dense && factors == 1)
         {
-            var factor = c.narrow(0, i * blocks, blocks).view(Groups, -1);
-            products[i] = zeros([Groups, GroupSize * GroupSize], ScalarType.Float32, flat.device)
-                .index_copy_(1, places[i], factor).view(Groups, GroupSize, GroupSize).DetachFromDisposeScope();
+            r = c.alias();
+        }
+        else if (dense)
+        {
+            var count = Size / block;
+            products = new Tensor[factors];
+            for (var i = 0; i < factors; i++)
+            {
+                var factor = c.narrow(0, i * count, count).view(Groups, -1);
+                products[i] = zeros([Groups, GroupSize * GroupSize], ScalarType.Float32, c.device)
+                    .index_copy_(1, places[i], factor).view(Groups, GroupSize, GroupSize).DetachFromDisposeScope();
+            }
+
+            r = products[0];
+            for (var i = 1; i < factors; i++) r = products[i].bmm(r);
         }
 
-        var r = products[0];
-        for (var i = 1; i < factors; i++) r = products[i].bmm(r);
-        if (factors == 1) r = r.alias();
-        return new ComposedRotation(r.DetachFromDisposeScope(), z.DetachFromDisposeScope(), products);
+        return new ComposedRotation(c.DetachFromDisposeScope(), inverse?.DetachFromDisposeScope(), r?.DetachFromDisposeScope(), products);
     }
 
-    /// <summary>dL/dθ from dL/dR's diagonal blocks <c>[groups, S, S]</c>, fp32; the part of dL/dR outside the blocks does not matter.</summary>
-    internal Tensor Gradient(ComposedRotation rotation, Tensor dr)
+    /// <summary>Rows <c>[T, n]</c> as this rotation reads them: a copy, unaffected by what happens to the rows; in the caller's scope.</summary>
+    internal Tensor Arrange(Tensor rows)
+    {
+        if (!dense) return rows.clone();
+        using var scope = NewDisposeScope();
+        // A strided batch is multiplied several times slower than it is copied.
+        var view = Grouped(rows); // [groups, T, S]
+        return (view.is_contiguous() ? view.clone() : view.contiguous()).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Adds <paramref name="factor"/> · (R − I) row, or with <paramref name="transposed"/> (Rᵀ − I) row, to each row of <paramref name="target"/> in place.</summary>
+    internal void AddDeviation(ComposedRotation rotation, Tensor arranged, Tensor target, bool transposed, double factor = 1)
     {
         using var scope = NewDisposeScope();
-        var blocks = Size / block;
+        if (dense)
+        {
+            var deviation = rotation.Deviation(arranged.dtype);
+            Grouped(target).add_(arranged.bmm(transposed ? deviation : deviation.transpose(1, 2)), factor);
+        }
+        else
+        {
+            target.add_(chain.Deviation(rotation.Deviation(arranged.dtype), arranged, transposed), factor);
+        }
+    }
+
+    /// <summary>The parameters' gradient, fp32, from arranged rows x and dL/dy of <c>y = … + factor · (R − I) x</c> (or Rᵀ); in the caller's scope.</summary>
+    internal Tensor Gradient(ComposedRotation rotation, Tensor x, Tensor dy, bool transposed, double factor = 1)
+    {
+        using var scope = NewDisposeScope();
+        Tensor dBlocks;
+        if (dense)
+        {
+            var dr = (transposed ? x.transpose(1, 2).bmm(dy) : dy.transpose(1, 2).bmm(x)).to(ScalarType.Float32).mul_(factor); // [groups, S, S]
+            dBlocks = factors == 1 ? dr : FactorGradients(rotation, dr);
+        }
+        else
+        {
+            dBlocks = chain.Gradient(rotation.Deviation(x.dtype), x, dy, transposed).mul_(factor);
+        }
+
+        return orthogonal.Gradient(rotation.Inverse, dBlocks).view(ParameterShape).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        foreach (var place in places) place.Dispose();
+        orthogonal.Dispose();
+    }
+
+    /// <summary>dL/dC <c>[m·D, b, b]</c> from dL/dR's diagonal blocks; what lies outside the blocks does not matter.</summary>
+    private Tensor FactorGradients(ComposedRotation rotation, Tensor dr)
+    {
         var parts = new Tensor[factors];
         var after = dr; // (M_m ··· M_{i+1})ᵀ dR
         for (var i = factors - 1; i >= 0; i--)
@@ -96,36 +150,20 @@ internal sealed class ButterflyRotation : IDisposable
                 after = rotation.Factors[i].transpose(1, 2).bmm(after);
             }
 
-            parts[i] = dm.reshape(Groups, GroupSize * GroupSize).index_select(1, places[i]).view(blocks, block, block);
+            parts[i] = dm.reshape(Groups, GroupSize * GroupSize).index_select(1, places[i]).view(Size / block, block, block);
         }
 
-        // dC = 2η Z dQ Z, hence dL/dQ = 2η Zᵀ (dL/dC) Zᵀ.
-        var zt = rotation.Inverse.transpose(1, 2);
-        var dq = zt.bmm(cat(parts, 0)).bmm(zt).mul_(2 * eta).view(-1, block * block);
-        return dq.index_select(1, upper).sub_(dq.index_select(1, lower)).view(ThetaShape).MoveToOuterDisposeScope();
+        return cat(parts, 0);
     }
 
-    /// <summary><c>max |CᵀC − I|</c> over all blocks of all factors.</summary>
-    internal double OrthogonalityError(ComposedRotation rotation)
-    {
-        using var scope = NewDisposeScope();
-        var c = rotation.Inverse.mul(2).sub_(identity);
-        return c.transpose(1, 2).bmm(c).sub_(identity).abs().max().item<float>();
-    }
-
-    public void Dispose()
-    {
-        foreach (var place in places) place.Dispose();
-        upper.Dispose();
-        lower.Dispose();
-        identity.Dispose();
-    }
+    /// <summary><c>[T, n]</c> as <c>[groups, T, S]</c>, a view.</summary>
+    private Tensor Grouped(Tensor rows) => rows.view(rows.shape[0], Groups, GroupSize).transpose(0, 1);
 
     /// <summary>Where the entries of a group's blocks of factor k land in its S × S matrix, row by row: <c>M[j, l] = B[order[j], order[l]]</c>.</summary>
     private long[] Places(int factor)
     {
         var group = (int)GroupSize;
-        var order = Order(group, block << factor, factors == 1 ? group : block / 2, factor);
+        var order = Order(group, block << factor, block / 2, factor);
         var position = new int[group];
         for (var j = 0; j < group; j++) position[order[j]] = j;
         var result = new long[group / block * block * block];
@@ -150,19 +188,5 @@ internal sealed class ButterflyRotation : IDisposable
         }
 
         return [.. order];
-    }
-}
-
-/// <summary>A rotation's blocks, composed.</summary>
-/// <param name="Blocks">R's dense diagonal blocks <c>[groups, S, S]</c>.</param>
-/// <param name="Inverse">Z = (I − ηQ)⁻¹ <c>[m·D, b, b]</c>.</param>
-/// <param name="Factors">M_1 … M_m, each <c>[groups, S, S]</c>.</param>
-internal sealed record ComposedRotation(Tensor Blocks, Tensor Inverse, Tensor[] Factors) : IDisposable
-{
-    public void Dispose()
-    {
-        Blocks.Dispose();
-        Inverse.Dispose();
-        foreach (var factor in Factors) factor.Dispose();
     }
 }

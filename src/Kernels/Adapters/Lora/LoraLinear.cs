@@ -11,6 +11,7 @@ internal sealed class LoraLinear : FrozenBaseLinear
 {
     private readonly LoraSpec options;
     private readonly float scale;
+    private readonly double largestChange; // c ‖W0‖_F
     private ParameterSlot down = null!;
     private ParameterSlot up = null!;
 
@@ -18,6 +19,7 @@ internal sealed class LoraLinear : FrozenBaseLinear
     {
         options = context.Spec.Method.Lora;
         scale = (float)Scale(options);
+        if (options.MaxDeltaRatio is { } ratio) largestChange = ratio * BaseNorm();
     }
 
     internal override bool Trains => true;
@@ -61,10 +63,31 @@ internal sealed class LoraLinear : FrozenBaseLinear
         up.View(version.Parameters).zero_();
     }
 
+    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
+    {
+        if (options.MaxDeltaRatio is null) return;
+        using var scope = NewDisposeScope();
+        var (a, b) = (down.View(next.Parameters), up.View(next.Parameters));
+        var change = scale * ProductNorm(a, b);
+        if (change <= largestChange) return;
+        // Eq. 2: both factors shrink alike.
+        var factor = Math.Sqrt(largestChange / change);
+        a.mul_(factor);
+        b.mul_(factor);
+    }
+
     internal override Tensor Merged(LayerVersion version)
     {
         var merged = Weight.Held.to(ScalarType.Float32, copy: true);
         return merged.addmm_(up.View(version.Parameters), down.View(version.Parameters), alpha: scale);
+    }
+
+    /// <summary><c>‖B A‖_F = √tr((BᵀB)(AAᵀ))</c>, O(r²(d + k)), in float64.</summary>
+    internal static double ProductNorm(Tensor a, Tensor b)
+    {
+        using var scope = NewDisposeScope();
+        var (a64, b64) = (a.to(ScalarType.Float64), b.to(ScalarType.Float64));
+        return Math.Sqrt(Math.Max(0, b64.t().mm(b64).mul_(a64.mm(a64.t())).sum().item<double>()));
     }
 
     /// <summary><c>target += factor · leftᵀ right</c>, fp32.</summary>
@@ -72,6 +95,19 @@ internal sealed class LoraLinear : FrozenBaseLinear
     {
         if (left.dtype == ScalarType.Float32) target.addmm_(left.t(), right, alpha: factor);
         else target.add_(left.t().mm(right), factor);
+    }
+
+    private double BaseNorm()
+    {
+        const long RowsAtOnce = 4096;
+        var squared = 0.0;
+        for (var row = 0L; row < Site.Out; row += RowsAtOnce)
+        {
+            using var scope = NewDisposeScope();
+            squared += Weight.Held.narrow(0, row, Math.Min(RowsAtOnce, Site.Out - row)).to(ScalarType.Float64).square().sum().item<double>();
+        }
+
+        return Math.Sqrt(squared);
     }
 
     private Tensor? Mask(LinearPass pass, Tensor x) => options.Dropout > 0 && pass.Context.Training

@@ -101,7 +101,7 @@ internal abstract class TrainableShard : LayerShard
     {
         using var scope = NewDisposeScope();
         var result = new List<(string, Tensor)>();
-        foreach (var slot in Layout.Trainable) result.Add((slot.Name, slot.View(version.Parameters).clone().DetachFromDisposeScope()));
+        foreach (var slot in Layout.Trainable) result.Add((slot.Name, InFile(slot, version).DetachFromDisposeScope()));
         foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).to(slot.IsIndex ? ScalarType.Int64 : ScalarType.Float32, copy: true).DetachFromDisposeScope()));
         var names = method.LambdaNames(Method, Layer, Linears);
         for (var i = 0; i < names.Count; i++) result.Add((names[i], tensor((float)version.Lambda[i]).DetachFromDisposeScope()));
@@ -143,6 +143,12 @@ internal abstract class TrainableShard : LayerShard
         optimizer = new FlatOptimizer(Context.Spec.Training.Optimizer, layout);
     }
 
+    private static Tensor InFile(ParameterSlot slot, LayerVersion version)
+    {
+        var value = slot.View(version.Parameters);
+        return slot.Stored is { } form ? form.Write(value) : value.clone();
+    }
+
     private void Load(LayerVersion version, AdapterTensors adapter)
     {
         var type = adapter.Config.GetProperty("peft_type").GetString();
@@ -159,10 +165,12 @@ internal abstract class TrainableShard : LayerShard
                 if (slot.Name.EndsWith(".boft_theta", StringComparison.Ordinal) && adapter.ShapeOf(slot.Name) is null) continue;
                 var shape = adapter.ShapeOf(source)
                     ?? throw new PeftException($"{adapter.Folder}: there is no tensor '{slot.Name}'; method and target_modules must be those the adapter was trained with");
-                if (!shape.AsSpan().SequenceEqual(slot.Shape))
-                    throw new PeftException($"{adapter.Folder}: tensor '{slot.Name}' has shape [{string.Join(", ", shape)}], but this run needs [{string.Join(", ", slot.Shape)}]; rank, blocks and model must be those the adapter was trained with");
+                var needed = slot.Stored?.Shape ?? slot.Shape;
+                if (!shape.AsSpan().SequenceEqual(needed))
+                    throw new PeftException($"{adapter.Folder}: tensor '{slot.Name}' has shape [{string.Join(", ", shape)}], but this run needs [{string.Join(", ", needed)}]; rank, blocks and model must be those the adapter was trained with");
                 using var scope = NewDisposeScope();
-                slot.View(buffer).copy_(adapter.Get(source));
+                var value = adapter.Get(source);
+                slot.View(buffer).copy_(slot.Stored is { } form ? form.Read(value) : value);
             }
         }
 

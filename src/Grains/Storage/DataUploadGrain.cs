@@ -1,0 +1,79 @@
+using System.Security.Cryptography;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+
+namespace Peft.Orleans.Grains.Storage;
+
+/// <summary>Storage that every silo of the cluster sees.</summary>
+/// <param name="Folder">The cluster's folder.</param>
+public sealed record ClusterStorage(string Folder);
+
+/// <summary>Writes an uploaded data set below the cluster's folder, under a temporary name until its hash is right.</summary>
+public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUploadGrain
+{
+    private string sha256 = "";
+
+    private string Target => Path.Combine(storage.Folder, ClusterFolder.Uploads, sha256 + ".jsonl");
+
+    private string Partial => Target + ".partial";
+
+    /// <inheritdoc/>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        sha256 = this.GetPrimaryKeyString();
+        // The key becomes a file name.
+        if (sha256.Length != 64 || !sha256.All(static c => c is >= '0' and <= '9' or >= 'a' and <= 'f'))
+            throw new PeftException($"{sha256} is no sha256 in 64 lower-case hexadecimal digits");
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task<DataLocation> Find(string path)
+    {
+        var here = File.Exists(path);
+        if (here && await Task.Run(() => HashOf(path)) == sha256) return new DataLocation(path, 0, Differs: false);
+        if (File.Exists(Target)) return new DataLocation(Target, 0, here);
+        return new DataLocation(null, File.Exists(Partial) ? new FileInfo(Partial).Length : 0, here);
+    }
+
+    /// <inheritdoc/>
+    public async Task Append(long offset, byte[] chunk)
+    {
+        if (File.Exists(Target)) return;
+        if (chunk.Length > DataLocation.LargestChunk) throw new PeftException($"an upload's chunk has {chunk.Length} bytes; at most {DataLocation.LargestChunk} are taken");
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
+            await using var file = new FileStream(Partial, FileMode.OpenOrCreate, FileAccess.Write);
+            if (offset < 0 || offset > file.Length) throw new PeftException($"upload {sha256}: {file.Length} bytes are here, but the chunk begins at {offset}; start the upload again");
+            file.Position = offset;
+            await file.WriteAsync(chunk);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new PeftException($"{Partial} cannot be written: {error.Message}; make room for uploads in the cluster's folder", error);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<string> Commit()
+    {
+        if (File.Exists(Target)) return Target;
+        if (!File.Exists(Partial)) throw new PeftException($"upload {sha256}: nothing was sent");
+        var found = await Task.Run(() => HashOf(Partial));
+        if (found != sha256)
+        {
+            File.Delete(Partial);
+            throw new PeftException($"upload {sha256}: what arrived has sha256 {found}; was the file changed meanwhile? Start the run again");
+        }
+
+        File.Move(Partial, Target);
+        return Target;
+    }
+
+    private static string HashOf(string path)
+    {
+        using var stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+}

@@ -1,0 +1,66 @@
+using System.Diagnostics.Metrics;
+using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Shards;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Adapters.Boft;
+
+/// <summary>The rotation of one BOFT module and its place in the layer's buffers and files.</summary>
+internal sealed class TrainedRotation(LinearSite site, ShardContext context, long size) : IDisposable
+{
+    private static readonly Meter Meter = new(MetricNames.Meter);
+    private static readonly Gauge<double> Error = Meter.CreateGauge<double>(MetricNames.OrthogonalityError, description: "max |CᵀC − I| over a module's butterfly blocks.");
+
+    private readonly BoftSpec options = context.Spec.Method.Boft;
+    private readonly ButterflyRotation rotation = new(site.Name, size, context.Spec.Method.Boft, context.Device);
+    private readonly object key = new();
+
+    private ParameterSlot Slot { get; set; } = null!;
+
+    internal void Declare(LayoutBuilder layout)
+    {
+        var shape = rotation.ParameterShape;
+        if (rotation.Orthogonal is not CayleyBlocks cayley)
+        {
+            Slot = layout.Trainable($"{site.AdapterPrefix}.boft_C", shape);
+        }
+        else if (BoftMethod.FormOf(options) == BoftForm.Own)
+        {
+            Slot = layout.Trainable($"{site.AdapterPrefix}.boft_theta", shape);
+        }
+        else
+        {
+            // PEFT's gradient is that of an unconstrained R, half of θ's: with twice the ε both walk the same path.
+            var form = new StoredForm([.. shape[..2], options.BlockSize, options.BlockSize], cayley.ToSkew, cayley.FromUnconstrained);
+            Slot = layout.Trainable($"{site.AdapterPrefix}.boft_R", shape, stored: form, epsilonFactor: 2);
+        }
+    }
+
+    internal void Initialize(LayerVersion version) => rotation.Orthogonal.Start(Slot.View(version.Parameters));
+
+    internal Tensor Arrange(Tensor rows) => rotation.Arrange(rows);
+
+    internal void AddDeviation(LayerVersion version, Tensor arranged, Tensor target, bool transposed) => rotation.AddDeviation(Composed(version), arranged, target, transposed);
+
+    internal void Accumulate(LayerVersion version, Tensor arranged, Tensor arrangedGradient, bool transposed, Tensor gradient)
+    {
+        using var own = rotation.Gradient(Composed(version), arranged, arrangedGradient, transposed);
+        Slot.View(gradient).add_(own);
+    }
+
+    internal void AfterStep(LayerVersion next)
+    {
+        using var scope = NewDisposeScope();
+        var parameters = Slot.View(next.Parameters);
+        rotation.Orthogonal.AfterStep(site.Name, parameters);
+        if (!Error.Enabled) return;
+        var (blocks, _) = rotation.Orthogonal.Compose(parameters);
+        Error.Record(rotation.Orthogonal.OrthogonalityError(blocks), new KeyValuePair<string, object?>("module", site.Name));
+    }
+
+    public void Dispose() => rotation.Dispose();
+
+    private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(key, () => rotation.Compose(Slot.View(version.Parameters)));
+}

@@ -1,0 +1,39 @@
+using Peft.Orleans.Kernels.Shards;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Adapters.LoraGa;
+
+/// <summary>LoRA-GA: <c>y = W0 x + s (B A − B0 A0) x + bias</c>.</summary>
+internal sealed class LoraGaLinear(LinearSite site, ShardContext context) : FrozenBaseLinear(site, context)
+{
+    private readonly LowRankDifference change = new(site, context);
+
+    internal override bool Trains => true;
+
+    internal override void Declare(LayoutBuilder layout) => change.Declare(layout);
+
+    internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate) => change.Initialize(version, seed, estimate);
+
+    internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
+    {
+        var y = Weight.Product(x);
+        var hidden = change.Add(pass, x, y, change.Scale);
+        if (saved is not null) saved.Hidden = hidden.DetachFromDisposeScope();
+        return AddBias(y);
+    }
+
+    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    {
+        if (needsInput) dx = Weight.InputGradient(dy, dx);
+        change.Backward(pass, x, saved.Hidden!, dy, gradient, needsInput ? dx : null, change.Scale);
+        return dx;
+    }
+
+    internal override Tensor Merged(LayerVersion version)
+    {
+        var merged = Weight.Held.to(ScalarType.Float32, copy: true);
+        change.AddTo(version, merged, change.Scale);
+        return merged;
+    }
+}

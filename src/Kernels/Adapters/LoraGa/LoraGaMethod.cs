@@ -1,0 +1,22 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+
+namespace Peft.Orleans.Kernels.Adapters.LoraGa;
+
+/// <summary>LoRA-GA (Eq. 7-9).</summary>
+internal sealed class LoraGaMethod : AdapterMethod
+{
+    internal override string PeftType => "LORA_GA";
+
+    internal override void Validate(MethodSpec method)
+    {
+        if (method.LoraGa.GradientEstimate == GradientEstimate.Sketch)
+            throw new PeftException("method.lora_ga.gradient_estimate: sketch is not supported by this version; use exact");
+        if (method.Lora.Dora || method.Lora.MaxDeltaRatio is not null)
+            throw new PeftException("method.lora: dora and max_delta_ratio have no meaning for lora_ga; remove them");
+    }
+
+    internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) => new LoraGaLinear(site, context);
+
+    internal override bool NeedsEstimate(MethodSpec method) => method.InitialAdapter is null && method.LoraGa.Initialization != LoraGaInitialization.Random;
+}

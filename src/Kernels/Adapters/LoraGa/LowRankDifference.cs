@@ -1,0 +1,116 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Adapters.Lora;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Adapters.LoraGa;
+
+/// <summary>
+/// The change of weights <c>B A − B0 A0</c> with A0, B0 frozen at the start, so that the model starts as its base. One product of rank 2r, as
+/// <c>(B − B0) A + B0 (A − A0)</c>: both terms are exactly zero at step 0, and small updates survive half types.
+/// </summary>
+internal sealed class LowRankDifference
+{
+    private readonly LinearSite site;
+    private readonly MethodSpec method;
+    private readonly ScalarType compute;
+    private readonly int rank;
+    private readonly object downKey = new();
+    private readonly object upKey = new();
+    private ParameterSlot frozenDown = null!;
+    private ParameterSlot frozenUp = null!;
+
+    internal LowRankDifference(LinearSite site, ShardContext context)
+    {
+        this.site = site;
+        method = context.Spec.Method;
+        compute = context.Compute;
+        rank = method.Lora.Rank;
+        Scale = LoraLinear.Scale(method.Lora);
+        if (method.LoraGa.Initialization == LoraGaInitialization.Stable && method.InitialAdapter is null && Math.Min(site.Out, site.In) < 2 * rank)
+            throw new PeftException($"{site.Name}: method.lora_ga.initialization stable needs min(out, in) = {Math.Min(site.Out, site.In)} ≥ 2 · rank = {2 * rank}; lower method.lora.rank or choose paper or random");
+    }
+
+    /// <summary>s = α/r, or α/√r.</summary>
+    internal double Scale { get; }
+
+    /// <summary>A <c>[r, k]</c>.</summary>
+    internal ParameterSlot Down { get; private set; } = null!;
+
+    /// <summary>B <c>[d, r]</c>.</summary>
+    internal ParameterSlot Up { get; private set; } = null!;
+
+    internal void Declare(LayoutBuilder layout)
+    {
+        var prefix = site.AdapterPrefix;
+        Down = layout.Trainable($"{prefix}.lora_A.weight", [rank, site.In]);
+        Up = layout.Trainable($"{prefix}.lora_B.weight", [site.Out, rank]);
+        frozenDown = layout.Constant($"{prefix}.lora_A0.weight", [rank, site.In]);
+        frozenUp = layout.Constant($"{prefix}.lora_B0.weight", [site.Out, rank]);
+    }
+
+    internal void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
+    {
+        using var scope = NewDisposeScope();
+        var (b, a) = estimate?.Mean(site.Name) is { } mean && method.LoraGa.Initialization != LoraGaInitialization.Random
+            ? LoraGaInitializer.Factors(mean, rank, method.LoraGa.Initialization, method.LoraGa.Gamma)
+            : (zeros(Up.Shape), SeededRandom.Uniform(seed, Down.Name, Down.Shape, 1 / Math.Sqrt(site.In)));
+        foreach (var (slot, buffer, value) in new[]
+                 {
+                     (Down, version.Parameters, a), (Up, version.Parameters, b), (frozenDown, version.Constants, a), (frozenUp, version.Constants, b),
+                 })
+            slot.View(buffer).copy_(value);
+    }
+
+    /// <summary>Adds <paramref name="factor"/> times the change's product to y in place; returns the hidden rows <c>[T, 2r]</c> that the backward pass needs.</summary>
+    internal Tensor Add(LinearPass pass, Tensor x, Tensor y, double factor)
+    {
+        var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
+        var hidden = input.mm(Downs(pass.Version).t()); // [T, 2r]
+        y.addmm_(hidden, Ups(pass.Version).t(), alpha: (float)factor);
+        return hidden;
+    }
+
+    /// <summary>Adds the gradients of A and B to the flat buffer, and dL/dx to <paramref name="dx"/> in place where it is given.</summary>
+    internal void Backward(LinearPass pass, Tensor x, Tensor hidden, Tensor dy, Tensor gradient, Tensor? dx, double factor)
+    {
+        var mask = Mask(pass, x);
+        var dHidden = dy.mm(Ups(pass.Version)).mul_(factor); // [T, 2r]
+        LoraLinear.Accumulate(Up.View(gradient), dy, hidden.narrow(1, 0, rank), (float)factor);
+        // Bᵀ dy = (B − B0)ᵀ dy + B0ᵀ dy.
+        LoraLinear.Accumulate(Down.View(gradient), dHidden.narrow(1, 0, rank).add(dHidden.narrow(1, rank, rank)), mask is null ? x : x.mul(mask), 1);
+        if (dx is null) return;
+        if (mask is null) dx.addmm_(dHidden, Downs(pass.Version));
+        else dx.add_(dHidden.mm(Downs(pass.Version)).mul_(mask));
+    }
+
+    /// <summary>Adds <paramref name="factor"/> times the change to an fp32 weight <c>[d, k]</c> in place.</summary>
+    internal void AddTo(LayerVersion version, Tensor weight, double factor)
+    {
+        using var scope = NewDisposeScope();
+        var (a, b) = (Down.View(version.Parameters), Up.View(version.Parameters));
+        var (a0, b0) = (frozenDown.View(version.Constants), frozenUp.View(version.Constants));
+        weight.addmm_(cat([b.sub(b0), b0], 1), cat([a, a.sub(a0)], 0), alpha: (float)factor);
+    }
+
+    /// <summary><c>[A; A − A0] [2r, k]</c>.</summary>
+    private Tensor Downs(LayerVersion version) => version.Derivatives().Tensor(downKey, () =>
+    {
+        var a = Down.View(version.Parameters);
+        return cat([a, a.sub(frozenDown.View(version.Constants))], 0).to(compute);
+    });
+
+    /// <summary><c>[B − B0, B0] [d, 2r]</c>.</summary>
+    private Tensor Ups(LayerVersion version) => version.Derivatives().Tensor(upKey, () =>
+    {
+        var b0 = frozenUp.View(version.Constants);
+        return cat([Up.View(version.Parameters).sub(b0), b0], 1).to(compute);
+    });
+
+    private Tensor? Mask(LinearPass pass, Tensor x) => method.Lora.Dropout > 0 && pass.Context.Training
+        ? SeededRandom.DropoutMask(pass.Context.Seed, pass.Context.Step, pass.Context.Index, site.Name, x.shape, method.Lora.Dropout, x.dtype, x.device)
+        : null;
+}

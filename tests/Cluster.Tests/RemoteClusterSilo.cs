@@ -1,0 +1,48 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Peft.Orleans.Cluster.Tests;
+
+/// <summary>A silo started by hand, as on a machine of a cluster.</summary>
+internal sealed class RemoteClusterSilo : IDisposable
+{
+    private readonly Process process;
+
+    private RemoteClusterSilo(Process process) => this.process = process;
+
+    internal Task Ended => process.WaitForExitAsync();
+
+    internal int ExitCode => process.ExitCode;
+
+    /// <summary>Starts <c>peft-silo</c>; returns at once.</summary>
+    internal static RemoteClusterSilo Start(string log, string workingFolder, params string[] arguments)
+    {
+        // The shell puts itself out of the way; the log is a file, so that nobody has to read a pipe.
+        var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = workingFolder };
+        foreach (var argument in (string[])["-c", "log=$1; shift; exec dotnet \"$@\" >>\"$log\" 2>&1", "sh", log, Program, .. arguments]) start.ArgumentList.Add(argument);
+        return new RemoteClusterSilo(Process.Start(start)!);
+    }
+
+    /// <summary>Starts a silo of a cluster in a folder and waits until it accepts clients; the result is its gateway.</summary>
+    internal static async Task<(RemoteClusterSilo Silo, string Gateway)> Start(string clusterFolder, string name, string workingFolder)
+    {
+        var log = Path.Combine(clusterFolder, name + ".log");
+        var port = Random.Shared.Next(10_240, 32_768).ToString(CultureInfo.InvariantCulture);
+        var silo = Start(log, workingFolder, "--cluster-folder", clusterFolder, "--name", name, "--threads", "1", "--gateway-port", port);
+        var registration = Path.Combine(clusterFolder, "silos", name + ".json");
+        await SameBytesTests.Until(() => File.Exists(registration) || silo.process.HasExited);
+        Assert.True(File.Exists(registration), await File.ReadAllTextAsync(log));
+        using var document = JsonDocument.Parse(await File.ReadAllTextAsync(registration));
+        Assert.Equal(port, document.RootElement.GetProperty("gatewayPort").GetRawText());
+        return (silo, "127.0.0.1:" + port);
+    }
+
+    public void Dispose()
+    {
+        if (!process.HasExited) process.Kill();
+        process.Dispose();
+    }
+
+    private static string Program => Path.Combine(Path.GetDirectoryName(PeftClient.Program)!, "..", "..", "Silo", Path.GetFileName(Path.GetDirectoryName(PeftClient.Program)!), "peft-silo.dll");
+}
