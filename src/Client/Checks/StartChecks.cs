@@ -30,19 +30,6 @@ internal static class StartChecks
         return config;
     }
 
-    /// <summary>The sizes that plan and memory depend on.</summary>
-    public static ModelDimensions Dimensions(LlamaConfig config) => new()
-    {
-        HiddenSize = config.HiddenSize,
-        IntermediateSize = config.IntermediateSize,
-        Blocks = config.NumHiddenLayers,
-        Heads = config.NumAttentionHeads,
-        KeyValueHeads = config.NumKeyValueHeads,
-        HeadDim = config.HeadDim,
-        Vocabulary = config.VocabSize,
-        Tied = config.TieWordEmbeddings,
-    };
-
     /// <summary>Every shard file is there, and its header is sound; no weight is read.</summary>
     private static void Weights(string folder)
     {
@@ -53,7 +40,7 @@ internal static class StartChecks
     private static void Modules(RunSpec spec, LlamaConfig config, Func<string, string> where)
     {
         if (spec.Method.Name == MethodName.Full) return;
-        var linears = Dimensions(config).Linears;
+        var linears = LlamaDimensions.Of(config).Linears;
         var all = spec.Method.TargetModules.Contains("all-linear");
         if (!all && spec.Method.TargetModules.FirstOrDefault(target => linears.All(linear => linear.Name != target)) is { } unknown)
             throw new PeftException($"{where("method.target_modules")}: method.target_modules: {unknown} is no linear module of this model; choose of {string.Join(", ", linears.Select(static linear => linear.Name))}, or write all-linear");

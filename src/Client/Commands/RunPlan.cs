@@ -15,7 +15,7 @@ internal static class RunPlan
     /// <summary>Prints the plan of a resolved run over some local silos.</summary>
     public static void Write(Terminal terminal, RunSpec spec, LlamaConfig config, int silos, OutputFormat format)
     {
-        var dimensions = StartChecks.Dimensions(config);
+        var dimensions = LlamaDimensions.Of(config);
         // The planner orders silos by name.
         var names = Enumerable.Range(0, silos).Select(static i => new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", "")).ToArray();
         var plan = Planner.Plan(names, dimensions.PlanFor(spec.Method), spec.Elastic.MaxSilos);

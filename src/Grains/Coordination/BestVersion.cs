@@ -10,8 +10,20 @@ internal sealed class BestVersion(EarlyStoppingSpec options, string runFolder)
 {
     private readonly SortedDictionary<int, double> losses = [];
 
-    /// <summary>Folder with the parts of the best adapter.</summary>
-    internal string Folder { get; } = Path.Combine(runFolder, "best");
+    /// <summary>Folder with the parts of a step's adapter, while that step is the best.</summary>
+    internal string FolderOf(int step) => Path.Combine(runFolder, "best", $"step-{step:D6}");
+
+    /// <summary>Folder with the parts of the best adapter; null before any.</summary>
+    internal string? Folder => BestStep > 0 && FolderOf(BestStep) is var folder && Directory.Exists(folder) ? folder : null;
+
+    /// <summary>Makes a written folder the best step's: visible under its name at once, then the former ones go.</summary>
+    internal void Keep(int step, string written)
+    {
+        if (Directory.Exists(FolderOf(step))) Directory.Delete(written, recursive: true);
+        else Directory.Move(written, FolderOf(step));
+        foreach (var former in Directory.EnumerateDirectories(Path.Combine(runFolder, "best")).Where(folder => folder != FolderOf(step)).ToArray())
+            Directory.Delete(former, recursive: true);
+    }
 
     /// <summary>Takes note of a validation; true when it is the best so far.</summary>
     internal bool Note(int step, double loss)

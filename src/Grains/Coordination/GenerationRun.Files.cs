@@ -4,7 +4,7 @@ namespace Peft.Orleans.Grains.Coordination;
 internal sealed partial class GenerationRun
 {
     /// <summary>Folder with the parts of the best adapter, where the run keeps it.</summary>
-    internal string? BestParts => context.Spec.Training.EarlyStopping.KeepBest && Directory.Exists(reporter.Best.Folder) ? reporter.Best.Folder : null;
+    internal string? BestParts => context.Spec.Training.EarlyStopping.KeepBest ? reporter.Best.Folder : null;
 
     /// <summary>Writes a snapshot of the stable version, unless a valid one is there.</summary>
     internal async Task Snapshot(int step)
@@ -41,11 +41,10 @@ internal sealed partial class GenerationRun
 
     private async Task KeepBest(int step)
     {
-        var fresh = $"{reporter.Best.Folder}.{context.Generation.Counter}.tmp";
-        Directory.CreateDirectory(fresh);
-        await WriteAdapter(step, fresh);
-        if (Directory.Exists(reporter.Best.Folder)) Directory.Delete(reporter.Best.Folder, recursive: true);
-        Directory.Move(fresh, reporter.Best.Folder);
+        var written = $"{reporter.Best.FolderOf(step)}.{context.Generation.Nonce.ToString("N")[..8]}.tmp";
+        Directory.CreateDirectory(written);
+        await WriteAdapter(step, written);
+        reporter.Best.Keep(step, written);
         reporter.Event("best", new { step });
     }
 }
