@@ -42,21 +42,26 @@ internal sealed class LocalPipeline : IDisposable
 
     internal void Initialize(AdapterTensors? adapter = null, IReadOnlyList<Microbatch>? samples = null)
     {
-        var estimates = shards.Select(static shard => shard.BeginGradientEstimate()).ToArray();
-        if (estimates.Any(static estimate => estimate is not null) && samples is not null)
-        {
-            for (var i = 0; i < samples.Count; i++)
-            {
-                using var scope = NewDisposeScope();
-                Pass(samples[i], new PassContext(spec.Seed, 0, i, false), 1.0 / samples[i].TargetTokens, null, estimates);
-            }
-        }
-
+        var estimates = Estimate(samples ?? []);
         for (var i = 0; i < shards.Length; i++)
         {
             shards[i].Initialize(Versions[i], spec.Seed, estimates[i], adapter);
             estimates[i]?.Dispose();
         }
+    }
+
+    /// <summary>The base gradients of some samples, where a shard asks for them; owned by the caller.</summary>
+    internal BaseGradientEstimate?[] Estimate(IReadOnlyList<Microbatch> samples)
+    {
+        var estimates = shards.Select(static shard => shard.BeginGradientEstimate()).ToArray();
+        if (estimates.All(static estimate => estimate is null)) return estimates;
+        foreach (var (pass, i) in Enumerable.Range(1, BaseGradientEstimate.Passes(spec.Method)).SelectMany(pass => Enumerable.Range(0, samples.Count).Select(i => (pass, i))))
+        {
+            using var scope = NewDisposeScope();
+            Pass(samples[i], new PassContext(spec.Seed, pass, i, false), 1.0 / samples[i].TargetTokens, null, estimates);
+        }
+
+        return estimates;
     }
 
     /// <summary>fp32 logits of every position, <c>[rows · columns, vocabulary]</c>.</summary>

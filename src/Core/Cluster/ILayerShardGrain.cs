@@ -54,7 +54,7 @@ public sealed record PassCall
     /// <summary>What is computed.</summary>
     [Id(3)] public required PassKind Kind { get; init; }
 
-    /// <summary>Step s: computed from version s − 1.</summary>
+    /// <summary>Step s: computed from version s − 1; in estimation the pass over the samples, from 1.</summary>
     [Id(4)] public required int Step { get; init; }
 
     /// <summary>Microbatch index.</summary>

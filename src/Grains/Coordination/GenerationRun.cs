@@ -8,6 +8,7 @@ using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Grains.Inference;
+using Peft.Orleans.Kernels.Shards;
 
 namespace Peft.Orleans.Grains.Coordination;
 
@@ -199,10 +200,12 @@ internal sealed partial class GenerationRun : IDisposable
         if (needsEstimate)
         {
             var samples = Math.Min(context.Spec.Method.LoraGa.GradientSamples, context.Data.Samples);
-            for (var i = 0; i < samples; i++)
+            var passes = BaseGradientEstimate.Passes(context.Spec.Method);
+            foreach (var (pass, i) in Enumerable.Range(1, passes).SelectMany(pass => Enumerable.Range(0, samples).Select(i => (pass, i))))
             {
-                Progress?.Invoke(status => status with { Message = $"estimating the base gradient: sample {i + 1} of {samples}" });
-                await steps.Estimate(Plan!, i, samples);
+                var which = passes == 1 ? "" : $"pass {pass} of {passes}, ";
+                Progress?.Invoke(status => status with { Message = $"estimating the base gradient: {which}sample {i + 1} of {samples}" });
+                await steps.Estimate(Plan!, pass, i, samples);
             }
         }
 

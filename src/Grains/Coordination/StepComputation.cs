@@ -54,13 +54,13 @@ internal sealed class StepComputation(GenerationContext context)
         loss = losses.Sum() / targets;
     }
 
-    /// <summary>One sample's backward pass through the frozen base.</summary>
-    internal async Task Estimate(SeatPlan plan, int index, int samples)
+    /// <summary>One sample's backward pass through the frozen base; <paramref name="pass"/> counts the passes over the samples from 1.</summary>
+    internal async Task Estimate(SeatPlan plan, int pass, int index, int samples)
     {
         var sample = await context.Dataset.GetSample(index);
         var targets = sample.TargetTokens;
         if (targets == 0) return;
-        await First(plan).Pass(Call(PassKind.Estimate, 1, index, sample, 1.0 / targets, samples), 0, null);
+        await First(plan).Pass(Call(PassKind.Estimate, pass, index, sample, 1.0 / targets, samples), 0, null);
     }
 
     internal void Measured(Dictionary<int, LayerMeasure> measured)

@@ -116,17 +116,14 @@ internal abstract class FrozenBaseLinear : AdaptedLinear
 
     internal override Tensor? BackwardBase(Tensor x, Tensor dy, BaseGradientEstimate? estimate, Tensor? dx, bool needsInput)
     {
-        if (Trains && estimate is not null)
-        {
-            // G += δᵀ x, fp32.
-            var sum = estimate.Sum(Site.Name, Site.Out, Site.In, dy.device);
-            sum.addmm_(dy.to(ScalarType.Float32).t(), x.to(ScalarType.Float32));
-        }
-
+        if (Trains && estimate is not null) Estimate(estimate, x.to(ScalarType.Float32), dy.to(ScalarType.Float32));
         return needsInput ? Weight.InputGradient(dy, dx) : dx;
     }
 
     internal override Tensor? Bias(LayerVersion version) => bias?.to(ScalarType.Float32, copy: true);
+
+    /// <summary>Adds a sample's <c>G = δᵀ x</c> to the estimate, from fp32 <c>x [T, k]</c> and <c>δ [T, d]</c>.</summary>
+    protected virtual void Estimate(BaseGradientEstimate estimate, Tensor x, Tensor dy) => estimate.Add(Site.Name, x, dy);
 
     /// <summary>Adds the bias in place, after all other terms.</summary>
     protected Tensor AddBias(Tensor y) => bias is null ? y : y.add_(bias);

@@ -99,12 +99,4 @@ public class LoraGaTrainingTests
         Compare.Close("logits", again.Logits(batch), expected, 1e-5);
         Assert.Contains("LORA", Assert.Throws<PeftException>(() => LoraGaExport.Tensors(adapter).ToArray()).Message);
     }
-
-    [Fact]
-    public void Sketch_is_refused_by_name()
-    {
-        using var model = new TinyModel();
-        var method = new MethodSpec { Name = MethodName.LoraGa, Lora = new LoraSpec { Rank = 4 }, LoraGa = new LoraGaSpec { GradientEstimate = GradientEstimate.Sketch } };
-        Assert.Contains("method.lora_ga.gradient_estimate", Assert.Throws<PeftException>(() => new LocalPipeline(Specs.Of(model.Folder, method))).Message);
-    }
 }

@@ -41,7 +41,6 @@ public class ShardFactoryTests
         var config = LlamaConfig.Read(model.Folder);
         void Refused(string part, MethodSpec method, WeightType dtype = WeightType.Float32) =>
             Assert.Contains(part, Assert.Throws<PeftException>(() => ShardFactory.Load(new ShardRequest(Specs.Of(model.Folder, method, dtype), model.Folder, config, 1))).Message);
-        Refused("sketch", new MethodSpec { Name = MethodName.LoraGa, LoraGa = new LoraGaSpec { GradientEstimate = GradientEstimate.Sketch } });
         Refused("gate_projection", new MethodSpec { Name = MethodName.Lora, TargetModules = ["gate_projection"] });
         Refused("nf4", new MethodSpec { Name = MethodName.Lora }, WeightType.Nf4);
         Refused("model.layers.0.self_attn.q_proj", new MethodSpec { Name = MethodName.Hybrid, Lora = new LoraSpec { Rank = 20 } });

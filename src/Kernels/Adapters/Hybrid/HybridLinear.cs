@@ -85,14 +85,16 @@ internal sealed class HybridLinear : FrozenBaseLinear
     internal (double Lora, double Rotation) InitialNorms(LayerVersion version, BaseGradientEstimate estimate)
     {
         using var scope = NewDisposeScope();
-        if (estimate.Mean(Site.Name) is not { } g) return (0, 0);
-        var da = change.Up.View(version.Parameters).t().mm(g).mul_(change.Scale);
-        var db = g.mm(change.Down.View(version.Parameters).t()).mul_(change.Scale);
-        var lora = FixedOrder.SquaredNorm(da.view(-1), 0, da.numel()) + FixedOrder.SquaredNorm(db.view(-1), 0, db.numel());
-        // dL/dR = G W0ᵀ: the columns of W0 and of G are the rows that R would see. Only its diagonal blocks matter.
-        using var identity = rotation.Compose(zeros(rotation.ParameterShape, ScalarType.Float32, g.device));
-        var dTheta = rotation.Gradient(identity, rotation.Arrange(Weight.Held.to(ScalarType.Float32).t()), rotation.Arrange(g.t()), transposed: false);
-        return (lora, FixedOrder.SquaredNorm(dTheta.view(-1), 0, dTheta.numel()));
+        var dTheta = estimate.IsSketch ? estimate.Mean(theta.Name) : estimate.Mean(Site.Name) is { } g ? StartGradient(Weight.Held.to(ScalarType.Float32).t(), g.t()) : null;
+        return dTheta is null ? (0, 0) : (change.InitialSquaredNorm(version, estimate), FixedOrder.SquaredNorm(dTheta.view(-1), 0, dTheta.numel()));
+    }
+
+    /// <summary>A sketch has no G to take dL/dR from; its diagonal blocks alone are small, and added up in the first pass.</summary>
+    protected override void Estimate(BaseGradientEstimate estimate, Tensor x, Tensor dy)
+    {
+        if (estimate is { IsSketch: true, Pass: 1 })
+            estimate.Sum(theta.Name, theta.Shape, dy.device).add_(StartGradient(Weight.Product(x.to(Compute)).to(ScalarType.Float32), dy));
+        change.Estimate(estimate, x, dy);
     }
 
     internal override Tensor Merged(LayerVersion version)
@@ -109,6 +111,13 @@ internal sealed class HybridLinear : FrozenBaseLinear
     {
         rotation.Dispose();
         base.Dispose();
+    }
+
+    /// <summary>dL/dθ at R = I, from rows z that R would see and dL/dz: of <c>dL/dR = G W0ᵀ</c> only the diagonal blocks matter, whether its rows are columns of G and W0 or tokens.</summary>
+    private Tensor StartGradient(Tensor rows, Tensor gradient)
+    {
+        using var identity = rotation.Compose(zeros(rotation.ParameterShape, ScalarType.Float32, rows.device));
+        return rotation.Gradient(identity, rotation.Arrange(rows), rotation.Arrange(gradient), transposed: false);
     }
 
     private ComposedRotation Composed(LayerVersion version) =>

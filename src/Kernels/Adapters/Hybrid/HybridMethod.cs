@@ -15,8 +15,6 @@ internal sealed class HybridMethod : AdapterMethod
 
     internal override void Validate(MethodSpec method)
     {
-        if (method.LoraGa.GradientEstimate == GradientEstimate.Sketch)
-            throw new PeftException("method.lora_ga.gradient_estimate: sketch is not supported by this version; use exact");
         if (method.Boft.Parameterization == BoftParameterization.Projection)
             throw new PeftException("method.boft.parameterization: projection is not supported for hybrid; use cayley");
         if (method.Lora.Dora || method.Lora.MaxDeltaRatio is not null)

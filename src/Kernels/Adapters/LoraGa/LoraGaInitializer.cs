@@ -7,12 +7,14 @@ namespace Peft.Orleans.Kernels.Adapters.LoraGa;
 /// <summary>LoRA-GA's initial factors from the gradient of the frozen weight (Eq. 7-9).</summary>
 internal static class LoraGaInitializer
 {
-    /// <summary>Initial <c>B [d, r]</c> and <c>A [r, k]</c>, fp32, from G <c>[d, k]</c>; owned by the caller's scope.</summary>
-    internal static (Tensor B, Tensor A) Factors(Tensor gradient, int rank, LoraGaInitialization initialization, double gamma)
+    /// <summary>How many singular triples of a <c>[d, k]</c> gradient the factors of a rank read.</summary>
+    internal static int Count(int rank, long rows, long columns) => (int)Math.Min(2L * rank, Math.Min(rows, columns));
+
+    /// <summary>Initial <c>B [d, r]</c> and <c>A [r, k]</c>, fp32, from G's leading triples; owned by the caller's scope.</summary>
+    internal static (Tensor B, Tensor A) Factors((Tensor U, Tensor Sigma, Tensor Vt) leading, int rank, LoraGaInitialization initialization, double gamma)
     {
         using var scope = NewDisposeScope();
-        var count = (int)Math.Min(2L * rank, Math.Min(gradient.shape[0], gradient.shape[1]));
-        var (u, sigma, vt) = Leading(gradient, count);
+        var (u, sigma, vt) = leading;
         Tensor b, a;
         if (initialization == LoraGaInitialization.Paper)
         {
@@ -23,7 +25,7 @@ internal static class LoraGaInitializer
         }
         else
         {
-            var factor = Math.Pow(gradient.shape[0], 0.25) / Math.Sqrt(gamma);
+            var factor = Math.Pow(u.shape[0], 0.25) / Math.Sqrt(gamma);
             b = u.narrow(1, rank, rank).mul(factor);
             a = vt.narrow(0, 0, rank).mul(factor);
         }
@@ -54,7 +56,22 @@ internal static class LoraGaInitializer
             (u, sigma, vt) = Randomised(g, count);
         }
 
-        // One sign per triple.
+        return Signed(u, sigma, vt);
+    }
+
+    /// <summary>The leading triples of <c>Q b</c>, for orthonormal <c>Q [d, l]</c> and <c>b [l, k]</c>, float64; in the caller's scope.</summary>
+    internal static (Tensor U, Tensor Sigma, Tensor Vt) FromProjection(Tensor q, Tensor b, int count)
+    {
+        using var scope = NewDisposeScope();
+        var (_, vectors) = linalg.eigh(b.mm(b.t()));
+        var leading = vectors.narrow(1, b.shape[0] - count, count).flip(1);
+        var (u, sigma, vt) = Complete(leading, b.t().mm(leading), true);
+        return Signed(q.mm(u), sigma, vt);
+    }
+
+    /// <summary>One sign per triple, moved out of the caller's scope.</summary>
+    private static (Tensor U, Tensor Sigma, Tensor Vt) Signed(Tensor u, Tensor sigma, Tensor vt)
+    {
         var largest = u.abs().argmax(0, keepdim: true);
         var sign = u.gather(0, largest).sign();
         return (u.mul(sign).MoveToOuterDisposeScope(), sigma.MoveToOuterDisposeScope(), vt.mul(sign.view(-1, 1)).MoveToOuterDisposeScope());
@@ -82,10 +99,6 @@ internal static class LoraGaInitializer
             (q, _) = linalg.qr(g.mm(p));
         }
 
-        var b = q.t().mm(g); // [width, k]
-        var (_, vectors) = linalg.eigh(b.mm(b.t()));
-        var leading = vectors.narrow(1, width - count, count).flip(1);
-        var (u, sigma, vt) = Complete(leading, b.t().mm(leading), true);
-        return (q.mm(u), sigma, vt);
+        return FromProjection(q, q.t().mm(g), count);
     }
 }

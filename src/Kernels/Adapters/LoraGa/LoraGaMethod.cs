@@ -10,8 +10,6 @@ internal sealed class LoraGaMethod : AdapterMethod
 
     internal override void Validate(MethodSpec method)
     {
-        if (method.LoraGa.GradientEstimate == GradientEstimate.Sketch)
-            throw new PeftException("method.lora_ga.gradient_estimate: sketch is not supported by this version; use exact");
         if (method.Lora.Dora || method.Lora.MaxDeltaRatio is not null)
             throw new PeftException("method.lora: dora and max_delta_ratio have no meaning for lora_ga; remove them");
     }

@@ -18,6 +18,7 @@ internal sealed class LowRankDifference
     private readonly MethodSpec method;
     private readonly ScalarType compute;
     private readonly int rank;
+    private readonly long seed;
     private readonly object downKey = new();
     private readonly object upKey = new();
     private ParameterSlot frozenDown = null!;
@@ -29,6 +30,7 @@ internal sealed class LowRankDifference
         method = context.Spec.Method;
         compute = context.Compute;
         rank = method.Lora.Rank;
+        seed = context.Spec.Seed;
         Scale = LoraLinear.Scale(method.Lora);
         if (method.LoraGa.Initialization == LoraGaInitialization.Stable && method.InitialAdapter is null && Math.Min(site.Out, site.In) < 2 * rank)
             throw new PeftException($"{site.Name}: method.lora_ga.initialization stable needs min(out, in) = {Math.Min(site.Out, site.In)} ≥ 2 · rank = {2 * rank}; lower method.lora.rank or choose paper or random");
@@ -55,14 +57,30 @@ internal sealed class LowRankDifference
     internal void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
     {
         using var scope = NewDisposeScope();
-        var (b, a) = estimate?.Mean(site.Name) is { } mean && method.LoraGa.Initialization != LoraGaInitialization.Random
-            ? LoraGaInitializer.Factors(mean, rank, method.LoraGa.Initialization, method.LoraGa.Gamma)
-            : (zeros(Up.Shape), SeededRandom.Uniform(seed, Down.Name, Down.Shape, 1 / Math.Sqrt(site.In)));
+        var (b, a) = !IsRandom && estimate?.Leading(site.Name, LoraGaInitializer.Count(rank, site.Out, site.In)) is { } leading
+            ? LoraGaInitializer.Factors(leading, rank, method.LoraGa.Initialization, method.LoraGa.Gamma)
+            : (zeros(Up.Shape), RandomDown(seed));
         foreach (var (slot, buffer, value) in new[]
                  {
                      (Down, version.Parameters, a), (Up, version.Parameters, b), (frozenDown, version.Constants, a), (frozenUp, version.Constants, b),
                  })
             slot.View(buffer).copy_(value);
+    }
+
+    /// <summary>Adds a sample to the estimate, fp32 <c>x [T, k]</c>, <c>δ [T, d]</c>: of a random start a sketch needs nothing but <c>G A0ᵀ</c>.</summary>
+    internal void Estimate(BaseGradientEstimate estimate, Tensor x, Tensor dy)
+    {
+        if (estimate.IsSketch && IsRandom) estimate.Sum(Up.Name, Up.Shape, dy.device).addmm_(dy.t(), x.mm(RandomDown(seed).to(x.device).t()));
+        else estimate.Add(site.Name, x, dy);
+    }
+
+    /// <summary>Squared norm of the gradients of A and B at the start, from the mean base gradient: <c>‖s Bᵀ G‖² + ‖s G Aᵀ‖²</c>.</summary>
+    internal double InitialSquaredNorm(LayerVersion version, BaseGradientEstimate estimate)
+    {
+        using var scope = NewDisposeScope();
+        if (estimate.IsSketch && IsRandom) return estimate.Mean(Up.Name) is { } direct ? Scale * Scale * direct.to(ScalarType.Float64).square().sum().item<double>() : 0;
+        var (left, right) = estimate.SquaredProducts(site.Name, Up.View(version.Parameters), Down.View(version.Parameters)) ?? (0, 0);
+        return Scale * Scale * (left + right);
     }
 
     /// <summary>Adds <paramref name="factor"/> times the change's product to y in place; returns the hidden rows <c>[T, 2r]</c> that the backward pass needs.</summary>
@@ -95,6 +113,10 @@ internal sealed class LowRankDifference
         var (a0, b0) = (frozenDown.View(version.Constants), frozenUp.View(version.Constants));
         weight.addmm_(cat([b.sub(b0), b0], 1), cat([a, a.sub(a0)], 0), alpha: (float)factor);
     }
+
+    private bool IsRandom => method.LoraGa.Initialization == LoraGaInitialization.Random;
+
+    private Tensor RandomDown(long run) => SeededRandom.Uniform(run, Down.Name, Down.Shape, 1 / Math.Sqrt(site.In));
 
     /// <summary><c>[A; A − A0] [2r, k]</c>.</summary>
     private Tensor Downs(LayerVersion version) => version.Derivatives().Tensor(downKey, () =>

@@ -65,12 +65,12 @@ internal sealed class DecoderShard : TrainableShard
     public override Tensor? Backward(LayerVersion version, ISavedActivations saved, Tensor dy, Tensor gradient) => Backward((BlockSaved)saved, dy, gradient, estimate: null, baseOnly: false);
 
     public override BaseGradientEstimate? BeginGradientEstimate() =>
-        AdapterMethod.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate() : null;
+        AdapterMethod.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate(Method) : null;
 
     public override Tensor? BackwardEstimate(ISavedActivations saved, Tensor dy, BaseGradientEstimate? estimate)
     {
         var block = (BlockSaved)saved;
-        if (estimate is not null && !estimate.Begin(block.Pass.Context.Index)) estimate = null;
+        if (estimate is not null && !estimate.Begin(block.Pass.Context.Step, block.Pass.Context.Index)) estimate = null;
         return Backward(block, dy, gradient: null, estimate, baseOnly: true);
     }
 

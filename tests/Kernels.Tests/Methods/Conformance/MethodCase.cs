@@ -1,7 +1,7 @@
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
 
-namespace Peft.Orleans.Kernels.Tests.Methods;
+namespace Peft.Orleans.Kernels.Tests.Methods.Conformance;
 
 /// <summary>A method with options, as the conformance suite runs it on the tiny model.</summary>
 /// <param name="Name">Name in test results.</param>
@@ -19,6 +19,11 @@ internal sealed record MethodCase(string Name, MethodSpec Method)
 
     /// <summary>The cases; a method that this version registers and that has none fails the suite.</summary>
     internal static IReadOnlyList<MethodCase> All { get; } = [.. Cases().Where(static item => AdapterMethod.Names.Contains(item.Method.Name))];
+
+    /// <summary>Their names, for theories.</summary>
+    public static TheoryData<string> Names => [.. All.Select(static item => item.Name)];
+
+    internal static MethodCase Of(string name) => All.Single(item => item.Name == name);
 
     private static IEnumerable<MethodCase> Cases()
     {
@@ -46,6 +51,9 @@ internal sealed record MethodCase(string Name, MethodSpec Method)
             };
         }
 
+        var sketch = new LoraGaSpec { GradientEstimate = GradientEstimate.Sketch };
+        yield return new MethodCase("lora_ga sketch", loraGa with { Lora = new LoraSpec { Rank = 2, Alpha = 4 }, LoraGa = sketch });
+
         var boft = new MethodSpec { Name = MethodName.Boft, Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2 } };
         foreach (var (side, parameterization) in Enum.GetValues<BoftSide>().SelectMany(static side => Enum.GetValues<BoftParameterization>().Select(parameterization => (side, parameterization))))
         {
@@ -64,6 +72,8 @@ internal sealed record MethodCase(string Name, MethodSpec Method)
             ],
         };
         yield return new MethodCase("hybrid module", hybrid with { Lambda = new LambdaSpec { Granularity = LambdaGranularity.Module, Initial = "0.3" }, LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Paper } });
+
+        yield return new MethodCase("hybrid sketch", hybrid with { TargetModules = ["v_proj", "gate_proj"], LoraGa = sketch });
 
         var urnn = new MethodSpec { Name = MethodName.Urnn };
         yield return new MethodCase("urnn structured", urnn) { Refused = [(urnn with { Urnn = new UrnnSpec { Mode = UrnnMode.Replace } }, "replace needs square weights, but model.layers.0.self_attn.k_proj")] };
