@@ -41,12 +41,12 @@ internal static class SiloHost
             options.TimestampFormat = "HH:mm:ss.fff ";
             options.ColorBehavior = Microsoft.Extensions.Logging.Console.LoggerColorBehavior.Disabled;
         });
-        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning).AddFilter("Peft", LogLevel.Information).AddFilter("Peft.Orleans.Grains.Agents.SiloAgent", LogLevel.Warning);
+        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error).AddFilter("Peft", LogLevel.Information).AddFilter("Peft.Orleans.Grains.Agents.SiloAgent", LogLevel.Warning);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.Listen(IPAddress.Parse(settings.Host), settings.HttpPort));
         builder.Services.AddRouting();
         builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
         builder.Services
-            .AddSingleton(new SiloIdentity(settings.Name, settings.Threads, MetricsUrl(settings)))
+            .AddSingleton(new SiloIdentity(settings.Name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes))
             .AddSingleton(new ClusterStorage(settings.ClusterFolder))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
             .AddSingleton<ITensorTransport, TcpTensorTransport>()
@@ -54,6 +54,11 @@ internal static class SiloHost
             .AddSingleton<AgentStore>()
             .AddSingleton<ISiloAgents, SiloAgents>()
             .AddSingleton<SeatLoader>()
+            .AddSingleton<WeightLoader>()
+            .AddSingleton<VersionShipping>()
+            .AddSingleton<GradientReduction>()
+            .AddSingleton<PeerWatch>()
+            .AddSingleton<ICoordinatorObserver, SilentObserver>()
             .AddSingleton<SiloInstruments>()
             .AddSingleton<ClusterRoster>();
         builder.Host.UseOrleans(silo => Configure(silo, settings));

@@ -18,6 +18,9 @@ internal sealed record SiloSettings
     /// <summary>Compute threads.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>Memory for weights and activations on the silo's device, bytes.</summary>
+    public required long MemoryBytes { get; init; }
+
     /// <summary>Address to bind and to publish.</summary>
     public required string Host { get; init; }
 
@@ -44,6 +47,7 @@ internal sealed record SiloSettings
         [SiloArguments.ClusterFolder] = "folder of the local cluster",
         [SiloArguments.Name] = "silo name",
         [SiloArguments.Threads] = "compute threads",
+        ["--memory"] = "MiB for weights and activations (the machine's, shared by the silos on it)",
         [SiloArguments.Join] = "run folder whose local cluster this silo joins",
         [SiloArguments.ExitWithParent] = "end when standard input closes (no value)",
         ["--host"] = "address to bind and publish (127.0.0.1)",
@@ -90,6 +94,7 @@ internal sealed record SiloSettings
             Name = values.GetValueOrDefault(SiloArguments.Name) ?? FreeName(registered),
             ClusterFolder = Path.GetFullPath(folder),
             Threads = threads > 0 ? threads : Environment.ProcessorCount,
+            MemoryBytes = Number(values, "--memory", 0) is var mebibytes and > 0 ? (long)mebibytes << 20 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             JoinedRun = run,
             Host = values.GetValueOrDefault("--host", "127.0.0.1"),
             SiloPort = Port(values, "--silo-port"),

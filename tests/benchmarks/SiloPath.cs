@@ -8,6 +8,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Coordination;
+using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Silo;
 
 namespace Peft.Orleans.Benchmarks;
@@ -19,6 +20,10 @@ namespace Peft.Orleans.Benchmarks;
 internal sealed class SiloPath : IAsyncDisposable
 {
     private const string RunId = "benchmark";
+
+    /// <summary>Enough for the memory that an estimate takes; its time is not measured.</summary>
+    private const int EstimateSamples = 4;
+
     private readonly WebApplication app;
     private readonly ISiloAgent agent;
     private readonly IGrainFactory grains;
@@ -34,7 +39,7 @@ internal sealed class SiloPath : IAsyncDisposable
         this.generation = generation;
     }
 
-    internal static async Task<SiloPath> Open(RunSpec spec, int threads)
+    internal static async Task<SiloPath> Open(RunSpec spec, int threads, Microbatch sample)
     {
         var folder = Directory.CreateTempSubdirectory("benchmark").FullName;
         var app = SiloHost.Build(SiloSettings.Read([SiloArguments.ClusterFolder, folder, SiloArguments.Name, "silo-0", SiloArguments.Threads, $"{threads}"]));
@@ -44,31 +49,40 @@ internal sealed class SiloPath : IAsyncDisposable
         var agent = app.Services.GetRequiredService<ISiloAgents>().At(live["silo-0"]);
         var generation = new Generation(1, Guid.NewGuid());
         var fence = await agent.Fence(RunId, generation);
-        var plan = Planner.Plan([fence.Silo], LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path)).PlanFor(spec.Method), 1);
-        await agent.Start(new StartMessage(new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true), generation, plan, 0, [], null));
+        var plan = Planner.Plan([new SiloInventory(fence.Silo)], LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path)).PlanFor(spec.Method), new PlanOptions(1));
+        var reply = await agent.Start(new StartMessage(new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true), generation, plan, 0, [], null));
+        var path = new SiloPath(app, agent, grains, plan, generation);
+        if (reply.NeedsEstimate)
+        {
+            for (var pass = 1; pass <= BaseGradientEstimate.Passes(spec.Method); pass++)
+                for (var i = 0; i < EstimateSamples; i++) await path.Pass(PassKind.Estimate, pass, i, EstimateSamples, sample);
+        }
+
         await agent.Initialize(RunId, generation);
-        return new SiloPath(app, agent, grains, plan, generation);
+        return path;
     }
 
     internal async Task<double> Step(int step, Microbatch batch)
     {
-        var first = grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString());
-        var result = await first.Pass(new PassCall
-        {
-            RunId = RunId,
-            Generation = generation,
-            Kind = PassKind.Train,
-            Step = step,
-            Index = 0,
-            Batch = batch,
-            Scale = 1.0 / batch.TargetTokens,
-            Microbatches = 1,
-        }, 0, null);
+        var result = await Pass(PassKind.Train, step, 0, 1, batch);
         var prepared = await agent.Prepare(RunId, generation, step);
         var norm = Math.Sqrt(prepared.Measures.Values.Sum(static measure => measure.SquaredNorm));
         await agent.Apply(new ApplyMessage(RunId, generation, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), 1e-4, 1e-4, "{}"));
         return result.LossSum / result.TargetTokens;
     }
+
+    private Task<PassResult> Pass(PassKind kind, int step, int index, int microbatches, Microbatch batch) =>
+        grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString()).Pass(new PassCall
+        {
+            RunId = RunId,
+            Generation = generation,
+            Kind = kind,
+            Step = step,
+            Index = index,
+            Batch = batch,
+            Scale = 1.0 / batch.TargetTokens,
+            Microbatches = microbatches,
+        }, 0, null);
 
     public async ValueTask DisposeAsync()
     {

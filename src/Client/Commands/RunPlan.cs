@@ -16,23 +16,26 @@ internal static class RunPlan
     public static void Write(Terminal terminal, RunSpec spec, LlamaConfig config, int silos, OutputFormat format)
     {
         var dimensions = LlamaDimensions.Of(config);
-        // The planner orders silos by name.
-        var names = Enumerable.Range(0, silos).Select(static i => new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", "")).ToArray();
-        var plan = Planner.Plan(names, dimensions.PlanFor(spec.Method), spec.Elastic.MaxSilos);
         var dtype = spec.Model.Dtype ?? config.TorchDtype ?? WeightType.Float32;
         var effective = spec with { Model = spec.Model with { Dtype = dtype } };
+        // The silos of a local cluster share this machine's memory; the planner orders them by name.
+        var machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        var inventory = Enumerable.Range(0, silos)
+            .Select(i => new SiloInventory(new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", ""), [], machine)).ToArray();
+        var plan = RunPlanner.Plan(effective, dimensions, inventory);
         var inFlight = Math.Min(spec.Training.GlobalBatch / spec.Training.Microbatch, plan.Silos.Length + 1);
         var layers = MemoryModel.Layers(dimensions, effective, Math.Min(spec.Data.MaxLength, config.MaxPositionEmbeddings), inFlight);
         var memory = MemoryModel.PerSilo(plan, layers);
-        var rows = plan.Silos.Select(silo => (silo.Name, Layers: plan.LayersOn(silo.Name), Bytes: memory[silo.Name])).ToArray();
+        var rows = plan.Silos.Select(silo => (silo.Name, Layers: plan.ActiveLayersOn(silo.Name), Bytes: memory[silo.Name])).ToArray();
         var trainable = spec.Method.Name == MethodName.Full
             ? (dimensions.BlockParameters * dimensions.Blocks) + (dimensions.EmbeddingParameters * (dimensions.Tied ? 1 : 2)) + dimensions.HiddenSize
             : dimensions.Blocks * dimensions.Linears.Sum(linear => MemoryModel.Trainable(spec.Method, linear));
         var data = new JsonObject
         {
-            ["silos"] = new JsonArray([.. rows.Select(static row => (JsonNode)new JsonObject
+            ["silos"] = new JsonArray([.. rows.Select(row => (JsonNode)new JsonObject
             {
                 ["name"] = row.Name,
+                ["replica"] = plan.ReplicaOf(row.Name),
                 ["layers"] = new JsonArray([.. row.Layers.Select(static layer => (JsonNode)layer)]),
                 ["predictedBytes"] = row.Bytes,
             })]),

@@ -24,7 +24,6 @@ internal static class RunPreparation
         Compute = spec.Compute with
         {
             ThreadsPerSilo = spec.Compute.ThreadsPerSilo ?? Math.Max(1, Environment.ProcessorCount / Math.Max(1, silos)),
-            Replicas = spec.Compute.Replicas ?? 1,
             Products = spec.Compute.Products ?? Processor.Products(spec.Model.Dtype ?? config.TorchDtype ?? WeightType.Float32),
         },
     };

@@ -36,6 +36,12 @@ public sealed record FenceReply
 
     /// <summary>Compute threads of the silo.</summary>
     [Id(6)] public int Threads { get; init; }
+
+    /// <summary>Layers whose base weights are loaded.</summary>
+    [Id(7)] public int[] Loaded { get; init; } = [];
+
+    /// <summary>Bytes of memory for weights and activations on this silo's device.</summary>
+    [Id(8)] public long MemoryBytes { get; init; }
 }
 
 /// <summary>Message <c>Start</c>.</summary>
@@ -76,15 +82,54 @@ public sealed record AgentReply
     /// <summary>Files written, with their sha256.</summary>
     [Id(6)] public Dictionary<string, string> Files { get; init; } = [];
 
-    /// <summary>Tensors on their way to the asking silo, by buffer name.</summary>
-    [Id(7)] public Dictionary<string, TensorRef> Tensors { get; init; } = [];
+    /// <summary>Versions on their way to the asking silo.</summary>
+    [Id(7)] public VersionTransfer[] Versions { get; init; } = [];
 
-    /// <summary>λ of a version on its way.</summary>
-    [Id(8)] public double[] Lambda { get; init; } = [];
+    /// <summary>Record of the versions on their way.</summary>
+    [Id(8)] public string Record { get; init; } = "";
 
-    /// <summary>Record of a version on its way.</summary>
-    [Id(9)] public string Record { get; init; } = "";
+    /// <summary>Partial gradient sums on their way to the asking silo.</summary>
+    [Id(9)] public SumTransfer[] Sums { get; init; } = [];
 }
+
+/// <summary>A layer's version on its way from one silo to another; the bytes go over the data plane.</summary>
+/// <param name="Layer">Layer.</param>
+/// <param name="Version">Version.</param>
+/// <param name="Buffers">Parameters, both moments and, unless the receiver has them, constants; none where the layer trains nothing.</param>
+/// <param name="Lambda">λ of the version.</param>
+/// <param name="Hash">Hash of the whole version: what arrived is checked against it.</param>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.VersionTransfer")]
+public sealed record VersionTransfer(int Layer, int Version, TensorRef[] Buffers, double[] Lambda, string Hash);
+
+/// <summary>Message <c>Put</c>: versions for seats of the addressed silo.</summary>
+/// <param name="RunId">Run id.</param>
+/// <param name="Generation">Generation.</param>
+/// <param name="Versions">The versions.</param>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.PutMessage")]
+public sealed record PutMessage(string RunId, Generation Generation, VersionTransfer[] Versions);
+
+/// <summary>A node of a layer's gradient tree on its way to another replica.</summary>
+/// <param name="Layer">Layer.</param>
+/// <param name="Level">Level of the node: it covers 2^level microbatches.</param>
+/// <param name="Index">Index on its level.</param>
+/// <param name="Sum">The sum, fp32.</param>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.SumTransfer")]
+public sealed record SumTransfer(int Layer, int Level, int Index, TensorRef Sum);
+
+/// <summary>Messages of the reduction over replicas.</summary>
+/// <param name="RunId">Run id.</param>
+/// <param name="Generation">Generation.</param>
+/// <param name="Step">Step.</param>
+/// <param name="Microbatches">Microbatches of the step: the shape of the tree.</param>
+/// <param name="Layers">Layers asked for.</param>
+/// <param name="Asking">Silo that asks; null from the coordinator.</param>
+/// <param name="Sums">The whole sums, where they are given back.</param>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.ReduceMessage")]
+public sealed record ReduceMessage(string RunId, Generation Generation, int Step, int Microbatches, int[] Layers, PlannedSilo? Asking, SumTransfer[] Sums);
 
 /// <summary>What a layer measured of its reduced gradient.</summary>
 /// <param name="SquaredNorm">Squared norm, float64.</param>
@@ -110,4 +155,32 @@ public sealed record ApplyMessage(
 /// <summary>What an agent says of its silo.</summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.AgentReport")]
-public sealed record AgentReport(int Pid, long ResidentBytes, long PeakResidentBytes, long WeightBytesRead, string MetricsUrl, Dictionary<string, int[]> ActiveLayers, long LiveTensors);
+public sealed record AgentReport
+{
+    /// <summary>Process id.</summary>
+    [Id(0)] public required int Pid { get; init; }
+
+    /// <summary>Resident memory of the process, bytes.</summary>
+    [Id(1)] public long ResidentBytes { get; init; }
+
+    /// <summary>Its peak.</summary>
+    [Id(2)] public long PeakResidentBytes { get; init; }
+
+    /// <summary>Bytes of base weights read so far.</summary>
+    [Id(3)] public long WeightBytesRead { get; init; }
+
+    /// <summary>URL of /metrics.</summary>
+    [Id(4)] public string MetricsUrl { get; init; } = "";
+
+    /// <summary>Tensors alive in the process.</summary>
+    [Id(5)] public long LiveTensors { get; init; }
+
+    /// <summary>The silo as plans name it.</summary>
+    [Id(6)] public required PlannedSilo Silo { get; init; }
+
+    /// <summary>Layers whose base weights are loaded, by run.</summary>
+    [Id(7)] public Dictionary<string, int[]> LoadedLayers { get; init; } = [];
+
+    /// <summary>Memory for weights and activations on the silo's device.</summary>
+    [Id(8)] public long MemoryBytes { get; init; }
+}

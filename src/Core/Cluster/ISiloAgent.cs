@@ -27,9 +27,33 @@ public interface ISiloAgent : IGrainService
     [Alias("Apply"), ResponseTimeout("00:30:00")]
     Task<AgentReply> Apply(ApplyMessage message);
 
-    /// <summary>Send a version of a layer to another silo's data plane.</summary>
+    /// <summary>Let the first seats here send a version to the layers' other seats; answers when all have it, with their hashes.</summary>
+    [Alias("Protect"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> Protect(string runId, Generation generation, int version);
+
+    /// <summary>Take versions that another seat has sent; answers when they are complete and checked.</summary>
+    [Alias("Put"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> Put(PutMessage message);
+
+    /// <summary>Gather the replicas' partial sums at the first seats here, and give the whole sums back.</summary>
+    [Alias("Reduce"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> Reduce(ReduceMessage message);
+
+    /// <summary>Send this replica's partial sums of some layers to the silo that asks.</summary>
+    [Alias("SendSums"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> SendSums(ReduceMessage message);
+
+    /// <summary>Take whole sums.</summary>
+    [Alias("TakeSums"), ResponseTimeout("00:30:00")]
+    Task<AgentReply> TakeSums(ReduceMessage message);
+
+    /// <summary>Send a version of some layers to another silo's data plane.</summary>
     [Alias("Send"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Send(string runId, Generation generation, int layer, int version, PlannedSilo target);
+    Task<AgentReply> Send(string runId, Generation generation, int[] layers, int version, PlannedSilo target);
+
+    /// <summary>Load base weights in the background, for seats to come; answers when they are loaded.</summary>
+    [Alias("Preload"), ResponseTimeout("01:00:00")]
+    Task Preload(RunDefinition run, int[] layers);
 
     /// <summary>Write the version's files (one per active layer) into a folder.</summary>
     [Alias("WriteSnapshot"), ResponseTimeout("01:00:00")]

@@ -58,9 +58,27 @@ public static class MemoryModel
     public static IReadOnlyDictionary<string, long> PerSilo(Protocol.SeatPlan plan, LayerMemory[] layers) =>
         plan.Silos.ToDictionary(static silo => silo.Name, silo =>
         {
-            var seats = plan.LayersOn(silo.Name);
-            return ProcessBytes + seats.Sum(layer => layers[layer].Held) + (seats.Length == 0 ? 0 : seats.Max(layer => layers[layer].Workspace));
+            var seats = plan.ActiveLayersOn(silo.Name);
+            var copies = plan.LayersOn(silo.Name).Except(seats).Sum(layer => layers[layer].Trainable + layers[layer].Optimizer);
+            return ProcessBytes + copies + seats.Sum(layer => layers[layer].Held) + (seats.Length == 0 ? 0 : seats.Max(layer => layers[layer].Workspace));
         });
+
+    /// <summary>The fewest silos of a given memory over which one pipeline fits, as the planner cuts it; one per layer where even that does not.</summary>
+    public static int StagesNeeded(PlanModel model, LayerMemory[] layers, long capacity)
+    {
+        for (var stages = 1; stages < layers.Length; stages++)
+        {
+            var bounds = Planner.Partition(model.LayerCosts, stages);
+            var largest = Enumerable.Range(0, stages).Max(part =>
+            {
+                var mine = layers[bounds[part]..bounds[part + 1]];
+                return ProcessBytes + mine.Sum(static layer => layer.Held) + mine.Max(static layer => layer.Workspace);
+            });
+            if (largest <= capacity) return stages;
+        }
+
+        return layers.Length;
+    }
 
     /// <summary>Trainable parameters of a method on one linear module.</summary>
     public static long Trainable(MethodSpec method, (string Name, int Out, int In) linear)

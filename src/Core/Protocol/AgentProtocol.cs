@@ -1,61 +1,15 @@
 namespace Peft.Orleans.Core.Protocol;
 
-/// <summary>Where a silo stands in the protocol of one run.</summary>
-public enum AgentPhase
-{
-    /// <summary>Knows nothing of the run.</summary>
-    Empty,
-
-    /// <summary>Refuses lower generations; waits for <c>Start</c>.</summary>
-    Fenced,
-
-    /// <summary>Has its seats, some still lack the target version.</summary>
-    Seating,
-
-    /// <summary>Every seat holds the target version; steps may run.</summary>
-    Started,
-}
-
-/// <summary>What a silo must do; carried out by its agent, in order.</summary>
-public abstract record AgentEffect
-{
-    /// <summary>Stop device work of lower generations and refuse their remote writes.</summary>
-    public sealed record CancelWork(Generation Generation) : AgentEffect;
-
-    /// <summary>Drop all leaves and tree nodes.</summary>
-    public sealed record ClearGradients : AgentEffect;
-
-    /// <summary>Drop a version of a layer.</summary>
-    public sealed record DropVersion(int Layer, int Version) : AgentEffect;
-
-    /// <summary>Load base weights for the seats and get version <paramref name="Version"/> for the listed layers.</summary>
-    public sealed record TakeSeats(int[] Layers, int[] Missing, int Version) : AgentEffect;
-
-    /// <summary>Take the optimizer step for the listed layers into the second buffer.</summary>
-    public sealed record TakeStep(int[] Layers, int Version) : AgentEffect;
-}
-
-/// <summary>The answer to a message: obeyed with effects, or refused with the reason and the highest generation known.</summary>
-public sealed record AgentDecision(bool Accepted, string Reason, IReadOnlyList<AgentEffect> Effects)
-{
-    /// <summary>Obeyed without effect.</summary>
-    public static readonly AgentDecision Nothing = new(true, "", []);
-
-    /// <summary>Obeyed.</summary>
-    public static AgentDecision Do(params IReadOnlyList<AgentEffect> effects) => new(true, "", effects);
-
-    /// <summary>Refused.</summary>
-    public static AgentDecision Refuse(string reason) => new(false, reason, []);
-}
-
 /// <summary>
 /// The silo's side of the step protocol for one run, as a pure state machine: messages in, decisions and effects out; no clock, no I/O.
 /// The store behind it only carries out the effects and reports versions that have become complete.
 /// </summary>
-public sealed class AgentProtocol(string silo)
+/// <remarks>The rules that safety rests on are virtual, each by itself, so that an exploration can show what happens without it.</remarks>
+public class AgentProtocol(string silo)
 {
     private readonly SortedDictionary<int, SortedSet<int>> versions = [];
     private int prepared;
+    private int applied;
 
     /// <summary>Highest generation seen.</summary>
     public Generation Generation { get; private set; } = Generation.None;
@@ -86,31 +40,22 @@ public sealed class AgentProtocol(string silo)
     /// <summary><c>Start(g, plan, t)</c>: obeyed once, on leaving the fenced phase; later copies are only acknowledged.</summary>
     public AgentDecision Start(Generation generation, SeatPlan plan, int target)
     {
-        if (generation != Generation || Phase == AgentPhase.Empty) return RefuseGeneration(generation);
-        if (Phase != AgentPhase.Fenced) return AgentDecision.Nothing;
+        if (!InForce(generation) || Phase == AgentPhase.Empty) return RefuseGeneration(generation);
+        if (!ObeysStart) return AgentDecision.Nothing;
         var effects = new List<AgentEffect> { new AgentEffect.ClearGradients() };
-        foreach (var (layer, held) in versions)
-        {
-            foreach (var version in held.Where(version => version > target).ToArray())
-            {
-                held.Remove(version);
-                effects.Add(new AgentEffect.DropVersion(layer, version));
-            }
-        }
-
+        effects.AddRange(Drop(version => version > target));
         Plan = plan;
-        Target = target;
-        var layers = plan.LayersOn(silo);
-        var missing = layers.Where(layer => !Holds(layer, target)).ToArray();
+        Target = applied = target;
+        var missing = plan.LayersOn(silo).Where(layer => !Holds(layer, target)).ToArray();
         Phase = missing.Length == 0 ? AgentPhase.Started : AgentPhase.Seating;
-        effects.Add(new AgentEffect.TakeSeats(layers, missing, target));
+        effects.Add(new AgentEffect.TakeSeats(plan.ActiveLayersOn(silo), missing, target));
         return new AgentDecision(true, "", effects);
     }
 
     /// <summary>A version of a layer has become complete here (initialised, fetched, or the result of a step).</summary>
     public AgentDecision Held(Generation generation, int layer, int version)
     {
-        if (generation != Generation) return RefuseGeneration(generation);
+        if (!InForce(generation)) return RefuseGeneration(generation);
         if (!versions.TryGetValue(layer, out var held)) versions[layer] = held = [];
         held.Add(version);
         if (Phase == AgentPhase.Seating && Plan!.LayersOn(silo).All(seat => Holds(seat, Target))) Phase = AgentPhase.Started;
@@ -120,9 +65,8 @@ public sealed class AgentProtocol(string silo)
     /// <summary>Whether a layer may compute step <paramref name="step"/>: only from version step − 1, in the generation in force.</summary>
     public AgentDecision Compute(Generation generation, int step, int layer)
     {
-        if (generation != Generation) return RefuseGeneration(generation);
-        if (Phase != AgentPhase.Started) return AgentDecision.Refuse($"silo {silo} is {Phase}, not started, in generation {generation}");
-        return Holds(layer, step - 1)
+        if (RefuseUnlessStarted(generation) is { } refused) return refused;
+        return MayComputeFrom(layer, step - 1)
             ? AgentDecision.Nothing
             : AgentDecision.Refuse($"silo {silo} does not hold version {step - 1} of layer {layer}");
     }
@@ -130,13 +74,13 @@ public sealed class AgentProtocol(string silo)
     /// <summary>Whether the frozen base may be computed with, before version 0 exists: the gradient estimate of an initialisation.</summary>
     public AgentDecision ComputeBase(Generation generation)
     {
-        if (generation != Generation) return RefuseGeneration(generation);
+        if (!InForce(generation)) return RefuseGeneration(generation);
         return Phase is AgentPhase.Seating or AgentPhase.Started
             ? AgentDecision.Nothing
             : AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in generation {generation}");
     }
 
-    /// <summary>Whether a gradient may become leaf (step, i): as <see cref="Compute"/>, and not after <c>Prepare</c>.</summary>
+    /// <summary>Whether a gradient may become leaf (step, i) or node of the tree: as <see cref="Compute"/>, and not after <c>Prepare</c>.</summary>
     public AgentDecision StoreLeaf(Generation generation, int step, int layer)
     {
         var decision = Compute(generation, step, layer);
@@ -147,8 +91,7 @@ public sealed class AgentProtocol(string silo)
     /// <summary><c>Prepare(g, s)</c>: measures, changes nothing; gradients of s are closed.</summary>
     public AgentDecision Prepare(Generation generation, int step)
     {
-        if (generation != Generation) return RefuseGeneration(generation);
-        if (Phase != AgentPhase.Started) return AgentDecision.Refuse($"silo {silo} is {Phase}, not started, in generation {generation}");
+        if (RefuseUnlessStarted(generation) is { } refused) return refused;
         foreach (var layer in Plan!.ActiveLayersOn(silo))
         {
             if (!Holds(layer, step - 1)) return AgentDecision.Refuse($"silo {silo} does not hold version {step - 1} of layer {layer}");
@@ -161,18 +104,7 @@ public sealed class AgentProtocol(string silo)
     /// <summary><c>Apply(g, s)</c>: s − 1 is stable everywhere, so versions below it go; active seats take the step, once.</summary>
     public AgentDecision Apply(Generation generation, int step)
     {
-        if (generation != Generation) return RefuseGeneration(generation);
-        if (Phase != AgentPhase.Started) return AgentDecision.Refuse($"silo {silo} is {Phase}, not started, in generation {generation}");
-        var effects = new List<AgentEffect>();
-        foreach (var (layer, held) in versions)
-        {
-            foreach (var version in held.Where(version => version < step - 1).ToArray())
-            {
-                held.Remove(version);
-                effects.Add(new AgentEffect.DropVersion(layer, version));
-            }
-        }
-
+        if (!AppliesWithoutTarget && RefuseUnlessStarted(generation) is { } refused) return refused;
         var layers = Plan!.ActiveLayersOn(silo);
         foreach (var layer in layers)
         {
@@ -180,12 +112,77 @@ public sealed class AgentProtocol(string silo)
                 return AgentDecision.Refuse($"silo {silo} does not hold version {step - 1} of layer {layer}");
         }
 
+        applied = Math.Max(applied, step);
+        var effects = new List<AgentEffect>(Drop(version => version < step - 1));
         var todo = layers.Where(layer => !Holds(layer, step)).ToArray();
         if (todo.Length > 0) effects.Add(new AgentEffect.TakeStep(todo, step));
         return new AgentDecision(true, "", effects);
     }
 
-    private bool Holds(int layer, int version) => versions.TryGetValue(layer, out var held) && held.Contains(version);
+    /// <summary><c>Protect(g, s)</c>: the first seats send version s to the other seats that do not compute it themselves.</summary>
+    public AgentDecision Protect(Generation generation, int version)
+    {
+        if (!InForce(generation)) return RefuseGeneration(generation);
+        if (Phase is not (AgentPhase.Seating or AgentPhase.Started)) return AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in generation {generation}");
+        var effects = new List<AgentEffect>();
+        foreach (var layer in Plan!.FirstLayersOn(silo))
+        {
+            if (!Holds(layer, version)) return AgentDecision.Refuse($"silo {silo} does not hold version {version} of layer {layer}");
+            var copies = Plan.CopiesOf(layer, version);
+            if (copies.Length > 0) effects.Add(new AgentEffect.SendCopies(layer, version, copies));
+        }
+
+        return new AgentDecision(true, "", effects);
+    }
+
+    /// <summary>
+    /// <c>Put</c>: whether a version sent by another seat may be taken. Only of a layer that sits here, and only the version of the last
+    /// <c>Apply</c> (else the target): an old copy that comes late is refused, so that a seat never holds more than two.
+    /// </summary>
+    public AgentDecision Take(Generation generation, int layer, int version)
+    {
+        if (!InForce(generation)) return RefuseGeneration(generation);
+        if (Phase is not (AgentPhase.Seating or AgentPhase.Started) || !Plan!.LayersOn(silo).Contains(layer))
+            return AgentDecision.Refuse($"layer {layer} has no seat on silo {silo} in generation {generation}");
+        return version == applied ? AgentDecision.Nothing : AgentDecision.Refuse($"silo {silo} is at step {applied} and takes no version {version}");
+    }
+
+    /// <summary>Whether a <c>Start</c> of the generation in force is obeyed: once, on leaving the fenced phase.</summary>
+    protected virtual bool ObeysStart => Phase == AgentPhase.Fenced;
+
+    /// <summary>Whether a message's generation is the one in force.</summary>
+    protected virtual bool InForce(Generation generation) => generation == Generation;
+
+    /// <summary>Whether a step may be computed from a version: only if it is held.</summary>
+    protected virtual bool MayComputeFrom(int layer, int version) => Holds(layer, version);
+
+    /// <summary>Whether steps are applied before all seats hold the target: never.</summary>
+    protected virtual bool AppliesWithoutTarget => false;
+
+    /// <summary>Whether a version of a layer is complete here.</summary>
+    public bool Holds(int layer, int version) => versions.TryGetValue(layer, out var held) && held.Contains(version);
+
+    /// <summary>Forgets versions and tells which.</summary>
+    protected IEnumerable<AgentEffect> Drop(Func<int, bool> which)
+    {
+        var effects = new List<AgentEffect>();
+        foreach (var (layer, held) in versions)
+        {
+            foreach (var version in held.Where(which).ToArray())
+            {
+                held.Remove(version);
+                effects.Add(new AgentEffect.DropVersion(layer, version));
+            }
+        }
+
+        return effects;
+    }
+
+    private AgentDecision? RefuseUnlessStarted(Generation generation)
+    {
+        if (!InForce(generation)) return RefuseGeneration(generation);
+        return Phase == AgentPhase.Started ? null : AgentDecision.Refuse($"silo {silo} is {Phase}, not started, in generation {generation}");
+    }
 
     private AgentDecision RefuseGeneration(Generation generation) =>
         AgentDecision.Refuse($"silo {silo} is in generation {Generation} and refuses {generation}");

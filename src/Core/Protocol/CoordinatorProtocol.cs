@@ -1,77 +1,24 @@
 namespace Peft.Orleans.Core.Protocol;
 
-/// <summary>What the coordinator must do; carried out by the run grain.</summary>
-public abstract record CoordinatorEffect
-{
-    /// <summary>Send <c>Fence</c> to a silo's agent.</summary>
-    public sealed record SendFence(string Silo) : CoordinatorEffect;
-
-    /// <summary>All silos have answered: make the plan.</summary>
-    public sealed record MakePlan : CoordinatorEffect;
-
-    /// <summary>Send <c>Start</c> to a silo's agent.</summary>
-    public sealed record SendStart(string Silo, int Target) : CoordinatorEffect;
-
-    /// <summary>Compute version 0 where nobody holds it.</summary>
-    public sealed record Initialize : CoordinatorEffect;
-
-    /// <summary>Write the line of a step whose version is stable, unless it is written.</summary>
-    public sealed record Report(int Step) : CoordinatorEffect;
-
-    /// <summary>Forward and backward of all microbatches of a step.</summary>
-    public sealed record ComputeGradients(int Step) : CoordinatorEffect;
-
-    /// <summary>Send <c>Prepare</c> to a silo's agent.</summary>
-    public sealed record SendPrepare(string Silo, int Step) : CoordinatorEffect;
-
-    /// <summary>Send <c>Apply</c> to a silo's agent.</summary>
-    public sealed record SendApply(string Silo, int Step) : CoordinatorEffect;
-
-    /// <summary>The run has reached its end (or a stop) at a stable version.</summary>
-    public sealed record Finish(int Step, bool Stopped) : CoordinatorEffect;
-}
-
-/// <summary>What a coordinator waits for.</summary>
-public enum CoordinatorPhase
-{
-    /// <summary>Answers to <c>Fence</c>.</summary>
-    Fencing,
-
-    /// <summary>The plan.</summary>
-    Planning,
-
-    /// <summary>Answers to <c>Start</c>.</summary>
-    Starting,
-
-    /// <summary>Version 0.</summary>
-    Initializing,
-
-    /// <summary>The line of a stable step.</summary>
-    Reporting,
-
-    /// <summary>Gradients of a step.</summary>
-    Computing,
-
-    /// <summary>Answers to <c>Prepare</c>.</summary>
-    Preparing,
-
-    /// <summary>Answers to <c>Apply</c>.</summary>
-    Applying,
-
-    /// <summary>Nothing more.</summary>
-    Finished,
-}
-
 /// <summary>
-/// The coordinator's side of the step protocol within one generation, as a pure state machine. Any refusal, loss or membership change ends
-/// the generation: the run grain then draws the next one and starts anew from the largest version that every layer has somewhere.
+/// The coordinator's side of the step protocol within one generation, as a pure state machine. Any refusal or loss ends the generation: the
+/// run grain then draws the next one and starts anew from the largest version that every layer has somewhere.
 /// </summary>
-public sealed class CoordinatorProtocol(int steps)
+/// <remarks>
+/// Two things go on at a time: the copies of version s travel to the passive seats while gradients of step s + 1 are computed from it. Only
+/// <c>Apply(s + 1)</c> waits until s is stable and its line is written.
+/// </remarks>
+public class CoordinatorProtocol(int steps)
 {
     private readonly HashSet<string> waiting = [];
+    private readonly HashSet<string> protecting = [];
     private readonly List<string> everyone = [];
     private readonly Dictionary<int, HashSet<int>> holdings = [];
-    private bool stopAsked;
+    private SeatPlan plan = null!;
+    private EndRequest asked;
+    private int applied;
+    private int reported;
+    private bool needsVersionZero;
 
     /// <summary>Phase.</summary>
     public CoordinatorPhase Phase { get; private set; } = CoordinatorPhase.Finished;
@@ -88,15 +35,22 @@ public sealed class CoordinatorProtocol(int steps)
         everyone.Clear();
         everyone.AddRange(silos.Order(StringComparer.Ordinal));
         holdings.Clear();
-        Stable = -1;
-        return Ask(CoordinatorPhase.Fencing, silo => new CoordinatorEffect.SendFence(silo));
+        protecting.Clear();
+        needsVersionZero = false;
+        Stable = reported = applied = -1;
+        return Ask(CoordinatorPhase.Fencing, everyone, silo => new CoordinatorEffect.SendFence(silo));
     }
 
     /// <summary>A silo has answered <c>Fence</c> with the versions it holds.</summary>
     public IReadOnlyList<CoordinatorEffect> Fenced(string silo, IReadOnlyDictionary<int, int[]> inventory)
     {
         if (Phase != CoordinatorPhase.Fencing || !waiting.Remove(silo)) return [];
-        foreach (var (layer, versions) in inventory) Hold(layer, versions);
+        foreach (var (layer, versions) in inventory)
+        {
+            if (!holdings.TryGetValue(layer, out var held)) holdings[layer] = held = [];
+            held.UnionWith(versions);
+        }
+
         return PlanWhenAllAnswered();
     }
 
@@ -111,15 +65,17 @@ public sealed class CoordinatorProtocol(int steps)
     /// <summary>
     /// The plan is made: start from the largest version that every layer has on a silo or in a valid snapshot; version 0 can always be computed.
     /// </summary>
-    public IReadOnlyList<CoordinatorEffect> Planned(SeatPlan plan, IReadOnlyCollection<int> snapshots)
+    public IReadOnlyList<CoordinatorEffect> Planned(SeatPlan made, IReadOnlyCollection<int> snapshots)
     {
         if (Phase != CoordinatorPhase.Planning) return [];
+        plan = made;
         var candidates = new SortedSet<int>(snapshots) { 0 };
-        if (holdings.Count > 0) candidates.UnionWith(holdings.Values.SelectMany(static versions => versions));
+        candidates.UnionWith(holdings.Values.SelectMany(static versions => versions));
         Stable = candidates.Reverse().First(version =>
             version == 0 || snapshots.Contains(version)
             || Enumerable.Range(0, plan.Layers).All(layer => holdings.TryGetValue(layer, out var held) && held.Contains(version)));
-        return Ask(CoordinatorPhase.Starting, silo => new CoordinatorEffect.SendStart(silo, Stable));
+        applied = Stable;
+        return Ask(CoordinatorPhase.Starting, everyone, silo => new CoordinatorEffect.SendStart(silo, Stable));
     }
 
     /// <summary>A silo has obeyed <c>Start</c>; <paramref name="lacksVersion"/>: it waits for version 0 to be computed.</summary>
@@ -127,66 +83,124 @@ public sealed class CoordinatorProtocol(int steps)
     {
         if (Phase != CoordinatorPhase.Starting || !waiting.Remove(silo)) return [];
         needsVersionZero |= lacksVersion;
-        if (waiting.Count > 0) return [];
-        if (needsVersionZero)
-        {
-            needsVersionZero = false;
-            Phase = CoordinatorPhase.Initializing;
-            return [new CoordinatorEffect.Initialize()];
-        }
-
-        return ReportStable();
+        if (waiting.Count > 0 && WaitsForAllSeats) return [];
+        if (!needsVersionZero) return ReportStable();
+        needsVersionZero = false;
+        Phase = CoordinatorPhase.Initializing;
+        return [new CoordinatorEffect.Initialize()];
     }
 
-    /// <summary>Every seat holds version 0.</summary>
-    public IReadOnlyList<CoordinatorEffect> Initialized() => Phase == CoordinatorPhase.Initializing ? ReportStable() : [];
+    /// <summary>Every first seat holds version 0.</summary>
+    public IReadOnlyList<CoordinatorEffect> Initialized() => Phase == CoordinatorPhase.Initializing ? ProtectOrReport(CoordinatorPhase.Reporting) : [];
 
-    /// <summary>The line of the stable step is on disk: only now may the next step be applied, and the next is begun.</summary>
+    /// <summary>The copies of a silo's first seats have arrived. With the last one the version is stable: committed.</summary>
+    public IReadOnlyList<CoordinatorEffect> Protected(string silo, int version)
+    {
+        if (version != applied || !protecting.Remove(silo) || protecting.Count > 0 || ReportsBeforeStable) return [];
+        Stable = version;
+        return [new CoordinatorEffect.Report(version)];
+    }
+
+    /// <summary>The line of the stable step is on disk: only now may the next step be applied.</summary>
     public IReadOnlyList<CoordinatorEffect> Reported(int step)
     {
-        if (Phase != CoordinatorPhase.Reporting || step != Stable) return [];
-        if (Stable >= steps || stopAsked)
+        if (!Active || step != Stable || step <= reported) return [];
+        reported = step;
+        return Phase switch
         {
-            Phase = CoordinatorPhase.Finished;
-            return [new CoordinatorEffect.Finish(Stable, Stable < steps)];
-        }
-
-        Phase = CoordinatorPhase.Computing;
-        return [new CoordinatorEffect.ComputeGradients(Stable + 1)];
+            CoordinatorPhase.Reporting => Next(),
+            CoordinatorPhase.Holding => asked == EndRequest.None ? SendApply() : Next(),
+            _ => [],
+        };
     }
 
     /// <summary>All microbatches of the step have gone through, forward and backward.</summary>
     public IReadOnlyList<CoordinatorEffect> GradientsComputed(int step)
     {
-        if (Phase != CoordinatorPhase.Computing || step != Stable + 1) return [];
-        return Ask(CoordinatorPhase.Preparing, silo => new CoordinatorEffect.SendPrepare(silo, step));
+        if (Phase != CoordinatorPhase.Computing || step != applied + 1) return [];
+        if (asked != EndRequest.None && reported == applied) return Next();
+        return plan.Replicas == 1
+            ? SendPrepare()
+            : Ask(CoordinatorPhase.Reducing, FirstSilos, silo => new CoordinatorEffect.SendReduce(silo, step));
     }
+
+    /// <summary>The first seats of a silo have the whole sum, and so have the other replicas.</summary>
+    public IReadOnlyList<CoordinatorEffect> Reduced(string silo, int step) =>
+        Phase == CoordinatorPhase.Reducing && step == applied + 1 && waiting.Remove(silo) && waiting.Count == 0 ? SendPrepare() : [];
 
     /// <summary>A silo has answered <c>Prepare</c>.</summary>
     public IReadOnlyList<CoordinatorEffect> Prepared(string silo, int step)
     {
-        if (Phase != CoordinatorPhase.Preparing || step != Stable + 1 || !waiting.Remove(silo) || waiting.Count > 0) return [];
-        return Ask(CoordinatorPhase.Applying, name => new CoordinatorEffect.SendApply(name, step));
+        if (Phase != CoordinatorPhase.Preparing || step != applied + 1 || !waiting.Remove(silo) || waiting.Count > 0) return [];
+        if (reported == applied) return SendApply();
+        Phase = CoordinatorPhase.Holding;
+        return [];
     }
 
-    /// <summary>All seats of a silo hold the step's version; with the last one it is stable, and committed.</summary>
+    /// <summary>
+    /// All active seats of a silo hold the step's version. With the last one the copies are sent, and the next step's forward pass begins.
+    /// </summary>
     public IReadOnlyList<CoordinatorEffect> Applied(string silo, int step)
     {
-        if (Phase != CoordinatorPhase.Applying || step != Stable + 1 || !waiting.Remove(silo) || waiting.Count > 0) return [];
-        Stable = step;
-        return ReportStable();
+        if (Phase != CoordinatorPhase.Applying || step != applied + 1 || !waiting.Remove(silo) || waiting.Count > 0) return [];
+        applied = step;
+        var early = applied < steps && asked == EndRequest.None;
+        var effects = ProtectOrReport(early ? CoordinatorPhase.Computing : CoordinatorPhase.Reporting);
+        return early ? [.. effects, new CoordinatorEffect.ComputeGradients(applied + 1)] : effects;
     }
 
-    /// <summary>Finish at the next stable version.</summary>
-    public void AskStop() => stopAsked = true;
+    /// <summary>End at the next reported version.</summary>
+    public void AskEnd(EndRequest request)
+    {
+        if (request > asked) asked = request;
+    }
 
-    private bool needsVersionZero;
+    /// <summary>Whether steps begin only when every seat holds the target: always.</summary>
+    protected virtual bool WaitsForAllSeats => true;
+
+    /// <summary>Whether a step is reported before its copies have arrived: never.</summary>
+    protected virtual bool ReportsBeforeStable => false;
+
+    private IReadOnlyCollection<string> FirstSilos => [.. everyone.Where(silo => plan.FirstLayersOn(silo).Length > 0)];
+
+    private IReadOnlyList<CoordinatorEffect> Next()
+    {
+        if (applied >= steps || asked != EndRequest.None)
+        {
+            Phase = CoordinatorPhase.Finished;
+            return [new CoordinatorEffect.Finish(applied, applied >= steps ? EndRequest.None : asked)];
+        }
+
+        Phase = CoordinatorPhase.Computing;
+        return [new CoordinatorEffect.ComputeGradients(applied + 1)];
+    }
+
+    private IReadOnlyList<CoordinatorEffect> ProtectOrReport(CoordinatorPhase next)
+    {
+        Phase = next;
+        if (!plan.HasCopies(applied)) return ReportApplied();
+        protecting.UnionWith(FirstSilos);
+        var sends = FirstSilos.Select(silo => (CoordinatorEffect)new CoordinatorEffect.SendProtect(silo, applied));
+        return ReportsBeforeStable ? [.. sends, .. ReportApplied()] : [.. sends];
+    }
+
+    private CoordinatorEffect[] ReportApplied()
+    {
+        Stable = applied;
+        return [new CoordinatorEffect.Report(Stable)];
+    }
 
     private IReadOnlyList<CoordinatorEffect> ReportStable()
     {
         Phase = CoordinatorPhase.Reporting;
         return [new CoordinatorEffect.Report(Stable)];
     }
+
+    private IReadOnlyList<CoordinatorEffect> SendPrepare() =>
+        Ask(CoordinatorPhase.Preparing, everyone, silo => new CoordinatorEffect.SendPrepare(silo, applied + 1));
+
+    private IReadOnlyList<CoordinatorEffect> SendApply() =>
+        Ask(CoordinatorPhase.Applying, everyone, silo => new CoordinatorEffect.SendApply(silo, applied + 1));
 
     private IReadOnlyList<CoordinatorEffect> PlanWhenAllAnswered()
     {
@@ -195,17 +209,11 @@ public sealed class CoordinatorProtocol(int steps)
         return [new CoordinatorEffect.MakePlan()];
     }
 
-    private CoordinatorEffect[] Ask(CoordinatorPhase phase, Func<string, CoordinatorEffect> message)
+    private CoordinatorEffect[] Ask(CoordinatorPhase phase, IReadOnlyCollection<string> silos, Func<string, CoordinatorEffect> message)
     {
         Phase = phase;
         waiting.Clear();
-        waiting.UnionWith(everyone);
-        return [.. everyone.Select(message)];
-    }
-
-    private void Hold(int layer, int[] versions)
-    {
-        if (!holdings.TryGetValue(layer, out var held)) holdings[layer] = held = [];
-        held.UnionWith(versions);
+        waiting.UnionWith(silos);
+        return [.. silos.Select(message)];
     }
 }

@@ -17,15 +17,22 @@ public sealed record Seat(int Layer, int Replica, string Silo, bool Active);
 [Alias("Peft.Orleans.PlannedSilo")]
 public sealed record PlannedSilo(string Name, string Incarnation, string Endpoint);
 
+/// <summary>Base weights that a silo loads in the background, so that it can take a seat at once.</summary>
+/// <param name="Silo">Silo name.</param>
+/// <param name="Layers">Layers, in the order in which they are loaded.</param>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.Preload")]
+public sealed record Preload(string Silo, int[] Layers);
+
 /// <summary>Which layer sits where. A pure function of inventory, model and run file.</summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.SeatPlan")]
 public sealed record SeatPlan
 {
-    /// <summary>Silos of the plan, in order of name.</summary>
+    /// <summary>Silos that answered, in order of name; not all need have a seat.</summary>
     [Id(0)] public required PlannedSilo[] Silos { get; init; }
 
-    /// <summary>All seats.</summary>
+    /// <summary>All seats: active ones by replica and layer, then passive ones.</summary>
     [Id(1)] public required Seat[] Seats { get; init; }
 
     /// <summary>Number of layers, embedding and head included.</summary>
@@ -36,6 +43,9 @@ public sealed record SeatPlan
 
     /// <summary>Layer computed at each stage of the pipeline: 0, 1 … and, where trained tied embeddings are one shard, 0 again at the end.</summary>
     [Id(4)] public required int[] Stages { get; init; }
+
+    /// <summary>What silos without an active seat load in the background.</summary>
+    [Id(5)] public Preload[] Preloads { get; init; } = [];
 
     /// <summary>The silo on which a layer of a replica computes.</summary>
     public string ActiveSilo(int replica, int layer)
@@ -54,12 +64,46 @@ public sealed record SeatPlan
         ?? throw new System.Diagnostics.UnreachableException($"silo {name} is not in the plan");
 
     /// <summary>Layers with a seat, active or passive, on a silo; ascending.</summary>
-    public int[] LayersOn(string silo) =>
-        [.. Seats.Where(seat => seat.Silo == silo).Select(static seat => seat.Layer).Distinct().Order()];
+    public int[] LayersOn(string silo) => LayersWhere(seat => seat.Silo == silo);
 
     /// <summary>Layers with an active seat on a silo; ascending.</summary>
-    public int[] ActiveLayersOn(string silo) =>
-        [.. Seats.Where(seat => seat.Active && seat.Silo == silo).Select(static seat => seat.Layer).Distinct().Order()];
+    public int[] ActiveLayersOn(string silo) => LayersWhere(seat => seat.Active && seat.Silo == silo);
+
+    /// <summary>Layers whose first seat (active, replica 0) is on a silo: it computes version 0 and sends copies; ascending.</summary>
+    public int[] FirstLayersOn(string silo) => LayersWhere(seat => seat.Active && seat.Replica == 0 && seat.Silo == silo);
+
+    /// <summary>The replica a silo computes for; null when it only keeps copies or stands by.</summary>
+    public int? ReplicaOf(string silo) => Array.Find(Seats, seat => seat.Active && seat.Silo == silo)?.Replica;
+
+    /// <summary>
+    /// Silos to which a layer's first seat sends a version: the passive seats; of version 0, which only the first seat computes, also the
+    /// active seats of the other replicas.
+    /// </summary>
+    public string[] CopiesOf(int layer, int version) =>
+        [.. Seats.Where(seat => seat.Layer == layer && (!seat.Active || (version == 0 && seat.Replica > 0))).Select(static seat => seat.Silo)];
+
+    /// <summary>Whether any layer has a copy beyond its first seat's to be sent.</summary>
+    public bool HasCopies(int version) => Seats.Any(seat => !seat.Active || (version == 0 && seat.Replica > 0));
+
+    /// <summary>Whether every layer has seats on at least two silos.</summary>
+    public bool Protected => Enumerable.Range(0, Layers).All(layer =>
+        Seats.Where(seat => seat.Layer == layer).Select(static seat => seat.Silo).Distinct().Count() > 1);
+
+    /// <summary>Silos without any active seat.</summary>
+    public IEnumerable<string> Standbys => Silos.Select(static silo => silo.Name).Where(silo => ReplicaOf(silo) is null);
+
+    /// <summary>The replica that computes a microbatch: contiguous ranges, as even as they can be.</summary>
+    public int ReplicaOfMicrobatch(int index, int microbatches)
+    {
+        for (var replica = 0; replica < Replicas; replica++)
+        {
+            if (index < (int)((long)(replica + 1) * microbatches / Replicas)) return replica;
+        }
+
+        throw new ArgumentOutOfRangeException(nameof(index), $"microbatch {index} of {microbatches}");
+    }
+
+    private int[] LayersWhere(Func<Seat, bool> which) => [.. Seats.Where(which).Select(static seat => seat.Layer).Distinct().Order()];
 }
 
 /// <summary>Grain key of a layer shard, <c>run/replica/layer@silo</c>: the seat is in the key, so placement needs no table.</summary>

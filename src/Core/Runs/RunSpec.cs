@@ -24,7 +24,7 @@ public sealed record RunSpec
     /// <summary>When snapshots are taken and how many are kept.</summary>
     public SnapshotSpec Snapshots { get; init; } = new();
 
-    /// <summary>Threads, replicas and product type; <c>auto</c> is resolved once, when the run is created.</summary>
+    /// <summary>Threads, replicas and product type; <c>auto</c> threads and products are resolved once, when the run is created.</summary>
     public ComputeSpec Compute { get; init; } = new();
 
     /// <summary>How many silos the run accepts.</summary>
@@ -60,7 +60,7 @@ public sealed record ComputeSpec
     /// <summary>Compute threads of each silo; part of what the bits depend on.</summary>
     public int? ThreadsPerSilo { get; init; }
 
-    /// <summary>Number of full pipelines.</summary>
+    /// <summary>Number of full pipelines; null (auto): as many as the silos allow, chosen anew with every plan. The bits do not depend on it.</summary>
     public int? Replicas { get; init; }
 
     /// <summary>The type in which half-type weights are multiplied.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
@@ -21,7 +22,13 @@ internal sealed class AgentRun(string runId, string silo)
 
     internal RunSpec? Spec { get; set; }
 
-    internal Dictionary<int, SeatedLayer> Layers { get; } = [];
+    /// <summary>Layers whose base weights are loaded: those that compute here, and those loaded for seats to come.</summary>
+    internal ConcurrentDictionary<int, SeatedLayer> Layers { get; } = [];
+
+    /// <summary>Versions of all layers with a seat here, passive ones too.</summary>
+    internal ConcurrentDictionary<int, KeptVersions> Kept { get; } = [];
+
+    internal KeptVersions KeptOf(int layer) => Kept.GetOrAdd(layer, static _ => new KeptVersions());
 
     /// <summary>Records of the versions held, by step.</summary>
     internal SortedDictionary<int, string> Records { get; } = [];

@@ -8,7 +8,8 @@ namespace Peft.Orleans.Grains.Agents;
 /// <param name="Name">Silo name.</param>
 /// <param name="Threads">Compute threads.</param>
 /// <param name="MetricsUrl">URL of /metrics.</param>
-public sealed record SiloIdentity(string Name, int Threads, string MetricsUrl);
+/// <param name="MemoryBytes">Memory for weights and activations on the silo's device.</param>
+public sealed record SiloIdentity(string Name, int Threads, string MetricsUrl, long MemoryBytes);
 
 /// <summary>Everything a silo owns: the device thread, the data plane, the runs. One per process; outlives every grain.</summary>
 public sealed class AgentStore(SiloIdentity identity, ITensorTransport transport, DeviceThread device)

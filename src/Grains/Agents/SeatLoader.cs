@@ -3,17 +3,14 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Peft.Orleans.Grains.Agents;
 
-/// <summary>Carries out <c>Start</c>: base weights for the seats, and the target version from a holder, a snapshot, or by initialisation.</summary>
-public sealed partial class SeatLoader(AgentStore store, ISiloAgents agents, ILogger<SeatLoader> log)
+/// <summary>Carries out <c>Start</c>: base weights for the active seats, and the target version for all seats, from a holder, a snapshot, or by initialisation.</summary>
+public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionShipping shipping)
 {
     internal async Task<AgentReply> Start(AgentRun run, StartMessage message)
     {
@@ -33,32 +30,18 @@ public sealed partial class SeatLoader(AgentStore store, ISiloAgents agents, ILo
                         await OnDevice(() => { foreach (var layer in run.Layers.Values) layer.ClearGradients(); });
                         break;
                     case AgentEffect.DropVersion drop:
-                        await OnDevice(() => { if (run.Layers.TryGetValue(drop.Layer, out var layer)) layer.Drop(drop.Version); });
+                        await OnDevice(() => run.KeptOf(drop.Layer).Drop(drop.Version));
                         lock (run.Sync) run.Records.Remove(drop.Version);
                         break;
                     case AgentEffect.TakeSeats seats:
-                        await LoadWeights(run, seats.Layers, token);
-                        foreach (var layer in seats.Missing) await Acquire(run, message, layer, token);
+                        await weights.Seat(run, seats.Active, message.Plan, token);
+                        await Acquire(run, message, seats.Missing, token);
                         break;
                 }
             }
 
-            return await OnDevice(() =>
-            {
-                var lacking = run.Protocol.Phase != AgentPhase.Started;
-                var needsEstimate = false;
-                if (lacking)
-                {
-                    foreach (var layer in run.Layers.Values)
-                    {
-                        layer.Estimate?.Dispose();
-                        layer.Estimate = layer.Shard.BeginGradientEstimate();
-                        needsEstimate |= layer.Estimate is not null;
-                    }
-                }
-
-                return new AgentReply { Accepted = true, LacksVersion = lacking, NeedsEstimate = needsEstimate };
-            });
+            _ = weights.LoadAhead(run, message.Plan, token);
+            return await OnDevice(() => BeginEstimates(run, message.Plan));
         }
         finally
         {
@@ -66,6 +49,7 @@ public sealed partial class SeatLoader(AgentStore store, ISiloAgents agents, ILo
         }
     }
 
+    /// <summary>Version 0 at the first seats here, from the run file alone.</summary>
     internal async Task<AgentReply> Initialize(AgentRun run, Generation generation)
     {
         await run.Phase.WaitAsync();
@@ -75,19 +59,21 @@ public sealed partial class SeatLoader(AgentStore store, ISiloAgents agents, ILo
             {
                 using var adapter = run.Spec!.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
                 var done = new Dictionary<int, string>();
-                foreach (var (index, layer) in run.Layers.OrderBy(static pair => pair.Key))
+                foreach (var index in run.Protocol.Plan!.FirstLayersOn(store.Identity.Name))
                 {
-                    if (!layer.Has(0))
+                    var layer = run.Layers[index];
+                    if (layer.Kept.Find(0) is null)
                     {
-                        var version = layer.Rent();
+                        var version = layer.Kept.Rent();
                         layer.Shard.Initialize(version, run.Spec.Seed, layer.Estimate, adapter);
                         version.Step = 0;
-                        layer.Keep(version);
+                        run.Require(protocol => protocol.Held(generation, index, 0));
+                        layer.Kept.Keep(version);
                     }
 
                     layer.EndEstimate();
-                    run.Require(protocol => protocol.Held(generation, index, 0));
-                    if (layer.Shard.Layout.Size > 0) done[index] = VersionCodec.Hash(layer.Version(0));
+                    var held = layer.Version(0);
+                    if (layer.Shard.Layout.Size > 0) done[index] = held.Hash ??= VersionCodec.Hash(held);
                 }
 
                 return done;
@@ -100,114 +86,83 @@ public sealed partial class SeatLoader(AgentStore store, ISiloAgents agents, ILo
         }
     }
 
-    internal async Task<AgentReply> Send(AgentRun run, Generation generation, int layer, int version, PlannedSilo target)
+    /// <summary>Sends a version of some layers to the silo that asks.</summary>
+    internal async Task<AgentReply> Send(AgentRun run, Generation generation, int[] layers, int version, PlannedSilo target)
     {
         run.Require(protocol => protocol.Generation == generation ? AgentDecision.Nothing : AgentDecision.Refuse($"generation {generation} is not in force"));
-        var token = run.GenerationToken;
-        var copies = await OnDevice(() =>
-        {
-            var held = run.Layers[layer].Version(version);
-            return new (string Name, Tensor Value)[]
-            {
-                (nameof(held.Parameters), Copy(held.Parameters)), (nameof(held.FirstMoment), Copy(held.FirstMoment)),
-                (nameof(held.SecondMoment), Copy(held.SecondMoment)), (nameof(held.Constants), Copy(held.Constants)),
-            };
-        });
-        var lambda = run.Layers[layer].Version(version).Lambda.ToArray();
-        var tensors = new Dictionary<string, TensorRef>();
-        foreach (var (name, value) in copies) tensors[name] = await store.Transport.Send(run.RunId, generation, target, value, token);
+        var versions = await shipping.Ship(run, generation, layers, version, target, withConstants: true);
         string? record;
         lock (run.Sync) run.Records.TryGetValue(version, out record);
-        return new AgentReply { Accepted = true, Tensors = tensors, Lambda = lambda, Record = record ?? "" };
-
-        static Tensor Copy(Tensor source) => source.clone().DetachFromDisposeScope();
+        return new AgentReply { Accepted = true, Versions = versions, Record = record ?? "" };
     }
 
-    private async Task LoadWeights(AgentRun run, int[] layers, CancellationToken token)
+    /// <summary>The estimates that the first seats here need before version 0 can be computed.</summary>
+    private AgentReply BeginEstimates(AgentRun run, SeatPlan plan)
     {
-        var spec = run.Spec!;
-        var config = LlamaConfig.Read(spec.Model.Path);
-        foreach (var unseated in run.Layers.Keys.Except(layers).ToArray())
+        var lacking = run.Protocol.Phase != AgentPhase.Started;
+        var needsEstimate = false;
+        if (lacking)
         {
-            // A layer that moved away: its versions stay until the new plan's first step is applied elsewhere, its weights go.
-            if (run.Protocol.Inventory.TryGetValue(unseated, out var versions) && versions.Length > 0) continue;
-            await OnDevice(() => { if (run.Layers.Remove(unseated, out var layer)) layer.Dispose(); });
+            foreach (var index in plan.FirstLayersOn(store.Identity.Name))
+            {
+                var layer = run.Layers[index];
+                layer.Estimate?.Dispose();
+                layer.Estimate = layer.Shard.BeginGradientEstimate();
+                needsEstimate |= layer.Estimate is not null;
+            }
         }
 
-        foreach (var layer in layers)
-        {
-            if (run.Layers.ContainsKey(layer)) continue;
-            token.ThrowIfCancellationRequested();
-            await OnDevice(() =>
-            {
-                var shard = ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, layer));
-                run.Layers[layer] = new SeatedLayer(shard, TorchRuntime.Device);
-            });
-            LogSeated(run.RunId, layer);
-        }
+        return new AgentReply { Accepted = true, LacksVersion = lacking, NeedsEstimate = needsEstimate };
     }
 
-    /// <summary>Gets the target version of a layer: from a silo that holds it, else from the snapshot; version 0 waits for initialisation.</summary>
-    private async Task Acquire(AgentRun run, StartMessage message, int layer, CancellationToken token)
+    /// <summary>Gets the target version of layers: from silos that hold it, else from the snapshot; version 0 waits for initialisation.</summary>
+    private async Task Acquire(AgentRun run, StartMessage message, int[] layers, CancellationToken token)
     {
-        if (message.Holders.TryGetValue(layer, out var holder) && holder != store.Identity.Name)
+        var held = layers.Where(message.Holders.ContainsKey).ToArray();
+        foreach (var group in held.GroupBy(layer => message.Holders[layer]))
         {
-            var self = message.Plan.Silo(store.Identity.Name);
-            var from = message.Plan.Silo(holder);
-            var agent = agents.At(global::Orleans.Runtime.SiloAddress.FromParsableString(from.Incarnation));
-            var reply = await agent.Send(run.RunId, message.Generation, layer, message.Target, self);
-            var buffers = new Dictionary<string, Tensor>();
-            foreach (var (name, reference) in reply.Tensors)
-                buffers[name] = await store.Transport.Receive(run.RunId, message.Generation, reference, token);
-            await OnDevice(() =>
-            {
-                var version = run.Layers[layer].Rent();
-                version.Parameters.copy_(buffers[nameof(version.Parameters)]);
-                version.FirstMoment.copy_(buffers[nameof(version.FirstMoment)]);
-                version.SecondMoment.copy_(buffers[nameof(version.SecondMoment)]);
-                version.Constants.copy_(buffers[nameof(version.Constants)]);
-                foreach (var buffer in buffers.Values) buffer.Dispose();
-                Take(run, message, layer, version, reply.Lambda, reply.Record);
-            });
+            var record = await shipping.Fetch(run, message.Generation, [.. group], message.Target, message.Plan.Silo(group.Key), token);
+            Note(run, message.Target, record);
         }
-        else if (message.Target > 0 && message.SnapshotFolder is { } folder)
+
+        if (message.Target == 0) return;
+        foreach (var layer in layers.Except(held))
         {
-            await OnDevice(() =>
-            {
-                var seated = run.Layers[layer];
-                var version = seated.Rent();
-                if (seated.Shard.Layout.Size > 0) VersionCodec.Read(version, Path.Combine(folder, $"layer-{layer:D4}.safetensors"));
-                Take(run, message, layer, version, null, null);
-            });
-        }
-        else if (message.Target > 0)
-        {
-            throw new PeftException($"version {message.Target} of layer {layer} of run {run.RunId} is on no silo and in no snapshot");
+            if (message.SnapshotFolder is not { } folder)
+                throw new PeftException($"version {message.Target} of layer {layer} of run {run.RunId} is on no silo and in no snapshot");
+            await OnDevice(() => Restore(run, message, layer, folder));
         }
     }
 
-    private static void Take(AgentRun run, StartMessage message, int layer, LayerVersion version, double[]? lambda, string? record)
+    private static void Restore(AgentRun run, StartMessage message, int layer, string folder)
     {
-        lambda?.CopyTo(version.Lambda, 0);
+        var path = Path.Combine(folder, $"layer-{layer:D4}.safetensors");
+        LayerVersion version;
+        if (run.Layers.TryGetValue(layer, out var seated) && message.Plan.Seats.Any(seat => seat.Active && seat.Layer == layer))
+        {
+            version = seated.Kept.Rent();
+            if (seated.Shard.Layout.Size > 0) VersionCodec.Read(version, path);
+        }
+        else
+        {
+            // A layer that trains nothing has no file, and nothing to keep.
+            version = File.Exists(path) ? VersionCodec.Load(path) : Empty();
+        }
+
         version.Step = message.Target;
-        version.Invalidate();
-        run.Layers[layer].Keep(version);
-        lock (run.Sync)
-        {
-            if (!string.IsNullOrEmpty(record)) run.Records[message.Target] = record;
-        }
-
         run.Require(protocol => protocol.Held(message.Generation, layer, message.Target));
+        run.KeptOf(layer).Keep(version);
+    }
+
+    private static LayerVersion Empty() => new(TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), []);
+
+    private static void Note(AgentRun run, int version, string record)
+    {
+        if (record.Length == 0) return;
+        lock (run.Sync) run.Records[version] = record;
     }
 
     private Task<T> OnDevice<T>(Func<T> work) => store.Device.Run(DevicePriority.Background, work);
 
-    private Task OnDevice(Action work) => store.Device.Run(DevicePriority.Background, () =>
-    {
-        work();
-        return 0;
-    });
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "run {RunId}: layer {Layer} seated")]
-    private partial void LogSeated(string runId, int layer);
+    private Task OnDevice(Action work) => store.Device.Run(DevicePriority.Background, work);
 }

@@ -5,23 +5,25 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Grains.Agents;
 
-/// <summary>One layer of a run on this silo: base weights, two version buffers, the gradient tree of the step under way. Device thread only.</summary>
+/// <summary>One layer that computes on this silo, or could: base weights, the gradient tree of the step under way. Device thread only.</summary>
 internal sealed class SeatedLayer : IDisposable
 {
-    private readonly Dictionary<int, LayerVersion> versions = [];
-    private readonly Stack<LayerVersion> free = [];
     private readonly Dictionary<int, Tensor> open = [];
     private readonly Dictionary<long, KeyValueCache> caches = [];
     private readonly Device device;
     private LayerVersion? baseOnly;
 
-    internal SeatedLayer(LayerShard shard, Device device)
+    internal SeatedLayer(LayerShard shard, Device device, KeptVersions kept)
     {
         Shard = shard;
+        Kept = kept;
         this.device = device;
     }
 
     internal LayerShard Shard { get; }
+
+    /// <summary>The layer's versions; they outlive the seat.</summary>
+    internal KeptVersions Kept { get; }
 
     /// <summary>Gradients of the step under way; null between steps.</summary>
     internal GradientTree? Tree { get; private set; }
@@ -33,28 +35,10 @@ internal sealed class SeatedLayer : IDisposable
     internal BaseGradientEstimate? Estimate { get; set; }
 
     internal LayerVersion Version(int step) =>
-        versions.TryGetValue(step, out var version)
-            ? version
-            : throw new InvalidOperationException($"version {step} of layer {Shard.Layer} is not held here");
+        Kept.Find(step) ?? throw new InvalidOperationException($"version {step} of layer {Shard.Layer} is not held here");
 
     /// <summary>A version of zeros, under which every adapter is the identity: what the base alone computes. Full fine-tuning estimates nothing and needs none.</summary>
     internal LayerVersion BaseOnly => baseOnly ??= new LayerVersion(Shard.Layout, device);
-
-    internal bool Has(int step) => versions.ContainsKey(step);
-
-    /// <summary>A buffer for a new version; at most two exist.</summary>
-    internal LayerVersion Rent() => free.TryPop(out var version) ? version : new LayerVersion(Shard.Layout, device);
-
-    internal void Keep(LayerVersion version) => versions[version.Step] = version;
-
-    internal void Return(LayerVersion version) => free.Push(version);
-
-    internal void Drop(int step)
-    {
-        if (!versions.Remove(step, out var version)) return;
-        version.Invalidate();
-        free.Push(version);
-    }
 
     /// <summary>The gradient buffer of a microbatch, opened by the first stage that adds to it.</summary>
     internal Tensor Open(int index)
@@ -67,15 +51,16 @@ internal sealed class SeatedLayer : IDisposable
     /// <summary>Makes the microbatch's gradient its leaf of the tree.</summary>
     internal void Close(int step, int index, int microbatches)
     {
-        if (!open.Remove(index, out var gradient)) return;
-        if (Tree is null || TreeStep != step)
-        {
-            Tree?.Clear();
-            Tree = new GradientTree(microbatches);
-            TreeStep = step;
-        }
+        if (open.Remove(index, out var gradient)) TreeOf(step, microbatches).Put(index, gradient);
+    }
 
-        Tree.Put(index, gradient);
+    /// <summary>The tree of a step; begun with its first leaf or node.</summary>
+    internal GradientTree TreeOf(int step, int microbatches)
+    {
+        if (Tree is not null && TreeStep == step) return Tree;
+        Tree?.Clear();
+        TreeStep = step;
+        return Tree = new GradientTree(microbatches);
     }
 
     internal void ClearGradients()
@@ -113,8 +98,6 @@ internal sealed class SeatedLayer : IDisposable
     {
         ClearGradients();
         foreach (var cache in caches.Values) cache.Dispose();
-        foreach (var version in versions.Values) version.Dispose();
-        foreach (var version in free) version.Dispose();
         Shard.Dispose();
     }
 }

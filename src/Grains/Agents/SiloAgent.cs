@@ -14,7 +14,8 @@ namespace Peft.Orleans.Grains.Agents;
 /// </summary>
 [Reentrant]
 public sealed partial class SiloAgent(
-    GrainId id, Silo silo, ILoggerFactory loggers, AgentStore store, SeatLoader seats, ILocalSiloDetails details,
+    GrainId id, Silo silo, ILoggerFactory loggers, AgentStore store, SeatLoader seats, WeightLoader weights, VersionShipping shipping,
+    GradientReduction reduction, PeerWatch peers, ILocalSiloDetails details,
     IClusterMembershipService membership, IGrainFactory grains)
     : GrainService(id, silo, loggers), ISiloAgent
 {
@@ -32,6 +33,7 @@ public sealed partial class SiloAgent(
     public override Task Stop()
     {
         stopping.Cancel();
+        peers.Dispose();
         return base.Stop();
     }
 
@@ -55,10 +57,12 @@ public sealed partial class SiloAgent(
                 Accepted = decision.Accepted,
                 Reason = decision.Reason,
                 Highest = run.Protocol.Generation,
-                Silo = new PlannedSilo(store.Identity.Name, details.SiloAddress.ToParsableString(), store.Transport.Endpoint),
+                Silo = Self,
                 Inventory = new Dictionary<int, int[]>(run.Protocol.Inventory),
                 Records = new Dictionary<int, string>(run.Records),
                 Threads = store.Identity.Threads,
+                Loaded = [.. run.Layers.Keys.Order()],
+                MemoryBytes = store.Identity.MemoryBytes,
             };
         }
 
@@ -67,7 +71,11 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Start(StartMessage message) => seats.Start(store.Run(message.Run.RunId), message);
+    public Task<AgentReply> Start(StartMessage message)
+    {
+        peers.Follow(message.Plan);
+        return seats.Start(store.Run(message.Run.RunId), message);
+    }
 
     /// <inheritdoc/>
     public Task<AgentReply> Initialize(string runId, Generation generation) => seats.Initialize(store.Run(runId), generation);
@@ -101,8 +109,31 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Send(string runId, Generation generation, int layer, int version, PlannedSilo target) =>
-        seats.Send(store.Run(runId), generation, layer, version, target);
+    public Task<AgentReply> Protect(string runId, Generation generation, int version) => shipping.Protect(store.Run(runId), generation, version);
+
+    /// <inheritdoc/>
+    public Task<AgentReply> Put(PutMessage message) => shipping.Put(store.Run(message.RunId), message);
+
+    /// <inheritdoc/>
+    public Task<AgentReply> Reduce(ReduceMessage message) => reduction.Reduce(store.Run(message.RunId), message);
+
+    /// <inheritdoc/>
+    public async Task<AgentReply> SendSums(ReduceMessage message) =>
+        new() { Accepted = true, Sums = await reduction.Send(store.Run(message.RunId), message, whole: false) };
+
+    /// <inheritdoc/>
+    public async Task<AgentReply> TakeSums(ReduceMessage message)
+    {
+        await reduction.Take(store.Run(message.RunId), message, message.Sums);
+        return new AgentReply { Accepted = true };
+    }
+
+    /// <inheritdoc/>
+    public Task<AgentReply> Send(string runId, Generation generation, int[] layers, int version, PlannedSilo target) =>
+        seats.Send(store.Run(runId), generation, layers, version, target);
+
+    /// <inheritdoc/>
+    public Task Preload(RunDefinition run, int[] layers) => weights.Preload(store.Run(run.RunId), run, layers);
 
     /// <inheritdoc/>
     public Task<AgentReply> WriteSnapshot(string runId, Generation generation, int version, string folder) =>
@@ -122,8 +153,9 @@ public sealed partial class SiloAgent(
         await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
         {
             foreach (var layer in run.Layers.Values) layer.Dispose();
+            foreach (var kept in run.Kept.Values) kept.Dispose();
             run.Layers.Clear();
-            return 0;
+            run.Kept.Clear();
         });
     }
 
@@ -131,12 +163,21 @@ public sealed partial class SiloAgent(
     public Task<AgentReport> Describe()
     {
         using var process = System.Diagnostics.Process.GetCurrentProcess();
-        var layers = store.Runs.ToDictionary(
-            static run => run.RunId,
-            run => run.Protocol.Plan?.ActiveLayersOn(store.Identity.Name) ?? []);
-        return Task.FromResult(new AgentReport(
-            Environment.ProcessId, process.WorkingSet64, process.PeakWorkingSet64, ShardFactory.WeightBytesRead, store.Identity.MetricsUrl, layers, torch.Tensor.TotalCount));
+        return Task.FromResult(new AgentReport
+        {
+            Pid = Environment.ProcessId,
+            ResidentBytes = process.WorkingSet64,
+            PeakResidentBytes = process.PeakWorkingSet64,
+            WeightBytesRead = ShardFactory.WeightBytesRead,
+            MetricsUrl = store.Identity.MetricsUrl,
+            LiveTensors = torch.Tensor.TotalCount,
+            Silo = Self,
+            LoadedLayers = store.Runs.ToDictionary(static run => run.RunId, static run => (int[])[.. run.Layers.Keys.Order()]),
+            MemoryBytes = store.Identity.MemoryBytes,
+        });
     }
+
+    private PlannedSilo Self => new(store.Identity.Name, details.SiloAddress.ToParsableString(), store.Transport.Endpoint);
 
     private static AgentReply Refused(AgentDecision decision) => new() { Accepted = false, Reason = decision.Reason };
 
@@ -144,14 +185,16 @@ public sealed partial class SiloAgent(
         string runId, Generation generation, int version, Func<SeatedLayer, LayerVersion, string, (string File, string Sha256)> write)
     {
         var run = store.Run(runId);
-        var layers = run.Protocol.Plan?.ActiveLayersOn(store.Identity.Name) ?? [];
+        // Every version is on several silos; the first seat writes it.
+        var layers = run.Protocol.Plan?.FirstLayersOn(store.Identity.Name) ?? [];
         foreach (var layer in layers)
         {
             var decision = run.Decide(protocol => protocol.Compute(generation, version + 1, layer));
             if (!decision.Accepted) return Refused(decision);
         }
 
-        run.Records.TryGetValue(version, out var record);
+        string? record;
+        lock (run.Sync) run.Records.TryGetValue(version, out record);
         var files = await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
         {
             var written = new Dictionary<string, string>();
@@ -189,18 +232,4 @@ public sealed partial class SiloAgent(
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "membership version {Version}")]
     private partial void LogMembership(string version);
-}
-
-/// <summary>Addresses the agent of a silo.</summary>
-public interface ISiloAgents
-{
-    /// <summary>The agent of the silo at an address.</summary>
-    ISiloAgent At(SiloAddress address);
-}
-
-/// <inheritdoc cref="ISiloAgents"/>
-public sealed class SiloAgents(IServiceProvider services) : global::Orleans.Runtime.Services.GrainServiceClient<ISiloAgent>(services), ISiloAgents
-{
-    /// <inheritdoc/>
-    public ISiloAgent At(SiloAddress address) => GetGrainService(address);
 }

@@ -46,7 +46,7 @@ internal static class StepWork
             switch (effect)
             {
                 case AgentEffect.DropVersion drop:
-                    if (run.Layers.TryGetValue(drop.Layer, out var dropped)) dropped.Drop(drop.Version);
+                    run.KeptOf(drop.Layer).Drop(drop.Version);
                     break;
                 case AgentEffect.TakeStep step:
                     foreach (var index in step.Layers) TakeStep(run, run.Layers[index], message);
@@ -63,7 +63,7 @@ internal static class StepWork
         var hashes = new Dictionary<int, string>();
         foreach (var (index, layer) in run.Layers)
         {
-            if (layer.Has(message.Step) && layer.Shard.Layout.Size > 0) hashes[index] = VersionCodec.Hash(layer.Version(message.Step));
+            if (layer.Shard.Layout.Size > 0 && layer.Kept.Find(message.Step) is { } held) hashes[index] = held.Hash ??= VersionCodec.Hash(held);
         }
 
         return hashes;
@@ -106,25 +106,28 @@ internal static class StepWork
     private static void TakeStep(AgentRun run, SeatedLayer layer, ApplyMessage message)
     {
         var current = layer.Version(message.Step - 1);
-        if (layer.Shard.Layout.Size == 0)
+        var next = layer.Kept.Rent();
+        try
         {
-            // Nothing trains here: the version is the former one under its new number.
-            var same = layer.Rent();
-            same.Step = message.Step;
-            layer.Keep(same);
-        }
-        else
-        {
-            if (layer.Tree is not { Complete: true } tree || layer.TreeStep != message.Step || layer.Measure is null)
-                throw new StaleGenerationException($"step {message.Step} of layer {layer.Shard.Layer} was not prepared");
-            var next = layer.Rent();
-            layer.Shard.Apply(current, next, tree.Root, new OptimizerStep(
-                message.Step, message.Clip, message.LearningRate, message.RotationLearningRate, layer.Measure.NextLambda));
+            // A layer that trains nothing has the former version under a new number.
+            if (layer.Shard.Layout.Size > 0)
+            {
+                if (layer.Tree is not { Complete: true } tree || layer.TreeStep != message.Step || layer.Measure is null)
+                    throw new StaleGenerationException($"step {message.Step} of layer {layer.Shard.Layer} was not prepared");
+                layer.Shard.Apply(current, next, tree.Root, new OptimizerStep(
+                    message.Step, message.Clip, message.LearningRate, message.RotationLearningRate, layer.Measure.NextLambda));
+            }
+
             next.Step = message.Step;
-            layer.Keep(next);
+            run.Require(protocol => protocol.Held(message.Generation, layer.Shard.Layer, message.Step));
+        }
+        catch
+        {
+            layer.Kept.Return(next);
+            throw;
         }
 
+        layer.Kept.Keep(next);
         layer.ClearGradients();
-        run.Require(protocol => protocol.Held(message.Generation, layer.Shard.Layer, message.Step));
     }
 }

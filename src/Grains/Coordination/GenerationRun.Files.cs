@@ -1,3 +1,5 @@
+using Peft.Orleans.Core.Cluster;
+
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>What a generation writes: snapshots, the best adapter, the final one.</summary>
@@ -13,21 +15,21 @@ internal sealed partial class GenerationRun
         reporter.Sync();
         var folder = snapshots.Begin(step, context.Generation.Nonce.ToString("N")[..8]);
         var files = new Dictionary<string, string>();
-        var replies = await Task.WhenAll(SeatedSilos().Select(silo =>
+        var replies = await Task.WhenAll(FirstSilos().Select(silo =>
             context.Agent(silo).WriteSnapshot(context.Request.RunId, context.Generation, step, folder)));
         foreach (var reply in replies.Select(Accept))
         {
             foreach (var (file, sha256) in reply.Files) files[file] = sha256;
         }
 
-        await Task.Run(() => snapshots.Commit(step, folder, files, runHash, records.GetValueOrDefault(step, ""), context.Spec.Snapshots.Keep));
+        await Task.Run(() => snapshots.Commit(step, folder, files, runHash, steps.Records.GetValueOrDefault(step, ""), context.Spec.Snapshots.Keep));
         reporter.Event("snapshot", new { step });
     }
 
     /// <summary>Lets the agents write the adapter of the stable version into a folder.</summary>
     internal async Task WriteAdapter(int step, string folder)
     {
-        foreach (var reply in await Task.WhenAll(SeatedSilos().Select(silo =>
+        foreach (var reply in await Task.WhenAll(FirstSilos().Select(silo =>
             context.Agent(silo).WriteAdapter(context.Request.RunId, context.Generation, step, folder)))) Accept(reply);
     }
 
@@ -46,5 +48,39 @@ internal sealed partial class GenerationRun
         await WriteAdapter(step, written);
         reporter.Best.Keep(step, written);
         reporter.Event("best", new { step });
+    }
+
+    private Task OnDisk(Action work) => OnDisk(() =>
+    {
+        work();
+        return Task.CompletedTask;
+    });
+
+    /// <summary>
+    /// Work on files. A full disk pauses the run where it is: all state stays in the silos' memory, and the work is tried again until there is room.
+    /// </summary>
+    internal async Task OnDisk(Func<Task> work)
+    {
+        var paused = false;
+        while (true)
+        {
+            try
+            {
+                await work();
+                if (paused) Progress?.Invoke(static status => status with { State = RunState.Running, Message = "training" });
+                return;
+            }
+            catch (Exception error) when (DiskSpace.IsExhausted(error))
+            {
+                if (!paused) LogDiskFull(context.Request.RunId, context.Request.Folder);
+                paused = true;
+                Progress?.Invoke(status => status with
+                {
+                    State = RunState.Paused,
+                    Message = $"the disk of {context.Request.Folder} is full; make room there, and the run continues by itself",
+                });
+                await Task.Delay(DiskSpace.RetryAfter, context.Abandoned);
+            }
+        }
     }
 }

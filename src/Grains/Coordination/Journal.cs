@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace Peft.Orleans.Grains.Coordination;
 
@@ -9,11 +10,12 @@ namespace Peft.Orleans.Grains.Coordination;
 /// </summary>
 public sealed class Journal : IDisposable
 {
-    private readonly FileStream stream;
+    private readonly SafeFileHandle file;
+    private long length;
 
-    private Journal(FileStream stream, IReadOnlyList<string> lines)
+    private Journal(SafeFileHandle file, IReadOnlyList<string> lines)
     {
-        this.stream = stream;
+        this.file = file;
         Lines = lines;
     }
 
@@ -28,12 +30,19 @@ public sealed class Journal : IDisposable
     {
         var lines = ReadValid(path).Where(keep).ToArray();
         var temporary = $"{path}.{writer}.tmp";
-        var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
-        var journal = new Journal(stream, lines);
-        foreach (var line in lines) journal.Write(line);
-        stream.Flush(flushToDisk: true);
-        File.Move(temporary, path, overwrite: true);
-        return journal;
+        var journal = new Journal(File.OpenHandle(temporary, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), lines);
+        try
+        {
+            if (lines.Length > 0) journal.Append(string.Join('\n', lines));
+            journal.Sync();
+            File.Move(temporary, path, overwrite: true);
+            return journal;
+        }
+        catch
+        {
+            journal.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The complete lines that are JSON.</summary>
@@ -47,20 +56,27 @@ public sealed class Journal : IDisposable
         return [.. lines.Take(lines.Length - 1).Where(IsJson)];
     }
 
-    /// <summary>Appends a line and hands it to the operating system.</summary>
+    /// <summary>Appends a line and hands it to the operating system. A line that cannot be written whole, for want of room, is not there at all.</summary>
     public void Append(string line)
     {
-        Write(line);
-        stream.Flush();
+        var bytes = Encoding.UTF8.GetBytes(line + "\n");
+        try
+        {
+            RandomAccess.Write(file, bytes, length);
+            length += bytes.Length;
+        }
+        catch (IOException)
+        {
+            RandomAccess.SetLength(file, length);
+            throw;
+        }
     }
 
     /// <summary>Brings everything to the disk.</summary>
-    public void Sync() => stream.Flush(flushToDisk: true);
+    public void Sync() => RandomAccess.FlushToDisk(file);
 
     /// <inheritdoc/>
-    public void Dispose() => stream.Dispose();
-
-    private void Write(string line) => stream.Write(Encoding.UTF8.GetBytes(line + "\n"));
+    public void Dispose() => file.Dispose();
 
     private static bool IsJson(string line)
     {

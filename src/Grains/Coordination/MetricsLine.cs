@@ -3,12 +3,15 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Orleans.Grains.Coordination;
 
-/// <summary>A line of metrics.jsonl.</summary>
+/// <summary>A step's record, which travels with its version, and the line of metrics.jsonl that becomes of it.</summary>
 public static class MetricsLine
 {
-    /// <summary>The line of a step, without what is only known later.</summary>
+    private const string SamplesKey = "samples";
+
+    /// <summary>The record of a step, without what is only known later.</summary>
     public static string Write(
-        int step, double loss, double learningRate, double gradientNorm, int tokens, int targetTokens, double seconds, double[] lambda, int generation, int silos)
+        int step, double loss, double learningRate, double gradientNorm, int tokens, int targetTokens, double seconds, double[] lambda, int generation, int silos,
+        string[] samples)
     {
         var line = new JsonObject
         {
@@ -23,7 +26,17 @@ public static class MetricsLine
         if (lambda.Length > 0) line["lambda"] = new JsonArray([.. lambda.Select(static value => (JsonNode)value)]);
         line["generation"] = generation;
         line["silos"] = silos;
+        line[SamplesKey] = new JsonArray([.. samples.Select(static hash => (JsonNode)hash)]);
         return line.ToJsonString();
+    }
+
+    /// <summary>A record's line of metrics.jsonl, and that of samples.jsonl: the content hash of each microbatch, in order.</summary>
+    public static (string Metrics, string Samples) Split(string record)
+    {
+        var node = JsonNode.Parse(record)!.AsObject();
+        var samples = node[SamplesKey]?.DeepClone() ?? new JsonArray();
+        node.Remove(SamplesKey);
+        return (node.ToJsonString(), new JsonObject { ["step"] = node["step"]!.DeepClone(), [SamplesKey] = samples }.ToJsonString());
     }
 
     /// <summary>The line with a validation loss.</summary>

@@ -13,7 +13,7 @@ internal static class RunCreation
     internal static RunRequest Resolve(RunRequest request, RunRequest? known, int threads)
     {
         var spec = RunFile.Parse(request.RunYaml, RunFolder.RunFileName);
-        if (spec.Compute is { ThreadsPerSilo: not null, Replicas: not null, Products: not null }) return request;
+        if (spec.Compute is { ThreadsPerSilo: not null, Products: not null }) return request;
         var path = Path.Combine(request.Folder, RunFolder.RunFileName);
         var yaml = known?.RunYaml ?? (File.Exists(path) ? File.ReadAllText(path) : null);
         var recorded = yaml is null ? null : RunFile.Parse(yaml, path).Compute;
@@ -24,7 +24,6 @@ internal static class RunCreation
                 Compute = spec.Compute with
                 {
                     ThreadsPerSilo = spec.Compute.ThreadsPerSilo ?? recorded?.ThreadsPerSilo ?? threads,
-                    Replicas = spec.Compute.Replicas ?? recorded?.Replicas ?? 1,
                     Products = spec.Compute.Products ?? recorded?.Products ?? TorchRuntime.ResolveProducts(DtypeOf(spec), null),
                 },
             }),

@@ -14,6 +14,9 @@ public static class RunFolder
     /// <summary>One line per committed step.</summary>
     public const string Metrics = "metrics.jsonl";
 
+    /// <summary>The microbatches trained in each committed step, by content hash.</summary>
+    public const string Samples = "samples.jsonl";
+
     /// <summary>What happened.</summary>
     public const string Events = "events.jsonl";
 

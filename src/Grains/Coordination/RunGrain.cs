@@ -14,7 +14,8 @@ namespace Peft.Orleans.Grains.Coordination;
 [Reentrant, KeepAlive]
 public sealed partial class RunGrain(
     [PersistentState("run", "runs")] IPersistentState<RunRecord> record,
-    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ILoggerFactory loggers)
+    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ICoordinatorObserver observer,
+    ILoggerFactory loggers)
     : Grain, IRunGrain
 {
     private readonly ILogger log = loggers.CreateLogger<RunGrain>();
@@ -87,7 +88,7 @@ public sealed partial class RunGrain(
                 Address = address.Endpoint.ToString(),
                 State = "Active",
                 Layers = layers,
-                Replica = layers.Length > 0 ? 0 : null,
+                Replica = plan?.ReplicaOf(name),
                 Standby = layers.Length == 0,
                 ResidentBytes = report.ResidentBytes,
                 WeightBytesRead = report.WeightBytesRead,
@@ -126,7 +127,7 @@ public sealed partial class RunGrain(
 
     private void Begin(bool recovering)
     {
-        loop = new RunLoop(record, grains, agents, roster, loggers, recovering);
+        loop = new RunLoop(record, grains, agents, roster, observer, loggers, recovering);
         _ = Watch(loop);
     }
 

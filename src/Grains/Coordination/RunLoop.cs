@@ -20,6 +20,7 @@ internal sealed partial class RunLoop
     private readonly IGrainFactory grains;
     private readonly ISiloAgents agents;
     private readonly ClusterRoster roster;
+    private readonly ICoordinatorObserver observer;
     private readonly ILoggerFactory loggers;
     private readonly ILogger log;
     private readonly RunRequest request;
@@ -31,13 +32,14 @@ internal sealed partial class RunLoop
     private bool stopAsked;
     private bool stopSnapshot;
 
-    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, ILoggerFactory loggers, bool recovering)
+    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, ICoordinatorObserver observer, ILoggerFactory loggers, bool recovering)
     {
         this.recovering = recovering;
         this.record = record;
         this.grains = grains;
         this.agents = agents;
         this.roster = roster;
+        this.observer = observer;
         this.loggers = loggers;
         log = loggers.CreateLogger<RunLoop>();
         request = record.State.Request!;
@@ -55,7 +57,7 @@ internal sealed partial class RunLoop
     {
         stopAsked = true;
         stopSnapshot |= snapshot;
-        generation?.AskStop();
+        generation?.AskEnd(EndRequest.Stop);
         membership.Release();
     }
 
@@ -76,7 +78,7 @@ internal sealed partial class RunLoop
     {
         try
         {
-            CheckSupported();
+            _ = LlamaConfig.Read(spec.Model.Path);
             var data = grains.GetGrain<IDatasetGrain>(request.RunId);
             var summary = await data.Open(request.RunYaml);
             Status = Status with { Steps = summary.Steps };
@@ -141,24 +143,32 @@ internal sealed partial class RunLoop
         recovering = true;
         await record.WriteStateAsync();
         Status = Status with { Generation = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
-        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, summary, data, grains, agents, roster), loggers);
+        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, summary, data, grains, agents, roster, observer, abandoned.Token), loggers);
         running.Progress += status => Status = status(Status);
         generation = running;
-        if (stopAsked) running.AskStop();
+        if (stopAsked) running.AskEnd(EndRequest.Stop);
         try
         {
-            var (step, stopped) = await running.Run();
-            var ending = new RunEnding(running, request, spec, loggers);
-            if (stopped && !running.StoppedEarly)
+            var (step, asked) = await running.Run();
+            if (asked == EndRequest.Replan && !stopAsked)
             {
-                if (stopSnapshot) await running.Snapshot(step);
+                // Silos have come: the next generation is no recovery.
+                recovering = false;
+                return false;
+            }
+
+            var ending = new RunEnding(running, request, spec, loggers);
+            if (asked != EndRequest.None && !running.StoppedEarly)
+            {
+                if (stopSnapshot) await running.OnDisk(() => running.Snapshot(step));
                 await running.EndAgents();
                 await End(RunState.Stopped, $"stopped after step {step}; `peft-client resume {request.RunId}` continues" + (stopSnapshot ? "" : " from the last snapshot"));
                 return true;
             }
 
             Status = Status with { State = RunState.Finishing, Message = "writing the adapter" };
-            Status = await ending.Finish(step, Status with { PeakMemory = await running.PeakMemory() });
+            var peaks = await running.PeakMemory();
+            await running.OnDisk(async () => Status = await ending.Finish(step, Status with { State = RunState.Finishing, PeakMemory = peaks }));
             await running.EndAgents();
             await End(RunState.Completed, Status.Message);
             return true;
@@ -202,13 +212,6 @@ internal sealed partial class RunLoop
         {
             Ended = true;
         }
-    }
-
-    private void CheckSupported()
-    {
-        if (spec.Compute.Replicas is > 1)
-            throw new PeftException($"run.yaml: compute.replicas: {spec.Compute.Replicas} is not supported by this version; write 1 or auto");
-        _ = LlamaConfig.Read(spec.Model.Path);
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId} failed")]

@@ -35,6 +35,13 @@ public sealed class SnapshotStore(string runFolder)
 
         DirectorySync.Sync(folder);
         var target = FolderOf(step);
+        if (Read(step) is not null)
+        {
+            // Another coordinator, since superseded, has written it: the bytes are the same.
+            Directory.Delete(folder, recursive: true);
+            return;
+        }
+
         if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
         Directory.Move(folder, target);
         DirectorySync.Sync(root);

@@ -19,7 +19,19 @@ internal sealed class StepComputation(GenerationContext context)
     private Microbatch[] batches = [];
     private ApplyMessage? apply;
 
-    /// <summary>Forward and backward of all microbatches, a few in flight.</summary>
+    /// <summary>Records of the steps whose versions are held somewhere, by step.</summary>
+    internal SortedDictionary<int, string> Records { get; } = [];
+
+    /// <summary>Microbatches of the step under way.</summary>
+    internal int Microbatches => batches.Length;
+
+    /// <summary>Drops what belongs to steps before <paramref name="step"/>.</summary>
+    internal void Forget(int step)
+    {
+        foreach (var old in Records.Keys.Where(key => key < step).ToArray()) Records.Remove(old);
+    }
+
+    /// <summary>Forward and backward of all microbatches, a few in flight in each replica.</summary>
     internal async Task Compute(SeatPlan plan, int step)
     {
         started = Stopwatch.GetTimestamp();
@@ -35,20 +47,22 @@ internal sealed class StepComputation(GenerationContext context)
         var targets = batches.Sum(static batch => batch.TargetTokens);
         if (targets == 0) throw new PeftException($"step {step} has no target token: every label of its {batches.Length} microbatches is masked; check data.mask_prompt and the data set");
         var losses = new double[batches.Length];
-        using var depth = new SemaphoreSlim(plan.Silos.Length + 1);
+        var stages = plan.Seats.Where(static seat => seat is { Active: true, Replica: 0 }).Select(static seat => seat.Silo).Distinct().Count();
+        var depths = Enumerable.Range(0, plan.Replicas).Select(_ => new SemaphoreSlim(stages + 1)).ToArray();
         await Task.WhenAll(Enumerable.Range(0, batches.Length).Select(async index =>
         {
-            await depth.WaitAsync();
+            var replica = plan.ReplicaOfMicrobatch(index, batches.Length);
+            await depths[replica].WaitAsync();
             try
             {
-                var result = await First(plan).Pass(Call(PassKind.Train, step, index, batches[index], 1.0 / targets, batches.Length), 0, null);
+                var result = await First(plan, replica).Pass(Call(PassKind.Train, step, index, batches[index], 1.0 / targets, batches.Length) with { Replica = replica }, 0, null);
                 losses[index] = result.LossSum;
                 if (!double.IsFinite(result.LossSum))
                     throw new PeftException($"the loss of microbatch {index} of step {step} is {result.LossSum} (data hash {batches[index].ContentHash}); the run stops at step {step - 1}. Lower the learning rate, or check this batch");
             }
             finally
             {
-                depth.Release();
+                depths[replica].Release();
             }
         }));
         loss = losses.Sum() / targets;
@@ -60,7 +74,7 @@ internal sealed class StepComputation(GenerationContext context)
         var sample = await context.Dataset.GetSample(index);
         var targets = sample.TargetTokens;
         if (targets == 0) return;
-        await First(plan).Pass(Call(PassKind.Estimate, pass, index, sample, 1.0 / targets, samples), 0, null);
+        await First(plan, 0).Pass(Call(PassKind.Estimate, pass, index, sample, 1.0 / targets, samples), 0, null);
     }
 
     internal void Measured(Dictionary<int, LayerMeasure> measured)
@@ -83,7 +97,9 @@ internal sealed class StepComputation(GenerationContext context)
         var record = MetricsLine.Write(
             step, loss, rate, norm, batches.Sum(static batch => batch.Tokens), batches.Sum(static batch => batch.TargetTokens),
             Stopwatch.GetElapsedTime(started).TotalSeconds, [.. measures.Values.SelectMany(static measure => measure.Lambda)],
-            context.Generation.Counter, plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count());
+            context.Generation.Counter, plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count(),
+            [.. batches.Select(static batch => batch.ContentHash)]);
+        Records[step] = record;
         return apply = new ApplyMessage(context.Request.RunId, context.Generation, step, clip, rate, rotation, record);
     }
 
@@ -100,8 +116,8 @@ internal sealed class StepComputation(GenerationContext context)
         foreach (var old in hashes.Keys.Where(key => key.Step < step).ToArray()) hashes.Remove(old);
     }
 
-    private ILayerShardGrain First(SeatPlan plan) =>
-        context.Grains.GetGrain<ILayerShardGrain>(new SeatKey(context.Request.RunId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString());
+    private ILayerShardGrain First(SeatPlan plan, int replica) =>
+        context.Grains.GetGrain<ILayerShardGrain>(new SeatKey(context.Request.RunId, replica, plan.Stages[0], plan.ActiveSilo(replica, plan.Stages[0])).ToString());
 
     private PassCall Call(PassKind kind, int step, int index, Microbatch batch, double scale, int microbatches) => new()
     {

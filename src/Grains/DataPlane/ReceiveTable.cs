@@ -30,8 +30,8 @@ internal sealed class ReceiveTable
         }
     }
 
-    internal bool Refuses(ulong run, Generation generation) =>
-        fences.TryGetValue(run, out var fence) && generation != fence && !generation.Supersedes(fence);
+    /// <summary>Only the generation in force may write here: a silo that has not seen its fence takes nothing for it.</summary>
+    internal bool Refuses(ulong run, Generation generation) => !fences.TryGetValue(run, out var fence) || generation != fence;
 
     /// <summary>Where the bytes of a chunk go; null when they are to be thrown away.</summary>
     internal Incoming? Accept(in TransferHeader header)

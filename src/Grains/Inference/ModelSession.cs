@@ -49,7 +49,8 @@ internal sealed class ModelSession
         var drawn = new Generation(1, Guid.NewGuid());
         var fences = new List<FenceReply>();
         foreach (var address in live.Values) fences.Add(await agents.At(address).Fence(sessionId, drawn));
-        var plan = Planner.Plan([.. fences.Select(static fence => fence.Silo)], LlamaDimensions.Of(config).PlanFor(spec.Method), live.Count);
+        var plan = Planner.Plan(
+            [.. fences.Select(static fence => new SiloInventory(fence.Silo))], LlamaDimensions.Of(config).PlanFor(spec.Method), new PlanOptions(live.Count) { Protect = false });
         var definition = new RunDefinition(sessionId, "", RunFile.Write(spec), Training: false);
         var replies = await Task.WhenAll(live.Values.Select(address => agents.At(address).Start(new StartMessage(definition, drawn, plan, 0, [], null))));
         foreach (var reply in replies)

@@ -131,8 +131,13 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
         }
     }
 
-    private Task<PassResult> Pass(PassCall call) =>
-        grains.GetGrain<ILayerShardGrain>(new SeatKey(runId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString()).Pass(call, 0, null);
+    /// <summary>Replicas take turns; a cache stays where it began.</summary>
+    private Task<PassResult> Pass(PassCall call)
+    {
+        var replica = (int)((call.Kind == PassKind.Generate ? call.Cache : call.Index) % plan.Replicas);
+        return grains.GetGrain<ILayerShardGrain>(new SeatKey(runId, replica, plan.Stages[0], plan.ActiveSilo(replica, plan.Stages[0])).ToString())
+            .Pass(call with { Replica = replica }, 0, null);
+    }
 
     /// <summary>Runs calls with a few in flight: enough to keep every silo of the pipeline busy.</summary>
     private async Task<T[]> Pipelined<T>(int count, Func<int, Task<T>> call)

@@ -36,7 +36,52 @@ public sealed class GradientTree(int leaves)
             return;
         }
 
-        var (level, index, node) = (0, leaf, gradient);
+        Add(0, leaf, gradient);
+    }
+
+    /// <summary>The sums held, each the largest that its leaves allow; owned by the tree.</summary>
+    public IReadOnlyList<(int Level, int Index, Tensor Sum)> Nodes =>
+        [.. nodes.OrderBy(static node => node.Key).Select(static node => (node.Key.Level, node.Key.Index, node.Value))];
+
+    /// <summary>
+    /// Puts a sum of another replica's tree: it combines as if its leaves had arisen here. A node whose leaves are already in is ignored.
+    /// Ownership of <paramref name="sum"/> passes to the tree.
+    /// </summary>
+    public void PutNode(int level, int index, Tensor sum)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(level);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(level, height);
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(index, (Leaves - 1) >> level);
+        sum.DetachFromDisposeScope();
+        if (level == height)
+        {
+            // The whole sum: what was here is part of it.
+            Clear();
+            nodes[(level, index)] = sum;
+        }
+        else if (Covered(level, index))
+        {
+            sum.Dispose();
+        }
+        else
+        {
+            Add(level, index, sum);
+        }
+    }
+
+    private bool Covered(int level, int index)
+    {
+        for (var above = level; above <= height; above++)
+        {
+            if (nodes.ContainsKey((above, index >> (above - level)))) return true;
+        }
+
+        return false;
+    }
+
+    private void Add(int level, int index, Tensor node)
+    {
         while (level < height)
         {
             var last = (Leaves - 1) >> level;
@@ -64,15 +109,7 @@ public sealed class GradientTree(int leaves)
     }
 
     /// <summary>Whether a leaf is in the tree, by itself or in a sum.</summary>
-    public bool Holds(int leaf)
-    {
-        for (var level = 0; level <= height; level++)
-        {
-            if (nodes.ContainsKey((level, leaf >> level))) return true;
-        }
-
-        return false;
-    }
+    public bool Holds(int leaf) => Covered(0, leaf);
 
     /// <summary>Drops everything.</summary>
     public void Clear()

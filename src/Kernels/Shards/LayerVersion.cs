@@ -12,7 +12,6 @@ public sealed class LayerVersion : IDisposable
     /// <summary>Allocates the buffers of a version of <paramref name="layout"/>; contents are zero.</summary>
     public LayerVersion(ParameterLayout layout, Device device)
     {
-        Layout = layout;
         using var scope = NewDisposeScope();
         Parameters = zeros(layout.Size, float32, device).DetachFromDisposeScope();
         FirstMoment = zeros(layout.OptimizerSize, float32, device).DetachFromDisposeScope();
@@ -21,8 +20,15 @@ public sealed class LayerVersion : IDisposable
         Lambda = new double[layout.LambdaCount];
     }
 
-    /// <summary>Layout of the flat buffers.</summary>
-    public ParameterLayout Layout { get; }
+    /// <summary>A version kept where its layer does not compute: takes ownership of the buffers as they came.</summary>
+    public LayerVersion(Tensor parameters, Tensor firstMoment, Tensor secondMoment, Tensor constants, double[] lambda)
+    {
+        Parameters = parameters.DetachFromDisposeScope();
+        FirstMoment = firstMoment.DetachFromDisposeScope();
+        SecondMoment = secondMoment.DetachFromDisposeScope();
+        Constants = constants.DetachFromDisposeScope();
+        Lambda = lambda;
+    }
 
     /// <summary>The step after which this version holds; 0: initial.</summary>
     public int Step { get; set; } = -1;
@@ -42,14 +48,32 @@ public sealed class LayerVersion : IDisposable
     /// <summary>λ used by the next step's forward pass; one per layer or per module, empty without λ.</summary>
     public double[] Lambda { get; }
 
+    /// <summary>Hash of the contents, noted by the store that keeps them; forgotten when they change.</summary>
+    public string? Hash { get; set; }
+
+    /// <summary>Copies the contents of a version of the same sizes.</summary>
+    public void CopyFrom(LayerVersion other)
+    {
+        Parameters.copy_(other.Parameters);
+        FirstMoment.copy_(other.FirstMoment);
+        SecondMoment.copy_(other.SecondMoment);
+        Constants.copy_(other.Constants);
+        other.Lambda.CopyTo(Lambda, 0);
+        Step = other.Step;
+        Invalidate();
+        Hash = other.Hash;
+    }
+
     /// <summary>Tensors derived from this version for computing (casts, composed rotations); made by the shard on first use, dropped when the version is overwritten.</summary>
     internal IDisposable? Derived { get; set; }
 
     /// <summary>Forgets derived tensors; to be called after the buffers were written.</summary>
-    public void Invalidate()
+    /// <param name="keepHash">Whether only derived tensors go: the buffers are as they were.</param>
+    public void Invalidate(bool keepHash = false)
     {
         Derived?.Dispose();
         Derived = null;
+        if (!keepHash) Hash = null;
     }
 
     /// <inheritdoc/>

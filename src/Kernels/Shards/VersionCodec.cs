@@ -52,6 +52,18 @@ public static class VersionCodec
         version.Invalidate();
     }
 
+    /// <summary>Reads a file into buffers of its own, on the CPU: of a layer that does not compute here.</summary>
+    /// <exception cref="PeftException">The file is damaged.</exception>
+    public static LayerVersion Load(string path)
+    {
+        var header = SafeTensorsHeader.Read(path);
+        var lambda = MemoryMarshal.Cast<byte, double>(header.ReadBytes(Find(header, LambdaName, SafeTensorsType.F64).Name)).ToArray();
+        var step = (int)BitConverter.ToInt64(header.ReadBytes(Find(header, StepName, SafeTensorsType.I64).Name));
+        return new LayerVersion(Buffer("parameters"), Buffer("first_moment"), Buffer("second_moment"), Buffer("constants"), lambda) { Step = step };
+
+        Tensor Buffer(string name) => TensorFile.ReadInto(path, Find(header, name, SafeTensorsType.F32), ScalarType.Float32);
+    }
+
     /// <summary>XxHash128 of step, λ and all buffers, in hexadecimal.</summary>
     public static string Hash(LayerVersion version)
     {
@@ -61,6 +73,12 @@ public static class VersionCodec
         using var sink = new HashStream(hash);
         foreach (var (_, buffer) in Buffers(version)) TensorFile.Write(sink, buffer);
         return Convert.ToHexStringLower(hash.GetCurrentHash());
+    }
+
+    private static SafeTensorsEntry Find(SafeTensorsHeader header, string name, SafeTensorsType type)
+    {
+        var entry = header.Entries.GetValueOrDefault(name) ?? throw new PeftException($"{header.Path}: there is no tensor '{name}'; it is no snapshot of a layer");
+        return entry.Type == type ? entry : throw new PeftException($"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}, not {type.HeaderName()}; it is no snapshot of a layer");
     }
 
     private static SafeTensorsEntry Find(SafeTensorsHeader header, string name, SafeTensorsType type, long count)

@@ -198,7 +198,7 @@ public class UrnnTests
     {
         var y = map.Map(version, x);
         var error = y - target;
-        var gradient = zeros(version.Layout.Size);
+        var gradient = zeros(version.Parameters.numel());
         map.Backward(version, x, y, error, gradient, needsInput: false);
         return (0.5 * error.to(float64).square().sum().item<double>(), gradient);
     }

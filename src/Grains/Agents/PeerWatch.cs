@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Grains.Agents;
+
+/// <summary>
+/// Notices a dead process at once: an idle connection to the data planes of the next silos in the ring, which breaks when their process ends.
+/// Only a silo that then refuses a new connection is declared dead; probes of the membership protocol remain for those that hang.
+/// </summary>
+public sealed partial class PeerWatch(AgentStore store, IClusterMembershipService membership, ILogger<PeerWatch> log) : IDisposable
+{
+    /// <summary>Silos watched by each.</summary>
+    private const int Successors = 3;
+
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> watched = new();
+    private readonly CancellationTokenSource stopping = new();
+
+    /// <summary>Watches the successors in a plan's ring of silos, and no longer those that are none.</summary>
+    public void Follow(SeatPlan plan)
+    {
+        var names = plan.Silos.Select(static silo => silo.Name).ToArray();
+        var self = Array.IndexOf(names, store.Identity.Name);
+        if (self < 0) return;
+        var successors = Enumerable.Range(1, Math.Min(Successors, names.Length - 1)).Select(k => plan.Silos[(self + k) % names.Length]).ToArray();
+        foreach (var gone in watched.Keys.Except(successors.Select(static silo => silo.Incarnation)).ToArray())
+        {
+            if (watched.TryRemove(gone, out var ended)) ended.Cancel();
+        }
+
+        foreach (var silo in successors)
+        {
+            var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
+            if (watched.TryAdd(silo.Incarnation, ending)) _ = Watch(silo, ending.Token);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => stopping.Cancel();
+
+    private async Task Watch(PlannedSilo silo, CancellationToken token)
+    {
+        try
+        {
+            while (await Connected(silo, token).ConfigureAwait(false))
+            {
+                // The connection broke but the process is there: a new one watches on.
+            }
+
+            LogGone(silo.Name);
+            await membership.TryKill(SiloAddress.FromParsableString(silo.Incarnation)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // No longer a successor, or this silo stops.
+        }
+        catch (Exception error)
+        {
+            LogWatchFailed(error, silo.Name);
+        }
+        finally
+        {
+            watched.TryRemove(silo.Incarnation, out _);
+        }
+    }
+
+    /// <summary>Holds a connection until it breaks; false when none is to be had any more.</summary>
+    private static async Task<bool> Connected(PlannedSilo silo, CancellationToken token)
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            var colon = silo.Endpoint.LastIndexOf(':');
+            await socket.ConnectAsync(silo.Endpoint[..colon], int.Parse(silo.Endpoint[(colon + 1)..], System.Globalization.CultureInfo.InvariantCulture), token).ConfigureAwait(false);
+        }
+        catch (SocketException error) when (error.SocketErrorCode is SocketError.ConnectionRefused)
+        {
+            return false;
+        }
+
+        try
+        {
+            await socket.ReceiveAsync(new byte[1], SocketFlags.None, token).ConfigureAwait(false);
+        }
+        catch (SocketException)
+        {
+            // Reset: the same as closed.
+        }
+
+        return true;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} has ended: its data plane refuses connections")]
+    private partial void LogGone(string silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "watching silo {Silo} failed; the membership's probes remain")]
+    private partial void LogWatchFailed(Exception error, string silo);
+}

@@ -1,0 +1,156 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Grains.Agents;
+
+/// <summary>Versions on their way from silo to silo: sent without a copy, taken only when their hash is right.</summary>
+public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
+{
+    /// <summary>Sends the copies a decision asks for, one message per silo; answers with the hashes the receivers computed.</summary>
+    internal async Task<AgentReply> Protect(AgentRun run, Generation generation, int version)
+    {
+        var decision = run.Decide(protocol => protocol.Protect(generation, version));
+        if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
+        var plan = run.Protocol.Plan!;
+        var bySilo = decision.Effects.OfType<AgentEffect.SendCopies>()
+            .SelectMany(static send => send.Silos.Select(silo => (silo, send.Layer)))
+            .GroupBy(static pair => pair.silo, static pair => pair.Layer);
+        var hashes = new Dictionary<int, string>();
+        foreach (var reply in await Task.WhenAll(bySilo.Select(async group =>
+        {
+            var target = plan.Silo(group.Key);
+            var versions = await Ship(run, generation, [.. group], version, target, withConstants: version == 0);
+            return await agents.At(SiloAddress.FromParsableString(target.Incarnation)).Put(new PutMessage(run.RunId, generation, versions));
+        })))
+        {
+            if (!reply.Accepted) return reply;
+            foreach (var (layer, hash) in reply.Hashes) hashes[layer] = hash;
+        }
+
+        return new AgentReply { Accepted = true, Hashes = hashes };
+    }
+
+    /// <summary>Hands versions to the network. They are not copied: a version that is dropped while it travels arrives with a wrong hash, or refused.</summary>
+    internal async Task<VersionTransfer[]> Ship(AgentRun run, Generation generation, int[] layers, int version, PlannedSilo target, bool withConstants)
+    {
+        var token = run.GenerationToken;
+        var held = await store.Device.Run(DevicePriority.Background, () => layers.Select(layer =>
+        {
+            var found = run.KeptOf(layer).Find(version) ?? throw new StaleGenerationException($"version {version} of layer {layer} is not held by silo {store.Identity.Name}");
+            found.Hash ??= VersionCodec.Hash(found);
+            return (Layer: layer, Buffers: VersionCodec.Buffers(found).Take(found.Parameters.numel() == 0 ? 0 : withConstants ? 4 : 3).Select(static buffer => Alias(buffer.Value)).ToArray(), Lambda: found.Lambda.ToArray(), found.Hash);
+        }).ToArray());
+        var transfers = new List<VersionTransfer>();
+        foreach (var (layer, buffers, lambda, hash) in held)
+        {
+            var references = new List<TensorRef>();
+            foreach (var buffer in buffers) references.Add(await store.Transport.Send(run.RunId, generation, target, buffer, token));
+            transfers.Add(new VersionTransfer(layer, version, [.. references], lambda, hash));
+        }
+
+        return [.. transfers];
+
+        static Tensor Alias(Tensor buffer) => buffer.device_type == DeviceType.CPU ? buffer.alias().DetachFromDisposeScope() : buffer.cpu().DetachFromDisposeScope();
+    }
+
+    /// <summary><c>Put</c>: receives, checks, keeps.</summary>
+    internal async Task<AgentReply> Put(AgentRun run, PutMessage message)
+    {
+        foreach (var transfer in message.Versions)
+        {
+            var decision = run.Decide(protocol => protocol.Take(message.Generation, transfer.Layer, transfer.Version));
+            if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
+        }
+
+        var hashes = new Dictionary<int, string>();
+        foreach (var transfer in message.Versions)
+        {
+            var token = run.GenerationToken;
+            var buffers = await Receive(run.RunId, message.Generation, transfer, token);
+            await store.Device.Run(DevicePriority.Backward, () =>
+            {
+                Keep(run, message.Generation, transfer, buffers);
+                return 0;
+            }, CancellationToken.None);
+            hashes[transfer.Layer] = transfer.Hash;
+        }
+
+        return new AgentReply { Accepted = true, Hashes = hashes };
+    }
+
+    /// <summary>Gets versions of some layers from a silo that holds them.</summary>
+    internal async Task<string> Fetch(AgentRun run, Generation generation, int[] layers, int version, PlannedSilo holder, CancellationToken token)
+    {
+        var self = run.Protocol.Plan!.Silo(store.Identity.Name);
+        var reply = await agents.At(SiloAddress.FromParsableString(holder.Incarnation)).Send(run.RunId, generation, layers, version, self);
+        if (!reply.Accepted) throw new StaleGenerationException(reply.Reason);
+        foreach (var transfer in reply.Versions)
+        {
+            var buffers = await Receive(run.RunId, generation, transfer, token);
+            await store.Device.Run(DevicePriority.Background, () =>
+            {
+                Keep(run, generation, transfer, buffers);
+                return 0;
+            }, CancellationToken.None);
+        }
+
+        return reply.Record;
+    }
+
+    private async Task<Tensor[]> Receive(string runId, Generation generation, VersionTransfer transfer, CancellationToken token)
+    {
+        var buffers = new List<Tensor>();
+        try
+        {
+            foreach (var reference in transfer.Buffers) buffers.Add(await store.Transport.Receive(runId, generation, reference, token));
+            return [.. buffers];
+        }
+        catch
+        {
+            foreach (var buffer in buffers) buffer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>On the device thread: what arrived becomes a version of this silo, if it is what was sent and the generation still stands.</summary>
+    private void Keep(AgentRun run, Generation generation, VersionTransfer transfer, Tensor[] buffers)
+    {
+        var kept = run.KeptOf(transfer.Layer);
+        var version = Unpack(kept, transfer, buffers);
+        try
+        {
+            if (VersionCodec.Hash(version) != transfer.Hash)
+                throw new StaleGenerationException($"version {transfer.Version} of layer {transfer.Layer} arrived at silo {store.Identity.Name} with other bytes than were sent");
+            version.Hash = transfer.Hash;
+            run.Require(protocol => protocol.Held(generation, transfer.Layer, transfer.Version));
+        }
+        catch
+        {
+            version.Dispose();
+            throw;
+        }
+
+        kept.Adopt(version);
+    }
+
+    private LayerVersion Unpack(KeptVersions kept, VersionTransfer transfer, Tensor[] buffers)
+    {
+        Tensor Constants() => buffers.Length == 4
+            ? buffers[3]
+            // A layer's constants are the same in all its versions: those held serve the new one.
+            : kept.All.FirstOrDefault()?.Constants.alias()
+                ?? throw new StaleGenerationException($"layer {transfer.Layer} came without constants, and silo {store.Identity.Name} has none");
+
+        var lambda = transfer.Lambda.ToArray();
+        return buffers.Length == 0
+            ? new LayerVersion(empty(0), empty(0), empty(0), empty(0), lambda) { Step = transfer.Version }
+            : new LayerVersion(buffers[0], buffers[1], buffers[2], Constants(), lambda) { Step = transfer.Version };
+    }
+}

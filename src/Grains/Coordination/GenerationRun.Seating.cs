@@ -1,0 +1,145 @@
+using Orleans.Runtime;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Shards;
+
+namespace Peft.Orleans.Grains.Coordination;
+
+/// <summary>Who sits where: fences, plan, start, and silos that come while the run goes on.</summary>
+internal sealed partial class GenerationRun
+{
+    private static readonly TimeSpan FenceTime = TimeSpan.FromSeconds(10);
+
+    private readonly Dictionary<string, FenceReply> fences = [];
+    private readonly HashSet<string> welcomed = [];
+    private SnapshotManifest? snapshot;
+    private RunDefinition? definition;
+    private bool needsEstimate;
+
+    private async Task Fence(string silo)
+    {
+        try
+        {
+            var reply = await context.Agent(silo).Fence(context.Request.RunId, context.Generation).WaitAsync(FenceTime);
+            if (!reply.Accepted) throw new InvalidOperationException(reply.Reason);
+            Post(() =>
+            {
+                fences[silo] = reply;
+                foreach (var (step, line) in reply.Records) steps.Records[step] = line;
+                return protocol.Fenced(silo, reply.Inventory);
+            });
+        }
+        catch (Exception error) when (error is SiloUnavailableException or TimeoutException or OrleansMessageRejectionException)
+        {
+            // A live silo that does not answer is killed before it is counted as lost.
+            LogSiloSilent(context.Request.RunId, silo, error.Message);
+            await context.Roster.Kill(context.Live[silo]);
+            Post(() => protocol.Lost(silo));
+        }
+    }
+
+    private async Task MakePlan()
+    {
+        foreach (var (silo, fence) in fences)
+        {
+            if (context.Spec.Compute.ThreadsPerSilo is { } threads && fence.Threads != threads)
+                throw new PeftException($"silo {silo} computes with {fence.Threads} threads, but the run was created for {threads} (compute.threads_per_silo); start it with --threads {threads}");
+        }
+
+        snapshot = await Task.Run(() => snapshots.Newest(runHash));
+        if (snapshot is not null && snapshot.Record.Length > 0) steps.Records.TryAdd(snapshot.Step, snapshot.Record);
+        var plan = PlanFor(fences.Values.Select(static fence => new SiloInventory(fence.Silo, fence.Loaded, fence.MemoryBytes)));
+        definition = new RunDefinition(context.Request.RunId, context.Request.Folder, context.Request.RunYaml, Training: true);
+        Progress?.Invoke(status => status with { Message = "seating layers", Silos = plan.Silos.Length });
+        Post(() =>
+        {
+            Plan = plan;
+            var effects = protocol.Planned(plan, snapshot is null ? [] : [snapshot.Step]);
+            reporter.Begin(plan, protocol.Stable);
+            return effects;
+        });
+    }
+
+    private async Task Start(string silo, int target)
+    {
+        var holders = new Dictionary<int, string>();
+        foreach (var (name, fence) in fences.OrderBy(static pair => pair.Key, StringComparer.Ordinal))
+        {
+            foreach (var (layer, versions) in fence.Inventory)
+            {
+                if (versions.Contains(target)) holders.TryAdd(layer, name);
+            }
+        }
+
+        var folder = snapshot?.Step == target ? snapshots.FolderOf(target) : null;
+        var reply = Accept(await context.Agent(silo).Start(new StartMessage(definition!, context.Generation, Plan!, target, holders, folder)));
+        Post(() =>
+        {
+            needsEstimate |= reply.NeedsEstimate;
+            return protocol.Started(silo, reply.LacksVersion);
+        });
+    }
+
+    private async Task Initialize()
+    {
+        if (needsEstimate)
+        {
+            var samples = Math.Min(context.Spec.Method.LoraGa.GradientSamples, context.Data.Samples);
+            var passes = BaseGradientEstimate.Passes(context.Spec.Method);
+            foreach (var (pass, i) in Enumerable.Range(1, passes).SelectMany(pass => Enumerable.Range(0, samples).Select(i => (pass, i))))
+            {
+                var which = passes == 1 ? "" : $"pass {pass} of {passes}, ";
+                Progress?.Invoke(status => status with { Message = $"estimating the base gradient: {which}sample {i + 1} of {samples}" });
+                await steps.Estimate(Plan!, pass, i, samples);
+            }
+        }
+
+        Progress?.Invoke(status => status with { Message = "initialising the adapter" });
+        foreach (var reply in await Task.WhenAll(FirstSilos().Select(silo => context.Agent(silo).Initialize(context.Request.RunId, context.Generation)))) Accept(reply);
+        Post(protocol.Initialized);
+    }
+
+    /// <summary>A silo of the plan is gone: the generation ends. New ones are prepared while it goes on.</summary>
+    private async Task CheckMembership()
+    {
+        var live = await context.Roster.Live();
+        foreach (var (name, address) in context.Live)
+        {
+            if (!live.TryGetValue(name, out var now) || !now.Equals(address)) throw new SiloUnavailableException($"silo {name} is gone");
+        }
+
+        var joined = live.Keys.Except(context.Live.Keys).Where(silo => welcomed.Add(live[silo].ToParsableString())).ToArray();
+        if (joined.Length > 0 && Plan is not null) await Welcome(live, joined);
+    }
+
+    /// <summary>
+    /// Everyone loads the base weights that the plan with the new silos needs; then the generation ends at the next reported step. The pause is
+    /// that of fences and adapter state alone.
+    /// </summary>
+    private async Task Welcome(SortedDictionary<string, SiloAddress> live, string[] joined)
+    {
+        try
+        {
+            Event("joining", new { silos = joined });
+            var reports = await Task.WhenAll(live.Values.Select(address => context.Agents.At(address).Describe()));
+            var plan = PlanFor(reports.Select(report => new SiloInventory(
+                report.Silo, report.LoadedLayers.GetValueOrDefault(context.Request.RunId) ?? [], report.MemoryBytes)));
+            await Task.WhenAll(live.Select(silo => context.Agents.At(silo.Value).Preload(definition!, plan.ActiveLayersOn(silo.Key))));
+            protocol.AskEnd(EndRequest.Replan);
+        }
+        catch (Exception error) when (error is not PeftException)
+        {
+            LogNotWelcomed(context.Request.RunId, error.Message);
+            // One of them may be gone again; if not, its next change is looked at anew.
+            welcomed.Clear();
+        }
+    }
+
+    private SeatPlan PlanFor(IEnumerable<SiloInventory> silos) =>
+        RunPlanner.Plan(context.Spec, LlamaDimensions.Of(LlamaConfig.Read(context.Spec.Model.Path)), [.. silos]);
+
+    private IEnumerable<string> FirstSilos() => Plan!.Seats.Where(static seat => seat is { Active: true, Replica: 0 }).Select(static seat => seat.Silo).Distinct();
+}
