@@ -26,7 +26,10 @@ public static class AdapterConfigWriter
                     WriteBoft(json, spec);
                     break;
                 case MethodName.Boft:
-                    WriteOwn(json, spec, "BUTTERFLY");
+                    // PEFT refuses a configuration with neither; a size would let it load the identity.
+                    json.WriteNumber("boft_block_num", 0);
+                    json.WriteNumber("boft_block_size", 0);
+                    WriteOwn(json, spec, "BOFT");
                     break;
                 case MethodName.LoraGa:
                     WriteOwn(json, spec, "LORA_GA");

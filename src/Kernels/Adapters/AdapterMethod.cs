@@ -24,7 +24,7 @@ internal abstract class AdapterMethod
         [MethodName.Full] = new FullMethod(),
         [MethodName.Urnn] = new UrnnMethod(),
         [MethodName.LoraGa] = new LoraGaMethod(),
-        [MethodName.Boft] = new BoftMethod(BoftForm.Peft),
+        [MethodName.Boft] = new BoftMethod(),
     };
 
     /// <summary>The methods of this version.</summary>
@@ -35,11 +35,8 @@ internal abstract class AdapterMethod
 
     /// <exception cref="PeftException">The method is not in this version.</exception>
     internal static AdapterMethod Of(MethodSpec method) => Registered.TryGetValue(method.Name, out var found)
-        ? found.For(method)
+        ? found
         : throw new PeftException($"method.name: {method.Name.ToString().ToLowerInvariant()} is not supported by this version; supported: {string.Join(", ", Registered.Keys.Select(static name => name.ToString().ToLowerInvariant()))}");
-
-    /// <summary>The form of the method that its options ask for, where forms differ in their adapter files.</summary>
-    internal virtual AdapterMethod For(MethodSpec method) => this;
 
     /// <summary>Refuses options that this version lacks.</summary>
     internal abstract void Validate(MethodSpec method);

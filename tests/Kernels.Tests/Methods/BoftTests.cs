@@ -1,5 +1,7 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Boft;
@@ -173,8 +175,59 @@ public class BoftTests
         Assert.False(root.TryGetProperty("method", out _));
 
         using var own = JsonDocument.Parse(AdapterConfigWriter.Write(Specs.Of("base", input with { Boft = input.Boft with { Side = BoftSide.Output } })));
-        Assert.Equal("BUTTERFLY", own.RootElement.GetProperty("peft_type").GetString());
+        Assert.Equal("BOFT", own.RootElement.GetProperty("peft_type").GetString());
         Assert.Equal("output", own.RootElement.GetProperty("method").GetProperty("boft").GetProperty("side").GetString());
+        // PEFT raises an error where both are zero, rather than load tensors it does not know as the identity.
+        Assert.Equal(0, own.RootElement.GetProperty("boft_block_size").GetInt32());
+        Assert.Equal(0, own.RootElement.GetProperty("boft_block_num").GetInt32());
+    }
+
+    [Theory]
+    [InlineData(BoftSide.Input, BoftSide.Output, "boft_R")]
+    [InlineData(BoftSide.Output, BoftSide.Input, "boft_R")]
+    public void An_adapter_of_one_form_does_not_start_the_other(BoftSide trained, BoftSide asked, string tensor)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel();
+        MethodSpec Method(BoftSide side) => new() { Name = MethodName.Boft, Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2, Side = side } };
+        var spec = Specs.Of(model.Folder, Method(trained));
+        using var pipeline = new LocalPipeline(spec);
+        pipeline.Initialize();
+        using var folder = new TemporaryFolder();
+        TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), pipeline.Export().Select(static pair => (pair.Key, pair.Value)));
+        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec));
+        using var adapter = AdapterTensors.Read(folder.Path);
+        using var other = new LocalPipeline(Specs.Of(model.Folder, Method(asked) with { InitialAdapter = folder.Path }));
+        Assert.Contains(tensor, Assert.Throws<PeftException>(() => other.Initialize(adapter)).Message);
+    }
+
+    [Theory]
+    [InlineData(MethodName.Boft)]
+    [InlineData(MethodName.Hybrid)]
+    public void The_orthogonality_error_of_every_module_is_a_metric(MethodName method)
+    {
+        var errors = new Dictionary<string, double>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = static (instrument, self) =>
+        {
+            if (instrument.Name == MetricNames.OrthogonalityError) self.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<double>((_, value, tags, _) => errors[(string)tags[0].Value!] = value);
+        listener.Start();
+        using var scope = NewDisposeScope();
+        using var model = new TinyModel();
+        using var pipeline = new LocalPipeline(Specs.Of(model.Folder, new MethodSpec
+        {
+            Name = method,
+            Lora = new LoraSpec { Rank = 2 },
+            LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random },
+            Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2 },
+        }));
+        pipeline.Initialize();
+        var batch = Batches.Of([TinyModel.Ids(new Random(2), 14)]);
+        for (var step = 1; step <= 5; step++) pipeline.Step(step, [batch], 0.05);
+        Assert.Equal(TinyModel.Layers * MethodSpec.DefaultTargetModules.Count, errors.Count);
+        Assert.All(errors.Values, static error => Assert.InRange(error, 1e-12, 1e-5));
     }
 
     [Theory]

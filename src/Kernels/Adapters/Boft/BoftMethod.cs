@@ -8,16 +8,17 @@ internal enum BoftForm
     /// <summary>Input side from Cayley transforms: PEFT's.</summary>
     Peft,
 
-    /// <summary>Output side, or projected blocks: PEFT has neither, and would load such a file as the identity without an error.</summary>
+    /// <summary>
+    /// Output side, or projected blocks, which PEFT does not have: the configuration carries our <c>method</c> and no size of blocks, so that PEFT
+    /// refuses it, and the tensors have names of their own.
+    /// </summary>
     Own,
 }
 
 /// <summary>BOFT (Eq. 3-6).</summary>
-internal sealed class BoftMethod(BoftForm form) : AdapterMethod
+internal sealed class BoftMethod : AdapterMethod
 {
-    internal override string PeftType => form == BoftForm.Peft ? "BOFT" : "BUTTERFLY";
-
-    internal override AdapterMethod For(MethodSpec method) => FormOf(method.Boft) == form ? this : new BoftMethod(FormOf(method.Boft));
+    internal override string PeftType => "BOFT";
 
     internal override void Validate(MethodSpec method)
     {

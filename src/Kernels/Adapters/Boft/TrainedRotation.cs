@@ -1,5 +1,3 @@
-using System.Diagnostics.Metrics;
-using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
@@ -10,9 +8,6 @@ namespace Peft.Orleans.Kernels.Adapters.Boft;
 /// <summary>The rotation of one BOFT module and its place in the layer's buffers and files.</summary>
 internal sealed class TrainedRotation(LinearSite site, ShardContext context, long size) : IDisposable
 {
-    private static readonly Meter Meter = new(MetricNames.Meter);
-    private static readonly Gauge<double> Error = Meter.CreateGauge<double>(MetricNames.OrthogonalityError, description: "max |CᵀC − I| over a module's butterfly blocks.");
-
     private readonly BoftSpec options = context.Spec.Method.Boft;
     private readonly ButterflyRotation rotation = new(site.Name, size, context.Spec.Method.Boft, context.Device);
     private readonly object key = new();
@@ -53,14 +48,11 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
     internal void AfterStep(LayerVersion next)
     {
         using var scope = NewDisposeScope();
-        var parameters = Slot.View(next.Parameters);
-        rotation.Orthogonal.AfterStep(site.Name, parameters);
-        if (!Error.Enabled) return;
-        var (blocks, _) = rotation.Orthogonal.Compose(parameters);
-        Error.Record(rotation.Orthogonal.OrthogonalityError(blocks), new KeyValuePair<string, object?>("module", site.Name));
+        rotation.Orthogonal.AfterStep(site.Name, Slot.View(next.Parameters));
     }
 
     public void Dispose() => rotation.Dispose();
 
-    private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(key, () => rotation.Compose(Slot.View(version.Parameters)));
+    private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(
+        key, () => OrthogonalityGauge.Record(site.Name, rotation.Orthogonal, rotation.Compose(Slot.View(version.Parameters))));
 }

@@ -120,6 +120,6 @@ internal sealed class HybridLinear : FrozenBaseLinear
         return rotation.Gradient(identity, rotation.Arrange(rows), rotation.Arrange(gradient), transposed: false);
     }
 
-    private ComposedRotation Composed(LayerVersion version) =>
-        version.Derivatives().Object(composedKey, () => rotation.Compose(theta.View(version.Parameters)));
+    private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(
+        composedKey, () => OrthogonalityGauge.Record(Site.Name, rotation.Orthogonal, rotation.Compose(theta.View(version.Parameters))));
 }
