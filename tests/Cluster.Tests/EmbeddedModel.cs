@@ -20,7 +20,7 @@ internal static class EmbeddedModel
         return target;
     }
 
-    /// <summary>A run file over the first problems of the quickstart.</summary>
+    /// <summary>A run file over the first problems of the quickstart; a method by name, or its section.</summary>
     internal static string RunFile(Workspace workspace, string method = "hybrid", int steps = 6, string? model = null, string? data = null, string extra = "")
     {
         if (data is null)
@@ -33,6 +33,7 @@ internal static class EmbeddedModel
         {
             "full" => "{ name: full }",
             "lora" => "{ name: lora, lora: { rank: 4, alpha: 8 } }",
+            ['{', ..] => method,
             _ => "{ name: hybrid, lora: { rank: 4, alpha: 8 }, lora_ga: { gradient_samples: 4 } }",
         };
         return workspace.Write("run.yaml", string.Create(CultureInfo.InvariantCulture, $$"""
