@@ -76,6 +76,10 @@ public static class RunRules
             yield return ("method.target_modules", "all-linear stands alone; write target_modules: all-linear, or name the modules");
         if (method.Name == MethodName.Hybrid && method.Lambda.Min >= method.Lambda.Max)
             yield return ("method.lambda.min", string.Create(CultureInfo.InvariantCulture, $"min {method.Lambda.Min} must be below max {method.Lambda.Max}"));
+        if (method is { Name: MethodName.Lora, Lora: { Dora: true, MaxDeltaRatio: not null } })
+            yield return ("method.lora.max_delta_ratio", "bounds s·B·A, which is not the whole change of weights with dora; remove one of the two");
+        if (method is { Name: MethodName.Hybrid, Boft.Parameterization: BoftParameterization.Projection })
+            yield return ("method.boft.parameterization", "projection is not there for hybrid; write cayley, or leave it out");
         var rotates = method.Name is MethodName.Hybrid or MethodName.Boft;
         if (rotates && method.Boft.ButterflyFactors > 1 && method.Boft.BlockSize % 2 != 0)
             yield return ("method.boft.block_size", $"must be even with butterfly_factors {method.Boft.ButterflyFactors}; write {method.Boft.BlockSize + 1}, or butterfly_factors: 1");

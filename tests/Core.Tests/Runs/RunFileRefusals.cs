@@ -51,8 +51,10 @@ public sealed class RunFileRefusals
         { "method:\n  lambda: { min: 0.0 }", "run.yaml:9: method.lambda.min: expected a number above 0 and below 1", "found 0.0" },
         { "method:\n  lambda: { max: 1.0 }", "run.yaml:9: method.lambda.max", "below 1" },
         { "method:\n  lambda: { min: 0.6, max: 0.5 }", "run.yaml:9: method.lambda.min", "must be below max 0.5" },
-        { "method:\n  lambda: { initial: gradient }", "run.yaml:9: method.lambda.initial: expected gradients or a number of at least 0", "found the text 'gradient'" },
+        { "method:\n  lambda: { initial: gradient }", "run.yaml:9: method.lambda.initial: expected gradients or a number above 0", "found the text 'gradient'" },
         { "method:\n  boft: { block_size: 5 }", "run.yaml:9: method.boft.block_size", "must be even" },
+        { "method:\n  boft: { parameterization: projection }", "run.yaml:9: method.boft.parameterization", "write cayley" },
+        { "method:\n  name: lora\n  lora: { dora: true, max_delta_ratio: 0.1 }", "run.yaml:10: method.lora.max_delta_ratio", "remove one of the two" },
         { "method: { name: full }\nmodel: { path: x }", "run.yaml:9: not valid YAML", "" },
     };
 

@@ -26,6 +26,14 @@ public sealed class AdapterMethodTests : IDisposable
         Assert.Equal(["all-linear"], method.TargetModules);
     }
 
+    [Fact]
+    public void A_form_of_BOFT_that_PEFT_lacks_is_read_from_its_method()
+    {
+        var method = Of("""{"peft_type": "BOFT", "boft_block_num": 0, "boft_block_size": 0, "target_modules": ["v_proj"], "method": {"name": "boft", "target_modules": ["v_proj"], "boft": {"block_size": 4, "side": "output"}}}""");
+        Assert.Equal(new BoftSpec { BlockSize = 4, Side = BoftSide.Output }, method.Boft);
+        Assert.Equal(["v_proj"], method.TargetModules);
+    }
+
     [Theory]
     [InlineData("""{"peft_type": "BOFT", "boft_block_num": 8, "boft_block_size": 0, "boft_n_butterfly_factor": 1, "target_modules": ["v_proj"]}""", "boft_block_num")]
     [InlineData("""{"peft_type": "VERA", "target_modules": ["v_proj"]}""", "VERA")]
