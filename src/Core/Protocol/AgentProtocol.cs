@@ -52,10 +52,14 @@ public class AgentProtocol(string silo)
         return new AgentDecision(true, "", effects);
     }
 
-    /// <summary>A version of a layer has become complete here (initialised, fetched, or the result of a step).</summary>
+    /// <summary>
+    /// A version of a layer has become complete here (initialised, fetched, or the result of a step). Only that of the last <c>Apply</c>, else
+    /// the target, is kept: work that was let in and completes late must not add a third.
+    /// </summary>
     public AgentDecision Held(Generation generation, int layer, int version)
     {
         if (!InForce(generation)) return RefuseGeneration(generation);
+        if (!IsCurrent(version)) return AgentDecision.Refuse($"silo {silo} is at step {applied} and keeps no version {version}");
         if (!versions.TryGetValue(layer, out var held)) versions[layer] = held = [];
         held.Add(version);
         if (Phase == AgentPhase.Seating && Plan!.LayersOn(silo).All(seat => Holds(seat, Target))) Phase = AgentPhase.Started;
@@ -144,7 +148,7 @@ public class AgentProtocol(string silo)
         if (!InForce(generation)) return RefuseGeneration(generation);
         if (Phase is not (AgentPhase.Seating or AgentPhase.Started) || !Plan!.LayersOn(silo).Contains(layer))
             return AgentDecision.Refuse($"layer {layer} has no seat on silo {silo} in generation {generation}");
-        return version == applied ? AgentDecision.Nothing : AgentDecision.Refuse($"silo {silo} is at step {applied} and takes no version {version}");
+        return IsCurrent(version) ? AgentDecision.Nothing : AgentDecision.Refuse($"silo {silo} is at step {applied} and takes no version {version}");
     }
 
     /// <summary>Whether a <c>Start</c> of the generation in force is obeyed: once, on leaving the fenced phase.</summary>
@@ -152,6 +156,9 @@ public class AgentProtocol(string silo)
 
     /// <summary>Whether a message's generation is the one in force.</summary>
     protected virtual bool InForce(Generation generation) => generation == Generation;
+
+    /// <summary>Whether a version is the one that this silo's seats are to hold next: that of the last <c>Apply</c>, else the target.</summary>
+    protected virtual bool IsCurrent(int version) => version == applied;
 
     /// <summary>Whether a step may be computed from a version: only if it is held.</summary>
     protected virtual bool MayComputeFrom(int layer, int version) => Holds(layer, version);

@@ -17,6 +17,11 @@ public class AgentProtocolTests
         Stages = [0, 1],
     };
 
+    private static readonly SeatPlan Protected = Plan with
+    {
+        Seats = [.. Plan.Seats, new Seat(0, 0, "b", false), new Seat(1, 0, "a", false)],
+    };
+
     private static AgentProtocol StartedAt(int version)
     {
         var agent = new AgentProtocol("a");
@@ -135,5 +140,136 @@ public class AgentProtocolTests
         Assert.True(agent.StoreLeaf(First, 1, 0).Accepted);
         agent.Prepare(First, 1);
         Assert.False(agent.StoreLeaf(First, 1, 0).Accepted);
+    }
+
+    [Fact]
+    public void A_passive_seat_is_seated_only_when_it_holds_the_target_too()
+    {
+        var agent = new AgentProtocol("a");
+        agent.Fence(First);
+        var seats = Assert.Single(agent.Start(First, Protected, 2).Effects.OfType<AgentEffect.TakeSeats>());
+        Assert.Equal([0], seats.Active);
+        Assert.Equal([0, 1], seats.Missing);
+        agent.Held(First, 0, 2);
+        Assert.Equal(AgentPhase.Seating, agent.Phase);
+        Assert.True(agent.Take(First, 1, 2).Accepted);
+        agent.Held(First, 1, 2);
+        Assert.Equal(AgentPhase.Started, agent.Phase);
+    }
+
+    [Fact]
+    public void Apply_lets_only_active_seats_take_the_step_and_the_passive_one_waits_for_its_copy()
+    {
+        var agent = ProtectedAt(0);
+        Assert.Equal([0], Assert.Single(agent.Apply(First, 1).Effects.OfType<AgentEffect.TakeStep>()).Layers);
+        Assert.True(agent.Take(First, 1, 1).Accepted);
+    }
+
+    [Fact]
+    public void A_copy_is_refused_before_its_apply_after_the_next_one_and_without_a_seat()
+    {
+        var agent = ProtectedAt(0);
+        Assert.False(agent.Take(First, 1, 1).Accepted);
+        Assert.False(agent.Take(First, 7, 0).Accepted);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        Assert.False(agent.Take(First, 1, 0).Accepted);
+        Assert.False(agent.Take(Second, 1, 1).Accepted);
+        agent.Fence(Second);
+        Assert.False(agent.Take(First, 1, 1).Accepted);
+        Assert.False(agent.Take(Second, 1, 1).Accepted);
+    }
+
+    [Fact]
+    public void A_copy_that_was_let_in_and_completes_after_the_next_apply_is_not_kept()
+    {
+        var agent = ProtectedAt(0);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        Assert.True(agent.Take(First, 1, 1).Accepted);
+        agent.Held(First, 1, 1);
+        agent.Apply(First, 2);
+        agent.Held(First, 0, 2);
+        agent.Held(First, 1, 2);
+        agent.Apply(First, 3);
+        Assert.False(agent.Held(First, 1, 1).Accepted);
+        Assert.Equal([2], agent.Inventory[1]);
+    }
+
+    [Fact]
+    public void Nothing_but_the_target_is_kept_while_seats_are_taken()
+    {
+        var agent = new AgentProtocol("a");
+        agent.Fence(First);
+        agent.Start(First, Protected, 2);
+        Assert.False(agent.Held(First, 0, 0).Accepted);
+        Assert.True(agent.Held(First, 0, 2).Accepted);
+    }
+
+    [Fact]
+    public void First_seats_send_a_held_version_to_the_passive_seats_and_refuse_one_they_lack()
+    {
+        var agent = ProtectedAt(0);
+        Assert.False(agent.Protect(First, 1).Accepted);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        var send = Assert.Single(agent.Protect(First, 1).Effects.OfType<AgentEffect.SendCopies>());
+        Assert.Equal((0, 1), (send.Layer, send.Version));
+        Assert.Equal(["b"], send.Silos);
+        agent.Fence(Second);
+        Assert.False(agent.Protect(Second, 1).Accepted);
+    }
+
+    [Fact]
+    public void Of_version_zero_the_other_replicas_are_sent_copies_too_and_later_versions_they_compute()
+    {
+        var plan = Plan with { Seats = [new Seat(0, 0, "a", true), new Seat(0, 1, "b", true)], Layers = 1, Replicas = 2, Stages = [0] };
+        var agent = new AgentProtocol("a");
+        agent.Fence(First);
+        agent.Start(First, plan, 0);
+        agent.Held(First, 0, 0);
+        Assert.Equal(["b"], Assert.Single(agent.Protect(First, 0).Effects.OfType<AgentEffect.SendCopies>()).Silos);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        Assert.Empty(agent.Protect(First, 1).Effects);
+    }
+
+    [Fact]
+    public void A_silo_outside_the_plan_keeps_its_versions_until_the_first_apply()
+    {
+        var agent = new AgentProtocol("c");
+        agent.Fence(First);
+        agent.Start(First, Plan with { Seats = [.. Plan.Seats, new Seat(0, 0, "c", false)] }, 0);
+        agent.Held(First, 0, 0);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        agent.Fence(Second);
+        agent.Start(Second, Plan, 1);
+        Assert.Equal([0, 1], agent.Inventory[0]);
+        agent.Apply(Second, 2);
+        Assert.Equal([1], agent.Inventory[0]);
+        agent.Apply(Second, 3);
+        Assert.Empty(agent.Inventory[0]);
+    }
+
+    [Fact]
+    public void The_base_may_be_computed_with_before_version_zero_exists_but_not_without_seats()
+    {
+        var agent = new AgentProtocol("a");
+        agent.Fence(First);
+        Assert.False(agent.ComputeBase(First).Accepted);
+        agent.Start(First, Plan, 0);
+        Assert.True(agent.ComputeBase(First).Accepted);
+        Assert.False(agent.Compute(First, 1, 0).Accepted);
+    }
+
+    private static AgentProtocol ProtectedAt(int version)
+    {
+        var agent = new AgentProtocol("a");
+        agent.Fence(First);
+        agent.Start(First, Protected, version);
+        agent.Held(First, 0, version);
+        agent.Held(First, 1, version);
+        return agent;
     }
 }

@@ -14,6 +14,17 @@ public class CoordinatorProtocolTests
         Stages = [0, 1],
     };
 
+    private static readonly SeatPlan Protected = Plan with
+    {
+        Seats = [.. Plan.Seats, new Seat(0, 0, "b", false), new Seat(1, 0, "a", false)],
+    };
+
+    private static readonly SeatPlan Replicated = Plan with
+    {
+        Seats = [new Seat(0, 0, "a", true), new Seat(1, 0, "a", true), new Seat(0, 1, "b", true), new Seat(1, 1, "b", true)],
+        Replicas = 2,
+    };
+
     private static Dictionary<int, int[]> Versions(int layer, params int[] versions) => new() { [layer] = versions };
 
     [Fact]
@@ -51,23 +62,139 @@ public class CoordinatorProtocolTests
     }
 
     [Fact]
-    public void A_step_is_committed_only_when_all_have_applied_and_reported_before_the_next_begins()
+    public void Without_copies_a_step_is_stable_when_all_have_applied_and_the_next_is_applied_only_when_it_is_reported()
     {
-        var coordinator = Computing(steps: 2);
+        var coordinator = Computing(Plan, steps: 2);
+        coordinator.GradientsComputed(1);
         Assert.Empty(coordinator.Prepared("a", 1));
-        var applies = PrepareAll(coordinator, 1);
-        Assert.Equal(2, applies.Count);
+        Assert.Equal(2, coordinator.Prepared("b", 1).Count);
         Assert.Empty(coordinator.Applied("a", 1));
         Assert.Equal(0, coordinator.Stable);
-        Assert.Equal(1, Assert.IsType<CoordinatorEffect.Report>(Assert.Single(coordinator.Applied("b", 1))).Step);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Report(1), new CoordinatorEffect.ComputeGradients(2)], coordinator.Applied("b", 1));
         Assert.Equal(1, coordinator.Stable);
-        Assert.Equal(2, Assert.IsType<CoordinatorEffect.ComputeGradients>(Assert.Single(coordinator.Reported(1))).Step);
+        Assert.Empty(PrepareAll(coordinator, 2));
+        Assert.Equal(CoordinatorPhase.Holding, coordinator.Phase);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.SendApply("a", 2), new CoordinatorEffect.SendApply("b", 2)], coordinator.Reported(1));
+    }
+
+    [Fact]
+    public void Gradients_of_the_next_step_are_computed_while_copies_travel_and_only_apply_waits()
+    {
+        var coordinator = Computing(Protected, steps: 3);
+        PrepareAll(coordinator, 1);
+        coordinator.Applied("a", 1);
+        var effects = coordinator.Applied("b", 1);
+        Assert.Equal<CoordinatorEffect>(
+            [new CoordinatorEffect.SendProtect("a", 1), new CoordinatorEffect.SendProtect("b", 1), new CoordinatorEffect.ComputeGradients(2)], effects);
+        Assert.Empty(PrepareAll(coordinator, 2));
+        Assert.Empty(coordinator.Protected("a", 1));
+        Assert.Equal(0, coordinator.Stable);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Report(1)], coordinator.Protected("b", 1));
+        Assert.Equal(1, coordinator.Stable);
+        Assert.All(coordinator.Reported(1), static effect => Assert.Equal(2, Assert.IsType<CoordinatorEffect.SendApply>(effect).Step));
+    }
+
+    [Fact]
+    public void A_step_reported_before_its_successor_is_prepared_holds_nothing_up()
+    {
+        var coordinator = Computing(Protected, steps: 3);
+        PrepareAll(coordinator, 1);
+        coordinator.Applied("a", 1);
+        coordinator.Applied("b", 1);
+        coordinator.Protected("b", 1);
+        coordinator.Protected("a", 1);
+        Assert.Empty(coordinator.Reported(1));
+        Assert.Equal(2, PrepareAll(coordinator, 2).Count);
+    }
+
+    [Fact]
+    public void The_last_step_is_finished_only_after_it_is_protected_and_reported()
+    {
+        var coordinator = Computing(Protected, steps: 1);
+        PrepareAll(coordinator, 1);
+        coordinator.Applied("a", 1);
+        Assert.All(coordinator.Applied("b", 1), static effect => Assert.IsType<CoordinatorEffect.SendProtect>(effect));
+        coordinator.Protected("a", 1);
+        Assert.IsType<CoordinatorEffect.Report>(Assert.Single(coordinator.Protected("b", 1)));
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Finish(1, EndRequest.None)], coordinator.Reported(1));
+        Assert.False(coordinator.Active);
+    }
+
+    [Fact]
+    public void Version_zero_is_copied_before_it_is_reported()
+    {
+        var coordinator = Starting(Protected, steps: 1);
+        coordinator.Started("a", lacksVersion: true);
+        Assert.IsType<CoordinatorEffect.Initialize>(Assert.Single(coordinator.Started("b", lacksVersion: false)));
+        Assert.All(coordinator.Initialized(), static effect => Assert.Equal(0, Assert.IsType<CoordinatorEffect.SendProtect>(effect).Version));
+        coordinator.Protected("a", 0);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Report(0)], coordinator.Protected("b", 0));
+    }
+
+    [Fact]
+    public void With_replicas_the_first_seats_gather_before_anyone_prepares()
+    {
+        var coordinator = Computing(Replicated, steps: 2);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.SendReduce("a", 1)], coordinator.GradientsComputed(1));
+        Assert.Equal(CoordinatorPhase.Reducing, coordinator.Phase);
+        Assert.Empty(coordinator.Reduced("b", 1));
+        Assert.Empty(coordinator.Reduced("a", 2));
+        Assert.Equal(2, coordinator.Reduced("a", 1).Count);
+        Assert.Equal(CoordinatorPhase.Preparing, coordinator.Phase);
+    }
+
+    [Fact]
+    public void A_new_plan_asked_for_takes_effect_at_the_next_reported_version_and_a_stop_wins_over_it()
+    {
+        var coordinator = Computing(Protected, steps: 3);
+        PrepareAll(coordinator, 1);
+        coordinator.AskEnd(EndRequest.Replan);
+        coordinator.Applied("a", 1);
+        Assert.DoesNotContain(coordinator.Applied("b", 1), static effect => effect is CoordinatorEffect.ComputeGradients);
+        coordinator.Protected("a", 1);
+        coordinator.Protected("b", 1);
+        coordinator.AskEnd(EndRequest.Stop);
+        coordinator.AskEnd(EndRequest.Replan);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Finish(1, EndRequest.Stop)], coordinator.Reported(1));
+    }
+
+    [Fact]
+    public void A_new_plan_asked_for_while_the_next_step_is_prepared_discards_that_step()
+    {
+        var coordinator = Computing(Protected, steps: 3);
+        PrepareAll(coordinator, 1);
+        coordinator.Applied("a", 1);
+        coordinator.Applied("b", 1);
+        PrepareAll(coordinator, 2);
+        coordinator.AskEnd(EndRequest.Replan);
+        coordinator.Protected("a", 1);
+        coordinator.Protected("b", 1);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Finish(1, EndRequest.Replan)], coordinator.Reported(1));
+    }
+
+    [Fact]
+    public void A_new_plan_asked_for_while_gradients_are_computed_takes_effect_when_they_are_done()
+    {
+        var coordinator = Computing(Protected, steps: 3);
+        coordinator.AskEnd(EndRequest.Replan);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Finish(0, EndRequest.Replan)], coordinator.GradientsComputed(1));
+    }
+
+    [Fact]
+    public void At_the_last_step_a_request_to_end_changes_nothing()
+    {
+        var coordinator = Computing(Plan, steps: 1);
+        PrepareAll(coordinator, 1);
+        coordinator.AskEnd(EndRequest.Stop);
+        coordinator.Applied("a", 1);
+        coordinator.Applied("b", 1);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Finish(1, EndRequest.None)], coordinator.Reported(1));
     }
 
     [Fact]
     public void Duplicate_and_stale_answers_have_no_effect()
     {
-        var coordinator = Computing(steps: 3);
+        var coordinator = Computing(Plan, steps: 3);
         PrepareAll(coordinator, 1);
         Assert.Empty(coordinator.Prepared("a", 1));
         Assert.Empty(coordinator.Applied("a", 1));
@@ -77,28 +204,31 @@ public class CoordinatorProtocolTests
     }
 
     [Fact]
-    public void A_stop_takes_effect_at_the_next_stable_version()
+    public void A_stop_during_a_step_takes_effect_when_that_step_is_reported()
     {
-        var coordinator = Computing(steps: 3);
-        coordinator.AskStop();
+        var coordinator = Computing(Plan, steps: 3);
         PrepareAll(coordinator, 1);
+        coordinator.AskEnd(EndRequest.Stop);
         coordinator.Applied("a", 1);
-        coordinator.Applied("b", 1);
-        var finish = Assert.IsType<CoordinatorEffect.Finish>(Assert.Single(coordinator.Reported(1)));
-        Assert.True(finish.Stopped);
-        Assert.Equal(1, finish.Step);
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Report(1)], coordinator.Applied("b", 1));
+        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Finish(1, EndRequest.Stop)], coordinator.Reported(1));
     }
 
-    private static CoordinatorProtocol Computing(int steps)
+    private static CoordinatorProtocol Starting(SeatPlan plan, int steps)
     {
         var coordinator = new CoordinatorProtocol(steps);
         coordinator.Begin(["a", "b"]);
         coordinator.Fenced("a", new Dictionary<int, int[]>());
         coordinator.Fenced("b", new Dictionary<int, int[]>());
-        coordinator.Planned(Plan, []);
-        coordinator.Started("a", lacksVersion: true);
-        Assert.IsType<CoordinatorEffect.Initialize>(Assert.Single(coordinator.Started("b", lacksVersion: true)));
-        Assert.IsType<CoordinatorEffect.Report>(Assert.Single(coordinator.Initialized()));
+        coordinator.Planned(plan, []);
+        return coordinator;
+    }
+
+    private static CoordinatorProtocol Computing(SeatPlan plan, int steps)
+    {
+        var coordinator = Starting(plan, steps);
+        coordinator.Started("a", lacksVersion: false);
+        Assert.IsType<CoordinatorEffect.Report>(Assert.Single(coordinator.Started("b", lacksVersion: false)));
         Assert.IsType<CoordinatorEffect.ComputeGradients>(Assert.Single(coordinator.Reported(0)));
         return coordinator;
     }
