@@ -73,6 +73,9 @@ public sealed record ElasticSpec
     /// <summary>Below this number of silos the run waits.</summary>
     public int MinSilos { get; init; } = 1;
 
-    /// <summary>Silos beyond this number stay unused.</summary>
+    /// <summary>Silos beyond this number stand by.</summary>
     public int MaxSilos { get; init; } = 64;
+
+    /// <summary>Whether every layer's state is kept in a second place, where there is a second silo.</summary>
+    public bool Protect { get; init; } = true;
 }
