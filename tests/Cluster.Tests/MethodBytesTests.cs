@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
 namespace Peft.Orleans.Cluster.Tests;
 
 /// <summary>Clusters of one, two and three silos that stand while methods are run on them.</summary>
@@ -8,6 +12,14 @@ public sealed class StandingClusters : IAsyncLifetime
 
     /// <summary>Address by number of silos.</summary>
     internal Dictionary<int, string> Addresses { get; } = [];
+
+    /// <summary>The metrics page of the cluster of one silo.</summary>
+    internal async Task<string> Metrics()
+    {
+        using var registration = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(workspace.Folder, "cluster-1", "silos", "silo-0.json")));
+        using var http = new HttpClient();
+        return await http.GetStringAsync(registration.RootElement.GetProperty("metricsUrl").GetString());
+    }
 
     public async ValueTask InitializeAsync()
     {
@@ -31,7 +43,7 @@ public sealed class StandingClusters : IAsyncLifetime
 }
 
 /// <summary>Every method through the command line: the same bytes on one, two and three silos.</summary>
-public class MethodBytesTests(StandingClusters clusters) : IClassFixture<StandingClusters>
+public partial class MethodBytesTests(StandingClusters clusters) : IClassFixture<StandingClusters>
 {
     private const string Sketch = "lora_ga: { gradient_samples: 3, gradient_estimate: sketch }";
 
@@ -59,4 +71,18 @@ public class MethodBytesTests(StandingClusters clusters) : IClassFixture<Standin
         Assert.True(runs.Select(static run => run.Lines).Distinct().Count() == 1, $"{name}: the steps' lines differ between one, two and three silos");
         Assert.True(runs.Select(static run => run.Hash).Distinct().Count() == 1, $"{name}: the adapters differ between one, two and three silos");
     }
+
+    [Fact]
+    public async Task A_silo_tells_how_far_butterfly_blocks_are_from_orthogonal()
+    {
+        using var workspace = new Workspace();
+        var file = EmbeddedModel.RunFile(workspace, "{ name: boft, target_modules: [o_proj], boft: { block_size: 4, butterfly_factors: 3 } }", steps: 3);
+        (await PeftClient.Run("start-run", "-f", file, "--cluster", clusters.Addresses[1], "--run-id", Path.GetFileName(workspace.Folder), "-o", "json")).Succeeded();
+        var errors = Error().Matches(await clusters.Metrics()).Where(static match => match.Groups[1].Value.EndsWith(".o_proj", StringComparison.Ordinal)).ToArray();
+        Assert.NotEmpty(errors);
+        Assert.All(errors, static match => Assert.InRange(double.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture), 0, 1e-5));
+    }
+
+    [GeneratedRegex(@"^peft_boft_orthogonality_error\{[^}]*module=""([^""]+)""[^}]*\} ([0-9.eE+-]+)", RegexOptions.Multiline)]
+    private static partial Regex Error();
 }
