@@ -21,7 +21,7 @@ internal static class EmbeddedModel
     }
 
     /// <summary>A run file over the first problems of the quickstart; a method by name, or its section.</summary>
-    internal static string RunFile(Workspace workspace, string method = "hybrid", int steps = 6, string? model = null, string? data = null, string extra = "")
+    internal static string RunFile(Workspace workspace, string method = "hybrid", int steps = 6, string? model = null, string? data = null, string extra = "", string replicas = "1")
     {
         if (data is null)
         {
@@ -50,7 +50,7 @@ internal static class EmbeddedModel
               microbatch: 2
               optimizer: { name: adamw, learning_rate: 1.0e-3 }
             snapshots: { every: 2 }
-            compute: { threads_per_silo: 1 }
+            compute: { threads_per_silo: 1, replicas: {{replicas}} }
             output: runs
             {{extra}}
             """));

@@ -52,7 +52,7 @@ internal sealed class GoldenRun : IDisposable
           schedule: {{schedule}}
           max_grad_norm: {{clip}}
         snapshots: { every: 0 }
-        compute: { threads_per_silo: 1 }
+        compute: { threads_per_silo: 1, replicas: 1 }
         output: runs
         """);
 

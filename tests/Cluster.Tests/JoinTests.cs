@@ -32,8 +32,8 @@ public sealed class JoinTests
         await silo.Ended.WaitAsync(TimeSpan.FromSeconds(60));
         var said = await File.ReadAllTextAsync(log);
         Assert.True(silo.ExitCode == 0, said);
-        Assert.Contains("run joined: layer 5 seated", said, StringComparison.Ordinal);
-        Assert.DoesNotContain("run joined: layer 0 seated", said, StringComparison.Ordinal);
+        Assert.Contains("run joined: layer 5 loaded", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("run joined: layer 0 loaded", said, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -94,7 +94,7 @@ public class SmolLm2Tests
               schedule: { name: constant }
               max_grad_norm: null
             snapshots: { every: 0 }
-            compute: { threads_per_silo: 1 }
+            compute: { threads_per_silo: 1, replicas: 1 }
             output: runs
             """));
         var outcome = (await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "five", "-o", "json")).Succeeded();

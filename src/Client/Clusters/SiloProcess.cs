@@ -48,6 +48,21 @@ internal sealed partial class SiloProcess : IDisposable
         return new SiloProcess(name, process, log);
     }
 
+    /// <summary>Starts a silo that joins a run under way and ends with it; this process may end before.</summary>
+    public static void Join(string name, string runFolder, string log)
+    {
+        var (program, leading) = SiloExecutable.Locate();
+        string[] arguments = [program, .. leading, SiloArguments.Join, runFolder, SiloArguments.Name, name];
+        var session = File.Exists("/usr/bin/setsid") ? "/usr/bin/setsid " : "";
+        var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false };
+        foreach (var argument in (string[])["-c", $"log=$1; shift; {session}\"$@\" </dev/null >>\"$log\" 2>&1 &", "sh", log, .. arguments]) start.ArgumentList.Add(argument);
+        using var shell = Process.Start(start) ?? throw new ClientException(ExitCodes.NoCluster, $"{program} could not be started");
+        shell.WaitForExit();
+    }
+
+    /// <summary>SIGTERM to a silo that another process started.</summary>
+    public static void Terminate(int pid) => _ = Kill(pid, Sigterm);
+
     /// <summary>The last lines of its log.</summary>
     public string LastWords()
     {

@@ -27,9 +27,7 @@ internal static class RunPlan
         var layers = MemoryModel.Layers(dimensions, effective, Math.Min(spec.Data.MaxLength, config.MaxPositionEmbeddings), inFlight);
         var memory = MemoryModel.PerSilo(plan, layers);
         var rows = plan.Silos.Select(silo => (silo.Name, Layers: plan.ActiveLayersOn(silo.Name), Bytes: memory[silo.Name])).ToArray();
-        var trainable = spec.Method.Name == MethodName.Full
-            ? (dimensions.BlockParameters * dimensions.Blocks) + (dimensions.EmbeddingParameters * (dimensions.Tied ? 1 : 2)) + dimensions.HiddenSize
-            : dimensions.Blocks * dimensions.Linears.Sum(linear => MemoryModel.Trainable(spec.Method, linear));
+        var trainable = Comparison.MatchedControl.Trainable(spec.Method, dimensions);
         var data = new JsonObject
         {
             ["silos"] = new JsonArray([.. rows.Select(row => (JsonNode)new JsonObject

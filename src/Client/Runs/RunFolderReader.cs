@@ -29,7 +29,10 @@ internal static class RunFolderReader
 
     /// <summary>Silos of the run's local cluster that live.</summary>
     public static IReadOnlyList<SiloRegistration> LivingSilos(string folder) => folder.Length == 0 ? [] :
-        [.. SiloRegistration.ReadAll(Path.Combine(folder, SiloArguments.ClusterSubfolder)).Where(static silo => IsAlive(silo.Pid))];
+        [.. SiloRegistration.ReadAll(Path.Combine(folder, SiloArguments.ClusterSubfolder)).Where(IsAlive)];
+
+    /// <summary>Whether the process that wrote a registration lives.</summary>
+    public static bool IsAlive(SiloRegistration silo) => IsAlive(silo.Pid);
 
     /// <summary>Complete lines of metrics.jsonl.</summary>
     public static IReadOnlyList<string> MetricsLines(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics));

@@ -28,7 +28,9 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
         await client.AllJoined(silos, interruption.Asked);
         await grain.Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
-        var (status, word) = await Follow(grain, run.Id, () => cluster.AllExited ? cluster.LastWords : null, StopInOrder);
+        var (status, word) = await Follow(grain, run.Id, () =>
+            // Silos that were added later may hold the run when the first ones are gone.
+            cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null, StopInOrder);
         if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.FromSeconds(1));
         return (status with { Folder = run.Folder }, word);
     }

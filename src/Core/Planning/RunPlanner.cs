@@ -19,6 +19,9 @@ public static class RunPlanner
         // Silos of one machine share its memory.
         var capacity = inventory.GroupBy(static silo => silo.Host).Min(static host => host.Min(static silo => silo.MemoryBytes) / host.Count());
         return Planner.Plan(inventory, planned, new PlanOptions(
-            spec.Elastic.MaxSilos, spec.Compute.Replicas, MemoryModel.StagesNeeded(planned, layers, capacity), microbatches));
+            spec.Elastic.MaxSilos, spec.Compute.Replicas, MemoryModel.StagesNeeded(planned, layers, capacity), microbatches)
+        {
+            Protect = spec.Elastic.Protect,
+        });
     }
 }

@@ -136,6 +136,8 @@ internal sealed partial class RunLoop
     /// <summary>One generation; true when the run has ended in it.</summary>
     private async Task<bool> OneGeneration(IDatasetGrain data, DatasetSummary summary)
     {
+        // The data set may have gone with a silo: it is opened again wherever it comes to life.
+        await data.Open(request.RunYaml);
         var live = await roster.Live();
         var drawn = new Generation(record.State.Generation.Counter + 1, Guid.NewGuid());
         record.State.Generation = drawn;

@@ -32,7 +32,7 @@ public sealed class DatasetGrain : Grain, IDatasetGrain
     /// <inheritdoc/>
     public Task<Microbatch[]> GetValidation() => Task.FromResult(Data.Validation.ToArray());
 
-    private TrainingData Data => data ?? throw new PeftException("the data set of this run is not open");
+    private TrainingData Data => data ?? throw new InvalidOperationException("the data set of this run is not open: it was on a silo that is gone, and is opened again");
 
     private static TrainingData Load(RunSpec spec)
     {

@@ -31,7 +31,12 @@ public sealed class DeviceThread : IDisposable
     /// <summary>Starts the thread.</summary>
     public DeviceThread(string name)
     {
-        thread = new Thread(Loop) { Name = name, IsBackground = true };
+        thread = new Thread(() =>
+        {
+            ThreadPriorities.Yield();
+            Loop();
+        })
+        { Name = name, IsBackground = true };
         thread.Start();
     }
 

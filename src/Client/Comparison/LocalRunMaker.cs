@@ -1,0 +1,28 @@
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Data.HuggingFace;
+
+namespace Peft.Orleans.Client.Comparison;
+
+/// <summary>Makes each run as <c>start-run --local</c> does: a local cluster of its own, in the run's folder.</summary>
+internal sealed class LocalRunMaker(Terminal terminal, Interruption interruption, LlamaConfig config, int silos) : IRunMaker
+{
+    public RunMeasure? Finished(PlannedRun run) => RunMeasure.Read(run.Folder);
+
+    public async Task<(string Word, string Message)> Train(PlannedRun run)
+    {
+        if (interruption.Asked.IsCancellationRequested) return ("stopped", "");
+        var spec = RunPreparation.ResolveCompute(RunPreparation.KeepRecorded(run.Spec, run.Folder), config, silos);
+        var prepared = RunPreparation.Create(spec, run.Id);
+        if (!prepared.Existed) RunIndex.OfUser().Add(new IndexedRun(run.Id, run.Folder, null, DateTimeOffset.UtcNow));
+        try
+        {
+            var (status, word) = await new RunSession(terminal, interruption).Local(prepared, silos, resume: prepared.Existed);
+            return (word, status.Message);
+        }
+        catch (OperationCanceledException) when (interruption.Asked.IsCancellationRequested)
+        {
+            return ("stopped", "");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Peft.Orleans.Cluster.Tests;
+
+/// <summary>Real silo processes that are killed, frozen, added and taken away while they train: no bit of the result depends on it.</summary>
+public sealed class ElasticTests
+{
+    private const int Steps = 120;
+
+    [Fact]
+    public async Task Replicas_share_the_microbatches_and_change_no_bit()
+    {
+        using var workspace = new Workspace();
+        // Five microbatches on three replicas.
+        var five = new[] { "--set", "training.global_batch=5", "--set", "training.microbatch=1" };
+        var file = EmbeddedModel.RunFile(workspace, replicas: "auto");
+        var one = (await PeftClient.Run(["start-run", "-f", file, "--local", "1", "--run-id", "one", "-o", "json", .. five])).Succeeded();
+        var three = (await PeftClient.Run(["start-run", "-f", file, "--local", "3", "--run-id", "three", "-o", "json", .. five])).Succeeded();
+        Assert.Equal(one.Json.GetProperty("adapterSha256").GetString(), three.Json.GetProperty("adapterSha256").GetString());
+        var generation = File.ReadLines(Path.Combine(workspace.Folder, "runs", "three", "events.jsonl")).First(static line => line.Contains("\"generation\"", StringComparison.Ordinal));
+        Assert.Equal(3, JsonDocument.Parse(generation).RootElement.GetProperty("details").GetProperty("replicas").GetInt32());
+        Assert.Equal(
+            File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "one", "samples.jsonl")),
+            File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "three", "samples.jsonl")));
+    }
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("auto")]
+    public async Task The_coordinators_silo_is_killed_and_no_step_is_made_again(string replicas)
+    {
+        using var run = await ElasticRun.Start(silos: 2, Steps, replicas);
+        await run.Reached(5);
+        // The first silo holds the coordinator as a rule; both are killed in turn, with another in between.
+        run.Signal("silo-0", "KILL");
+        await run.MoreSteps(3);
+        await run.Client("scale", run.Folder, "--silos", "2");
+        await run.Until(() => run.Events("generation").Count >= 3);
+        run.Signal("silo-1", "KILL");
+        var json = await run.Completed();
+        Assert.True(json.GetProperty("recoveries").GetInt32() >= 2);
+        Assert.All(run.Events("generation"), static generation => Assert.Equal(0, generation.GetProperty("replayed").GetInt32()));
+    }
+
+    [Fact]
+    public async Task A_frozen_silo_that_wakes_up_does_no_harm()
+    {
+        using var run = await ElasticRun.Start(silos: 2, Steps, "1");
+        await run.Reached(5);
+        var frozen = run.Signal("silo-1", "STOP");
+        await run.MoreSteps(3);
+        run.Signal("silo-1", "CONT");
+        await frozen.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(1)).Token);
+        var json = await run.Completed();
+        Assert.True(json.GetProperty("recoveries").GetInt32() >= 1);
+    }
+
+    [Fact]
+    public async Task Below_its_minimum_a_run_waits_and_goes_on_by_itself()
+    {
+        using var run = await ElasticRun.Start(silos: 2, Steps, "1", "elastic: { min_silos: 2 }");
+        await run.Reached(5);
+        run.Signal("silo-1", "KILL");
+        await run.Until(() => File.ReadAllText(Path.Combine(run.Folder, "status.json")).Contains("waiting for silos: 1 of at least 2", StringComparison.Ordinal));
+        await run.Client("scale", run.Folder, "--silos", "2");
+        await run.Completed();
+    }
+
+    [Fact]
+    public async Task Scaled_up_and_down_by_command()
+    {
+        using var run = await ElasticRun.Start(silos: 1, steps: 200, "1");
+        await run.Reached(3);
+        await run.Client("scale", run.Folder, "--silos", "3");
+        await run.Until(() => run.Lines().Any(static line => line.Contains("\"silos\":3", StringComparison.Ordinal)));
+        await run.Client("scale", run.Folder, "--silos", "2");
+        await run.Until(() => run.Lines()[^1].Contains("\"silos\":2", StringComparison.Ordinal));
+        await run.Completed();
+        Assert.All(run.Events("generation"), static generation => Assert.Equal(0, generation.GetProperty("replayed").GetInt32()));
+    }
+
+    [Fact]
+    public async Task The_whole_cluster_dies_and_the_run_is_resumed_from_its_last_snapshot()
+    {
+        using var run = await ElasticRun.Start(silos: 2, Steps, "1");
+        await run.Reached(9);
+        foreach (var silo in (string[])["silo-0", "silo-1"]) run.Signal(silo, "KILL");
+        await run.Ended();
+        var json = await run.Completed(resume: 3);
+        Assert.Equal("completed", json.GetProperty("status").GetString());
+        Assert.InRange(run.Events("generation")[^1].GetProperty("fromStep").GetInt32(), 1, Steps - 1);
+    }
+}
