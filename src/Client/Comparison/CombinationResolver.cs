@@ -29,7 +29,7 @@ internal sealed record PlannedRun(string Id, RunSpec Spec, IReadOnlyList<Assignm
 internal sealed class CombinationResolver(ComparisonFile file, int silos)
 {
     private readonly Dictionary<string, string> _contents = new(StringComparer.Ordinal);
-    private readonly HashSet<Assignment> _used = [];
+    private readonly HashSet<string> _used = new(StringComparer.Ordinal);
 
     /// <summary>The grid's combinations for a method, each once; one empty combination without a grid. A control tries training keys only: its method section is derived.</summary>
     public IReadOnlyList<PlannedRun> Candidates(ComparedMethod method, bool control = false)
@@ -86,9 +86,8 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         var grid = file.Methods.SelectMany(static method => method.Grid).Distinct().ToArray();
         if (refusals.Count == 0)
         {
-            foreach (var idle in file.Base.Concat(grid.SelectMany(static key => key.Values)).Where(item => !_used.Contains(item) && item.Key is not ("method.name" or "seed")))
+            foreach (var idle in file.Base.Concat(grid.SelectMany(static key => key.Values)).Where(item => !_used.Contains(item.Key)))
             {
-                if (file.Base.Any(item => item.Key == idle.Key && _used.Contains(item))) continue;
                 refusals.Add($"{idle.Place}: {idle.Key} has no meaning with any of the methods ({string.Join(", ", file.Methods.Select(static method => method.Name).Distinct())}); remove it");
             }
         }
@@ -105,7 +104,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         bool HasMeaning(string key) => Enumerable.Range(1, key.Count(static c => c == '.') + 1)
             .All(parts => RunSchema.Published.HasMeaning(string.Join('.', key.Split('.')[..parts]), ValueOf, out _));
         var kept = merged.Values.Where(item => (!control && method.Own.Contains(item)) || !IsOfMethod(item.Key) || HasMeaning(item.Key)).ToArray();
-        _used.UnionWith(kept);
+        _used.UnionWith(kept.Select(static item => item.Key));
         var spec = Parse(kept);
         var chosen = grid.Where(kept.Contains).ToArray();
         return new PlannedRun(Id(spec), spec, chosen);
