@@ -32,7 +32,9 @@ internal static class SiloHost
     }
 
     /// <summary>The silo, not yet started.</summary>
-    internal static WebApplication Build(SiloSettings settings)
+    /// <param name="settings">Configuration.</param>
+    /// <param name="replace">Services that take the place of the silo's own.</param>
+    internal static WebApplication Build(SiloSettings settings, Action<IServiceCollection>? replace = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders().AddSimpleConsole(static options =>
@@ -62,6 +64,7 @@ internal static class SiloHost
             .AddSingleton<SiloInstruments>()
             .AddSingleton<ClusterRoster>();
         builder.Host.UseOrleans(silo => Configure(silo, settings));
+        replace?.Invoke(builder.Services);
         var app = builder.Build();
         app.MapPrometheusScrapingEndpoint("/metrics");
         app.MapGet("/health/live", static () => "live");

@@ -16,7 +16,8 @@ public sealed class StartRunTests
         Assert.Equal(ExitCodes.Success, outcome.ExitCode);
         var plan = JsonNode.Parse(outcome.Output)!;
         var layers = plan["silos"]!.AsArray().SelectMany(static silo => silo!["layers"]!.AsArray()).Select(static layer => layer!.GetValue<int>());
-        Assert.Equal([0, 1, 2, 3, 4], layers);
+        // Two silos may be two replicas.
+        Assert.Equal([0, 1, 2, 3, 4], layers.Distinct().Order());
         Assert.All(plan["silos"]!.AsArray(), static silo => Assert.True(silo!["predictedBytes"]!.GetValue<long>() > 100 << 20));
         var spec = RunFile.Parse(plan["run"]!.GetValue<string>());
         Assert.Equal(8, spec.Method.Lora.Rank);

@@ -43,7 +43,8 @@ public class AgentProtocol(string silo)
         if (!InForce(generation) || Phase == AgentPhase.Empty) return RefuseGeneration(generation);
         if (!ObeysStart) return AgentDecision.Nothing;
         var effects = new List<AgentEffect> { new AgentEffect.ClearGradients() };
-        effects.AddRange(Drop(version => version > target));
+        // That the target exists shows that the version before it was stable. A silo that has not heard of it may still hold older ones, and is to hold no third.
+        effects.AddRange(Drop((_, version) => version > target || version < target - 1));
         Plan = plan;
         Target = applied = target;
         var missing = plan.LayersOn(silo).Where(layer => !Holds(layer, target)).ToArray();
@@ -108,7 +109,9 @@ public class AgentProtocol(string silo)
     /// <summary><c>Apply(g, s)</c>: s − 1 is stable everywhere, so versions below it go; active seats take the step, once.</summary>
     public AgentDecision Apply(Generation generation, int step)
     {
-        if (!AppliesWithoutTarget && RefuseUnlessStarted(generation) is { } refused) return refused;
+        if (!InForce(generation)) return RefuseGeneration(generation);
+        if (!(AppliesWithoutTarget && Phase == AgentPhase.Seating) && RefuseUnlessStarted(generation) is { } refused) return refused;
+        if (step < applied) return AgentDecision.Refuse($"silo {silo} is at step {applied} and applies no step {step}");
         var layers = Plan!.ActiveLayersOn(silo);
         foreach (var layer in layers)
         {
@@ -117,7 +120,7 @@ public class AgentProtocol(string silo)
         }
 
         applied = Math.Max(applied, step);
-        var effects = new List<AgentEffect>(Drop(version => version < step - 1));
+        var effects = new List<AgentEffect>(Drop((_, version) => version < step - 1));
         var todo = layers.Where(layer => !Holds(layer, step)).ToArray();
         if (todo.Length > 0) effects.Add(new AgentEffect.TakeStep(todo, step));
         return new AgentDecision(true, "", effects);
@@ -169,13 +172,13 @@ public class AgentProtocol(string silo)
     /// <summary>Whether a version of a layer is complete here.</summary>
     public bool Holds(int layer, int version) => versions.TryGetValue(layer, out var held) && held.Contains(version);
 
-    /// <summary>Forgets versions and tells which.</summary>
-    protected IEnumerable<AgentEffect> Drop(Func<int, bool> which)
+    /// <summary>Forgets versions, chosen by layer and version, and tells which.</summary>
+    protected IEnumerable<AgentEffect> Drop(Func<int, int, bool> which)
     {
         var effects = new List<AgentEffect>();
         foreach (var (layer, held) in versions)
         {
-            foreach (var version in held.Where(which).ToArray())
+            foreach (var version in held.Where(version => which(layer, version)).ToArray())
             {
                 held.Remove(version);
                 effects.Add(new AgentEffect.DropVersion(layer, version));

@@ -96,7 +96,7 @@ public class AgentProtocolTests
     }
 
     [Fact]
-    public void Versions_newer_than_the_target_are_dropped_older_ones_stay()
+    public void Versions_newer_than_the_target_are_dropped_the_one_before_it_stays()
     {
         var agent = StartedAt(0);
         agent.Apply(First, 1);
@@ -105,6 +105,18 @@ public class AgentProtocolTests
         var decision = agent.Start(Second, Plan, 0);
         Assert.Contains(new AgentEffect.DropVersion(0, 1), decision.Effects);
         Assert.Equal([0], agent.Inventory[0]);
+    }
+
+    [Fact]
+    public void A_silo_that_missed_an_apply_drops_what_the_target_shows_to_be_superseded()
+    {
+        var agent = StartedAt(0);
+        agent.Apply(First, 1);
+        agent.Held(First, 0, 1);
+        agent.Fence(Second);
+        agent.Start(Second, Plan, 2);
+        agent.Held(Second, 0, 2);
+        Assert.Equal([1, 2], agent.Inventory[0]);
     }
 
     [Fact]
@@ -130,6 +142,17 @@ public class AgentProtocolTests
         var copy = agent.Apply(First, 1);
         Assert.True(copy.Accepted);
         Assert.Empty(copy.Effects.OfType<AgentEffect.TakeStep>());
+    }
+
+    [Fact]
+    public void A_late_copy_of_an_earlier_apply_is_refused_where_nothing_computes_too()
+    {
+        var agent = new AgentProtocol("c");
+        agent.Fence(First);
+        agent.Start(First, Plan, 0);
+        Assert.True(agent.Apply(First, 1).Accepted);
+        Assert.True(agent.Apply(First, 2).Accepted);
+        Assert.False(agent.Apply(First, 1).Accepted);
     }
 
     [Fact]

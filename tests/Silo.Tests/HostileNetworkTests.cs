@@ -1,0 +1,128 @@
+using Microsoft.Extensions.DependencyInjection;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Agents;
+using Orleans.Runtime;
+
+namespace Peft.Orleans.Silo.Tests;
+
+/// <summary>Messages of the protocol that come late or twice, and clocks that jump.</summary>
+public sealed class HostileNetworkTests
+{
+    [Theory]
+    [InlineData("1", 1)]
+    [InlineData("2", 2)]
+    public async Task Late_and_doubled_messages_and_jumping_clocks_change_no_bit(string replicas, int seed)
+    {
+        string? undisturbed;
+        string[] losses;
+        await using (var quiet = await InProcessSilos.Start(1, static _ => { }))
+        {
+            undisturbed = (await quiet.Run("quiet", steps: 6, replicas)).AdapterSha256;
+            losses = quiet.Losses("quiet");
+        }
+
+        var faults = new Faults(seed);
+        await using var silos = await InProcessSilos.Start(2, services => services
+            .AddSingleton<ISiloAgents>(provider => new FaultyAgents(new SiloAgents(provider), faults))
+            .AddSingleton<TimeProvider>(new JumpingClock(seed)));
+        var status = await silos.Run("disturbed", steps: 6, replicas);
+        Assert.True(status.State == RunState.Completed, status.Message);
+        Assert.Equal(undisturbed, status.AdapterSha256);
+        Assert.Equal(losses, silos.Losses("disturbed"));
+        Assert.True(faults.Doubled > 10, $"only {faults.Doubled} messages were doubled");
+    }
+
+    private sealed class Faults(int seed)
+    {
+        private readonly Random random = new(seed);
+        private int doubled;
+
+        internal int Doubled => doubled;
+
+        /// <summary>Delivers late, and half the time once more, later still.</summary>
+        internal async Task<T> Deliver<T>(Func<Task<T>> send)
+        {
+            int delay, again;
+            lock (random) (delay, again) = (random.Next(15), random.Next(2) == 0 ? random.Next(60) : -1);
+            await Task.Delay(delay);
+            if (again >= 0)
+            {
+                Interlocked.Increment(ref doubled);
+                _ = Again(send, again);
+            }
+
+            return await send();
+        }
+
+        private static async Task Again<T>(Func<Task<T>> send, int delay)
+        {
+            try
+            {
+                await Task.Delay(delay);
+                await send();
+            }
+            catch (Exception)
+            {
+                // A copy may be refused, or come when the run is over: nobody waits for its answer.
+            }
+        }
+    }
+
+    private sealed class FaultyAgents(ISiloAgents agents, Faults faults) : ISiloAgents
+    {
+        public ISiloAgent At(SiloAddress address) => new FaultyAgent(agents.At(address), faults);
+    }
+
+    private sealed class FaultyAgent(ISiloAgent agent, Faults faults) : ISiloAgent
+    {
+        public Task<FenceReply> Fence(string runId, Generation generation) => faults.Deliver(() => agent.Fence(runId, generation));
+
+        public Task<AgentReply> Start(StartMessage message) => faults.Deliver(() => agent.Start(message));
+
+        public Task<AgentReply> Initialize(string runId, Generation generation) => faults.Deliver(() => agent.Initialize(runId, generation));
+
+        public Task<AgentReply> Prepare(string runId, Generation generation, int step) => faults.Deliver(() => agent.Prepare(runId, generation, step));
+
+        public Task<AgentReply> Apply(ApplyMessage message) => faults.Deliver(() => agent.Apply(message));
+
+        public Task<AgentReply> Protect(string runId, Generation generation, int version) => faults.Deliver(() => agent.Protect(runId, generation, version));
+
+        public Task<AgentReply> Put(PutMessage message) => faults.Deliver(() => agent.Put(message));
+
+        public Task<AgentReply> Reduce(ReduceMessage message) => faults.Deliver(() => agent.Reduce(message));
+
+        public Task<AgentReply> SendSums(ReduceMessage message) => agent.SendSums(message);
+
+        public Task<AgentReply> TakeSums(ReduceMessage message) => faults.Deliver(() => agent.TakeSums(message));
+
+        public Task<AgentReply> Send(string runId, Generation generation, int[] layers, int version, PlannedSilo target) => agent.Send(runId, generation, layers, version, target);
+
+        public Task Preload(RunDefinition run, int[] layers) => agent.Preload(run, layers);
+
+        public Task<AgentReply> WriteSnapshot(string runId, Generation generation, int version, string folder) => agent.WriteSnapshot(runId, generation, version, folder);
+
+        public Task<AgentReply> WriteAdapter(string runId, Generation generation, int version, string folder) => agent.WriteAdapter(runId, generation, version, folder);
+
+        public Task End(string runId, Generation generation) => agent.End(runId, generation);
+
+        public Task<AgentReport> Describe() => agent.Describe();
+    }
+
+    /// <summary>A wall clock that is set an hour forward or back every few readings; what measures durations goes on as it should.</summary>
+    private sealed class JumpingClock(int seed) : TimeProvider
+    {
+        private readonly Random random = new(seed);
+        private TimeSpan offset;
+        private int readings;
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            lock (random)
+            {
+                if (++readings % 50 == 0) offset = TimeSpan.FromMinutes(random.Next(-60, 60));
+                return base.GetUtcNow() + offset;
+            }
+        }
+    }
+}

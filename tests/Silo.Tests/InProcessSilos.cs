@@ -1,0 +1,80 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Tests;
+
+namespace Peft.Orleans.Silo.Tests;
+
+/// <summary>Real silos in the test's own process, so that their services can be replaced; they talk over real sockets and files.</summary>
+internal sealed class InProcessSilos : IAsyncDisposable
+{
+    private static readonly string Model = Path.Combine(SharedFolder.RepositoryRoot, "examples", "tiny-llama");
+
+    private readonly List<WebApplication> silos = [];
+
+    internal string Folder { get; } = Directory.CreateTempSubdirectory("peft-silos").FullName;
+
+    internal IGrainFactory Grains => silos[0].Services.GetRequiredService<IGrainFactory>();
+
+    internal static async Task<InProcessSilos> Start(int count, Action<IServiceCollection> replace)
+    {
+        TorchRuntime.Initialize(1);
+        var cluster = new InProcessSilos();
+        for (var i = 0; i < count; i++)
+        {
+            var settings = SiloSettings.Read([SiloArguments.ClusterFolder, Path.Combine(cluster.Folder, "cluster"), SiloArguments.Name, $"silo-{i}", SiloArguments.Threads, "1"]);
+            var silo = SiloHost.Build(settings, replace);
+            cluster.silos.Add(silo);
+            await silo.StartAsync();
+        }
+
+        return cluster;
+    }
+
+    /// <summary>Makes a small run to its end, asking after it as a client does, and returns how it ended.</summary>
+    internal async Task<RunStatus> Run(string id, int steps, string replicas = "1")
+    {
+        var data = Path.Combine(SharedFolder.RepositoryRoot, "examples", "problems", "train.jsonl");
+        var spec = RunFile.Parse(string.Create(CultureInfo.InvariantCulture, $$"""
+            name: small
+            model: { path: {{Model}} }
+            data: { train: { path: {{data}}, format: completion }, max_length: 160 }
+            method: { name: lora, lora: { rank: 4, alpha: 8 } }
+            training: { steps: {{steps}}, global_batch: 3, microbatch: 1 }
+            snapshots: { every: 0 }
+            compute: { threads_per_silo: 1, replicas: {{replicas}}, products: float32 }
+            """), "run.yaml");
+        var run = Grains.GetGrain<IRunGrain>(id);
+        await run.Start(new RunRequest(id, Path.Combine(Folder, "runs", id), RunFile.Write(spec), Resume: false));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        RunStatus status;
+        do
+        {
+            await timer.WaitForNextTickAsync(patience.Token);
+            status = await run.GetStatus();
+        }
+        while (status.State is not (RunState.Completed or RunState.Failed or RunState.Stopped));
+        return status;
+    }
+
+    internal string[] Losses(string id) => [.. File.ReadAllLines(Path.Combine(Folder, "runs", id, "metrics.jsonl")).Select(static line =>
+    {
+        using var document = System.Text.Json.JsonDocument.Parse(line);
+        return $"{document.RootElement.GetProperty("step").GetInt32()}: {document.RootElement.GetProperty("loss").GetDouble():R}";
+    })];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var silo in Enumerable.Reverse(silos))
+        {
+            await silo.StopAsync();
+            await silo.DisposeAsync();
+        }
+
+        Directory.Delete(Folder, recursive: true);
+    }
+}

@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Benchmarks;
+
+/// <summary>One decoder layer with the dimensions of Llama 3 8B and random weights: forward, backward and optimizer.</summary>
+internal static class LargeLayer
+{
+    private const int Hidden = 4096, Intermediate = 14336, Heads = 32, KeyValueHeads = 8, HeadDim = 128;
+
+    internal static void Run(BenchmarkOptions options)
+    {
+        TorchRuntime.Initialize(options.Threads);
+        var folder = Directory.CreateTempSubdirectory("large-layer").FullName;
+        try
+        {
+            Write(folder);
+            foreach (var method in options.List("methods", "lora")) Measure(new BenchmarkOptions(["--model", folder, .. options.Args]), method);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void Measure(BenchmarkOptions options, string method)
+    {
+        var spec = options.Spec(method);
+        spec = spec with { Method = spec.Method with { LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random }, Lambda = new LambdaSpec { Initial = "0.5" } } };
+        var config = LlamaConfig.Read(spec.Model.Path);
+        var rate = MatmulRate.Measure(options.ProductScalar);
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        // The second of two layers: its input gradient is wanted too.
+        using var shard = ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, 2));
+        using var current = new LayerVersion(shard.Layout, TorchRuntime.Device);
+        using var next = new LayerVersion(shard.Layout, TorchRuntime.Device);
+        shard.Initialize(current, 1, null, null);
+        var x = randn([1, options.Tokens, Hidden]).to(options.ProductScalar);
+        var dy = randn([1, options.Tokens, Hidden]).mul_(1e-3).to(options.ProductScalar);
+        var batch = options.Batch();
+        var (from, to) = (current, next);
+        var times = new List<double>();
+        var rounds = options.Number("rounds", 15);
+        for (var round = -2; round < rounds; round++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            using (NewDisposeScope())
+            {
+                var step = round + 3;
+                var gradient = zeros(shard.Layout.Size, float32);
+                shard.Forward(from, x, batch, new PassContext(1, step, 0, Training: true), save: true, out var saved);
+                shard.Backward(from, saved!, dy, gradient);
+                saved!.Dispose();
+                var measure = shard.Measure(from, gradient);
+                shard.Apply(from, to, gradient, new OptimizerStep(step, 1, 1e-4, 1e-4, measure.NextLambda));
+            }
+
+            (from, to) = (to, from);
+            if (round >= 0) times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        var seconds = PairedRatio.MedianOf([.. times.Order()]);
+        var parameters = LlamaDimensions.Of(config).BlockParameters;
+        Console.WriteLine(FormattableString.Invariant(
+            $"{method}, one layer of {parameters / 1e6:F0}M parameters, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads: {seconds:F3} s, share {4.0 * parameters * options.Tokens / (seconds * rate):F3} (products of 2048³: {rate / 1e9:F0} GFLOP/s)"));
+    }
+
+    private static void Write(string folder)
+    {
+        File.WriteAllText(Path.Combine(folder, "config.json"), $$"""
+            {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": {{Hidden}}, "intermediate_size": {{Intermediate}}, "num_hidden_layers": 2,
+             "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KeyValueHeads}}, "head_dim": {{HeadDim}}, "vocab_size": 256, "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
+             "max_position_embeddings": 8192, "tie_word_embeddings": false, "hidden_act": "silu", "torch_dtype": "bfloat16"}
+            """);
+        const string Prefix = "model.layers.1";
+        (string Name, long[] Shape)[] tensors =
+        [
+            ($"{Prefix}.self_attn.q_proj.weight", [Heads * HeadDim, Hidden]), ($"{Prefix}.self_attn.k_proj.weight", [KeyValueHeads * HeadDim, Hidden]),
+            ($"{Prefix}.self_attn.v_proj.weight", [KeyValueHeads * HeadDim, Hidden]), ($"{Prefix}.self_attn.o_proj.weight", [Hidden, Heads * HeadDim]),
+            ($"{Prefix}.mlp.gate_proj.weight", [Intermediate, Hidden]), ($"{Prefix}.mlp.up_proj.weight", [Intermediate, Hidden]),
+            ($"{Prefix}.mlp.down_proj.weight", [Hidden, Intermediate]),
+            ($"{Prefix}.input_layernorm.weight", [Hidden]), ($"{Prefix}.post_attention_layernorm.weight", [Hidden]),
+        ];
+        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), [.. tensors.Select(static entry => new SafeTensorsTensor(entry.Name, SafeTensorsType.BF16, entry.Shape, stream =>
+        {
+            using var scope = NewDisposeScope();
+            stream.Write(randn(entry.Shape, float32).mul_(0.02).to(bfloat16).bytes);
+        }))]);
+    }
+}

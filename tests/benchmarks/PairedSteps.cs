@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Torch;
+
+namespace Peft.Orleans.Benchmarks;
+
+/// <summary>A step through a silo and the same step in a bare loop, in one process, in pairs whose order alternates.</summary>
+internal static class PairedSteps
+{
+    internal static async Task Run(BenchmarkOptions options)
+    {
+        TorchRuntime.Initialize(options.Threads);
+        var method = options.Text("method", "lora");
+        var spec = options.Spec(method);
+        // The bare loop estimates no gradient.
+        spec = spec with { Method = spec.Method with { LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random }, Lambda = new LambdaSpec { Initial = "0.5" } } };
+        var batch = options.Batch();
+        var rate = MatmulRate.Measure(options.ProductScalar);
+        using var bare = new BareLoop(spec);
+        await using var silo = await SiloPath.Open(spec, options.Threads, batch);
+        for (var warm = 1; warm <= 2; warm++)
+        {
+            bare.Step(warm, batch);
+            await silo.Step(warm, batch);
+        }
+
+        var measured = new List<(double Silo, double Bare)>();
+        for (var pair = 0; pair < options.Number("rounds", 30); pair++)
+        {
+            double siloSeconds = 0, bareSeconds = 0;
+            for (var turn = 0; turn < 2; turn++)
+            {
+                var start = Stopwatch.GetTimestamp();
+                if ((turn + pair) % 2 == 0)
+                {
+                    await silo.Step(pair + 3, batch);
+                    siloSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                }
+                else
+                {
+                    bare.Step(pair + 3, batch);
+                    bareSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                }
+            }
+
+            measured.Add((siloSeconds, bareSeconds));
+        }
+
+        var seconds = PairedRatio.MedianOf([.. measured.Select(static pair => pair.Silo).Order()]);
+        Console.WriteLine(FormattableString.Invariant(
+            $"{method} on {Path.GetFileName(options.Model)}, {options.Dtype}, products {options.ProductScalar}, 1 × {options.Tokens} tokens, {options.Threads} threads; products of 2048³: {rate / 1e9:F0} GFLOP/s"));
+        Console.WriteLine(FormattableString.Invariant(
+            $"seconds per step through the silo: {seconds:F3} (bare loop {PairedRatio.MedianOf([.. measured.Select(static pair => pair.Bare).Order()]):F3}), {options.Tokens / seconds:F0} tokens/s, share {options.StepOperations(method) / (seconds * rate):F3}"));
+        Console.WriteLine($"silo / bare loop: {PairedRatio.Of(measured)}");
+    }
+}

@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Peft.Orleans.Benchmarks;
+
+/// <summary>
+/// Steps of several methods, each through a real silo in a process of its own, interleaved step by step: ratios to the first method are of
+/// neighbours in time, and peak memory is one method's alone.
+/// </summary>
+internal static class StepSuite
+{
+    /// <summary>Begins a line that the suite reads; a silo's own log goes past it.</summary>
+    internal const string Mark = "@ ";
+
+    internal static void Run(BenchmarkOptions options)
+    {
+        var methods = options.List("methods", "lora");
+        var rounds = options.Number("rounds", 15);
+        var workers = new List<Worker>();
+        try
+        {
+            foreach (var method in methods) workers.Add(new Worker(method, options.Args));
+            for (var warm = 0; warm < 3; warm++)
+                foreach (var worker in workers) worker.Step();
+            var times = workers.ToDictionary(static worker => worker, static _ => new List<double>());
+            for (var round = 0; round < rounds; round++)
+            {
+                // The order turns round, so that no method always follows the same one.
+                for (var i = 0; i < workers.Count; i++)
+                {
+                    var worker = workers[(i + round) % workers.Count];
+                    times[worker].Add(worker.Step());
+                }
+            }
+
+            Console.WriteLine($"{Path.GetFileName(options.Model)}, 1 × {options.Tokens} tokens, {options.Threads} threads, {rounds} rounds; products of 2048³: {workers[0].Ask("rate")}");
+            Console.WriteLine();
+            Console.WriteLine($"| method | s per step | share | step / {methods[0]} (95 % interval) | peak memory | / {methods[0]} | last loss |");
+            Console.WriteLine("|---|---|---|---|---|---|---|");
+            var peaks = workers.ToDictionary(static worker => worker, static worker => double.Parse(worker.Ask("peak"), CultureInfo.InvariantCulture));
+            foreach (var worker in workers)
+            {
+                var seconds = PairedRatio.MedianOf([.. times[worker].Order()]);
+                var ratio = PairedRatio.Of([.. times[worker].Zip(times[workers[0]])]);
+                Console.WriteLine(FormattableString.Invariant(
+                    $"| {worker.Method} | {seconds:F3} | {worker.Operations / (seconds * worker.Rate):F3} | {ratio.Median:F3} ({ratio.Low:F3} to {ratio.High:F3}) | {peaks[worker]:F0} MB | {peaks[worker] / peaks[workers[0]]:F2} | {worker.Loss:F4} |"));
+            }
+        }
+        finally
+        {
+            foreach (var worker in workers) worker.Dispose();
+        }
+    }
+
+    private sealed class Worker : IDisposable
+    {
+        private readonly Process process;
+
+        internal Worker(string method, string[] args)
+        {
+            Method = method;
+            var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
+            foreach (var argument in (string[])["worker", "--method", method, .. args]) start.ArgumentList.Add(argument);
+            process = Process.Start(start)!;
+            Rate = double.Parse(Read(), CultureInfo.InvariantCulture);
+            Operations = double.Parse(Read(), CultureInfo.InvariantCulture);
+        }
+
+        internal string Method { get; }
+
+        internal double Rate { get; }
+
+        internal double Operations { get; }
+
+        internal double Loss { get; private set; }
+
+        internal double Step()
+        {
+            var parts = Ask("step").Split(' ');
+            Loss = double.Parse(parts[1], CultureInfo.InvariantCulture);
+            return double.Parse(parts[0], CultureInfo.InvariantCulture);
+        }
+
+        internal string Ask(string what)
+        {
+            process.StandardInput.WriteLine(what);
+            process.StandardInput.Flush();
+            return Read();
+        }
+
+        public void Dispose()
+        {
+            process.StandardInput.Close();
+            if (!process.WaitForExit(TimeSpan.FromSeconds(30))) process.Kill();
+            process.Dispose();
+        }
+
+        private string Read()
+        {
+            while (process.StandardOutput.ReadLine() is { } line)
+            {
+                if (line.StartsWith(Mark, StringComparison.Ordinal)) return line[Mark.Length..];
+            }
+
+            throw new InvalidOperationException($"the process of method {Method} ended early; its message is above");
+        }
+    }
+}
