@@ -1,8 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Agents;
-using Orleans.Runtime;
 
 namespace Peft.Orleans.Silo.Tests;
 

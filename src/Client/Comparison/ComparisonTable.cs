@@ -112,7 +112,11 @@ internal static class ComparisonTable
     {
         var seed = new JsonObject
         {
-            ["seed"] = run.Run.Spec.Seed, ["runId"] = run.Run.Id, ["status"] = run.Measure is null ? "failed" : "completed", ["failure"] = run.Failure, ["steps"] = run.Measure?.Steps.Count,
+            ["seed"] = run.Run.Spec.Seed,
+            ["runId"] = run.Run.Id,
+            ["status"] = run.Measure is null ? "failed" : "completed",
+            ["failure"] = run.Failure,
+            ["steps"] = run.Measure?.Steps.Count,
         };
         if (run.Measure is not { } measure) return seed;
         foreach (var (key, _, value) in Figures) seed[key] = Finite(value(method, measure));

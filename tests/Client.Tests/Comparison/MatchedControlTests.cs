@@ -10,7 +10,14 @@ public sealed class MatchedControlTests
 {
     private static readonly ModelDimensions Model = new()
     {
-        Vocabulary = 100, HiddenSize = 64, IntermediateSize = 128, Blocks = 3, Heads = 4, KeyValueHeads = 2, HeadDim = 16, Tied = false,
+        Vocabulary = 100,
+        HiddenSize = 64,
+        IntermediateSize = 128,
+        Blocks = 3,
+        Heads = 4,
+        KeyValueHeads = 2,
+        HeadDim = 16,
+        Tied = false,
     };
 
     /// <summary>One module of 64 × 64: a rank costs 128 parameters in each of 3 blocks.</summary>

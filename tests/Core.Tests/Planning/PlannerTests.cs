@@ -138,7 +138,14 @@ public class PlannerTests
     {
         var model = new ModelDimensions
         {
-            HiddenSize = 64, IntermediateSize = 128, Blocks = 2, Heads = 4, KeyValueHeads = 2, HeadDim = 16, Vocabulary = 512, Tied = true,
+            HiddenSize = 64,
+            IntermediateSize = 128,
+            Blocks = 2,
+            Heads = 4,
+            KeyValueHeads = 2,
+            HeadDim = 16,
+            Vocabulary = 512,
+            Tied = true,
         };
         var spec = new RunSpec { Model = new ModelSpec { Dtype = WeightType.Float32 }, Training = new TrainingSpec { GlobalBatch = 4, Microbatch = 1 } };
         Assert.Equal(3, RunPlanner.Plan(spec, model, Silos(3)).Replicas);
