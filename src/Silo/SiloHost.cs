@@ -62,7 +62,9 @@ internal static class SiloHost
             .AddSingleton<PeerWatch>()
             .AddSingleton<ICoordinatorObserver, SilentObserver>()
             .AddSingleton<SiloInstruments>()
-            .AddSingleton<ClusterRoster>();
+            .AddSingleton<ClusterRoster>()
+            .AddSingleton(new WallClock(TimeProvider.System))
+            .AddSingleton<TimeProvider>(static services => new SteadyClock(services.GetRequiredService<WallClock>().Time));
         builder.Host.UseOrleans(silo => Configure(silo, settings));
         replace?.Invoke(builder.Services);
         var app = builder.Build();

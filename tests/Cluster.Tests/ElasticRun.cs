@@ -7,12 +7,12 @@ namespace Peft.Orleans.Cluster.Tests;
 internal sealed class ElasticRun : IDisposable
 {
     private readonly Workspace workspace;
-    private readonly string undisturbed;
+    private readonly UndisturbedRun undisturbed;
     private readonly Process client;
     private readonly Task<string> output;
     private readonly Task<string> errors;
 
-    private ElasticRun(string file, string undisturbed, Workspace workspace, int silos)
+    private ElasticRun(string file, UndisturbedRun undisturbed, Workspace workspace, int silos)
     {
         this.workspace = workspace;
         this.undisturbed = undisturbed;
@@ -28,9 +28,7 @@ internal sealed class ElasticRun : IDisposable
     {
         var workspace = new Workspace();
         var file = EmbeddedModel.RunFile(workspace, steps: steps, replicas: replicas, extra: extra);
-        // Undisturbed on one silo: the same bits, whatever happens on several.
-        (await PeftClient.Run("start-run", "-f", file, "--local", "1", "--run-id", "undisturbed", "--set", "elastic.min_silos=1", "-o", "json")).Succeeded();
-        return new ElasticRun(file, Path.Combine(workspace.Folder, "runs", "undisturbed"), workspace, silos);
+        return new ElasticRun(file, await UndisturbedRun.Of(steps), workspace, silos);
     }
 
     internal string[] Lines() => File.Exists(Path.Combine(Folder, "metrics.jsonl")) ? File.ReadAllLines(Path.Combine(Folder, "metrics.jsonl")) : [];
@@ -84,9 +82,7 @@ internal sealed class ElasticRun : IDisposable
             last = await output;
         }
 
-        Assert.Equal(EmbeddedModel.Adapter(undisturbed), EmbeddedModel.Adapter(Folder));
-        Assert.Equal(EmbeddedModel.Comparable(undisturbed), EmbeddedModel.Comparable(Folder));
-        Assert.Equal(File.ReadAllLines(Path.Combine(undisturbed, "samples.jsonl")), File.ReadAllLines(Path.Combine(Folder, "samples.jsonl")));
+        undisturbed.AssertSame(Folder);
         return JsonDocument.Parse(last.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
     }
 

@@ -44,5 +44,5 @@ internal sealed class RemoteClusterSilo : IDisposable
         process.Dispose();
     }
 
-    private static string Program => Path.Combine(Path.GetDirectoryName(PeftClient.Program)!, "..", "..", "Silo", Path.GetFileName(Path.GetDirectoryName(PeftClient.Program)!), "peft-silo.dll");
+    internal static string Program => Path.Combine(Path.GetDirectoryName(PeftClient.Program)!, "..", "..", "Silo", Path.GetFileName(Path.GetDirectoryName(PeftClient.Program)!), "peft-silo.dll");
 }

@@ -23,13 +23,15 @@ public sealed class HostileNetworkTests
         }
 
         var faults = new Faults(seed);
+        var clock = new JumpingClock(seed);
         await using var silos = await InProcessSilos.Start(2, services => services
             .AddSingleton<ISiloAgents>(provider => new FaultyAgents(new SiloAgents(provider), faults))
-            .AddSingleton<TimeProvider>(new JumpingClock(seed)));
+            .AddSingleton(new WallClock(clock)));
         var status = await silos.Run("disturbed", steps: 6, replicas);
         Assert.True(status.State == RunState.Completed, status.Message);
         Assert.Equal(undisturbed, status.AdapterSha256);
         Assert.Equal(losses, silos.Losses("disturbed"));
+        Assert.NotEqual(TimeSpan.Zero, clock.Offset);
         Assert.True(faults.Doubled > 10, $"only {faults.Doubled} messages were doubled");
     }
 
@@ -106,22 +108,27 @@ public sealed class HostileNetworkTests
 
         public Task End(string runId, Generation generation) => agent.End(runId, generation);
 
+        public Task<string[]> Unreachable(PlannedSilo[] silos) => agent.Unreachable(silos);
+
         public Task<AgentReport> Describe() => agent.Describe();
     }
 
-    /// <summary>A wall clock that is set an hour forward or back every few readings; what measures durations goes on as it should.</summary>
+    /// <summary>A wall clock that is set an hour forward or back a hundred times a second; what measures durations goes on as it should.</summary>
     private sealed class JumpingClock(int seed) : TimeProvider
     {
         private readonly Random random = new(seed);
-        private TimeSpan offset;
-        private int readings;
+        private readonly DateTimeOffset since = System.GetUtcNow();
+        private long jumps;
+
+        internal TimeSpan Offset { get; private set; }
 
         public override DateTimeOffset GetUtcNow()
         {
             lock (random)
             {
-                if (++readings % 50 == 0) offset = TimeSpan.FromMinutes(random.Next(-60, 60));
-                return base.GetUtcNow() + offset;
+                var now = base.GetUtcNow();
+                for (; jumps < (now - since).TotalMilliseconds / 10; jumps++) Offset = TimeSpan.FromMinutes(random.Next(1, 60) * (random.Next(2) == 0 ? 1 : -1));
+                return now + Offset;
             }
         }
     }

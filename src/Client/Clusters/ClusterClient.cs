@@ -15,9 +15,12 @@ internal sealed class ClusterClient : IAsyncDisposable
 
     private readonly IHost _host;
 
+    private readonly AddressGateways? _gateways;
+
     private ClusterClient(IHost host, IReadOnlyList<string> addresses)
     {
         _host = host;
+        _gateways = host.Services.GetRequiredService<IGatewayListProvider>() as AddressGateways;
         Addresses = addresses;
         Grains = host.Services.GetRequiredService<IGrainFactory>();
     }
@@ -80,6 +83,9 @@ internal sealed class ClusterClient : IAsyncDisposable
             throw new ClientException(ExitCodes.NoCluster, failure, error);
         }
     }
+
+    /// <summary>An answer did not come: only gateways that accept a connection are used from now on.</summary>
+    public void DoubtGateways() => _gateways?.Doubt();
 
     /// <summary>The status of a run of this cluster.</summary>
     /// <exception cref="ClientException">There is none of that id.</exception>

@@ -17,18 +17,6 @@ internal sealed class RegistrationGateways(string clusterFolder) : IGatewayListP
         [.. SiloRegistration.ReadAll(clusterFolder).Select(static silo => Gateways.Uri(new IPEndPoint(IPAddress.Parse(silo.Address), silo.GatewayPort)))]);
 }
 
-/// <summary>Gateways of a cluster given by address.</summary>
-internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGatewayListProvider
-{
-    public TimeSpan MaxStaleness => TimeSpan.FromMinutes(1);
-
-    public bool IsUpdatable => false;
-
-    public Task InitializeGatewayListProvider() => Task.CompletedTask;
-
-    public Task<IList<Uri>> GetGateways() => Task.FromResult<IList<Uri>>([.. addresses.Select(Gateways.Uri)]);
-}
-
 /// <summary>Addresses of gateways.</summary>
 internal static class Gateways
 {

@@ -11,6 +11,9 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>A silo that says nothing for so long may have been cut off, and its connection with it.</summary>
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(5);
+
     /// <summary>How long a remote cluster may be silent: coordinators move within seconds.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
 
@@ -28,7 +31,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
         await client.AllJoined(silos, interruption.Asked);
         await grain.Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
-        var (status, word) = await Follow(grain, run.Id, () =>
+        var (status, word) = await Follow(client, grain, run.Id, run.Folder, () =>
             // Silos that were added later may hold the run when the first ones are gone.
             cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null, StopInOrder);
         if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.FromSeconds(1));
@@ -41,11 +44,11 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
 
     /// <summary>Follows a run on silos that are not this command's; a Ctrl-C leaves it there.</summary>
     public Task<(RunStatus Status, string Word)> Watch(ClusterClient client, IndexedRun run) => Follow(
-        client.Grains.GetGrain<IRunGrain>(run.Id), run.Id,
+        client, client.Grains.GetGrain<IRunGrain>(run.Id), run.Id, run.Folder,
         () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null, Detach, run.Cluster);
 
     private async Task<(RunStatus Status, string Word)> Follow(
-        IRunGrain grain, string id, Func<string?> lost, Func<IRunGrain, string, Task<bool>> interrupted, string? address = null)
+        ClusterClient client, IRunGrain grain, string id, string folder, Func<string?> lost, Func<IRunGrain, string, Task<bool>> interrupted, string? address = null)
     {
         var progress = new ProgressLine(terminal, TimeProvider.System);
         var last = new RunStatus { RunId = id };
@@ -56,7 +59,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         {
             while (true)
             {
-                if (await StatusOf(grain) is { } status)
+                if (await StatusOf(client, grain) is { } status)
                 {
                     last = status;
                     heard = TimeProvider.System.GetTimestamp();
@@ -70,6 +73,8 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                 if (lost() is { } reason)
                 {
                     progress.End();
+                    // Silos that joined end with their run, and may be gone before its end was seen.
+                    if (RunFolderReader.Status(folder) is { State: RunState.Completed } completed) return (completed, "completed");
                     terminal.Note(reason);
                     return (last with { State = RunState.Failed, Message = $"all silos have ended; continue from the last snapshot with: peft-client resume {id}" }, "failed");
                 }
@@ -104,15 +109,16 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         return Task.FromResult(false);
     }
 
-    /// <summary>The status, or null while the silo that has the coordinator is being replaced.</summary>
-    private static async Task<RunStatus?> StatusOf(IRunGrain grain)
+    /// <summary>The status, or null while the silo that has the coordinator, or the one that is asked, is being replaced.</summary>
+    private static async Task<RunStatus?> StatusOf(ClusterClient client, IRunGrain grain)
     {
         try
         {
-            return await grain.GetStatus();
+            return await grain.GetStatus().WaitAsync(AnswerTime);
         }
         catch (Exception error) when (error is OrleansException or TimeoutException && error is not PeftException)
         {
+            if (error is TimeoutException) client.DoubtGateways();
             return null;
         }
     }

@@ -90,6 +90,9 @@ public sealed record AgentReply
 
     /// <summary>Partial gradient sums on their way to the asking silo.</summary>
     [Id(9)] public SumTransfer[] Sums { get; init; } = [];
+
+    /// <summary><c>Prepare</c>: seconds the device computed for the step's microbatches.</summary>
+    [Id(10)] public double ComputeSeconds { get; init; }
 }
 
 /// <summary>A layer's version on its way from one silo to another; the bytes go over the data plane.</summary>

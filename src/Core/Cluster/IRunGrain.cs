@@ -27,6 +27,10 @@ public interface IRunGrain : IGrainWithStringKey
     /// <summary>Called by agents when the membership of the cluster changed: brings the coordinator to life.</summary>
     [Alias("MembershipChanged"), global::Orleans.Concurrency.AlwaysInterleave]
     Task MembershipChanged();
+
+    /// <summary>Called by an agent that does not reach another silo: the coordinator asks all, and evicts what they do not reach.</summary>
+    [Alias("PeerUnreachable"), global::Orleans.Concurrency.AlwaysInterleave]
+    Task PeerUnreachable(string from, string to);
 }
 
 /// <summary>All runs of a cluster; key 0.</summary>

@@ -67,6 +67,10 @@ public interface ISiloAgent : IGrainService
     [Alias("End")]
     Task End(string runId, Generation generation);
 
+    /// <summary>Names of those of some silos whose data plane accepts no connection from here.</summary>
+    [Alias("Unreachable")]
+    Task<string[]> Unreachable(PlannedSilo[] silos);
+
     /// <summary>Describe the silo.</summary>
     [Alias("Describe")]
     Task<AgentReport> Describe();

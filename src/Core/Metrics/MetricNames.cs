@@ -33,6 +33,12 @@ public static class MetricNames
     /// <summary>Silos with an active seat.</summary>
     public const string Silos = "peft.silos";
 
+    /// <summary>Time of a silo's share of a step, per unit of work, over the fastest silo's.</summary>
+    public const string Slowdown = "peft.silo.slowdown";
+
+    /// <summary>From the end of a generation to the next one's first committed step.</summary>
+    public const string RecoverySeconds = "peft.recovery.duration";
+
     /// <summary>Resident memory of a silo.</summary>
     public const string ResidentMemory = "peft.silo.resident_memory";
 

@@ -11,6 +11,7 @@ namespace Peft.Orleans.Grains.Agents;
 internal sealed class AgentRun(string runId, string silo)
 {
     private CancellationTokenSource generationEnded = new();
+    private long computeTicks;
 
     internal object Sync { get; } = new();
 
@@ -38,6 +39,12 @@ internal sealed class AgentRun(string runId, string silo)
 
     /// <summary>Cancelled when the generation in force is superseded.</summary>
     internal CancellationToken GenerationToken => generationEnded.Token;
+
+    /// <summary>Counts time the device computed for microbatches.</summary>
+    internal void AddCompute(TimeSpan time) => Interlocked.Add(ref computeTicks, time.Ticks);
+
+    /// <summary>Time counted since the last call, in seconds.</summary>
+    internal double TakeComputeSeconds() => TimeSpan.FromTicks(Interlocked.Exchange(ref computeTicks, 0)).TotalSeconds;
 
     /// <summary>Cancels all waiting of lower generations.</summary>
     internal void EndGeneration()

@@ -2,15 +2,17 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Grains.Agents;
 
 /// <summary>
 /// Notices a dead process at once: an idle connection to the data planes of the next silos in the ring, which breaks when their process ends.
-/// Only a silo that then refuses a new connection is declared dead; probes of the membership protocol remain for those that hang.
+/// Only a silo that then refuses a new connection is declared dead. One that does not answer at all may be alive behind a cut: the coordinators
+/// are told. Probes of the membership protocol remain for those that hang.
 /// </summary>
-public sealed partial class PeerWatch(AgentStore store, IClusterMembershipService membership, ILogger<PeerWatch> log) : IDisposable
+public sealed partial class PeerWatch(AgentStore store, IClusterMembershipService membership, IGrainFactory grains, ILogger<PeerWatch> log) : IDisposable
 {
     /// <summary>Silos watched by each.</summary>
     private const int Successors = 3;
@@ -44,13 +46,25 @@ public sealed partial class PeerWatch(AgentStore store, IClusterMembershipServic
     {
         try
         {
-            while (await Connected(silo, token).ConfigureAwait(false))
+            while (true)
             {
-                // The connection broke but the process is there: a new one watches on.
+                using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+                switch (await Reachability.Connect(socket, silo, token).ConfigureAwait(false))
+                {
+                    case Reach.Open:
+                        await UntilBroken(socket, token).ConfigureAwait(false);
+                        break;
+                    case Reach.Refused:
+                        LogGone(silo.Name);
+                        await membership.TryKill(SiloAddress.FromParsableString(silo.Incarnation)).ConfigureAwait(false);
+                        return;
+                    case Reach.Silent:
+                        LogSilent(silo.Name);
+                        foreach (var run in store.TrainingRuns) grains.GetGrain<IRunGrain>(run).PeerUnreachable(store.Identity.Name, silo.Name).Ignore();
+                        await Task.Delay(Reachability.Patience, token).ConfigureAwait(false);
+                        break;
+                }
             }
-
-            LogGone(silo.Name);
-            await membership.TryKill(SiloAddress.FromParsableString(silo.Incarnation)).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -66,34 +80,28 @@ public sealed partial class PeerWatch(AgentStore store, IClusterMembershipServic
         }
     }
 
-    /// <summary>Holds a connection until it breaks; false when none is to be had any more.</summary>
-    private static async Task<bool> Connected(PlannedSilo silo, CancellationToken token)
+    /// <summary>Waits until a connection breaks: its process has ended, or nothing comes through any more.</summary>
+    private static async Task UntilBroken(Socket socket, CancellationToken token)
     {
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            var colon = silo.Endpoint.LastIndexOf(':');
-            await socket.ConnectAsync(silo.Endpoint[..colon], int.Parse(silo.Endpoint[(colon + 1)..], System.Globalization.CultureInfo.InvariantCulture), token).ConfigureAwait(false);
-        }
-        catch (SocketException error) when (error.SocketErrorCode is SocketError.ConnectionRefused)
-        {
-            return false;
-        }
-
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 1);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 1);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
         try
         {
             await socket.ReceiveAsync(new byte[1], SocketFlags.None, token).ConfigureAwait(false);
         }
         catch (SocketException)
         {
-            // Reset: the same as closed.
+            // Reset, or the kernel's probes went unanswered.
         }
-
-        return true;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} has ended: its data plane refuses connections")]
     private partial void LogGone(string silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} cannot be reached from here; the coordinator is asked to look")]
+    private partial void LogSilent(string silo);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "watching silo {Silo} failed; the membership's probes remain")]
     private partial void LogWatchFailed(Exception error, string silo);

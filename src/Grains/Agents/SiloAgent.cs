@@ -87,7 +87,7 @@ public sealed partial class SiloAgent(
         var decision = run.Decide(protocol => protocol.Prepare(generation, step));
         if (!decision.Accepted) return Refused(decision);
         var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Measure(run, store.Identity.Name, step));
-        return new AgentReply { Accepted = true, Measures = measures };
+        return new AgentReply { Accepted = true, Measures = measures, ComputeSeconds = run.TakeComputeSeconds() };
     }
 
     /// <inheritdoc/>
@@ -158,6 +158,9 @@ public sealed partial class SiloAgent(
             run.Kept.Clear();
         });
     }
+
+    /// <inheritdoc/>
+    public Task<string[]> Unreachable(PlannedSilo[] silos) => Reachability.Unreachable(silos);
 
     /// <inheritdoc/>
     public Task<AgentReport> Describe()

@@ -18,6 +18,7 @@ internal sealed partial class GenerationRun
     private SnapshotManifest? snapshot;
     private RunDefinition? definition;
     private bool needsEstimate;
+    private double[]? layerCosts;
 
     private async Task Fence(string silo)
     {
@@ -139,7 +140,12 @@ internal sealed partial class GenerationRun
     }
 
     private SeatPlan PlanFor(IEnumerable<SiloInventory> silos) =>
-        RunPlanner.Plan(context.Spec, LlamaDimensions.Of(LlamaConfig.Read(context.Spec.Model.Path)), [.. silos]);
+        RunPlanner.Plan(context.Spec, Dimensions, [.. silos]);
+
+    private ModelDimensions Dimensions => LlamaDimensions.Of(LlamaConfig.Read(context.Spec.Model.Path));
+
+    /// <summary>What each layer costs, as the plan has it.</summary>
+    private double[] LayerCosts => layerCosts ??= Dimensions.PlanFor(context.Spec.Method).LayerCosts;
 
     private IEnumerable<string> FirstSilos() => Plan!.Seats.Where(static seat => seat is { Active: true, Replica: 0 }).Select(static seat => seat.Silo).Distinct();
 }

@@ -26,7 +26,7 @@ internal sealed partial class GenerationRun
         var reply = Accept(await context.Agent(silo).Prepare(context.Request.RunId, context.Generation, step));
         Post(() =>
         {
-            steps.Measured(reply.Measures);
+            steps.Measured(silo, reply.Measures, reply.ComputeSeconds);
             return protocol.Prepared(silo, step);
         });
     }
@@ -34,6 +34,7 @@ internal sealed partial class GenerationRun
     private async Task Apply(string silo, int step)
     {
         var message = steps.ApplyMessage(Plan!, step);
+        RunInstruments.Slowdown(context.Request.RunId, steps.Slowdown(Plan!, LayerCosts));
         var reply = Accept(await context.Agent(silo).Apply(message));
         Post(() =>
         {
@@ -56,7 +57,12 @@ internal sealed partial class GenerationRun
     {
         var line = step > 0 ? steps.Records.GetValueOrDefault(step) ?? throw new InvalidOperationException($"the record of step {step} is lost") : null;
         if (line is not null) await OnDisk(() => reporter.Line(step, line));
-        Committed |= step > reporter.Target;
+        if (step > reporter.Target && !Committed)
+        {
+            Committed = true;
+            if (context.Recovering) Recovered(step);
+        }
+
         var ending = step >= context.Data.Steps;
         if (step == 0) await reporter.EvaluateBefore(Caller(0), Progress);
         if (step > 0 && await reporter.Validate(Caller(step), step, ending) is { } validation)
@@ -90,6 +96,13 @@ internal sealed partial class GenerationRun
         ReportOf(step).TrySetResult();
         reports.Remove(step - 1);
         Post(() => protocol.Reported(step));
+    }
+
+    private void Recovered(int step)
+    {
+        var phases = times.UpTo(System.Diagnostics.Stopwatch.GetTimestamp());
+        Event("recovered", new { step, seconds = phases });
+        RunInstruments.Recovered(context.Request.RunId, phases.Values.Sum());
     }
 
     private TaskCompletionSource ReportOf(int step)

@@ -20,6 +20,7 @@ internal sealed partial class GenerationRun : IDisposable
     private readonly SnapshotStore snapshots;
     private readonly StepComputation steps;
     private readonly RunReporter reporter;
+    private readonly GenerationTimes times = new();
     private readonly string runHash;
 
     internal GenerationRun(GenerationContext context, ILoggerFactory loggers)
@@ -96,6 +97,7 @@ internal sealed partial class GenerationRun : IDisposable
     private void Carry(CoordinatorEffect effect)
     {
         context.Observer.Carrying(context.Request.RunId, effect);
+        times.Note(effect);
         _ = Guard(effect switch
         {
             CoordinatorEffect.SendFence fence => Fence(fence.Silo),

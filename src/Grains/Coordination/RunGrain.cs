@@ -108,6 +108,9 @@ public sealed partial class RunGrain(
         return Task.CompletedTask;
     }
 
+    /// <inheritdoc/>
+    public Task PeerUnreachable(string from, string to) => loop?.MendLinks() ?? Task.CompletedTask;
+
     private async Task<RunStatus> StartAlone(RunRequest request)
     {
         if (record.State.Request is { } known && known.RunYaml != request.RunYaml)
@@ -127,7 +130,7 @@ public sealed partial class RunGrain(
 
     private void Begin(bool recovering)
     {
-        loop = new RunLoop(record, grains, agents, roster, observer, loggers, recovering);
+        loop = new RunLoop(record, grains, agents, roster, new SiloLinks(agents, roster, store.Identity.Name, log), observer, loggers, recovering);
         _ = Watch(loop);
     }
 

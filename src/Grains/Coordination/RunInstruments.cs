@@ -14,8 +14,14 @@ internal static class RunInstruments
     private static readonly Counter<long> Steps = Meter.CreateCounter<long>(MetricNames.Steps, description: "Committed optimizer steps.");
     private static readonly Histogram<double> StepSeconds = Meter.CreateHistogram<double>(MetricNames.StepSeconds, unit: "s", description: "Time of a step until its update is sent.");
 
+    private static readonly ConcurrentDictionary<string, Dictionary<string, double>> Slowdowns = new();
+    private static readonly Histogram<double> RecoverySeconds = Meter.CreateHistogram<double>(MetricNames.RecoverySeconds, unit: "s", description: "From drawing a generation after a loss to its first committed step.");
+
     static RunInstruments()
     {
+        Meter.CreateObservableGauge(MetricNames.Slowdown, static () => Slowdowns.SelectMany(static run => run.Value.Select(silo => new Measurement<double>(
+            silo.Value, new KeyValuePair<string, object?>("run", run.Key), new KeyValuePair<string, object?>("silo", silo.Key)))),
+            description: "A silo's compute time per unit of its work over the fastest silo's: a straggler has 2 and more.");
         Gauge(MetricNames.Loss, "loss", "Training loss of the last committed step.");
         Gauge(MetricNames.LearningRate, "learningRate", "Learning rate of the last committed step.");
         Gauge(MetricNames.GradientNorm, "gradientNorm", "Global gradient norm before clipping.");
@@ -34,6 +40,10 @@ internal static class RunInstruments
         Tokens.Add(root.GetProperty("tokens").GetInt64(), tag);
         StepSeconds.Record(root.GetProperty("seconds").GetDouble(), tag);
     }
+
+    internal static void Slowdown(string runId, Dictionary<string, double> silos) => Slowdowns[runId] = silos;
+
+    internal static void Recovered(string runId, double seconds) => RecoverySeconds.Record(seconds, new KeyValuePair<string, object?>("run", runId));
 
     private static void Gauge(string name, string key, string description) =>
         Meter.CreateObservableGauge(name, () => Last.Select(run => new Measurement<double>(run.Value.GetProperty(key).GetDouble(), new KeyValuePair<string, object?>("run", run.Key))), description: description);

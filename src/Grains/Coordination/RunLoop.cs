@@ -20,6 +20,7 @@ internal sealed partial class RunLoop
     private readonly IGrainFactory grains;
     private readonly ISiloAgents agents;
     private readonly ClusterRoster roster;
+    private readonly SiloLinks links;
     private readonly ICoordinatorObserver observer;
     private readonly ILoggerFactory loggers;
     private readonly ILogger log;
@@ -29,16 +30,18 @@ internal sealed partial class RunLoop
     private readonly SemaphoreSlim membership = new(0);
     private GenerationRun? generation;
     private bool recovering;
+    private bool mending;
     private bool stopAsked;
     private bool stopSnapshot;
 
-    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, ICoordinatorObserver observer, ILoggerFactory loggers, bool recovering)
+    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links, ICoordinatorObserver observer, ILoggerFactory loggers, bool recovering)
     {
         this.recovering = recovering;
         this.record = record;
         this.grains = grains;
         this.agents = agents;
         this.roster = roster;
+        this.links = links;
         this.observer = observer;
         this.loggers = loggers;
         log = loggers.CreateLogger<RunLoop>();
@@ -65,6 +68,21 @@ internal sealed partial class RunLoop
     {
         generation?.MembershipChanged();
         membership.Release();
+    }
+
+    /// <summary>Looks whether the silos reach each other; whoever is evicted changes the membership, and so ends the generation.</summary>
+    internal async Task MendLinks()
+    {
+        if (mending || Ended) return;
+        mending = true;
+        try
+        {
+            foreach (var silo in await links.Mend()) generation?.Event("evicted", new { silo });
+        }
+        finally
+        {
+            mending = false;
+        }
     }
 
     /// <summary>The grain is deactivated: nothing more is written.</summary>
@@ -142,11 +160,11 @@ internal sealed partial class RunLoop
         var drawn = new Generation(record.State.Generation.Counter + 1, Guid.NewGuid());
         record.State.Generation = drawn;
         record.State.Recoveries += recovering ? 1 : 0;
-        recovering = true;
         await record.WriteStateAsync();
         Status = Status with { Generation = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
-        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, summary, data, grains, agents, roster, observer, abandoned.Token), loggers);
+        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, summary, data, grains, agents, roster, observer, abandoned.Token, recovering), loggers);
         running.Progress += status => Status = status(Status);
+        recovering = true;
         generation = running;
         if (stopAsked) running.AskEnd(EndRequest.Stop);
         try
@@ -181,6 +199,8 @@ internal sealed partial class RunLoop
             running.Event("generation_ended", new { generation = drawn.Counter, reason = error.Message });
             // With progress the retries start anew; without, Polly counts.
             if (running.Committed) return false;
+            // Without, it may be a cut that membership does not see.
+            await MendLinks();
             throw new InvalidOperationException(error.Message, error);
         }
         finally

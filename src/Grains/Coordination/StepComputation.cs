@@ -12,6 +12,7 @@ internal sealed class StepComputation(GenerationContext context)
 {
     private readonly SortedDictionary<int, LayerMeasure> measures = [];
     private readonly Dictionary<(int Step, int Layer), string> hashes = [];
+    private readonly Dictionary<string, double> computeSeconds = [];
     private Task<Microbatch[]>? next;
     private int nextStep;
     private long started;
@@ -36,6 +37,7 @@ internal sealed class StepComputation(GenerationContext context)
     {
         started = Stopwatch.GetTimestamp();
         measures.Clear();
+        computeSeconds.Clear();
         apply = null;
         batches = await (nextStep == step && next is not null ? next : context.Dataset.GetStep(step));
         if (step < context.Data.Steps)
@@ -77,9 +79,28 @@ internal sealed class StepComputation(GenerationContext context)
         await First(plan, 0).Pass(Call(PassKind.Estimate, pass, index, sample, 1.0 / targets, samples), 0, null);
     }
 
-    internal void Measured(Dictionary<int, LayerMeasure> measured)
+    internal void Measured(string silo, Dictionary<int, LayerMeasure> measured, double seconds)
     {
+        computeSeconds[silo] = seconds;
         foreach (var (layer, measure) in measured) measures[layer] = measure;
+    }
+
+    /// <summary>
+    /// Each silo's compute time per unit of the work the plan gave it, over the fastest silo's: 1 for the fastest, 2 for one that takes twice as
+    /// long as it should and holds the others up.
+    /// </summary>
+    internal Dictionary<string, double> Slowdown(SeatPlan plan, double[] layerCosts)
+    {
+        var perUnit = new Dictionary<string, double>();
+        foreach (var (silo, seconds) in computeSeconds)
+        {
+            var microbatches = Enumerable.Range(0, batches.Length).Count(index => plan.ReplicaOfMicrobatch(index, batches.Length) == plan.ReplicaOf(silo));
+            var work = microbatches * plan.ActiveLayersOn(silo).Sum(layer => layerCosts[layer]);
+            if (work > 0 && seconds > 0) perUnit[silo] = seconds / work;
+        }
+
+        var fastest = perUnit.Values.DefaultIfEmpty(1).Min();
+        return perUnit.ToDictionary(static silo => silo.Key, silo => silo.Value / fastest);
     }
 
     /// <summary>Clip factor, learning rates and record of the step; the same for every silo.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Orleans.Concurrency;
 using Orleans.Placement;
 using Peft.Orleans.Core.Cluster;
@@ -41,7 +42,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         try
         {
             if (last) return await Return(call, plan, stage, await Head(run, layer, call, x!), token);
-            var (y, kept) = await store.Device.Run(DevicePriority.Forward, () => Forward(run, layer, call, stage, x), token);
+            var (y, kept) = await Compute(run, call, DevicePriority.Forward, () => Forward(run, layer, call, stage, x), token);
             saved = kept;
             var nextLayer = plan.Stages[stage + 1];
             var nextSilo = plan.ActiveSilo(call.Replica, nextLayer);
@@ -51,7 +52,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
             if (call.Kind is not (PassKind.Train or PassKind.Estimate)) return result;
             if (result.Gradient is null) return result;
             var dy = await store.Transport.Receive(call.RunId, call.Generation, result.Gradient, token);
-            var dx = await store.Device.Run(DevicePriority.Backward, () => Backward(run, layer, call, stage, saved, dy), token);
+            var dx = await Compute(run, call, DevicePriority.Backward, () => Backward(run, layer, call, stage, saved, dy), token);
             return await Return(call, plan, stage, (result, dx), token);
         }
         catch (System.Runtime.InteropServices.ExternalException error)
@@ -145,7 +146,16 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         call.Kind == PassKind.Estimate ? layer.BaseOnly : layer.Version(call.Step - 1);
 
     private Task<(PassResult Result, Tensor? Gradient)> Head(AgentRun run, SeatedLayer layer, PassCall call, Tensor x) =>
-        store.Device.Run(DevicePriority.Backward, () => HeadOnDevice(run, layer, call, x));
+        Compute(run, call, DevicePriority.Backward, () => HeadOnDevice(run, layer, call, x), CancellationToken.None);
+
+    /// <summary>Work on the device, its time counted where it is a step's.</summary>
+    private Task<T> Compute<T>(AgentRun run, PassCall call, DevicePriority priority, Func<T> work, CancellationToken token) => store.Device.Run(priority, () =>
+    {
+        var began = Stopwatch.GetTimestamp();
+        var result = work();
+        if (call.Kind == PassKind.Train) run.AddCompute(Stopwatch.GetElapsedTime(began));
+        return result;
+    }, token);
 
     private (PassResult Result, Tensor? Gradient) HeadOnDevice(AgentRun run, SeatedLayer layer, PassCall call, Tensor x)
     {

@@ -25,6 +25,9 @@ public sealed class TcpTensorTransportTests : IAsyncDisposable
         sender = new TcpTensorTransport(new TcpTransportOptions(ChunkBytes: 4096), NullLogger<TcpTensorTransport>.Instance);
         receiver = new TcpTensorTransport(new TcpTransportOptions(), NullLogger<TcpTensorTransport>.Instance);
         target = new PlannedSilo("receiver", "1", receiver.Endpoint);
+        // As at a silo, whose fence comes before anything else.
+        sender.Fence(Run, First);
+        receiver.Fence(Run, First);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,0 +1,54 @@
+using System.Net;
+using System.Net.Sockets;
+using Orleans.Messaging;
+
+namespace Peft.Orleans.Client.Clusters;
+
+/// <summary>
+/// Gateways of a cluster given by address. A machine that is cut off breaks no connection: when answers do not come, those are left out that accept
+/// none, and the connections to them are closed.
+/// </summary>
+internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGatewayListProvider
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
+
+    private volatile bool doubted;
+    private IReadOnlyList<IPEndPoint> used = addresses;
+
+    public TimeSpan MaxStaleness => TimeSpan.FromSeconds(1);
+
+    public bool IsUpdatable => true;
+
+    public Task InitializeGatewayListProvider() => Task.CompletedTask;
+
+    /// <summary>Looks at all of them when the list is read next.</summary>
+    internal void Doubt() => doubted = true;
+
+    public async Task<IList<Uri>> GetGateways()
+    {
+        if (doubted)
+        {
+            doubted = false;
+            var answers = await Task.WhenAll(addresses.Select(Answers)).ConfigureAwait(false);
+            var answering = addresses.Where((_, i) => answers[i]).ToArray();
+            used = answering.Length > 0 ? answering : addresses;
+        }
+
+        return [.. used.Select(Gateways.Uri)];
+    }
+
+    private static async Task<bool> Answers(IPEndPoint address)
+    {
+        using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        using var patience = new CancellationTokenSource(Patience);
+        try
+        {
+            await socket.ConnectAsync(address, patience.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception error) when (error is SocketException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+}
