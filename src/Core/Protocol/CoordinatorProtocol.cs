@@ -142,7 +142,7 @@ public class CoordinatorProtocol(int steps)
     /// </summary>
     public IReadOnlyList<CoordinatorEffect> Applied(string silo, int step)
     {
-        if (Phase != CoordinatorPhase.Applying || step != applied + 1 || !waiting.Remove(silo) || waiting.Count > 0) return [];
+        if (Phase != CoordinatorPhase.Applying || step != applied + 1 || !waiting.Remove(silo) || (waiting.Count > 0 && WaitsForAllApplied)) return [];
         applied = step;
         var early = applied < steps && asked == EndRequest.None;
         var effects = ProtectOrReport(early ? CoordinatorPhase.Computing : CoordinatorPhase.Reporting);
@@ -157,6 +157,9 @@ public class CoordinatorProtocol(int steps)
 
     /// <summary>Whether steps begin only when every seat holds the target: always.</summary>
     protected virtual bool WaitsForAllSeats => true;
+
+    /// <summary>Whether gradients of the next step are asked for only when every silo has applied this one: always.</summary>
+    protected virtual bool WaitsForAllApplied => true;
 
     /// <summary>Whether a step is reported before its copies have arrived: never.</summary>
     protected virtual bool ReportsBeforeStable => false;

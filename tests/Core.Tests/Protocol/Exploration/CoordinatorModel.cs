@@ -1,0 +1,233 @@
+using System.Text;
+using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
+
+/// <summary>One generation's coordinator: its real protocol, and what the run grain knows besides.</summary>
+internal sealed class CoordinatorState(CoordinatorProtocol protocol)
+{
+    internal CoordinatorProtocol Protocol { get; private init; } = protocol;
+    internal required int Generation { get; init; }
+
+    /// <summary>Process by silo, of the silos that lived when it began.</summary>
+    internal required int[] Roster { get; init; }
+
+    internal SortedDictionary<int, int> Inventories { get; private init; } = [];
+    internal SortedDictionary<int, int> Records { get; private init; } = [];
+    internal SortedDictionary<int, int> Roots { get; private init; } = [];
+    internal SortedDictionary<int, int> Passes { get; private init; } = [];
+    internal SortedSet<int> Parts { get; private init; } = [];
+    internal int Plan { get; set; }
+
+    /// <summary>A step whose line is being written; −1: none.</summary>
+    internal int Reporting { get; set; } = -1;
+
+    /// <summary>It has reported a stable version: its plan is in force.</summary>
+    internal bool InForce { get; set; }
+
+    /// <summary>It has taken the run's files over.</summary>
+    internal bool Opened { get; set; }
+
+    /// <summary>It waits to take them over and then makes its plan.</summary>
+    internal bool Planning { get; set; }
+
+    /// <summary>Step whose gradients were asked for last.</summary>
+    internal int Computing { get; set; }
+
+    /// <summary>Version whose copies were asked for last.</summary>
+    internal int Protected { get; set; } = -1;
+
+    internal CoordinatorEffect.Finish? Finished { get; set; }
+
+    /// <summary>Ended by a refusal or an error.</summary>
+    internal bool Ended { get; set; }
+
+    internal int ProcessOf(string silo) => Roster[silo[0] - 'a'];
+
+    internal CoordinatorState Copy() => new(ProtocolCopies.Copy(Protocol))
+    {
+        Generation = Generation, Roster = Roster, Inventories = new(Inventories), Records = new(Records), Roots = new(Roots), Passes = new(Passes),
+        Parts = [.. Parts], Plan = Plan, Reporting = Reporting, InForce = InForce, Computing = Computing, Protected = Protected, Opened = Opened, Planning = Planning, Finished = Finished, Ended = Ended,
+    };
+
+    internal string Text() => Ended ? "ended" : new StringBuilder(ProtocolCopies.Text(Protocol)).Append('#').Append(Generation).Append('#')
+        .AppendJoin(',', Roster).Append('#').AppendJoin(',', Inventories).Append('#').AppendJoin(',', Records).Append('#').AppendJoin(',', Roots).Append('#')
+        .AppendJoin(',', Passes).Append('#').AppendJoin(',', Parts).Append('#').Append(Plan).Append('#').Append(Reporting)
+        .Append(InForce).Append(Opened).Append(Computing).Append('.').Append(Protected).Append(Planning).Append(Finished).ToString();
+}
+
+/// <summary>How effects become messages, and answers events: as the run grain does it, without its clock and its files.</summary>
+internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
+{
+    internal CoordinatorState Begin(int generation, int[] roster, List<Message> sent)
+    {
+        var state = new CoordinatorState(scenario.Coordinator(scenario.Steps)) { Generation = generation, Roster = roster };
+        Carry(state, state.Protocol.Begin([.. roster.Where(static process => process >= 0).Select(Processes.Silo)]), sent);
+        return state;
+    }
+
+    internal void Lost(CoordinatorState state, int process, List<Message> sent) => Carry(state, state.Protocol.Lost(Processes.Silo(process)), sent);
+
+    /// <summary>An answer has come in.</summary>
+    internal void Receive(CoordinatorState state, Message answer, List<Message> sent)
+    {
+        if (state.Ended) return;
+        var protocol = state.Protocol;
+        var silo = Processes.Silo(answer.From);
+        switch (answer.Kind)
+        {
+            case Kind.Fenced:
+                var effects = protocol.Fenced(silo, Inventory(answer.Word));
+                if (protocol.Phase is CoordinatorPhase.Fencing or CoordinatorPhase.Planning) state.Inventories.TryAdd(answer.From, answer.Word);
+                Carry(state, effects, sent);
+                break;
+            case Kind.Started: Carry(state, protocol.Started(silo, answer.Index == 1), sent); break;
+            case Kind.Initialized:
+                if (protocol.Phase == CoordinatorPhase.Initializing && AllParts(state, answer.From, First(state))) Carry(state, protocol.Initialized(), sent);
+                break;
+            case Kind.Passed:
+                if (protocol.Phase != CoordinatorPhase.Computing || answer.Step != state.Computing) break;
+                state.Passes[answer.Index] = answer.Word;
+                if (state.Passes.Count == Scenario.Microbatches)
+                {
+                    state.Records[answer.Step] = words.Record(answer.Step, state.Passes);
+                    state.Passes.Clear();
+                    Carry(state, protocol.GradientsComputed(answer.Step), sent);
+                }
+
+                break;
+            case Kind.Reduced:
+                if (protocol.Phase == CoordinatorPhase.Reducing && AllParts(state, answer.Index, Others(state))) Carry(state, protocol.Reduced(silo, answer.Step), sent);
+                break;
+            case Kind.Prepared:
+                if (protocol.Phase != CoordinatorPhase.Preparing) break;
+                foreach (var pair in words.Text(answer.Word).Split(',', StringSplitOptions.RemoveEmptyEntries))
+                    state.Roots[int.Parse(pair.Split('=')[0])] = int.Parse(pair.Split('=')[1]);
+                Carry(state, protocol.Prepared(silo, answer.Step), sent);
+                break;
+            case Kind.Applied: Carry(state, protocol.Applied(silo, answer.Step), sent); break;
+            case Kind.Copied:
+                if (answer.Step != state.Protected) break;
+                var plan = words.PlanOf(state.Plan);
+                var targets = plan.FirstLayersOn(silo).SelectMany(layer => plan.CopiesOf(layer, answer.Step)).Distinct().Select(target => (answer.From * 8) + state.ProcessOf(target)).ToArray();
+                state.Parts.Add(100 + (answer.From * 8) + answer.Index);
+                if (targets.All(part => state.Parts.Contains(100 + part))) Carry(state, protocol.Protected(silo, answer.Step), sent);
+                break;
+        }
+    }
+
+    /// <summary>The line is written, or a former writer's line has gone nowhere.</summary>
+    internal void Written(CoordinatorState state, List<Message> sent)
+    {
+        var step = state.Reporting;
+        state.Reporting = -1;
+        state.InForce = true;
+        foreach (var old in state.Records.Keys.Where(record => record < step).ToArray()) state.Records.Remove(old);
+        Carry(state, state.Protocol.Reported(step), sent);
+    }
+
+    /// <summary>All have answered: plan and target.</summary>
+    internal void MakePlan(CoordinatorState state, List<Message> sent)
+    {
+        state.Planning = false;
+        foreach (var inventory in state.Inventories.Values)
+        {
+            foreach (var record in words.Text(inventory).Split('/')[1].Split(',', StringSplitOptions.RemoveEmptyEntries))
+                state.Records[int.Parse(record.Split('=')[0])] = int.Parse(record.Split('=')[1]);
+        }
+
+        if (state.Inventories.Count == 0)
+        {
+            state.Ended = true;
+            return;
+        }
+
+        var plan = Planner.Plan(
+            [.. state.Inventories.Select(pair => new SiloInventory(Processes.Planned(pair.Key), [.. Numbers(words.Text(pair.Value).Split('/')[2], ',')]))],
+            Scenario.Model, scenario.Plan);
+        state.Plan = words.Plan(plan);
+        Carry(state, state.Protocol.Planned(plan, []), sent);
+        state.Inventories.Clear();
+    }
+
+    internal void AskEnd(CoordinatorState state) => state.Protocol.AskEnd(EndRequest.Replan);
+
+    private void Carry(CoordinatorState state, IReadOnlyList<CoordinatorEffect> effects, List<Message> sent)
+    {
+        var g = state.Generation;
+        foreach (var effect in effects)
+        {
+            switch (effect)
+            {
+                case CoordinatorEffect.SendFence fence: sent.Add(new Message(Kind.Fence, g, state.ProcessOf(fence.Silo))); break;
+                case CoordinatorEffect.MakePlan: state.Planning = true; break;
+                case CoordinatorEffect.SendStart start:
+                    sent.Add(new Message(Kind.Start, g, state.ProcessOf(start.Silo), Step: start.Target, Tag: words.Word(Holders(state, start.Target)), Word: state.Plan));
+                    break;
+                case CoordinatorEffect.Initialize:
+                    foreach (var silo in First(state)) sent.Add(new Message(Kind.Initialize, g, silo));
+                    break;
+                case CoordinatorEffect.SendProtect protect:
+                    if (state.Protected != protect.Version) state.Parts.Clear();
+                    state.Protected = protect.Version;
+                    sent.Add(new Message(Kind.Protect, g, state.ProcessOf(protect.Silo), Step: protect.Version));
+                    break;
+                case CoordinatorEffect.Report report:
+                    if (report.Step > 0 && !state.Records.ContainsKey(report.Step)) state.Ended = true;
+                    else state.Reporting = report.Step;
+                    break;
+                case CoordinatorEffect.ComputeGradients compute:
+                    state.Computing = compute.Step;
+                    state.Passes.Clear();
+                    var plan = words.PlanOf(state.Plan);
+                    for (var i = 0; i < Scenario.Microbatches; i++)
+                    {
+                        var silo = plan.ActiveSilo(plan.ReplicaOfMicrobatch(i, Scenario.Microbatches), 0);
+                        sent.Add(new Message(Kind.Forward, g, state.ProcessOf(silo), Step: compute.Step, Index: i));
+                    }
+
+                    break;
+                case CoordinatorEffect.SendReduce reduce: sent.Add(new Message(Kind.Gather, g, state.ProcessOf(reduce.Silo), Step: reduce.Step)); break;
+                case CoordinatorEffect.SendPrepare prepare: sent.Add(new Message(Kind.Prepare, g, state.ProcessOf(prepare.Silo), Step: prepare.Step)); break;
+                case CoordinatorEffect.SendApply apply:
+                    sent.Add(new Message(Kind.Apply, g, state.ProcessOf(apply.Silo), Step: apply.Step, Tag: words.Clip(apply.Step, state.Roots), Word: state.Records[apply.Step]));
+                    break;
+                case CoordinatorEffect.Finish finish: state.Finished = finish; break;
+            }
+        }
+    }
+
+    private static bool AllParts(CoordinatorState state, int part, IEnumerable<int> all)
+    {
+        state.Parts.Add(part);
+        if (!all.All(state.Parts.Contains)) return false;
+        state.Parts.RemoveWhere(static had => had < 100);
+        return true;
+    }
+
+    private IEnumerable<int> First(CoordinatorState state) =>
+        words.PlanOf(state.Plan).Seats.Where(static seat => seat is { Active: true, Replica: 0 }).Select(seat => state.ProcessOf(seat.Silo)).Distinct();
+
+    private IEnumerable<int> Others(CoordinatorState state) =>
+        words.PlanOf(state.Plan).Seats.Where(static seat => seat is { Active: true, Replica: > 0 }).Select(seat => state.ProcessOf(seat.Silo)).Distinct();
+
+    private string Holders(CoordinatorState state, int target)
+    {
+        var holders = new SortedDictionary<int, int>();
+        foreach (var (process, inventory) in state.Inventories)
+        {
+            foreach (var (layer, versions) in Inventory(inventory))
+            {
+                if (versions.Contains(target)) holders.TryAdd(layer, process);
+            }
+        }
+
+        return string.Join(',', holders.Select(static pair => $"{pair.Key}={pair.Value}"));
+    }
+
+    private Dictionary<int, int[]> Inventory(int word) => words.Text(word).Split('/')[0].Split('|', StringSplitOptions.RemoveEmptyEntries)
+        .Select(static layer => layer.Split(':')).ToDictionary(static layer => int.Parse(layer[0]), static layer => Numbers(layer[1], ' ').ToArray());
+
+    private static IEnumerable<int> Numbers(string text, char separator) => text.Split(separator, StringSplitOptions.RemoveEmptyEntries).Select(int.Parse);
+}

@@ -1,0 +1,149 @@
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
+
+/// <summary>
+/// Puts messages under way, forgets those that can do nothing any more, and hands over at once what no promise sees.
+/// </summary>
+/// <remarks>
+/// Why handing over at once loses nothing. Such a message changes only what the next <c>Fence</c> wipes out (leaves, measures) or what nobody but
+/// the coordinator reads (its count of answers); it commutes with everything else of its generation, and what it makes are more messages, which
+/// may be lost as all may. So a state in which it has been handed over has every future of the state in which it has not, as far as versions
+/// held and lines written are concerned. <see cref="ReductionTests"/> compares both ways of going through the same scenarios.
+/// </remarks>
+internal sealed class Delivery(Scenario scenario, Machines machines)
+{
+    /// <summary>The process a message reaches; −1: none.</summary>
+    internal int Receiver(World world, int to)
+    {
+        if (world.Silos[to] != 0) return to;
+        return scenario.AddressedByName && to % 2 == 0 && world.Silos[to + 1] != 0 ? to + 1 : -1;
+    }
+
+    /// <summary>Whether a message, sent now, adds anything.</summary>
+    internal bool IsNews(World world, int number)
+    {
+        if (Array.BinarySearch(world.Messages, number) >= 0) return false;
+        var message = machines.Words.Message(number);
+        if (message.ToCoordinator) return Matters(world, message, number);
+        return MayArrive(world, message, number) && !(scenario.HandsOverAtOnce && message.AtOnce && !Pending(world, message, number));
+    }
+
+    /// <summary>After a change: prunes, sends, and hands over at once until nothing is left to be handed over.</summary>
+    internal World Settle(World world, int[] sent)
+    {
+        var queue = new Queue<int>(sent);
+        Prune(world);
+        while (true)
+        {
+            while (queue.TryDequeue(out var number))
+            {
+                if (IsNews(world, number)) world.Add(number);
+            }
+
+            if (!scenario.HandsOverAtOnce || HandOver(world) is not { } more) break;
+            foreach (var number in more) queue.Enqueue(number);
+        }
+
+        world.Keep(number => machines.Words.Message(number) is var message && (message.ToCoordinator ? Matters(world, message, number) : MayArrive(world, message, number)));
+        Excuse(world);
+        return world;
+    }
+
+    private int[]? HandOver(World world)
+    {
+        foreach (var number in world.Messages)
+        {
+            var message = machines.Words.Message(number);
+            Machines.Outcome outcome;
+            if (message.ToCoordinator)
+            {
+                if (message.Kind == Kind.Fenced || world.Coordinators[message.Generation] is not (> 0 and var coordinator)) continue;
+                outcome = machines.Answer(coordinator, number);
+                if (outcome.State == coordinator || !JoinChangesNothing(world, coordinator, message.Generation, number, outcome)) continue;
+                world.Coordinators[message.Generation] = outcome.State;
+            }
+            else
+            {
+                if (!message.AtOnce || Receiver(world, message.To) is not (>= 0 and var process)) continue;
+                outcome = machines.Deliver(world.Silos[process], number);
+                if (!outcome.Accepted) continue;
+                world.Silos[process] = outcome.State;
+            }
+
+            world.Keep(other => other != number);
+            return outcome.Sent;
+        }
+
+        return null;
+    }
+
+    /// <summary>Whether it is the same for a coordinator to hear of a joining silo before or after an answer.</summary>
+    private bool JoinChangesNothing(World world, int coordinator, int generation, int answer, Machines.Outcome outcome)
+    {
+        if (world.Joins >= scenario.Joins || generation != world.Generations) return true;
+        var before = machines.Answer(machines.AskEnd(coordinator).State, answer);
+        return before.State == machines.AskEnd(outcome.State).State && before.Sent.AsSpan().SequenceEqual(outcome.Sent);
+    }
+
+    private bool Pending(World world, Message message, int number) =>
+        Receiver(world, message.To) is not (>= 0 and var process) || machines.Deliver(world.Silos[process], number) is not { Accepted: true } outcome
+        || outcome.State != world.Silos[process] || outcome.Sent.Any(sent => IsNews(world, sent));
+
+    /// <summary>An answer that can do nothing now never can: an answer comes only to a question, and no question is asked twice.</summary>
+    private bool Matters(World world, Message answer, int number) =>
+        world.Coordinators[answer.Generation] is not 0 and var coordinator && machines.Answer(coordinator, number) is var outcome && (outcome.State != coordinator || outcome.Sent.Length > 0);
+
+    private bool MayArrive(World world, Message message, int number)
+    {
+        if (Receiver(world, message.To) is not (>= 0 and var process))
+            return scenario.AddressedByName && message.To % 2 == 0 && world.Lives[message.To + 1] == Life.None && world.Restarts < scenario.Restarts;
+        var silo = world.Silos[process];
+        var state = machines.Silo(silo);
+        var late = message.Generation < state.Agent.Generation.Counter;
+        if (scenario.GradientsOfAnyGeneration && message.IsGradient) return true;
+        if (!late && !scenario.ForgetsObeyed) return true;
+        var outcome = machines.Deliver(silo, number);
+        if (outcome.State != silo) return true;
+        if (late) return outcome.Accepted;
+        if (message.Generation > state.Agent.Generation.Counter) return true;
+        // Obeyed before, or of a version that this silo has left behind: a second copy does nothing, now and ever.
+        if (outcome.Accepted) return outcome.Sent.Any(sent => IsNews(world, sent));
+        return !(message.Kind is Kind.Apply or Kind.Put or Kind.Value && message.Step < state.Reached);
+    }
+
+    /// <summary>Coordinators that nobody listens to any more, and frozen processes that only those would address.</summary>
+    private void Prune(World world)
+    {
+        for (var g = 1; g < world.Generations; g++)
+        {
+            if (world.Coordinators[g] == 0) continue;
+            var state = machines.Coordinator(world.Coordinators[g]);
+            var harmless = (state.Opened || scenario.FilesRefuseEarlierWriters) && world.Owner > g;
+            if (state.Ended || (harmless && state.Roster.All(process => process < 0 || Receiver(world, process) is not (>= 0 and var reached) || world.Lives[reached] != Life.Live || machines.Silo(world.Silos[reached]).Agent.Generation.Counter > g)))
+                world.Coordinators[g] = 0;
+        }
+
+        for (var process = 0; process < Processes.Count; process++)
+        {
+            if (world.Lives[process] != Life.Frozen) continue;
+            var addressed = false;
+            for (var g = 1; g <= world.Generations; g++) addressed |= world.Coordinators[g] != 0 && Array.IndexOf(machines.Coordinator(world.Coordinators[g]).Roster, process) >= 0;
+            if (addressed) continue;
+            world.Lives[process] = Life.Dead;
+            world.Silos[process] = 0;
+        }
+    }
+
+    /// <summary>All seats of a layer are lost at once: what was reported can only be replayed.</summary>
+    private void Excuse(World world)
+    {
+        if (world.Excused || world.InForce == 0) return;
+        foreach (var seats in machines.Seats(world.Plan))
+        {
+            var lost = true;
+            for (var process = 0; process < Processes.Count; process++) lost &= (seats & (1 << process)) == 0 || world.Lives[process] != Life.Live;
+            world.Excused |= lost;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using Peft.Orleans.Core.Planning;
+using Xunit;
+
+namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
+
+/// <summary>
+/// The real protocol, every order of messages and faults: each message late, lost or again as often as it likes, coordinators that never stop.
+/// <c>PEFT_LONG=1</c> goes also through the bounds that take too long for every day.
+/// </summary>
+public class ExplorationTests(ITestOutputHelper output)
+{
+    /// <summary>More than there are reasons for one: the faults bound the generations.</summary>
+    private const int Unbounded = 99;
+
+    private static readonly Scenario Everything = new("two crashes, freeze, restart, join") { Crashes = 2, Freezes = 1, Restarts = 1, Joins = 1, Generations = Unbounded };
+
+    private static readonly Dictionary<string, Scenario> Daily = new Scenario[]
+    {
+        new("undisturbed"),
+        new("crash") { Crashes = 1, Generations = Unbounded },
+        new("crash, copies complete late") { Crashes = 1, SlowCopies = true, Generations = Unbounded },
+        new("crash, two replicas") { Crashes = 1, Generations = Unbounded, Plan = new PlanOptions(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches) },
+        new("freeze") { Freezes = 1, Generations = Unbounded },
+        new("second coordinator") { Takeovers = 1 },
+        new("join") { Joins = 1, Silos = 2, Generations = Unbounded },
+        new("crash, restart") { Crashes = 1, Restarts = 1, Generations = Unbounded },
+        new("crash, join") { Crashes = 1, Joins = 1, Generations = Unbounded },
+        new("crash, freeze") { Crashes = 1, Freezes = 1, Generations = Unbounded },
+        new("two crashes") { Crashes = 2, Generations = Unbounded },
+        new("crash, restart, join") { Crashes = 1, Restarts = 1, Joins = 1, Generations = Unbounded },
+    }.ToDictionary(static scenario => scenario.Name);
+
+    private static readonly Dictionary<string, Scenario> Long = new Scenario[]
+    {
+        new("two crashes, freeze") { Crashes = 2, Freezes = 1, Generations = Unbounded },
+        new("two crashes, restart") { Crashes = 2, Restarts = 1, Generations = Unbounded },
+        new("crash, freeze, restart") { Crashes = 1, Freezes = 1, Restarts = 1, Generations = Unbounded },
+        Everything,
+    }.ToDictionary(static scenario => scenario.Name);
+
+    public static TheoryData<string> DailyNames => new(Daily.Keys);
+
+    public static TheoryData<string> LongNames => new(Long.Keys);
+
+    [Theory, MemberData(nameof(DailyNames))]
+    public void Safe_in_every_state(string name) => Safe(Daily[name]);
+
+    [Theory, MemberData(nameof(LongNames))]
+    public void Safe_in_every_state_of_wide_bounds(string name)
+    {
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("PEFT_LONG") == "1", "takes long; set PEFT_LONG=1");
+        Safe(Long[name]);
+    }
+
+    [Fact]
+    public void Safe_in_walks_through_the_widest_bounds()
+    {
+        var seen = new Explorer(Everything).Walk(runs: 1_500, seed: 2026);
+        output.WriteLine($"walks: {seen}");
+        Assert.Null(seen.Violation);
+        Assert.Equal(1_500, seen.Ends);
+    }
+
+    private void Safe(Scenario scenario)
+    {
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var seen = new Explorer(scenario).Run();
+        output.WriteLine($"{scenario.Name}: {seen} {clock.Elapsed.TotalSeconds:F1} s");
+        Assert.Null(seen.Violation);
+        Assert.True(seen.Whole);
+    }
+}

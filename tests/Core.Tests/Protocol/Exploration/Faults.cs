@@ -1,0 +1,124 @@
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
+
+/// <summary>Crashes, freezes, restarts, joins, and the generations that answer them.</summary>
+internal sealed class Faults(Scenario scenario, Machines machines, Delivery delivery)
+{
+    /// <summary>The generation that begins if there is a reason for one: a loss, an end, or a coordinator that gave up.</summary>
+    internal World? NextGeneration(World world) => HasReason(world) && world.Generations < scenario.Generations ? NewGeneration(world) : null;
+
+    internal World? NewGeneration(World world)
+    {
+        var roster = new int[Processes.Count / 2];
+        Array.Fill(roster, -1);
+        for (var process = 0; process < Processes.Count; process++)
+        {
+            if (world.Lives[process] == Life.Live) roster[process / 2] = process;
+        }
+
+        if (roster.All(static process => process < 0)) return null;
+        var next = world.Copy();
+        var generation = next.Coordinators.Length;
+        var begun = machines.Begin(generation, roster);
+        next.Coordinators = [.. next.Coordinators, begun.State];
+        if (!scenario.OpensAfterFences) next.Owner = generation;
+        return delivery.Settle(next, begun.Sent);
+    }
+
+    /// <summary>
+    /// Faults one at a time. Deferred: only those that somebody notices at once. That a process is gone is noticed only by the generation that begins
+    /// after it and by a coordinator that waits for its fence; until then it is a process that does nothing, which every state has among its
+    /// successors. So these faults happen just before they are noticed (<see cref="Sets"/>), and the promises are checked in every state as if they
+    /// had happened already (<see cref="Promises"/>).
+    /// </summary>
+    internal IEnumerable<Event> Single(World world)
+    {
+        if (machines.IsFinished(world)) yield break;
+        if (world.Takeovers < scenario.Takeovers && world.Generations < scenario.Generations)
+        {
+            var next = world.Copy();
+            next.Takeovers++;
+            if (NewGeneration(next) is { } taken) yield return new(() => $"another coordinator begins generation {taken.Generations}", taken, true);
+        }
+
+        for (var process = 0; process < Processes.Count; process++)
+        {
+            var who = Processes.Name(process);
+            if (process % 2 == 0 && world.Lives[process] == Life.None && process / 2 == scenario.Silos + world.Joins && world.Joins < scenario.Joins && world.Coordinators[^1] != 0)
+            {
+                var next = world.Copy();
+                Strike(next, process, Life.Live);
+                next.Joins++;
+                if (machines.Coordinator(next.Coordinators[^1]) is { Ended: false, Finished: null }) next.Coordinators[^1] = machines.AskEnd(next.Coordinators[^1]).State;
+                yield return new(() => $"{who} joins", delivery.Settle(next, []), true);
+            }
+
+            if (scenario.DefersFaults) continue;
+            foreach (var (life, what) in Possible(world, process))
+            {
+                var next = world.Copy();
+                Strike(next, process, life);
+                yield return new(() => $"{who} {what}", delivery.Settle(next, []), true);
+            }
+        }
+    }
+
+    /// <summary>Every set of faults that may happen at once, none excepted; <c>Gone</c>: bits of the processes lost.</summary>
+    internal IEnumerable<(World World, int Gone, Func<string> What)> Sets(World world)
+    {
+        if (machines.IsFinished(world)) yield break;
+        foreach (var (struck, gone, names) in From(world, 0, 0, []))
+        {
+            if (names.Length > 0) yield return (delivery.Settle(struck, []), gone, () => string.Join(", ", names));
+        }
+    }
+
+    private IEnumerable<(World World, int Gone, string[] Names)> From(World world, int process, int gone, string[] names)
+    {
+        if (process == Processes.Count)
+        {
+            yield return (world, gone, names);
+            yield break;
+        }
+
+        foreach (var without in From(world, process + 1, gone, names)) yield return without;
+        foreach (var (life, what) in Possible(world, process))
+        {
+            var next = world.Copy();
+            Strike(next, process, life);
+            var lost = life == Life.Live ? gone : gone | (1 << process);
+            foreach (var with in From(next, process + 1, lost, [.. names, $"{Processes.Name(process)} {what}"])) yield return with;
+        }
+    }
+
+    private IEnumerable<(Life Life, string What)> Possible(World world, int process)
+    {
+        if (world.Lives[process] == Life.Live && world.Crashes < scenario.Crashes) yield return (Life.Dead, "crashes");
+        if (world.Lives[process] == Life.Live && world.Freezes < scenario.Freezes) yield return (Life.Frozen, "is frozen and declared dead");
+        if (process % 2 == 1 && world.Lives[process] == Life.None && world.Lives[process - 1] is Life.Dead or Life.Frozen && world.Restarts < scenario.Restarts)
+            yield return (Life.Live, "starts, empty");
+    }
+
+    private void Strike(World world, int process, Life life)
+    {
+        world.Lives[process] = life;
+        switch (life)
+        {
+            case Life.Dead: world.Silos[process] = 0; world.Crashes++; break;
+            case Life.Frozen: world.Freezes++; break;
+            default:
+                world.Silos[process] = machines.NewSilo(process);
+                if (process % 2 == 1) world.Restarts++;
+                break;
+        }
+    }
+
+    private bool HasReason(World world)
+    {
+        if (world.Coordinators[^1] == 0) return true;
+        var current = machines.Coordinator(world.Coordinators[^1]);
+        if (current.Ended || current.Finished is { Asked: EndRequest.Replan }) return true;
+        return current.Finished is null && current.Roster.Any(process => process >= 0 && world.Lives[process] != Life.Live);
+    }
+}

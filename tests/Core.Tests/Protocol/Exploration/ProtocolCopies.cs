@@ -1,0 +1,84 @@
+using System.Collections;
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Text;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
+
+/// <summary>Copies and canonical texts of the protocols' state machines, field by field: a field of a kind unknown here is an error, not overlooked.</summary>
+internal static class ProtocolCopies
+{
+    private static readonly ConcurrentDictionary<Type, FieldInfo[]> Fields = [];
+    private static readonly MethodInfo Shallow = typeof(object).GetMethod("MemberwiseClone", BindingFlags.Instance | BindingFlags.NonPublic)!;
+
+    internal static T Copy<T>(T machine) where T : class
+    {
+        var copy = (T)Shallow.Invoke(machine, null)!;
+        foreach (var field in FieldsOf(machine.GetType()))
+        {
+            if (field.GetValue(copy) is { } value && CopyOf(value) is { } other) field.SetValue(copy, other);
+        }
+
+        return copy;
+    }
+
+    internal static string Text(object machine)
+    {
+        var text = new StringBuilder();
+        foreach (var field in FieldsOf(machine.GetType()))
+        {
+            // What the silos answered is read once, for the target; Begin clears it.
+            if (field.Name != "holdings" || machine is CoordinatorProtocol { Phase: CoordinatorPhase.Fencing or CoordinatorPhase.Planning }) Append(text, field.GetValue(machine));
+            text.Append(';');
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Null: immutable, shared.</summary>
+    private static object? CopyOf(object value) => value switch
+    {
+        HashSet<string> set => new HashSet<string>(set),
+        List<string> list => new List<string>(list),
+        Dictionary<int, HashSet<int>> map => map.ToDictionary(static pair => pair.Key, static pair => new HashSet<int>(pair.Value)),
+        SortedDictionary<int, SortedSet<int>> map => new SortedDictionary<int, SortedSet<int>>(
+            map.ToDictionary(static pair => pair.Key, static pair => new SortedSet<int>(pair.Value))),
+        string or SeatPlan or ValueType => null,
+        _ => throw new NotSupportedException($"the explorer cannot copy a {value.GetType()}"),
+    };
+
+    private static void Append(StringBuilder text, object? value)
+    {
+        switch (value)
+        {
+            case null: text.Append('-'); break;
+            case SeatPlan plan: Append(text, plan); break;
+            case Generation generation: text.Append(generation.Counter); break;
+            case string or ValueType: text.Append(value); break;
+            case SortedDictionary<int, SortedSet<int>> map:
+                foreach (var (key, set) in map) text.Append(key).Append(':').AppendJoin(',', set).Append('|');
+                break;
+            case Dictionary<int, HashSet<int>> map:
+                foreach (var (key, set) in map.OrderBy(static pair => pair.Key)) text.Append(key).Append(':').AppendJoin(',', set.Order()).Append('|');
+                break;
+            case HashSet<string> set: text.AppendJoin(',', set.Order(StringComparer.Ordinal)); break;
+            case IEnumerable list: text.AppendJoin(',', list.Cast<object>()); break;
+            default: throw new NotSupportedException($"the explorer cannot write a {value.GetType()}");
+        }
+    }
+
+    private static void Append(StringBuilder text, SeatPlan plan)
+    {
+        text.AppendJoin(',', plan.Silos.Select(static silo => silo.Incarnation)).Append('/');
+        foreach (var seat in plan.Seats) text.Append(seat.Layer).Append(seat.Replica).Append(seat.Silo).Append(seat.Active ? '+' : '-');
+    }
+
+    private static FieldInfo[] FieldsOf(Type type) => Fields.GetOrAdd(type, static type =>
+    {
+        var fields = new List<FieldInfo>();
+        for (var at = type; at is not null && at != typeof(object); at = at.BaseType)
+            fields.AddRange(at.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.DeclaredOnly));
+        return [.. fields];
+    });
+}

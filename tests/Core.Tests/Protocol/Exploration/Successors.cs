@@ -1,0 +1,185 @@
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
+
+/// <summary>Something that can happen: its name, the world after it, and whether it needs a fault.</summary>
+internal readonly record struct Event(Func<string> What, World Next, bool Fault = false);
+
+/// <summary>What can happen next in a world.</summary>
+internal sealed class Successors(Scenario scenario, Machines machines)
+{
+    private readonly Delivery delivery = new(scenario, machines);
+    private readonly Faults faults = new(scenario, machines, new Delivery(scenario, machines));
+
+    internal World Initial()
+    {
+        var world = new World();
+        for (var i = 0; i < scenario.Silos; i++)
+        {
+            world.Lives[i * 2] = Life.Live;
+            world.Silos[i * 2] = machines.NewSilo(i * 2);
+        }
+
+        return NewGeneration(world)!;
+    }
+
+    internal World? NewGeneration(World world) => faults.NewGeneration(world);
+
+    /// <summary>Every event that changes something, in the same order for the same world.</summary>
+    internal IEnumerable<Event> Of(World world, bool withFaults)
+    {
+        foreach (var delivered in Deliveries(world)) yield return delivered;
+        for (var g = 1; g <= world.Generations; g++)
+        {
+            foreach (var next in Coordinator(world, g, 0, "")) yield return next;
+        }
+
+        if (faults.NextGeneration(world) is { } recovery) yield return new(() => $"generation {recovery.Generations} begins", recovery);
+        if (!withFaults) yield break;
+        foreach (var next in faults.Single(world)) yield return next;
+        if (!scenario.DefersFaults) yield break;
+        foreach (var (struck, gone, what) in faults.Sets(world))
+        {
+            if (faults.NextGeneration(struck) is { } after) yield return new(() => $"{what()}; generation {after.Generations} begins", after, true);
+            if (gone == 0) continue;
+            for (var g = 1; g <= struck.Generations; g++)
+            {
+                foreach (var next in Coordinator(struck, g, gone, what())) yield return next;
+            }
+        }
+    }
+
+    internal bool Finished(World world) => machines.IsFinished(world) && world.Lines.Length == scenario.Steps;
+
+    internal string Describe(World world) => string.Join("; ", Enumerable.Range(0, Processes.Count).Where(process => world.Silos[process] != 0)
+        .Select(process => $"{Processes.Name(process)} {world.Lives[process]} {machines.Silo(world.Silos[process]).Agent.Phase} g{machines.Silo(world.Silos[process]).Agent.Generation.Counter}"))
+        + $"; lines {world.Lines.Length}; coordinator {(world.Coordinators[^1] is not 0 and var c ? machines.Coordinator(c).Ended ? "ended" : machines.Coordinator(c).Protocol.Phase.ToString() : "gone")}"
+        + $"; messages {string.Join(", ", world.Messages.Select(machines.Words.Message))}";
+
+    private IEnumerable<Event> Deliveries(World world)
+    {
+        foreach (var number in world.Messages)
+        {
+            var message = machines.Words.Message(number);
+            if (message.ToCoordinator || delivery.Receiver(world, message.To) is not (>= 0 and var process)) continue;
+            var silo = world.Silos[process];
+            if (Move(world, process, machines.Deliver(silo, number)) is { } next) yield return new(() => $"{message}{(process == message.To ? "" : $" reaches {Processes.Name(process)}")}", next);
+            if (scenario.SlowCopies && message.Kind == Kind.Put && Move(world, process, machines.LetIn(silo, number)) is { } letIn)
+                yield return new(() => $"{message} is let in", letIn);
+        }
+
+        if (!scenario.SlowCopies) yield break;
+        for (var process = 0; process < Processes.Count; process++)
+        {
+            if (world.Silos[process] == 0) continue;
+            foreach (var number in machines.Silo(world.Silos[process]).LetIn)
+            {
+                if (Move(world, process, machines.Complete(world.Silos[process], number)) is { } next) yield return new(() => $"{machines.Words.Message(number)} completes", next);
+            }
+        }
+    }
+
+    private World? Move(World world, int process, Machines.Outcome outcome)
+    {
+        if (outcome.State == world.Silos[process] && Array.TrueForAll(outcome.Sent, sent => !delivery.IsNews(world, sent))) return null;
+        var next = world.Copy();
+        next.Silos[process] = outcome.State;
+        return delivery.Settle(next, outcome.Sent);
+    }
+
+    /// <param name="gone">Processes that have just been lost: only events that take all of them for lost count. 0: none, every event counts.</param>
+    private IEnumerable<Event> Coordinator(World world, int g, int gone, string what)
+    {
+        var number = world.Coordinators[g];
+        if (number == 0) yield break;
+        var state = machines.Coordinator(number);
+        if (state.Ended || state.Finished is not null) yield break;
+        if (gone != 0 && state.Protocol.Phase != CoordinatorPhase.Fencing) yield break;
+        if (state.Planning)
+        {
+            var refused = !state.Opened && scenario.FilesRefuseEarlierWriters && world.Owner > g;
+            yield return new(() => $"coordinator {g} {(refused ? "is refused the files" : "plans")}", Next(world, g, refused ? machines.End(number) : machines.Plan(number), next =>
+            {
+                if (!refused && !state.Opened) next.Owner = g;
+            }));
+            yield break;
+        }
+
+        if (state.Reporting >= 0) yield return Line(world, g, number, state);
+        var answers = Array.FindAll(world.Messages, message => machines.Words.Message(message) is { ToCoordinator: true } answer && answer.Generation == g);
+        if (state.Protocol.Phase == CoordinatorPhase.Fencing)
+        {
+            foreach (var (chosen, lost) in Choices(world, state, answers))
+            {
+                if ((lost & gone) != gone) continue;
+                var outcome = new Machines.Outcome(number, [], true);
+                foreach (var (process, answer) in chosen) outcome = answer < 0 ? machines.Lost(outcome.State, process) : machines.Answer(outcome.State, answer);
+                yield return new(
+                    () => $"{(gone == 0 ? "" : what + "; ")}coordinator {g} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))}",
+                    Next(world, g, outcome, static _ => { }), gone != 0);
+            }
+
+            yield break;
+        }
+
+        foreach (var kind in answers.GroupBy(answer => machines.Words.Message(answer).Kind))
+        {
+            var at = number;
+            foreach (var answer in kind)
+            {
+                var outcome = machines.Answer(at, answer);
+                at = outcome.State;
+                var now = machines.Coordinator(at);
+                // Until the last answer of a kind has come nothing is done with them, so they may as well wait.
+                if (outcome.Sent.Length == 0 && now.Protocol.Phase == state.Protocol.Phase && now.Reporting == state.Reporting && now.Ended == state.Ended && now.Finished == state.Finished) continue;
+                yield return new(() => $"coordinator {g} has answers: {kind.Key}", Next(world, g, outcome, static _ => { }));
+                break;
+            }
+        }
+    }
+
+    private Event Line(World world, int g, int number, CoordinatorState state)
+    {
+        var nowhere = world.Owner != g;
+        var refused = nowhere && scenario.FilesRefuseEarlierWriters;
+        var step = state.Reporting;
+        return new(() => $"coordinator {g} {(refused ? "is refused line" : nowhere ? "writes nowhere line" : "writes line")} {step}", Next(world, g, refused ? machines.End(number) : machines.Written(number), next =>
+        {
+            if (nowhere) return;
+            if (step > next.Lines.Length) next.Lines = [.. next.Lines, state.Records[step]];
+            else if (step > 0 && next.Lines[step - 1] != state.Records[step]) next.Lines = [-1];
+            // What was lost with all its seats has been replayed.
+            if (step >= next.Lines.Length) next.Excused = false;
+        }));
+    }
+
+    private World Next(World world, int g, Machines.Outcome outcome, Action<World> change)
+    {
+        var next = world.Copy();
+        change(next);
+        next.Coordinators[g] = outcome.State;
+        var state = machines.Coordinator(outcome.State);
+        if (state.InForce && g > next.InForce)
+        {
+            next.InForce = g;
+            next.Plan = state.Plan;
+        }
+
+        return delivery.Settle(next, outcome.Sent);
+    }
+
+    /// <summary>One answer of each silo fenced; a silo that is gone may count as lost even where it had answered.</summary>
+    private IEnumerable<((int Process, int Answer)[] Chosen, int Lost)> Choices(World world, CoordinatorState state, int[] answers)
+    {
+        IEnumerable<((int, int)[] Chosen, int Lost)> choices = [([], 0)];
+        foreach (var process in state.Roster.Where(static process => process >= 0))
+        {
+            var options = answers.Where(answer => machines.Words.Message(answer).From == process).Select(answer => (process, answer)).ToList();
+            if (world.Lives[process] != Life.Live) options.Add((process, -1));
+            choices = choices.SelectMany(choice => options.Select(option =>
+                (((int, int)[])[.. choice.Chosen, option], option.Item2 < 0 ? choice.Lost | (1 << process) : choice.Lost)));
+        }
+
+        return choices;
+    }
+}

@@ -1,0 +1,83 @@
+namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
+
+/// <summary>What membership says of a process. A frozen one is out of membership and goes on all the same.</summary>
+internal enum Life : byte
+{
+    None, Live, Frozen, Dead,
+}
+
+/// <summary>
+/// A state of the whole model: numbers of interned local states, and the messages ever sent that can still do something. Messages stay: each may
+/// arrive at any later time, again, or never.
+/// </summary>
+internal sealed class World
+{
+    internal int[] Silos = new int[Processes.Count];
+    internal Life[] Lives = new Life[Processes.Count];
+    internal int[] Coordinators = [0];
+    internal int[] Messages = [];
+
+    /// <summary>The run's file of metrics: generation that opened it last, and the words of its lines.</summary>
+    internal int Owner;
+    internal int[] Lines = [];
+    internal int Crashes;
+    internal int Freezes;
+    internal int Restarts;
+    internal int Joins;
+    internal int Takeovers;
+
+    /// <summary>Generation and plan that were in force last.</summary>
+    internal int InForce;
+    internal int Plan;
+
+    /// <summary>All seats of a layer were lost at once: only replay can bring the steps back.</summary>
+    internal bool Excused;
+
+    internal int Generations => Coordinators.Length - 1;
+
+    internal World Copy() => new()
+    {
+        Silos = [.. Silos], Lives = [.. Lives], Coordinators = [.. Coordinators], Messages = Messages, Owner = Owner, Lines = Lines, Crashes = Crashes,
+        Freezes = Freezes, Restarts = Restarts, Joins = Joins, Takeovers = Takeovers, InForce = InForce, Plan = Plan, Excused = Excused,
+    };
+
+    internal void Add(int message)
+    {
+        var at = Array.BinarySearch(Messages, message);
+        if (at >= 0) return;
+        var more = new int[Messages.Length + 1];
+        Array.Copy(Messages, more, ~at);
+        more[~at] = message;
+        Array.Copy(Messages, ~at, more, ~at + 1, Messages.Length - ~at);
+        Messages = more;
+    }
+
+    internal void Keep(Predicate<int> which) => Messages = Array.FindAll(Messages, which);
+
+    /// <summary>128 bits of hash: with some ten million states a collision has a chance of one in 10²⁴.</summary>
+    internal UInt128 Hash()
+    {
+        ulong a = 0x9E3779B97F4A7C15, b = 0xC2B2AE3D27D4EB4F;
+        void Mix(int value)
+        {
+            a = (a ^ (uint)value) * 0xFF51AFD7ED558CCD;
+            a ^= a >> 32;
+            b = (b + (uint)value + 0x165667B19E3779F9) * 0xC4CEB9FE1A85EC53;
+            b ^= b >> 29;
+        }
+
+        foreach (var silo in Silos) Mix(silo);
+        foreach (var life in Lives) Mix((int)life);
+        foreach (var coordinator in Coordinators) Mix(coordinator);
+        Mix(-1);
+        foreach (var message in Messages) Mix(message);
+        Mix(-2);
+        foreach (var line in Lines) Mix(line);
+        Mix(Owner);
+        Mix((((((((Crashes * 4) + Freezes) * 4) + Restarts) * 4) + Joins) * 4) + Takeovers);
+        Mix(Excused ? 1 : 0);
+        Mix(InForce);
+        Mix(Plan);
+        return new UInt128(a, b);
+    }
+}
