@@ -51,11 +51,15 @@ internal sealed class ElasticRun : IDisposable
         Assert.True(condition(), client.HasExited ? $"the client ended with {client.ExitCode}\n{await errors}\n{await output}" : "the condition did not come true");
     }
 
+    internal int Pid(string silo) => JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "cluster", "silos", silo + ".json"))).RootElement.GetProperty("pid").GetInt32();
+
+    internal IEnumerable<string> MetricsUrls() => Directory.EnumerateFiles(Path.Combine(Folder, "cluster", "silos"), "*.json")
+        .Select(static file => JsonDocument.Parse(File.ReadAllText(file)).RootElement.GetProperty("metricsUrl").GetString()!);
+
     /// <summary>Sends a signal to a silo.</summary>
     internal Process Signal(string silo, string signal)
     {
-        var registration = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "cluster", "silos", silo + ".json"))).RootElement;
-        var pid = registration.GetProperty("pid").GetInt32();
+        var pid = Pid(silo);
         var process = Process.GetProcessById(pid);
         using var kill = Process.Start("kill", [$"-{signal}", $"{pid}"]);
         kill.WaitForExit();

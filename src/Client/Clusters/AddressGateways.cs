@@ -13,7 +13,7 @@ internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGa
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
 
     private volatile bool doubted;
-    private IReadOnlyList<IPEndPoint> used = addresses;
+    private IPEndPoint[]? answering;
 
     public TimeSpan MaxStaleness => TimeSpan.FromSeconds(1);
 
@@ -30,11 +30,11 @@ internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGa
         {
             doubted = false;
             var answers = await Task.WhenAll(addresses.Select(Answers)).ConfigureAwait(false);
-            var answering = addresses.Where((_, i) => answers[i]).ToArray();
-            used = answering.Length > 0 ? answering : addresses;
+            answering = [.. addresses.Where((_, i) => answers[i])];
         }
 
-        return [.. used.Select(Gateways.Uri)];
+        // None at all: whichever comes back first.
+        return [.. (answering is { Length: > 0 } some ? some : addresses).Select(Gateways.Uri)];
     }
 
     private static async Task<bool> Answers(IPEndPoint address)
