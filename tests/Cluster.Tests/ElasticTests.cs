@@ -44,6 +44,22 @@ public sealed class ElasticTests
     }
 
     [Fact]
+    public async Task A_silo_that_is_told_to_leave_hands_the_run_over()
+    {
+        using var run = await ElasticRun.Start(silos: 2, Steps, "1");
+        await run.Reached(5);
+        // Whichever holds the coordinator: one leaves, another comes, the other leaves.
+        var first = run.Signal("silo-0", "TERM");
+        await run.Until(() => first.HasExited);
+        await run.MoreSteps(3);
+        await run.Client("scale", run.Folder, "--silos", "2");
+        await run.Until(() => run.Lines()[^1].Contains("\"silos\":2", StringComparison.Ordinal));
+        run.Signal("silo-1", "TERM");
+        await run.Completed();
+        Assert.All(run.Events("generation"), static generation => Assert.Equal(0, generation.GetProperty("replayed").GetInt32()));
+    }
+
+    [Fact]
     public async Task A_frozen_silo_that_wakes_up_does_no_harm()
     {
         using var run = await ElasticRun.Start(silos: 2, Steps, "1");

@@ -75,9 +75,9 @@ public sealed class CoordinatorDeathTests
 
         private sealed class Observer(StopAt stop, IGrainContextAccessor contexts) : ICoordinatorObserver
         {
-            public void Carrying(string runId, CoordinatorEffect effect)
+            public ValueTask Carrying(string runId, CoordinatorEffect effect)
             {
-                if (!stop.StopsHere(runId, effect)) return;
+                if (!stop.StopsHere(runId, effect)) return ValueTask.CompletedTask;
                 contexts.GrainContext!.Deactivate(new DeactivationReason(DeactivationReasonCode.ApplicationRequested, "the test ends this coordinator"));
                 throw new InvalidOperationException("the coordinator dies here");
             }

@@ -2,6 +2,7 @@
 //   dotnet run -c Release --project tests/benchmarks -- steps --model DIR --methods lora,boft,lora_ga,hybrid,urnn,urnn-qv [--dtype bfloat16] [--tokens 512] [--threads 2] [--rounds 15]
 //   ... -- profile --model DIR --method lora        where a step's time goes
 //   ... -- bare --model DIR --method lora           a silo's step against a bare loop's
+//   ... -- protection --model DIR --method lora     what passive seats, their copies and hashes cost
 //   ... -- layer --methods lora,hybrid              one decoder layer with the dimensions of Llama 3 8B
 //   ... -- tokenizers --tokenizers DIR,DIR --data gsm8k/train.jsonl
 using Peft.Orleans.Benchmarks;
@@ -21,6 +22,9 @@ switch (args[0])
     case "bare":
         await PairedSteps.Run(options);
         break;
+    case "protection":
+        await ProtectionCost.Run(options);
+        break;
     case "layer":
         LargeLayer.Run(options);
         break;
@@ -28,7 +32,7 @@ switch (args[0])
         TokenizerRate.Run(options);
         break;
     default:
-        Console.Error.WriteLine($"'{args[0]}' is none of steps, profile, bare, layer, tokenizers");
+        Console.Error.WriteLine($"'{args[0]}' is none of steps, profile, bare, protection, layer, tokenizers");
         return 1;
 }
 

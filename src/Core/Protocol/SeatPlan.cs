@@ -85,6 +85,9 @@ public sealed record SeatPlan
     /// <summary>Whether any layer has a copy beyond its first seat's to be sent.</summary>
     public bool HasCopies(int version) => Seats.Any(seat => !seat.Active || (version == 0 && seat.Replica > 0));
 
+    /// <summary>Whether a layer has more than one seat.</summary>
+    public bool HasOtherSeats(int layer) => Seats.Count(seat => seat.Layer == layer) > 1;
+
     /// <summary>Whether every layer has seats on at least two silos.</summary>
     public bool Protected => Enumerable.Range(0, Layers).All(layer =>
         Seats.Where(seat => seat.Layer == layer).Select(static seat => seat.Silo).Distinct().Count() > 1);

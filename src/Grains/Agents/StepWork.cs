@@ -63,7 +63,8 @@ internal static class StepWork
         var hashes = new Dictionary<int, string>();
         foreach (var (index, layer) in run.Layers)
         {
-            if (layer.Shard.Layout.Size > 0 && layer.Kept.Find(message.Step) is { } held) hashes[index] = held.Hash ??= VersionCodec.Hash(held);
+            // A layer with one seat has nothing to be compared with.
+            if (layer.Shard.Layout.Size > 0 && run.Protocol.Plan!.HasOtherSeats(index) && layer.Kept.Find(message.Step) is { } held) hashes[index] = held.Hash ??= VersionCodec.Hash(held);
         }
 
         return hashes;

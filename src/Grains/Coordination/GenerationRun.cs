@@ -96,9 +96,14 @@ internal sealed partial class GenerationRun : IDisposable
 
     private void Carry(CoordinatorEffect effect)
     {
-        context.Observer.Carrying(context.Request.RunId, effect);
         times.Note(effect);
-        _ = Guard(effect switch
+        _ = Guard(CarryOut(effect));
+    }
+
+    private async Task CarryOut(CoordinatorEffect effect)
+    {
+        await context.Observer.Carrying(context.Request.RunId, effect);
+        await (effect switch
         {
             CoordinatorEffect.SendFence fence => Fence(fence.Silo),
             CoordinatorEffect.MakePlan => MakePlan(),

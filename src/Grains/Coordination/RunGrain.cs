@@ -15,7 +15,7 @@ namespace Peft.Orleans.Grains.Coordination;
 public sealed partial class RunGrain(
     [PersistentState("run", "runs")] IPersistentState<RunRecord> record,
     IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ICoordinatorObserver observer,
-    ILoggerFactory loggers)
+    Microsoft.Extensions.Hosting.IHostApplicationLifetime host, ILoggerFactory loggers)
     : Grain, IRunGrain
 {
     private readonly ILogger log = loggers.CreateLogger<RunGrain>();
@@ -130,7 +130,7 @@ public sealed partial class RunGrain(
 
     private void Begin(bool recovering)
     {
-        loop = new RunLoop(record, grains, agents, roster, new SiloLinks(agents, roster, store.Identity.Name, log), observer, loggers, recovering);
+        loop = new RunLoop(record, grains, agents, roster, new SiloLinks(agents, roster, store.Identity.Name, log), observer, loggers, recovering, host.ApplicationStopping);
         _ = Watch(loop);
     }
 

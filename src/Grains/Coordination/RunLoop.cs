@@ -29,14 +29,16 @@ internal sealed partial class RunLoop
     private readonly CancellationTokenSource abandoned = new();
     private readonly SemaphoreSlim membership = new(0);
     private GenerationRun? generation;
+    private readonly CancellationToken siloStops;
     private bool recovering;
     private bool mending;
     private bool stopAsked;
     private bool stopSnapshot;
 
-    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links, ICoordinatorObserver observer, ILoggerFactory loggers, bool recovering)
+    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links, ICoordinatorObserver observer, ILoggerFactory loggers, bool recovering, CancellationToken siloStops)
     {
         this.recovering = recovering;
+        this.siloStops = siloStops;
         this.record = record;
         this.grains = grains;
         this.agents = agents;
@@ -117,6 +119,11 @@ internal sealed partial class RunLoop
         catch (OperationCanceledException) when (abandoned.IsCancellationRequested)
         {
             return;
+        }
+        catch (Exception error) when (siloStops.IsCancellationRequested)
+        {
+            // Nothing can be reached from a silo that shuts down. The run is no less alive: another silo wakes it up.
+            LogLeft(request.RunId, error.Message);
         }
         catch (Exception error)
         {
@@ -235,6 +242,9 @@ internal sealed partial class RunLoop
             Ended = true;
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "run {RunId} goes on elsewhere, or when it is resumed: this silo shuts down ({Reason})")]
+    private partial void LogLeft(string runId, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId} failed")]
     private partial void LogFailed(Exception error, string runId);
