@@ -35,6 +35,9 @@ public class ExplorationTests(ITestOutputHelper output)
         new("two crashes, freeze") { Crashes = 2, Freezes = 1, Generations = Unbounded },
         new("two crashes, restart") { Crashes = 2, Restarts = 1, Generations = Unbounded },
         new("crash, freeze, restart") { Crashes = 1, Freezes = 1, Restarts = 1, Generations = Unbounded },
+        new("crash, freeze, join") { Crashes = 1, Freezes = 1, Joins = 1, Generations = Unbounded },
+        new("two crashes, join") { Crashes = 2, Joins = 1, Generations = Unbounded },
+        new("two crashes, freeze, restart") { Crashes = 2, Freezes = 1, Restarts = 1, Generations = Unbounded },
         Everything,
     }.ToDictionary(static scenario => scenario.Name);
 
