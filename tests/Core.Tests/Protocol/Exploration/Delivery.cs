@@ -10,7 +10,8 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 /// Why handing over at once loses nothing. Such a message changes only what the next <c>Fence</c> wipes out (leaves, measures) or what nobody but
 /// the coordinator reads (its count of answers); it commutes with everything else of its generation, and what it makes are more messages, which
 /// may be lost as all may. So a state in which it has been handed over has every future of the state in which it has not, as far as versions
-/// held and lines written are concerned. To a frozen silo everything but a fence is handed over at once: what it holds does not count. <see cref="ReductionTests"/> compares both ways of going through the same scenarios.
+/// held and lines written are concerned. To a frozen silo everything but a fence is handed over at once: what it holds does not count; and a fence
+/// to a silo that nothing of a lower generation can reach any more. <see cref="ReductionTests"/> compares both ways of going through the same scenarios.
 /// </remarks>
 internal sealed class Delivery(Scenario scenario, Machines machines)
 {
@@ -99,7 +100,7 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             }
             else
             {
-                if (Receiver(world, message.To) is not (>= 0 and var process) || !(message.AtOnce || (world.Lives[process] == Life.Frozen && message.Kind != Kind.Fence))) continue;
+                if (Receiver(world, message.To) is not (>= 0 and var process) || !(message.AtOnce || (message.Kind == Kind.Fence ? IsLeftAlone(world, process, message.Generation) : world.Lives[process] == Life.Frozen))) continue;
                 outcome = machines.Deliver(world.Silos[process], number);
                 if (!outcome.Accepted || (!message.AtOnce && outcome.State == world.Silos[process])) continue;
                 world.Silos[process] = outcome.State;
@@ -110,6 +111,19 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
         }
 
         return null;
+    }
+
+    /// <summary>Whether nothing of a lower generation can reach a silo any more: then a fence may as well arrive as soon as it is sent.</summary>
+    private bool IsLeftAlone(World world, int process, int fence)
+    {
+        var generation = machines.Silo(world.Silos[process]).Agent.Generation.Counter;
+        if (generation > 0 && world.Coordinators[generation] != 0) return false;
+        for (var other = 0; generation > 0 && other < Processes.Count; other++)
+        {
+            if (other != process && world.Silos[other] != 0 && machines.Silo(world.Silos[other]).Agent.Generation.Counter == generation) return false;
+        }
+
+        return !Array.Exists(world.Messages, number => machines.Words.Message(number) is { ToCoordinator: false } message && message.To == process && message.Generation < fence && message.Generation >= generation);
     }
 
     /// <summary>Whether it is the same for a coordinator to hear of a silo that joins before or after an answer.</summary>
