@@ -33,15 +33,22 @@ internal static class StepProfile
         var plain = Stopwatch.GetTimestamp();
         for (var step = 0; step < steps; step++) await silo.Step(4 + step, batch);
         var unobserved = Stopwatch.GetElapsedTime(plain).TotalSeconds / steps;
+        // Of one compute thread its processor time: all that the process spends, less what goes by outside steps.
+        var ofThread = OperatorClock.OfThread = options.Text("clock", "wall") == "processor";
+        using var self = Process.GetCurrentProcess();
         var handle = OperatorClock.Begin();
+        var spent = self.TotalProcessorTime;
         var start = Stopwatch.GetTimestamp();
         for (var step = 0; step < steps; step++) await silo.Step(4 + steps + step, batch);
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / steps;
+        self.Refresh();
+        var processor = (self.TotalProcessorTime - spent).TotalSeconds / steps;
+        if (ofThread) seconds = processor;
         OperatorClock.End(handle);
 
-        var entries = OperatorClock.Measured.Select(entry => (Name: entry.Name.Replace("aten::", "", StringComparison.Ordinal), Milliseconds: entry.Ticks * 1e3 / Stopwatch.Frequency / steps, Calls: entry.Calls / (double)steps)).ToArray();
+        var entries = OperatorClock.Measured.Select(entry => (Name: entry.Name.Replace("aten::", "", StringComparison.Ordinal), Milliseconds: entry.Nanoseconds / 1e6 / steps, Calls: entry.Calls / (double)steps)).ToArray();
         Console.WriteLine(FormattableString.Invariant(
-            $"{method}, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads: {unobserved:F3} s per step ({seconds:F3} observed), share {options.StepOperations(method) / (unobserved * rate):F3}"));
+            $"{method}, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads: {unobserved:F3} s per step ({seconds:F3} observed, {processor:F3} of processor time), share {options.StepOperations(method) / (unobserved * rate):F3}"));
         Console.WriteLine("\n| kind | ms per step | of the step | calls |\n|---|---|---|---|");
         var known = Kinds.SelectMany(static kind => kind.Operators.Select(name => (name, kind.Kind))).ToDictionary();
         foreach (var group in entries.GroupBy(entry => known.GetValueOrDefault(entry.Name, "other operators")).OrderByDescending(static group => group.Sum(static entry => entry.Milliseconds)))

@@ -9,6 +9,13 @@ namespace Peft.Orleans.Kernels.Models.Llama;
 /// <summary>What a segment's attention leaves for its backward pass: rotated queries <c>[rows·kv, L·group, head_dim]</c>, rotated keys and values <c>[rows·kv, L, head_dim]</c>.</summary>
 internal sealed record SavedSegment(Segment Segment, Tensor Queries, Tensor Keys, Tensor Values) : IDisposable
 {
+    /// <summary>This, outliving the scope it was made in.</summary>
+    internal SavedSegment Detached()
+    {
+        foreach (var tensor in new[] { Queries, Keys, Values }) tensor.DetachFromDisposeScope();
+        return this;
+    }
+
     internal long Bytes => (Queries.numel() + Keys.numel() + Values.numel()) * Queries.element_size();
 
     public void Dispose()
@@ -34,6 +41,7 @@ internal sealed class CausalAttention : IDisposable
     private readonly float scale;
     private readonly RotaryTable rotary;
     private readonly Device device;
+    private readonly FusedAttention fused;
     private readonly Dictionary<ScalarType, Tensor> masks = [];
 
     internal CausalAttention(LlamaConfig config, Device device)
@@ -44,6 +52,7 @@ internal sealed class CausalAttention : IDisposable
         scale = (float)(1 / Math.Sqrt(headDim));
         rotary = new RotaryTable(config, device);
         this.device = device;
+        fused = new FusedAttention(keyHeads, group, headDim, scale, QueryBlock);
     }
 
     /// <summary>q <c>[T, heads·head_dim]</c>, k and v <c>[T, kv·head_dim]</c>, T = rows·columns → <c>[T, heads·head_dim]</c>.</summary>
@@ -55,12 +64,19 @@ internal sealed class CausalAttention : IDisposable
         {
             using var inner = NewDisposeScope();
             var (cos, sin) = rotary.At(0, segment.Length);
+            if (fused.Fits(q, segment.Length))
+            {
+                var kept = fused.Forward(q, k, v, output, (int)(q.shape[0] / rows), segment, cos, sin);
+                saved?.Add(kept.Detached());
+                continue;
+            }
+
             var queries = Queries(Cut(q, rows, segment, group), cos, sin);
             var keys = Keys(Cut(k, rows, segment, 1), cos, sin);
             var values = Values(Cut(v, rows, segment, 1));
             var attended = Attend(queries, keys, values, segment.Length, 0); // [rows·kv, L·group, hd]
             Cut(output, rows, segment, group).copy_(attended.view(segment.Rows, keyHeads, segment.Length, group, headDim).permute(0, 2, 1, 3, 4));
-            saved?.Add(new SavedSegment(segment, queries.DetachFromDisposeScope(), keys.DetachFromDisposeScope(), values.DetachFromDisposeScope()));
+            saved?.Add(new SavedSegment(segment, queries, keys, values).Detached());
         }
 
         return output.MoveToOuterDisposeScope();
@@ -89,11 +105,18 @@ internal sealed class CausalAttention : IDisposable
         var dq = empty(dOutput.shape, dOutput.dtype, device);
         var dk = empty([tokens, (long)keyHeads * headDim], dOutput.dtype, device);
         var dv = empty([tokens, (long)keyHeads * headDim], dOutput.dtype, device);
-        // Σ_s P dP of each query = ⟨o, do⟩.
-        var delta = output.mul(dOutput).view(tokens, -1, headDim).sum(-1, type: ScalarType.Float32); // [T, heads]
         foreach (var segment in saved)
         {
             using var inner = NewDisposeScope();
+            if (fused.Fits(output, segment.Segment.Length))
+            {
+                var (cos, sin) = rotary.At(0, segment.Segment.Length);
+                fused.Backward(segment, output, dOutput, dq, dk, dv, (int)(tokens / rows), cos, sin);
+                continue;
+            }
+
+            // Σ_s P dP of each query = ⟨o, do⟩.
+            var delta = output.mul(dOutput).view(tokens, -1, headDim).sum(-1, type: ScalarType.Float32); // [T, heads]
             BackwardSegment(segment, dOutput, delta, rows, dq, dk, dv);
         }
 

@@ -108,8 +108,7 @@ internal sealed class DecoderShard : TrainableShard
     private Tensor Compute(Tensor x, LinearPass pass, Func<Tensor, Tensor, Tensor, Tensor> attend, BlockSaved? saved)
     {
         using var scope = NewDisposeScope();
-        var inputInverse = RmsNorm.InverseRms(x, Config.RmsNormEps);
-        var h = RmsNorm.Apply(x, inputInverse, inputNorm.Value(pass.Version));
+        var (inputInverse, h) = RmsNorm.Forward(x, inputNorm.Value(pass.Version), Config.RmsNormEps);
         var q = Linears[Q].Forward(pass, h, saved?.Linears[Q]);
         var k = Linears[K].Forward(pass, h, saved?.Linears[K]);
         var v = Linears[V].Forward(pass, h, saved?.Linears[V]);
@@ -120,12 +119,11 @@ internal sealed class DecoderShard : TrainableShard
         v.Dispose();
         var middle = Linears[O].Forward(pass, attended, saved?.Linears[O]).add_(x);
 
-        var middleInverse = RmsNorm.InverseRms(middle, Config.RmsNormEps);
-        h = RmsNorm.Apply(middle, middleInverse, middleNorm.Value(pass.Version));
+        (var middleInverse, h) = RmsNorm.Forward(middle, middleNorm.Value(pass.Version), Config.RmsNormEps);
         var gate = Linears[Gate].Forward(pass, h, saved?.Linears[Gate]);
         var up = Linears[Up].Forward(pass, h, saved?.Linears[Up]);
         h.Dispose();
-        var product = gate.silu().mul_(up); // [T, intermediate]
+        var product = Swiglu.Forward(gate, up); // [T, intermediate]
         var y = Linears[Down].Forward(pass, product, saved?.Linears[Down]).add_(middle);
         if (saved is not null)
         {
@@ -153,17 +151,15 @@ internal sealed class DecoderShard : TrainableShard
         var dRows = dy.reshape(-1, Config.HiddenSize);
 
         // MLP: y = middle + down(silu(gate) ⊙ up).
-        var activated = saved.Gate!.silu();
-        var product = activated.mul(saved.Up!);
+        var product = Swiglu.Forward(saved.Gate!, saved.Up!);
         var dProduct = Through(Down, product, dRows, null)!;
         product.Dispose();
-        var dUp = activated.mul_(dProduct);
-        var dGate = Dispatcher.SiluBackward(dProduct.mul_(saved.Up!), saved.Gate!);
+        var (dGate, dUp) = Swiglu.Backward(saved.Gate!, saved.Up!, dProduct);
         var h = RmsNorm.Apply(saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version));
         var dh = Through(Gate, h, dGate, null);
         dh = Through(Up, h, dUp, dh)!;
-        foreach (var done in new[] { activated, dProduct, dGate, h }) done.Dispose();
-        var dMiddle = RmsNorm.Backward(dh, saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version), middleNorm.Gradient(gradient)).add_(dRows);
+        foreach (var done in new[] { dUp, dProduct, dGate, h }) done.Dispose();
+        var dMiddle = RmsNorm.Backward(dh, saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version), middleNorm.Gradient(gradient), dRows);
         dh.Dispose();
 
         // Attention: middle = x + o(attend(q, k, v)).
@@ -176,7 +172,7 @@ internal sealed class DecoderShard : TrainableShard
         dInput = Through(K, h, dk, dInput, needsInput);
         dInput = Through(V, h, dv, dInput, needsInput);
         if (!needsInput) return null;
-        var dx = RmsNorm.Backward(dInput!, saved.X, saved.InputInverse!, inputNorm.Value(version), inputNorm.Gradient(gradient)).add_(dMiddle);
+        var dx = RmsNorm.Backward(dInput!, saved.X, saved.InputInverse!, inputNorm.Value(version), inputNorm.Gradient(gradient), dMiddle);
         return NeedsInputGradient ? dx.view(dy.shape).MoveToOuterDisposeScope() : null;
 
         Tensor? Through(int index, Tensor input, Tensor output, Tensor? into, bool needed = true) => baseOnly

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
@@ -16,8 +17,8 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
     internal const string NormName = "model.norm.weight";
     internal const string WeightName = "lm_head.weight";
 
-    // Logits of a chunk, in elements: 16 MB in fp32, about what the caches hold.
-    private const int ChunkElements = 4 << 20;
+    // Logits of a chunk, in elements: 24 MB in bf16. Products with fewer rows read the weight too often.
+    private const int ChunkElements = 12 << 20;
 
     private readonly int chunk = Math.Max(16, ChunkElements / config.VocabSize / 16 * 16);
 
@@ -31,8 +32,7 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
         if (count == 0) return new HeadResult(0, 0, scale is null || !needsInput ? null : zeros(x.shape, x.dtype, x.device).MoveToOuterDisposeScope());
 
         var picked = rows.index_select(0, positions); // [M, hidden]
-        var inverse = RmsNorm.InverseRms(picked, config.RmsNormEps);
-        var h = RmsNorm.Apply(picked, inverse, norm.Value(version));
+        var (inverse, h) = RmsNorm.Forward(picked, norm.Value(version), config.RmsNormEps);
         var dh = scale is null ? null : empty(h.shape, h.dtype, x.device);
         var weightGradient = scale is null ? null : weight.Gradient(gradient);
         var loss = 0.0;
@@ -41,19 +41,14 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
             using var inner = NewDisposeScope();
             var length = Math.Min(chunk, count - start);
             var part = h.narrow(0, start, length);
-            var target = targets.narrow(0, start, length).unsqueeze(1);
-            var logProbabilities = LogProbabilities(version, part); // [C, vocabulary]
-            loss -= logProbabilities.gather(1, target).to(ScalarType.Float64).sum().item<double>();
+            var (sum, typed) = CrossEntropy(version, part, targets.narrow(0, start, length), scale is not null);
+            loss += sum;
             if (scale is null) continue;
-
-            // dL/dlogits = softmax − one-hot; the scale is applied to the smaller results.
-            var dLogits = logProbabilities.exp_();
-            dLogits.scatter_add_(1, target, full(target.shape, -1, ScalarType.Float32, x.device));
-            var typed = dLogits.to(h.dtype);
-            dh!.narrow(0, start, length).copy_(weight.InputGradient(version, typed).mul_(scale.Value));
+            // The scale is applied to the smaller results.
+            dh!.narrow(0, start, length).copy_(weight.InputGradient(version, typed!).mul_(scale.Value));
             if (weightGradient is null) continue;
-            if (h.dtype == ScalarType.Float32) weightGradient.addmm_(typed.t(), part, alpha: (float)scale.Value);
-            else weightGradient.add_(typed.t().mm(part), scale.Value);
+            if (h.dtype == ScalarType.Float32) weightGradient.addmm_(typed!.t(), part, alpha: (float)scale.Value);
+            else weightGradient.add_(typed!.t().mm(part), scale.Value);
         }
 
         if (scale is null) return new HeadResult(loss, count, null);
@@ -100,9 +95,23 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
         return weight.Product(version, Normalised(version, last)).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The sum of a chunk's token losses and, where asked for, dL/dlogits = softmax − one-hot in the type of h.</summary>
+    private (double Loss, Tensor? Gradient) CrossEntropy(LayerVersion version, Tensor h, Tensor targets, bool gradient)
+    {
+        var logits = weight.Product(version, h); // [C, vocabulary]
+        if (Rows.Fit(logits, logits.shape[1])) return (HeadLoops.Loss(logits, targets, gradient), gradient ? logits : null);
+        var target = targets.unsqueeze(1);
+        var logProbabilities = logits.to(ScalarType.Float32).log_softmax(-1);
+        var loss = -logProbabilities.gather(1, target).to(ScalarType.Float64).sum().item<double>();
+        if (!gradient) return (loss, null);
+        var dLogits = logProbabilities.exp_();
+        dLogits.scatter_add_(1, target, full(target.shape, -1, ScalarType.Float32, h.device));
+        return (loss, dLogits.to(h.dtype));
+    }
+
     private Tensor LogProbabilities(LayerVersion version, Tensor h) => weight.Product(version, h).to(ScalarType.Float32).log_softmax(-1);
 
-    private Tensor Normalised(LayerVersion version, Tensor rows) => RmsNorm.Apply(rows, RmsNorm.InverseRms(rows, config.RmsNormEps), norm.Value(version));
+    private Tensor Normalised(LayerVersion version, Tensor rows) => RmsNorm.Forward(rows, norm.Value(version), config.RmsNormEps).Rows;
 
     private static (Tensor Positions, Tensor Targets) Targets(Microbatch batch, Device device)
     {

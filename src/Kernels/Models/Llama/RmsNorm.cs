@@ -1,3 +1,4 @@
+using Peft.Orleans.Kernels.Fused;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -6,33 +7,43 @@ namespace Peft.Orleans.Kernels.Models.Llama;
 /// <summary>RMSNorm over rows, computed in fp32: <c>h = x · (mean x² + ε)^−½ · w</c>.</summary>
 internal static class RmsNorm
 {
-    /// <summary>1 / rms of each row, fp32 <c>[T, 1]</c>.</summary>
-    internal static Tensor InverseRms(Tensor x, double epsilon)
+    /// <summary>1 / rms of each row, fp32 <c>[T, 1]</c>, and the normalised rows in x's type.</summary>
+    internal static (Tensor Inverse, Tensor Rows) Forward(Tensor x, Tensor weight, double epsilon)
+    {
+        if (Rows.Fit(x, x.shape[1])) return NormLoops.Forward(x.contiguous(), weight, epsilon);
+        var inverse = InverseRms(x, epsilon);
+        return (inverse, Apply(x, inverse, weight));
+    }
+
+    private static Tensor InverseRms(Tensor x, double epsilon)
     {
         using var scope = NewDisposeScope();
         var norm = linalg.vector_norm(x.to(ScalarType.Float32), 2, [1], keepdim: true);
         return norm.square().div_(x.shape[1]).add_(epsilon).rsqrt_().MoveToOuterDisposeScope();
     }
 
-    /// <summary>The normalised rows in x's type.</summary>
+    /// <summary>The normalised rows in x's type, again.</summary>
     internal static Tensor Apply(Tensor x, Tensor inverse, Tensor weight)
     {
+        if (Rows.Fit(x, x.shape[1])) return NormLoops.Apply(x, inverse, weight);
         if (x.dtype == ScalarType.Float32) return x.mul(inverse).mul_(weight);
         using var scope = NewDisposeScope();
         return x.to(ScalarType.Float32).mul_(inverse).mul_(weight).to(x.dtype).MoveToOuterDisposeScope();
     }
 
-    /// <summary>dL/dx in x's type; adds dL/dw to <paramref name="weightGradient"/> where the weight trains.</summary>
-    internal static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? weightGradient)
+    /// <summary>dL/dx, plus <paramref name="residual"/>, in x's type; adds dL/dw to <paramref name="weightGradient"/> where the weight trains.</summary>
+    internal static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? weightGradient, Tensor? residual = null)
     {
         using var scope = NewDisposeScope();
+        if (weightGradient is not null) weightGradient.add_(x.to(ScalarType.Float32).mul(inverse).mul_(dh.to(ScalarType.Float32)).sum(dim: 0));
+        if (Rows.Fit(x, x.shape[1])) return NormLoops.Backward(dh.contiguous(), x.contiguous(), inverse, weight, residual?.contiguous()).MoveToOuterDisposeScope();
         var x32 = x.to(ScalarType.Float32);
         var dh32 = dh.to(ScalarType.Float32);
-        weightGradient?.add_(x32.mul(inverse).mul_(dh32).sum(dim: 0));
         // dx = r g − x r³ ⟨g, x⟩ / n with g = dh ⊙ w, r = 1 / rms.
         var g = dh32.mul(weight);
         var dot = g.mul(x32).sum(-1, keepdim: true); // [T, 1]
         var factor = dot.mul_(inverse).mul_(inverse).mul_(inverse).div_(x.shape[1]);
-        return g.mul_(inverse).addcmul_(x32, factor, -1).to(x.dtype).MoveToOuterDisposeScope();
+        var dx = g.mul_(inverse).addcmul_(x32, factor, -1).to(x.dtype);
+        return (residual is null ? dx : dx.add_(residual)).MoveToOuterDisposeScope();
     }
 }

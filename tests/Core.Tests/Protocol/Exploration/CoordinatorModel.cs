@@ -23,9 +23,6 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
     /// <summary>A step whose line is being written; −1: none.</summary>
     internal int Reporting { get; set; } = -1;
 
-    /// <summary>It has reported a stable version: its plan is in force.</summary>
-    internal bool InForce { get; set; }
-
     /// <summary>It has taken the run's files over.</summary>
     internal bool Opened { get; set; }
 
@@ -45,16 +42,30 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
 
     internal int ProcessOf(string silo) => Roster[silo[0] - 'a'];
 
-    internal CoordinatorState Copy() => new(ProtocolCopies.Copy(Protocol))
+    internal CoordinatorState Copy(int? generation = null) => new(ProtocolCopies.Copy(Protocol))
     {
-        Generation = Generation, Roster = Roster, Inventories = new(Inventories), Records = new(Records), Roots = new(Roots), Passes = new(Passes),
-        Parts = [.. Parts], Plan = Plan, Reporting = Reporting, InForce = InForce, Computing = Computing, Protected = Protected, Opened = Opened, Planning = Planning, Finished = Finished, Ended = Ended,
+        Generation = generation ?? Generation,
+        Roster = Roster,
+        Inventories = new(Inventories),
+        Records = new(Records),
+        Roots = new(Roots),
+        Passes = new(Passes),
+        Parts = [.. Parts],
+        Plan = Plan,
+        Reporting = Reporting,
+
+        Computing = Computing,
+        Protected = Protected,
+        Opened = Opened,
+        Planning = Planning,
+        Finished = Finished,
+        Ended = Ended,
     };
 
     internal string Text() => Ended ? "ended" : new StringBuilder(ProtocolCopies.Text(Protocol)).Append('#').Append(Generation).Append('#')
         .AppendJoin(',', Roster).Append('#').AppendJoin(',', Inventories).Append('#').AppendJoin(',', Records).Append('#').AppendJoin(',', Roots).Append('#')
         .AppendJoin(',', Passes).Append('#').AppendJoin(',', Parts).Append('#').Append(Plan).Append('#').Append(Reporting)
-        .Append(InForce).Append(Opened).Append(Computing).Append('.').Append(Protected).Append(Planning).Append(Finished).ToString();
+        .Append(Opened).Append(Computing).Append('.').Append(Protected).Append(Planning).Append(Finished).ToString();
 }
 
 /// <summary>How effects become messages, and answers events: as the run grain does it, without its clock and its files.</summary>
@@ -122,7 +133,6 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
     {
         var step = state.Reporting;
         state.Reporting = -1;
-        state.InForce = true;
         foreach (var old in state.Records.Keys.Where(record => record < step).ToArray()) state.Records.Remove(old);
         Carry(state, state.Protocol.Reported(step), sent);
     }

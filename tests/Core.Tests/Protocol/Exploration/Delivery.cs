@@ -1,3 +1,4 @@
+using System.Numerics;
 using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
@@ -9,7 +10,8 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 /// Why handing over at once loses nothing. Such a message changes only what the next <c>Fence</c> wipes out (leaves, measures) or what nobody but
 /// the coordinator reads (its count of answers); it commutes with everything else of its generation, and what it makes are more messages, which
 /// may be lost as all may. So a state in which it has been handed over has every future of the state in which it has not, as far as versions
-/// held and lines written are concerned. <see cref="ReductionTests"/> compares both ways of going through the same scenarios.
+/// held and lines written are concerned. To a frozen silo everything but a fence is handed over at once: what it holds does not count; and a fence
+/// to a silo that nothing of a lower generation can reach any more. <see cref="ReductionTests"/> compares both ways of going through the same scenarios.
 /// </remarks>
 internal sealed class Delivery(Scenario scenario, Machines machines)
 {
@@ -47,7 +49,40 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
 
         world.Keep(number => machines.Words.Message(number) is var message && (message.ToCoordinator ? Matters(world, message, number) : MayArrive(world, message, number)));
         Excuse(world);
+        if (scenario.Renumbers) Renumber(world);
         return world;
+    }
+
+    /// <summary>
+    /// Generations that nothing speaks of any more leave no gap: only their order and equality matter, so what is the same but for the numbers is one
+    /// state, however many generations it took to come there.
+    /// </summary>
+    private void Renumber(World world)
+    {
+        var used = 1 << world.Generations;
+        for (var g = 1; g < world.Generations; g++) used |= world.Coordinators[g] != 0 ? 1 << g : 0;
+        foreach (var silo in world.Silos) used |= silo != 0 ? 1 << machines.Silo(silo).Agent.Generation.Counter : 0;
+        foreach (var number in world.Messages) used |= 1 << machines.Words.Message(number).Generation;
+        // Who opened the files last matters to those that have not, and to itself.
+        if ((used & ((2 << world.Owner) - 2)) == 0) world.Owner = 0;
+        used = (used | (1 << world.Owner)) & ~1;
+        if (used == (2 << BitOperations.PopCount((uint)used)) - 2) return;
+        int Rank(int generation) => BitOperations.PopCount((uint)(used & ((2 << generation) - 1)));
+        for (var process = 0; process < Processes.Count; process++)
+        {
+            if (world.Silos[process] is not 0 and var silo && machines.Silo(silo).Agent.Generation.Counter is > 0 and var generation)
+                world.Silos[process] = machines.RenumberedSilo(silo, Rank(generation));
+        }
+
+        world.Messages = [.. world.Messages.Select(number => machines.Renumbered(number, Rank(machines.Words.Message(number).Generation))).Order()];
+        var coordinators = new int[BitOperations.PopCount((uint)used) + 1];
+        for (var g = 1; g <= world.Generations; g++)
+        {
+            if ((used & (1 << g)) != 0 && world.Coordinators[g] != 0) coordinators[Rank(g)] = machines.RenumberedCoordinator(world.Coordinators[g], Rank(g));
+        }
+
+        world.Owner = Rank(world.Owner);
+        world.Coordinators = coordinators;
     }
 
     private int[]? HandOver(World world)
@@ -60,14 +95,14 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             {
                 if (message.Kind == Kind.Fenced || world.Coordinators[message.Generation] is not (> 0 and var coordinator)) continue;
                 outcome = machines.Answer(coordinator, number);
-                if (outcome.State == coordinator || !JoinChangesNothing(world, coordinator, message.Generation, number, outcome)) continue;
+                if (outcome.State == coordinator || !ArrivalChangesNothing(world, coordinator, message.Generation, number, outcome)) continue;
                 world.Coordinators[message.Generation] = outcome.State;
             }
             else
             {
-                if (!message.AtOnce || Receiver(world, message.To) is not (>= 0 and var process)) continue;
+                if (Receiver(world, message.To) is not (>= 0 and var process) || !(message.AtOnce || (message.Kind == Kind.Fence ? IsLeftAlone(world, process, message.Generation) : world.Lives[process] == Life.Frozen))) continue;
                 outcome = machines.Deliver(world.Silos[process], number);
-                if (!outcome.Accepted) continue;
+                if (!outcome.Accepted || (!message.AtOnce && outcome.State == world.Silos[process])) continue;
                 world.Silos[process] = outcome.State;
             }
 
@@ -78,10 +113,23 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
         return null;
     }
 
-    /// <summary>Whether it is the same for a coordinator to hear of a joining silo before or after an answer.</summary>
-    private bool JoinChangesNothing(World world, int coordinator, int generation, int answer, Machines.Outcome outcome)
+    /// <summary>Whether nothing of a lower generation can reach a silo any more: then a fence may as well arrive as soon as it is sent.</summary>
+    private bool IsLeftAlone(World world, int process, int fence)
     {
-        if (world.Joins >= scenario.Joins || generation != world.Generations) return true;
+        var generation = machines.Silo(world.Silos[process]).Agent.Generation.Counter;
+        if (generation > 0 && world.Coordinators[generation] != 0) return false;
+        for (var other = 0; generation > 0 && other < Processes.Count; other++)
+        {
+            if (other != process && world.Silos[other] != 0 && machines.Silo(world.Silos[other]).Agent.Generation.Counter == generation) return false;
+        }
+
+        return !Array.Exists(world.Messages, number => machines.Words.Message(number) is { ToCoordinator: false } message && message.To == process && message.Generation < fence && message.Generation >= generation);
+    }
+
+    /// <summary>Whether it is the same for a coordinator to hear of a silo that joins before or after an answer.</summary>
+    private bool ArrivalChangesNothing(World world, int coordinator, int generation, int answer, Machines.Outcome outcome)
+    {
+        if ((world.Joins >= scenario.Joins && world.Restarts >= scenario.Restarts) || generation != world.Generations) return true;
         var before = machines.Answer(machines.AskEnd(coordinator).State, answer);
         return before.State == machines.AskEnd(outcome.State).State && before.Sent.AsSpan().SequenceEqual(outcome.Sent);
     }
@@ -120,14 +168,16 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             if (world.Coordinators[g] == 0) continue;
             var state = machines.Coordinator(world.Coordinators[g]);
             var harmless = (state.Opened || scenario.FilesRefuseEarlierWriters) && world.Owner > g;
-            if (state.Ended || (harmless && state.Roster.All(process => process < 0 || Receiver(world, process) is not (>= 0 and var reached) || world.Lives[reached] != Life.Live || machines.Silo(world.Silos[reached]).Agent.Generation.Counter > g)))
+            if (state.Ended || (scenario.ForgetsObeyed && IsStuck(world, g, state)) || (harmless && state.Roster.All(process => process < 0 || Receiver(world, process) is not (>= 0 and var reached) || world.Lives[reached] != Life.Live || machines.Silo(world.Silos[reached]).Agent.Generation.Counter > g)))
                 world.Coordinators[g] = 0;
         }
 
         for (var process = 0; process < Processes.Count; process++)
         {
             if (world.Lives[process] != Life.Frozen) continue;
+            var generation = machines.Silo(world.Silos[process]).Agent.Generation.Counter;
             var addressed = false;
+            for (var other = 0; other < Processes.Count; other++) addressed |= world.Lives[other] == Life.Live && machines.Silo(world.Silos[other]).Agent.Generation.Counter == generation;
             for (var g = 1; g <= world.Generations; g++) addressed |= world.Coordinators[g] != 0 && Array.IndexOf(machines.Coordinator(world.Coordinators[g]).Roster, process) >= 0;
             if (addressed) continue;
             world.Lives[process] = Life.Dead;
@@ -135,10 +185,27 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
         }
     }
 
+    /// <summary>An earlier coordinator that waits for a silo which has gone over to a later one, has not answered, and never will.</summary>
+    private bool IsStuck(World world, int g, CoordinatorState state)
+    {
+        if (state.Reporting >= 0 || !(state.Protocol.Phase is CoordinatorPhase.Starting or CoordinatorPhase.Applying
+            || (state.Protocol.Phase == CoordinatorPhase.Fencing && world.Crashes == scenario.Crashes && world.Freezes == scenario.Freezes))) return false;
+        foreach (var process in state.Roster)
+        {
+            if (process < 0 || !ProtocolCopies.Waiting(state.Protocol).Contains(Processes.Silo(process))) continue;
+            var gone = world.Lives[process] is Life.Live or Life.Frozen && machines.Silo(world.Silos[process]).Agent.Generation.Counter > g;
+            gone |= world.Lives[process] == Life.Dead && state.Protocol.Phase != CoordinatorPhase.Fencing;
+            if (state.Protocol.Phase == CoordinatorPhase.Fencing && world.Lives[process] != Life.Live) continue;
+            if (gone && !Array.Exists(world.Messages, number => machines.Words.Message(number) is { ToCoordinator: true } answer && answer.Generation == g && answer.From == process)) return true;
+        }
+
+        return false;
+    }
+
     /// <summary>All seats of a layer are lost at once: what was reported can only be replayed.</summary>
     private void Excuse(World world)
     {
-        if (world.Excused || world.InForce == 0) return;
+        if (world.Excused || world.Plan == 0) return;
         foreach (var seats in machines.Seats(world.Plan))
         {
             var lost = true;

@@ -14,7 +14,7 @@ internal sealed record Exploration(int States, int Ends, int Driven, bool Whole,
 internal sealed class Explorer(Scenario scenario)
 {
     private readonly Machines machines = new(scenario);
-    private readonly HashSet<UInt128> seen = [];
+    private readonly StateSet seen = new();
     private readonly HashSet<UInt128> finishes = [];
     private readonly List<(int Parent, int Move)> history = [];
 

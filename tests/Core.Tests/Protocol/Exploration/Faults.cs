@@ -30,7 +30,8 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
     /// Faults one at a time. Deferred: only those that somebody notices at once. That a process is gone is noticed only by the generation that begins
     /// after it and by a coordinator that waits for its fence; until then it is a process that does nothing, which every state has among its
     /// successors. So these faults happen just before they are noticed (<see cref="Sets"/>), and the promises are checked in every state as if they
-    /// had happened already (<see cref="Promises"/>).
+    /// had happened already (<see cref="Promises"/>). That a silo has joined or come back is noticed by the generation that begins after it and by a coordinator
+    /// that stops for it: it does so just before (<see cref="Arrivals"/>).
     /// </summary>
     internal IEnumerable<Event> Single(World world)
     {
@@ -45,20 +46,12 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
         for (var process = 0; process < Processes.Count; process++)
         {
             var who = Processes.Name(process);
-            if (process % 2 == 0 && world.Lives[process] == Life.None && process / 2 == scenario.Silos + world.Joins && world.Joins < scenario.Joins && world.Coordinators[^1] != 0)
-            {
-                var next = world.Copy();
-                Strike(next, process, Life.Live);
-                next.Joins++;
-                if (machines.Coordinator(next.Coordinators[^1]) is { Ended: false, Finished: null }) next.Coordinators[^1] = machines.AskEnd(next.Coordinators[^1]).State;
-                yield return new(() => $"{who} joins", delivery.Settle(next, []), true);
-            }
-
             if (scenario.DefersFaults) continue;
             foreach (var (life, what) in Possible(world, process))
             {
                 var next = world.Copy();
                 Strike(next, process, life);
+                if (life == Life.Live) AskToReplan(next);
                 yield return new(() => $"{who} {what}", delivery.Settle(next, []), true);
             }
         }
@@ -98,6 +91,31 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
         if (world.Lives[process] == Life.Live && world.Freezes < scenario.Freezes) yield return (Life.Frozen, "is frozen and declared dead");
         if (process % 2 == 1 && world.Lives[process] == Life.None && world.Lives[process - 1] is Life.Dead or Life.Frozen && world.Restarts < scenario.Restarts)
             yield return (Life.Live, "starts, empty");
+        if (IsNextToJoin(world, process)) yield return (Life.Live, "joins");
+    }
+
+    /// <summary>Silos that may join or come back, each by itself; the last coordinator hears of it.</summary>
+    internal IEnumerable<(World World, string What)> Arrivals(World world)
+    {
+        for (var process = 0; process < Processes.Count; process++)
+        {
+            foreach (var (life, what) in Possible(world, process))
+            {
+                if (life != Life.Live) continue;
+                var next = world.Copy();
+                Strike(next, process, life);
+                AskToReplan(next);
+                yield return (next, $"{Processes.Name(process)} {what}");
+            }
+        }
+    }
+
+    private bool IsNextToJoin(World world, int process) =>
+        process % 2 == 0 && world.Lives[process] == Life.None && process / 2 == scenario.Silos + world.Joins && world.Joins < scenario.Joins && world.Coordinators[^1] != 0;
+
+    private void AskToReplan(World world)
+    {
+        if (world.Coordinators[^1] != 0 && machines.Coordinator(world.Coordinators[^1]) is { Ended: false, Finished: null }) world.Coordinators[^1] = machines.AskEnd(world.Coordinators[^1]).State;
     }
 
     private void Strike(World world, int process, Life life)
@@ -110,6 +128,7 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
             default:
                 world.Silos[process] = machines.NewSilo(process);
                 if (process % 2 == 1) world.Restarts++;
+                else world.Joins++;
                 break;
         }
     }

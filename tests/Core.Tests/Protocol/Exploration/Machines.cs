@@ -110,6 +110,15 @@ internal sealed class Machines
 
     internal Outcome End(int coordinator) => Remember((coordinator, -4), () => Change(coordinator, static (state, _) => state.Ended = true));
 
+    /// <summary>A silo's state under another number for its generation.</summary>
+    internal int RenumberedSilo(int silo, int generation) => Remember((silo, -100 - generation), () =>
+        (Silo(silo).Renumbered(generation, number => Renumbered(number, generation)), [], true)).State;
+
+    internal int RenumberedCoordinator(int coordinator, int generation) => Remember((coordinator, -100 - generation), () =>
+        (Coordinator(coordinator).Copy(generation), [], true)).State;
+
+    internal int Renumbered(int message, int generation) => words.Number(words.Message(message) with { Generation = generation });
+
     internal Outcome Begin(int generation, int[] roster)
     {
         var sent = new List<Message>();

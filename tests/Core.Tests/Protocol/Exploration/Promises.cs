@@ -40,7 +40,7 @@ internal sealed class Promises(Scenario scenario, Machines machines)
         {
             if ((failed & ~live) != 0 || BitOperations.PopCount((uint)failed) > budget) continue;
             var left = live & ~failed;
-            if (world.InForce > 0 && Array.Exists(machines.Seats(world.Plan), seats => (seats & left) == 0)) continue;
+            if (world.Plan > 0 && Array.Exists(machines.Seats(world.Plan), seats => (seats & left) == 0)) continue;
             if (IsCompleteOn(world, left)) continue;
             var with = failed == 0 ? "" : $" (were {string.Join(" and ", Enumerable.Range(0, Processes.Count).Where(process => (failed & (1 << process)) != 0).Select(Processes.Name))} to fail now)";
             return $"step {world.Lines.Length} is reported, and no version from it on is complete, though no layer has lost all its seats{with}";

@@ -10,6 +10,7 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 internal static class ProtocolCopies
 {
     private static readonly ConcurrentDictionary<Type, FieldInfo[]> Fields = [];
+    private static readonly FieldInfo WaitingField = typeof(CoordinatorProtocol).GetField("waiting", BindingFlags.Instance | BindingFlags.NonPublic)!;
     private static readonly MethodInfo Shallow = typeof(object).GetMethod("MemberwiseClone", BindingFlags.Instance | BindingFlags.NonPublic)!;
 
     internal static T Copy<T>(T machine) where T : class
@@ -23,18 +24,34 @@ internal static class ProtocolCopies
         return copy;
     }
 
+    internal static void SetGeneration(AgentProtocol agent, Generation generation) =>
+        typeof(AgentProtocol).GetProperty(nameof(AgentProtocol.Generation))!.SetValue(agent, generation);
+
+    /// <summary>Whose answers a coordinator waits for.</summary>
+    internal static HashSet<string> Waiting(CoordinatorProtocol coordinator) => (HashSet<string>)WaitingField.GetValue(coordinator)!;
+
     internal static string Text(object machine)
     {
         var text = new StringBuilder();
         foreach (var field in FieldsOf(machine.GetType()))
         {
-            // What the silos answered is read once, for the target; Begin clears it.
-            if (field.Name != "holdings" || machine is CoordinatorProtocol { Phase: CoordinatorPhase.Fencing or CoordinatorPhase.Planning }) Append(text, field.GetValue(machine));
+            if (!IsUnread(machine, field.Name)) Append(text, field.GetValue(machine));
             text.Append(';');
         }
 
         return text.ToString();
     }
+
+    /// <summary>
+    /// What the machine will set before it reads it, so that it makes no difference: the answers to fences, once the target is drawn from them, and,
+    /// on a fenced silo, how far it had come; its next <c>Start</c> says all that anew.
+    /// </summary>
+    private static bool IsUnread(object machine, string field) => machine switch
+    {
+        CoordinatorProtocol { Phase: not (CoordinatorPhase.Fencing or CoordinatorPhase.Planning) } => field == "holdings",
+        AgentProtocol { Phase: AgentPhase.Fenced } => field is "applied" or "<Target>k__BackingField" or "<Plan>k__BackingField",
+        _ => false,
+    };
 
     /// <summary>Null: immutable, shared.</summary>
     private static object? CopyOf(object value) => value switch

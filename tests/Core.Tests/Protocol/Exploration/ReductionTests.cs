@@ -9,10 +9,13 @@ public class ReductionTests(ITestOutputHelper output)
     private static readonly Dictionary<string, Scenario> All = new Scenario[]
     {
         new("undisturbed"),
-        new("takeover") { Takeovers = 1, Steps = 1 },
-        new("crash") { Crashes = 1, Steps = 1 },
-        new("freeze") { Freezes = 1, Steps = 1 },
-        new("join") { Joins = 1, Silos = 2, Steps = 2 },
+        new("takeover") { Takeovers = 1, Steps = 2 },
+        new("crash") { Crashes = 1, Steps = 2 },
+        new("freeze") { Freezes = 1, Steps = 2, Generations = 3 },
+        new("join") { Joins = 1, Silos = 2 },
+        new("crash, join") { Crashes = 1, Joins = 1, Silos = 2, Steps = 2, Generations = 3 },
+        new("crash, restart") { Crashes = 1, Restarts = 1, Steps = 1, Generations = 3 },
+        new("crash, freeze") { Crashes = 1, Freezes = 1, Steps = 1, Generations = 3 },
     }.ToDictionary(static scenario => scenario.Name);
 
     public static TheoryData<string> Names => new(All.Keys);
@@ -45,9 +48,9 @@ public class ReductionTests(ITestOutputHelper output)
         {
             if ((failed & ~live) != 0 || BitOperations.PopCount((uint)failed) > faults) continue;
             var left = live & ~failed;
-            var seats = world.InForce == 0 ? [] : machines.Seats(world.Plan);
+            var seats = world.Plan == 0 ? [] : machines.Seats(world.Plan);
             if (Array.Exists(seats, layer => (layer & left) == 0)) continue;
-            var held = Enumerable.Range(0, Processes.Count).Where(process => (left & (1 << process)) != 0)
+            var held = Enumerable.Range(0, Processes.Count).Where(process => (left & (1 << process)) != 0 && machines.Silo(world.Silos[process]).Agent.Inventory.Count > 0)
                 .Select(process => $"{Processes.Name(process)}:{string.Join(',', Enumerable.Range(0, 4).Select(version => machines.LayersHeld(world.Silos[process], version)))}");
             yield return $"{string.Join(' ', held)} lines {world.Lines.Length} plan {string.Join(',', seats)}";
         }

@@ -51,8 +51,11 @@ internal sealed record Scenario(string Name)
     /// <summary>A message that has been obeyed, or left behind, is not delivered again.</summary>
     public bool ForgetsObeyed { get; init; } = true;
 
+    /// <summary>Generations are numbered anew once nothing speaks of some of them.</summary>
+    public bool Renumbers { get; init; } = true;
+
     /// <summary>This scenario without any of these reductions.</summary>
-    public Scenario Unreduced => this with { HandsOverAtOnce = false, DefersFaults = false, ForgetsObeyed = false };
+    public Scenario Unreduced => this with { HandsOverAtOnce = false, DefersFaults = false, ForgetsObeyed = false, Renumbers = false };
 
     internal static readonly PlanModel Model = new([1, 1], [0, 1]);
 }

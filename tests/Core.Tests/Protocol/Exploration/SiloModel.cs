@@ -11,7 +11,7 @@ internal sealed class SiloState(AgentProtocol agent)
     internal SortedDictionary<(int Layer, int Step, int Index), int> Leaves { get; private init; } = [];
     internal SortedDictionary<int, int> Measures { get; private init; } = [];
     internal SortedDictionary<int, int> Records { get; private init; } = [];
-    internal SortedSet<int> LetIn { get; private init; } = [];
+    internal SortedSet<int> LetIn { get; private set; } = [];
     internal Message? Starting { get; set; }
 
     /// <summary>Version of the last <c>Apply</c>, else the target: what the protocol keeps too.</summary>
@@ -19,13 +19,34 @@ internal sealed class SiloState(AgentProtocol agent)
 
     internal SiloState Copy() => new(ProtocolCopies.Copy(Agent))
     {
-        Values = new(Values), Leaves = new(Leaves), Measures = new(Measures), Records = new(Records), LetIn = [.. LetIn], Starting = Starting, Reached = Reached, Self = Self,
+        Values = new(Values),
+        Leaves = new(Leaves),
+        Measures = new(Measures),
+        Records = new(Records),
+        LetIn = [.. LetIn],
+        Starting = Starting,
+        Reached = Reached,
+        Self = Self,
     };
 
-    /// <summary>What the next <c>Start</c> clears before anything reads it is left out.</summary>
-    internal string Text() => new StringBuilder(ProtocolCopies.Text(Agent)).Append('#')
-        .AppendJoin(',', Values).Append('#').AppendJoin(',', Agent.Phase == AgentPhase.Fenced ? [] : Leaves).Append('#').AppendJoin(',', Agent.Phase == AgentPhase.Fenced ? [] : Measures).Append('#')
-        .AppendJoin(',', Records).Append('#').AppendJoin(',', LetIn).Append('#').Append(Starting?.Word).Append(',').Append(Starting?.Tag).ToString();
+    /// <summary>What the next <c>Start</c> sets before anything reads it is left out of a fenced silo.</summary>
+    internal string Text()
+    {
+        var text = new StringBuilder(ProtocolCopies.Text(Agent)).Append('#').AppendJoin(',', Values).Append('#').AppendJoin(',', Records).Append('#').AppendJoin(',', LetIn).Append('#');
+        return Agent.Phase == AgentPhase.Fenced
+            ? text.AppendJoin(',', Active).ToString()
+            : text.AppendJoin(',', Leaves).Append('#').AppendJoin(',', Measures).Append('#').Append(Starting?.Word).Append(',').Append(Starting?.Tag).ToString();
+    }
+
+    /// <summary>The same under another number for its generation.</summary>
+    internal SiloState Renumbered(int generation, Func<int, int> message)
+    {
+        var state = Copy();
+        ProtocolCopies.SetGeneration(state.Agent, Vocabulary.Generation(generation));
+        state.Starting = state.Starting is { } start ? start with { Generation = generation } : null;
+        state.LetIn = [.. state.LetIn.Select(message)];
+        return state;
+    }
 
     internal int[] Active => Agent.Plan is { } plan ? plan.ActiveLayersOn(Self) : [];
 

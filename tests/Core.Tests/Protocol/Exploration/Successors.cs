@@ -34,6 +34,11 @@ internal sealed class Successors(Scenario scenario, Machines machines)
             foreach (var next in Coordinator(world, g, 0, "")) yield return next;
         }
 
+        if (withFaults && scenario.DefersFaults)
+        {
+            foreach (var next in ArrivalsThatMatter(world)) yield return next;
+        }
+
         if (faults.NextGeneration(world) is { } recovery) yield return new(() => $"generation {recovery.Generations} begins", recovery);
         if (!withFaults) yield break;
         foreach (var next in faults.Single(world)) yield return next;
@@ -45,6 +50,22 @@ internal sealed class Successors(Scenario scenario, Machines machines)
             for (var g = 1; g <= struck.Generations; g++)
             {
                 foreach (var next in Coordinator(struck, g, gone, what())) yield return next;
+            }
+        }
+    }
+
+    /// <summary>What the last coordinator does otherwise once a silo has joined or come back.</summary>
+    private IEnumerable<Event> ArrivalsThatMatter(World world)
+    {
+        if (machines.IsFinished(world)) yield break;
+        foreach (var (joined, what) in faults.Arrivals(world))
+        {
+            if (joined.Coordinators[^1] == world.Coordinators[^1]) continue;
+            var before = Coordinator(world, world.Generations, 0, "")
+                .SelectMany(next => faults.Arrivals(next.Next).Where(arrival => arrival.What == what)).Select(static arrival => arrival.World.Hash()).ToHashSet();
+            foreach (var next in Coordinator(joined, world.Generations, 0, ""))
+            {
+                if (!before.Contains(next.Next.Hash())) yield return new(() => $"{what}; {next.What()}", next.Next, true);
             }
         }
     }
@@ -97,11 +118,7 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         if (gone != 0 && state.Protocol.Phase != CoordinatorPhase.Fencing) yield break;
         if (state.Planning)
         {
-            var refused = !state.Opened && scenario.FilesRefuseEarlierWriters && world.Owner > g;
-            yield return new(() => $"coordinator {g} {(refused ? "is refused the files" : "plans")}", Next(world, g, refused ? machines.End(number) : machines.Plan(number), next =>
-            {
-                if (!refused && !state.Opened) next.Owner = g;
-            }));
+            yield return Plan(world, g, number, false, $"coordinator {g} ");
             yield break;
         }
 
@@ -114,6 +131,13 @@ internal sealed class Successors(Scenario scenario, Machines machines)
                 if ((lost & gone) != gone) continue;
                 var outcome = new Machines.Outcome(number, [], true);
                 foreach (var (process, answer) in chosen) outcome = answer < 0 ? machines.Lost(outcome.State, process) : machines.Answer(outcome.State, answer);
+                if (scenario.HandsOverAtOnce)
+                {
+                    // Answers stay and the lost stay lost: that a coordinator has them all may as well be just before it plans.
+                    yield return Plan(world, g, outcome.State, gone != 0, $"{(gone == 0 ? "" : what + "; ")}coordinator {g} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))} and ");
+                    continue;
+                }
+
                 yield return new(
                     () => $"{(gone == 0 ? "" : what + "; ")}coordinator {g} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))}",
                     Next(world, g, outcome, static _ => { }), gone != 0);
@@ -138,6 +162,16 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         }
     }
 
+    private Event Plan(World world, int g, int number, bool fault, string what)
+    {
+        var opened = machines.Coordinator(number).Opened;
+        var refused = !opened && scenario.FilesRefuseEarlierWriters && world.Owner > g;
+        return new(() => $"{what}{(refused ? "is refused the files" : "plans")}", Next(world, g, refused ? machines.End(number) : machines.Plan(number), next =>
+        {
+            if (!refused && !opened) next.Owner = g;
+        }), fault);
+    }
+
     private Event Line(World world, int g, int number, CoordinatorState state)
     {
         var nowhere = world.Owner != g;
@@ -146,6 +180,7 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         return new(() => $"coordinator {g} {(refused ? "is refused line" : nowhere ? "writes nowhere line" : "writes line")} {step}", Next(world, g, refused ? machines.End(number) : machines.Written(number), next =>
         {
             if (nowhere) return;
+            next.Plan = state.Plan;
             if (step > next.Lines.Length) next.Lines = [.. next.Lines, state.Records[step]];
             else if (step > 0 && next.Lines[step - 1] != state.Records[step]) next.Lines = [-1];
             // What was lost with all its seats has been replayed.
@@ -158,13 +193,6 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         var next = world.Copy();
         change(next);
         next.Coordinators[g] = outcome.State;
-        var state = machines.Coordinator(outcome.State);
-        if (state.InForce && g > next.InForce)
-        {
-            next.InForce = g;
-            next.Plan = state.Plan;
-        }
-
         return delivery.Settle(next, outcome.Sent);
     }
 

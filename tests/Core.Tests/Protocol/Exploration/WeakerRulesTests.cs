@@ -12,7 +12,7 @@ public class WeakerRulesTests(ITestOutputHelper output)
 
     [Fact]
     public void An_inventory_that_does_not_fence() =>
-        Breaks(new Scenario("an inventory that does not fence") { Takeovers = 1, InventoryDoesNotFence = true }, Lost);
+        Breaks(new Scenario("an inventory that does not fence") { Takeovers = 1, Steps = 2, InventoryDoesNotFence = true }, Lost);
 
     [Fact]
     public void Start_obeyed_twice_in_a_generation() =>
@@ -28,7 +28,7 @@ public class WeakerRulesTests(ITestOutputHelper output)
 
     [Fact]
     public void An_empty_restarted_silo_that_is_believed() =>
-        Breaks(new Scenario("an empty restarted silo that is believed") { Crashes = 1, Restarts = 1, AddressedByName = true, EmptyIsBelieved = true, DefersFaults = false, Steps = 2 }, Lost);
+        Breaks(new Scenario("an empty restarted silo that is believed") { Crashes = 1, Restarts = 1, AddressedByName = true, EmptyIsBelieved = true, DefersFaults = false, Steps = 2 }, Another);
 
     [Fact]
     public void A_passive_seat_that_drops_a_version_on_receiving_the_next() =>
@@ -63,7 +63,7 @@ public class WeakerRulesTests(ITestOutputHelper output)
 
     private void Breaks(Scenario scenario, string? how = null)
     {
-        var seen = new Explorer(scenario) { MustFinish = false }.Run(breadthFirst: true, most: 400_000);
+        var seen = new Explorer(scenario with { Renumbers = false }) { MustFinish = false }.Run(breadthFirst: true, most: 400_000);
         output.WriteLine($"{scenario.Name}: {seen}");
         Assert.NotNull(seen.Violation);
         if (how is not null) Assert.Contains(how, seen.Violation, StringComparison.Ordinal);

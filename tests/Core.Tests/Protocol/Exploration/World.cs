@@ -26,8 +26,7 @@ internal sealed class World
     internal int Joins;
     internal int Takeovers;
 
-    /// <summary>Generation and plan that were in force last.</summary>
-    internal int InForce;
+    /// <summary>Plan in force last: under which the run's files were written to; 0: none yet.</summary>
     internal int Plan;
 
     /// <summary>All seats of a layer were lost at once: only replay can bring the steps back.</summary>
@@ -37,8 +36,19 @@ internal sealed class World
 
     internal World Copy() => new()
     {
-        Silos = [.. Silos], Lives = [.. Lives], Coordinators = [.. Coordinators], Messages = Messages, Owner = Owner, Lines = Lines, Crashes = Crashes,
-        Freezes = Freezes, Restarts = Restarts, Joins = Joins, Takeovers = Takeovers, InForce = InForce, Plan = Plan, Excused = Excused,
+        Silos = [.. Silos],
+        Lives = [.. Lives],
+        Coordinators = [.. Coordinators],
+        Messages = Messages,
+        Owner = Owner,
+        Lines = Lines,
+        Crashes = Crashes,
+        Freezes = Freezes,
+        Restarts = Restarts,
+        Joins = Joins,
+        Takeovers = Takeovers,
+        Plan = Plan,
+        Excused = Excused,
     };
 
     internal void Add(int message)
@@ -76,7 +86,6 @@ internal sealed class World
         Mix(Owner);
         Mix((((((((Crashes * 4) + Freezes) * 4) + Restarts) * 4) + Joins) * 4) + Takeovers);
         Mix(Excused ? 1 : 0);
-        Mix(InForce);
         Mix(Plan);
         return new UInt128(a, b);
     }

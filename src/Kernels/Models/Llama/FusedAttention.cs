@@ -1,0 +1,77 @@
+using Peft.Orleans.Kernels.Fused;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>
+/// The training pass of <see cref="CausalAttention"/> with libtorch's products and, between them, our own loops in place: no mask, no fp32
+/// copies of scores, no permuted copies.
+/// </summary>
+internal sealed class FusedAttention(int keyHeads, int group, int headDim, float scale, int queryBlock)
+{
+    internal bool Fits(Tensor q, int length) => Rows.Fit(q, headDim / 2) && headDim % 2 == 0 && length <= AttentionLoops.LongestRow;
+
+    /// <summary>Writes a segment of <paramref name="output"/>; q, k, v, output are <c>[T, heads·head_dim]</c>, T = rows·columns.</summary>
+    internal SavedSegment Forward(Tensor q, Tensor k, Tensor v, Tensor output, int columns, Segment segment, Tensor cos, Tensor sin)
+    {
+        var queries = HeadLayout.Gather(q, columns, segment, keyHeads, group, headDim, cos, sin);
+        var keys = HeadLayout.Gather(k, columns, segment, keyHeads, 1, headDim, cos, sin);
+        var values = HeadLayout.Gather(v, columns, segment, keyHeads, 1, headDim, null, null);
+        for (var first = 0; first < segment.Length; first += queryBlock)
+        {
+            using var inner = NewDisposeScope();
+            var count = Math.Min(queryBlock, segment.Length - first);
+            var p = Probabilities(Part(queries, first, count), Part(keys, 0, first + count, 1), first);
+            HeadLayout.Scatter(p.bmm(Part(values, 0, first + count, 1)), output, columns, segment, first, count, keyHeads, group, headDim, null, null, 1);
+        }
+
+        return new SavedSegment(segment, queries, keys, values);
+    }
+
+    /// <summary>Writes a segment of the gradients of q, k, v.</summary>
+    internal void Backward(SavedSegment saved, Tensor output, Tensor dOutput, Tensor dq, Tensor dk, Tensor dv, int columns, Tensor cos, Tensor sin)
+    {
+        var (segment, queries, keys, values) = saved;
+        var (dOut, deltas) = HeadLayout.GatherGradient(dOutput, output, columns, segment, keyHeads, group, headDim);
+        var single = segment.Length <= queryBlock;
+        var (dKeys, dValues) = single ? (null, null) : (zeros(keys.shape, ScalarType.Float32), zeros(values.shape, ScalarType.Float32));
+        for (var first = 0; first < segment.Length; first += queryBlock)
+        {
+            using var inner = NewDisposeScope();
+            var count = Math.Min(queryBlock, segment.Length - first);
+            var seen = first + count;
+            var (q, d) = (Part(queries, first, count), Part(dOut, first, count));
+            var (k, v) = (Part(keys, 0, seen, 1), Part(values, 0, seen, 1));
+            var p = Probabilities(q, k, first);
+            var dS = d.bmm(v.transpose(1, 2));
+            AttentionLoops.Backward(dS, p, deltas, (long)first * group);
+            HeadLayout.Scatter(dS.bmm(k), dq, columns, segment, first, count, keyHeads, group, headDim, cos, sin, scale);
+            var (dkBlock, dvBlock) = (dS.transpose(1, 2).bmm(q), p.transpose(1, 2).bmm(d));
+            if (single)
+            {
+                (dKeys, dValues) = (dkBlock.MoveToOuterDisposeScope(), dvBlock.MoveToOuterDisposeScope());
+                continue;
+            }
+
+            dKeys!.narrow(1, 0, seen).add_(dkBlock);
+            dValues!.narrow(1, 0, seen).add_(dvBlock);
+        }
+
+        HeadLayout.Scatter(dKeys!, dk, columns, segment, 0, segment.Length, keyHeads, 1, headDim, cos, sin, scale);
+        HeadLayout.Scatter(dValues!, dv, columns, segment, 0, segment.Length, keyHeads, 1, headDim, null, null, 1);
+    }
+
+    private Tensor Probabilities(Tensor queries, Tensor keys, int first)
+    {
+        var scores = queries.bmm(keys.transpose(1, 2));
+        AttentionLoops.Softmax(scores, first, group, scale);
+        return scores;
+    }
+
+    private Tensor Part(Tensor heads, int first, int count) => Part(heads, first, count, group);
+
+    /// <summary>Positions of heads, contiguous: a product copies a strided batch for each operand that it meets, and a transposed one slowly.</summary>
+    private static Tensor Part(Tensor heads, int first, int count, int width) =>
+        count * (long)width == heads.shape[1] ? heads : heads.narrow(1, (long)first * width, (long)count * width).contiguous();
+}

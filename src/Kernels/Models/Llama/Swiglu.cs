@@ -1,0 +1,21 @@
+using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Models.Llama;
+
+/// <summary>The MLP's activation <c>silu(gate) ⊙ up</c> over rows <c>[T, intermediate]</c>.</summary>
+internal static class Swiglu
+{
+    /// <summary>The product, in the caller's scope.</summary>
+    internal static Tensor Forward(Tensor gate, Tensor up) => Rows.Fit(gate, gate.shape[1]) ? GateLoops.Forward(gate, up) : gate.silu().mul_(up);
+
+    /// <summary>Gradients of gate and up, in the caller's scope; <paramref name="dProduct"/> is written over.</summary>
+    internal static (Tensor Gate, Tensor Up) Backward(Tensor gate, Tensor up, Tensor dProduct)
+    {
+        if (Rows.Fit(gate, gate.shape[1])) return GateLoops.Backward(gate, up, dProduct);
+        var dUp = gate.silu().mul_(dProduct);
+        return (Dispatcher.SiluBackward(dProduct.mul_(up), gate), dUp);
+    }
+}
