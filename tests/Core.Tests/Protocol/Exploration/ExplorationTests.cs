@@ -27,12 +27,12 @@ public class ExplorationTests(ITestOutputHelper output)
         new("crash, join") { Crashes = 1, Joins = 1, Generations = Unbounded },
         new("crash, freeze") { Crashes = 1, Freezes = 1, Generations = Unbounded },
         new("two crashes") { Crashes = 2, Generations = Unbounded },
+        new("two crashes, freeze") { Crashes = 2, Freezes = 1, Generations = Unbounded },
         new("crash, restart, join") { Crashes = 1, Restarts = 1, Joins = 1, Generations = Unbounded },
     }.ToDictionary(static scenario => scenario.Name);
 
     private static readonly Dictionary<string, Scenario> Long = new Scenario[]
     {
-        new("two crashes, freeze") { Crashes = 2, Freezes = 1, Generations = Unbounded },
         new("two crashes, restart") { Crashes = 2, Restarts = 1, Generations = Unbounded },
         new("crash, freeze, restart") { Crashes = 1, Freezes = 1, Restarts = 1, Generations = Unbounded },
         new("crash, freeze, join") { Crashes = 1, Freezes = 1, Joins = 1, Generations = Unbounded },
