@@ -25,7 +25,7 @@ public sealed partial class SlowSiloTests
                 }
             }
 
-            return slowest > 2;
+            return slowest > 1.5;
         });
         throttled.Dispose();
         var json = await run.Completed();
@@ -43,12 +43,12 @@ public sealed partial class SlowSiloTests
     [GeneratedRegex("""^peft_silo_slowdown(_ratio)?\{(?=[^}]*silo="(?<silo>[^"]+)")[^}]*\} (?<value>[0-9.e+-]+)""", RegexOptions.Multiline)]
     private static partial Regex Slowdown();
 
-    /// <summary>Lets a process run for a fifth of the time, as a processor shared with many others does, by real signals.</summary>
+    /// <summary>Lets a process run for two fifths of the time, as a processor shared with many others does, by real signals.</summary>
     private sealed class Throttle : IDisposable
     {
         private readonly Process shell;
 
-        internal Throttle(int pid) => shell = Process.Start("/bin/sh", ["-c", "trap 'kill -CONT $1; exit' TERM; while kill -STOP $1 2>/dev/null; do sleep 0.08; kill -CONT $1; sleep 0.02; done", "sh", pid.ToString(CultureInfo.InvariantCulture)]);
+        internal Throttle(int pid) => shell = Process.Start("/bin/sh", ["-c", "trap 'kill -CONT $1; exit' TERM; while kill -STOP $1 2>/dev/null; do sleep 0.06; kill -CONT $1; sleep 0.04; done", "sh", pid.ToString(CultureInfo.InvariantCulture)]);
 
         public void Dispose()
         {

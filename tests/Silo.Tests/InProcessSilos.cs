@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Configuration;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Torch;
@@ -26,7 +27,12 @@ internal sealed class InProcessSilos : IAsyncDisposable
         for (var i = 0; i < count; i++)
         {
             var settings = SiloSettings.Read([SiloArguments.ClusterFolder, Path.Combine(cluster.Folder, "cluster"), SiloArguments.Name, $"silo-{i}", SiloArguments.Threads, "1"]);
-            var silo = SiloHost.Build(settings, replace);
+            var silo = SiloHost.Build(settings, services =>
+            {
+                // All silos are this process: none can be lost, however busy the machine, and one declared dead would end the tests with it.
+                services.PostConfigure<ClusterMembershipOptions>(static options => options.MinProbeTimeout = options.ProbeTimeout = options.MaxProbeTimeout = TimeSpan.FromMinutes(1));
+                replace(services);
+            });
             cluster.silos.Add(silo);
             await silo.StartAsync();
         }

@@ -33,6 +33,9 @@ public static class MetricNames
     /// <summary>Silos with an active seat.</summary>
     public const string Silos = "peft.silos";
 
+    /// <summary>Versions compared between the seats of a layer.</summary>
+    public const string HashComparisons = "peft.seat.comparisons";
+
     /// <summary>Time of a silo's share of a step, per unit of work, over the fastest silo's.</summary>
     public const string Slowdown = "peft.silo.slowdown";
 

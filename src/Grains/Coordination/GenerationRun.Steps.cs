@@ -60,7 +60,7 @@ internal sealed partial class GenerationRun
         if (step > reporter.Target && !Committed)
         {
             Committed = true;
-            if (context.Recovering) Recovered(step);
+            UnderWay(step);
         }
 
         var ending = step >= context.Data.Steps;
@@ -98,11 +98,12 @@ internal sealed partial class GenerationRun
         Post(() => protocol.Reported(step));
     }
 
-    private void Recovered(int step)
+    /// <summary>The first step of this generation is committed: what came between is the pause that a loss, or a join, has cost.</summary>
+    private void UnderWay(int step)
     {
         var phases = times.UpTo(System.Diagnostics.Stopwatch.GetTimestamp());
-        Event("recovered", new { step, seconds = phases });
-        RunInstruments.Recovered(context.Request.RunId, phases.Values.Sum());
+        Event(context.Recovering ? "recovered" : context.Generation.Counter == 1 ? "started" : "continued", new { step, seconds = phases });
+        if (context.Recovering) RunInstruments.Recovered(context.Request.RunId, phases.Values.Sum());
     }
 
     private TaskCompletionSource ReportOf(int step)

@@ -14,6 +14,7 @@ internal static class RunInstruments
     private static readonly Counter<long> Steps = Meter.CreateCounter<long>(MetricNames.Steps, description: "Committed optimizer steps.");
     private static readonly Histogram<double> StepSeconds = Meter.CreateHistogram<double>(MetricNames.StepSeconds, unit: "s", description: "Time of a step until its update is sent.");
 
+    private static readonly Counter<long> Comparisons = Meter.CreateCounter<long>(MetricNames.HashComparisons, description: "Comparisons of a layer's version between its seats after a step; an unequal one stops the run.");
     private static readonly ConcurrentDictionary<string, Dictionary<string, double>> Slowdowns = new();
     private static readonly Histogram<double> RecoverySeconds = Meter.CreateHistogram<double>(MetricNames.RecoverySeconds, unit: "s", description: "From drawing a generation after a loss to its first committed step.");
 
@@ -40,6 +41,9 @@ internal static class RunInstruments
         Tokens.Add(root.GetProperty("tokens").GetInt64(), tag);
         StepSeconds.Record(root.GetProperty("seconds").GetDouble(), tag);
     }
+
+    internal static void Compared(string runId, bool equal) =>
+        Comparisons.Add(1, new KeyValuePair<string, object?>("run", runId), new KeyValuePair<string, object?>("equal", equal ? "true" : "false"));
 
     internal static void Slowdown(string runId, Dictionary<string, double> silos) => Slowdowns[runId] = silos;
 

@@ -129,7 +129,9 @@ internal sealed class StepComputation(GenerationContext context)
     {
         foreach (var (layer, hash) in reported)
         {
-            if (hashes.TryGetValue((step, layer), out var known) && known != hash)
+            var compared = hashes.TryGetValue((step, layer), out var known);
+            if (compared) RunInstruments.Compared(context.Request.RunId, equal: known == hash);
+            if (compared && known != hash)
                 throw new PeftException($"layer {layer} differs between its seats after step {step}; the silos do not compute the same bits (different hardware or thread numbers?)");
             hashes[(step, layer)] = hash;
         }
