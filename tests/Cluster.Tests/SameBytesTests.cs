@@ -52,33 +52,10 @@ public class SameBytesTests
         _ = await errors;
     }
 
-    [Fact]
-    public async Task When_a_silo_is_killed_the_run_goes_on_with_the_others()
-    {
-        using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, steps: 60);
-        var undisturbed = (await PeftClient.Run("start-run", "-f", file, "--local", "3", "--run-id", "undisturbed", "-o", "json")).Succeeded();
-
-        using var running = PeftClient.Start("start-run", "-f", file, "--local", "3", "--run-id", "killed", "-o", "json");
-        var output = running.StandardOutput.ReadToEndAsync();
-        var errors = running.StandardError.ReadToEndAsync();
-        var folder = Path.Combine(workspace.Folder, "runs", "killed");
-        await Until(() => File.Exists(Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 5);
-        var registration = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "cluster", "silos", "silo-2.json")));
-        System.Diagnostics.Process.GetProcessById(registration.RootElement.GetProperty("pid").GetInt32()).Kill();
-        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(3)).Token);
-        Assert.True(running.ExitCode == 0, await errors);
-        var json = System.Text.Json.JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
-        Assert.Equal("completed", json.GetProperty("status").GetString());
-        Assert.True(json.GetProperty("recoveries").GetInt32() >= 1);
-        Assert.Equal(undisturbed.Json.GetProperty("adapterSha256").GetString(), json.GetProperty("adapterSha256").GetString());
-        Assert.Equal(EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "undisturbed")), EmbeddedModel.Comparable(folder));
-    }
-
     /// <summary>Waits for a condition on files, which have no event of their own that is reliable across processes.</summary>
     internal static async Task Until(Func<bool> condition)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(4));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         do
         {
