@@ -12,7 +12,8 @@ public sealed class ClusterRoster(IClusterMembershipService membership)
         var live = new SortedDictionary<string, SiloAddress>(StringComparer.Ordinal);
         foreach (var (address, member) in membership.CurrentSnapshot.Members)
         {
-            if (member.Status == SiloStatus.Active) live[member.Name] = address;
+            // A process restarted under its name may be there before the loss of the former one is noticed: the later life counts.
+            if (member.Status == SiloStatus.Active && !(live.TryGetValue(member.Name, out var other) && other.Generation > address.Generation)) live[member.Name] = address;
         }
 
         return live;
