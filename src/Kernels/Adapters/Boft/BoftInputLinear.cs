@@ -31,7 +31,7 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
         using (var scope = NewDisposeScope())
         {
             var rotated = x.clone();
-            rotation.AddDeviation(pass.Version, rotation.Arrange(x), rotated, transposed: true);
+            rotation.AddDeviation(pass.Version, rotation.Arrange(x, stay: true), rotated, transposed: true);
             z = Weight.Product(rotated).MoveToOuterDisposeScope();
         }
 
@@ -46,8 +46,8 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
         using var scope = NewDisposeScope();
         scale.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).unsqueeze(1));
         var dRotated = Weight.InputGradient(dy.addcmul(dy, Gain(pass.Version), 1), null);
-        var arranged = rotation.Arrange(dRotated);
-        rotation.Accumulate(pass.Version, rotation.Arrange(x), arranged, transposed: true, gradient);
+        var arranged = rotation.Arrange(dRotated, stay: true);
+        rotation.Accumulate(pass.Version, rotation.Arrange(x, stay: true), arranged, transposed: true, gradient);
         if (!needsInput) return dx;
         dx = dx is null ? dRotated.MoveToOuterDisposeScope() : dx.add_(dRotated);
         rotation.AddDeviation(pass.Version, arranged, dx, transposed: false);

@@ -27,7 +27,7 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
-        var arranged = rotation.Arrange(dy);
+        var arranged = rotation.Arrange(dy, stay: true);
         rotation.Accumulate(pass.Version, saved.BaseOutput!, arranged, transposed: false, gradient);
         if (!needsInput) return dx;
         var dz = dy.clone();

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Fused;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,6 +22,7 @@ internal sealed class ButterflyRotation : IDisposable
     private readonly int factors;
     private readonly bool dense;
     private readonly Tensor[] places;
+    private readonly Tensor? positions; // [m, S] where our own loops compose and apply R
 
     internal ButterflyRotation(string module, long size, BoftSpec options, Device device)
     {
@@ -39,7 +41,9 @@ internal sealed class ButterflyRotation : IDisposable
         orthogonal = OrthogonalBlocks.Of(options, device);
         chain = new ButterflyFactors(size, block, factors);
         using var scope = NewDisposeScope();
-        places = dense && factors > 1 ? [.. Enumerable.Range(0, factors).Select(factor => tensor(Places(factor), int64, device: device).DetachFromDisposeScope())] : [];
+        var fused = dense && block % ILanes.Count == 0 && orthogonal is CayleyBlocks && device.type == DeviceType.CPU;
+        if (fused) positions = tensor(Enumerable.Range(0, factors).SelectMany(Positions).ToArray(), [factors, group], ScalarType.Int32).DetachFromDisposeScope();
+        places = dense && factors > 1 && !fused ? [.. Enumerable.Range(0, factors).Select(factor => tensor(Places(factor), int64, device: device).DetachFromDisposeScope())] : [];
     }
 
     /// <summary>The parameterisation of the blocks.</summary>
@@ -60,6 +64,12 @@ internal sealed class ButterflyRotation : IDisposable
     internal ComposedRotation Compose(Tensor parameters)
     {
         using var scope = NewDisposeScope();
+        if (positions is not null)
+        {
+            var (blocks, z, deviation, transposed) = CayleyLoops.Compose(parameters.contiguous(), positions, block, ((CayleyBlocks)orthogonal).Eta);
+            return new ComposedRotation(blocks.DetachFromDisposeScope(), z.DetachFromDisposeScope(), null, [], (deviation.DetachFromDisposeScope(), transposed.DetachFromDisposeScope()));
+        }
+
         var (c, inverse) = orthogonal.Compose(parameters);
         Tensor[] products = [];
         Tensor? r = null;
@@ -85,9 +95,13 @@ internal sealed class ButterflyRotation : IDisposable
         return new ComposedRotation(c.DetachFromDisposeScope(), inverse?.DetachFromDisposeScope(), r?.DetachFromDisposeScope(), products);
     }
 
-    /// <summary>Rows <c>[T, n]</c> as this rotation reads them: a copy, unaffected by what happens to the rows; in the caller's scope.</summary>
-    internal Tensor Arrange(Tensor rows)
+    /// <summary>
+    /// Rows <c>[T, n]</c> as this rotation reads them, in the caller's scope: a copy, unaffected by what happens to the rows, but for rows that
+    /// <paramref name="stay"/> as they are maybe the rows themselves.
+    /// </summary>
+    internal Tensor Arrange(Tensor rows, bool stay = false)
     {
+        if (Fused(rows)) return !rows.is_contiguous() ? rows.contiguous() : stay ? rows.alias() : rows.clone();
         if (!dense) return rows.clone();
         using var scope = NewDisposeScope();
         // A strided batch is multiplied several times slower than it is copied.
@@ -99,9 +113,15 @@ internal sealed class ButterflyRotation : IDisposable
     internal void AddDeviation(ComposedRotation rotation, Tensor arranged, Tensor target, bool transposed, double factor = 1)
     {
         using var scope = NewDisposeScope();
-        if (dense)
+        if (Fused(arranged) && target.is_contiguous())
+        {
+            // A row's product with R − I is the row times the transpose.
+            RotationLoops.Add(arranged, transposed ? rotation.Applied!.Value.Deviation : rotation.Applied!.Value.Transposed, target, factor);
+        }
+        else if (dense)
         {
             var deviation = rotation.Deviation(arranged.dtype);
+            if (arranged.dim() == 2) arranged = Grouped(arranged).contiguous();
             Grouped(target).add_(arranged.bmm(transposed ? deviation : deviation.transpose(1, 2)), factor);
         }
         else
@@ -110,8 +130,30 @@ internal sealed class ButterflyRotation : IDisposable
         }
     }
 
-    /// <summary>The parameters' gradient, fp32, from arranged rows x and dL/dy of <c>y = … + factor · (R − I) x</c> (or Rᵀ); in the caller's scope.</summary>
+    /// <summary>Adds the parameters' gradient, from arranged rows x and dL/dy of <c>y = … + factor · (R − I) x</c> (or Rᵀ), to <paramref name="sum"/> in place.</summary>
+    internal void Accumulate(ComposedRotation rotation, Tensor x, Tensor dy, bool transposed, Tensor sum, double factor = 1)
+    {
+        using var scope = NewDisposeScope();
+        if (positions is null)
+        {
+            sum.add_(FromProducts(rotation, x, dy, transposed, factor));
+            return;
+        }
+
+        var (left, right) = transposed ? (x, dy) : (dy, x);
+        var dr = Fused(x) ? RotationLoops.Outer(left, right, (int)GroupSize, factor) : left.transpose(1, 2).bmm(right).to(ScalarType.Float32).mul_(factor);
+        CayleyLoops.Gradient(dr, rotation.Blocks, rotation.Inverse!, positions, ((CayleyBlocks)orthogonal).Eta, sum);
+    }
+
+    /// <summary>As <see cref="Accumulate"/>, by itself; in the caller's scope.</summary>
     internal Tensor Gradient(ComposedRotation rotation, Tensor x, Tensor dy, bool transposed, double factor = 1)
+    {
+        var sum = zeros(ParameterShape, ScalarType.Float32, x.device);
+        Accumulate(rotation, x, dy, transposed, sum, factor);
+        return sum;
+    }
+
+    private Tensor FromProducts(ComposedRotation rotation, Tensor x, Tensor dy, bool transposed, double factor)
     {
         using var scope = NewDisposeScope();
         Tensor dBlocks;
@@ -131,6 +173,7 @@ internal sealed class ButterflyRotation : IDisposable
     public void Dispose()
     {
         foreach (var place in places) place.Dispose();
+        positions?.Dispose();
         orthogonal.Dispose();
     }
 
@@ -159,13 +202,14 @@ internal sealed class ButterflyRotation : IDisposable
     /// <summary><c>[T, n]</c> as <c>[groups, T, S]</c>, a view.</summary>
     private Tensor Grouped(Tensor rows) => rows.view(rows.shape[0], Groups, GroupSize).transpose(0, 1);
 
+    /// <summary>Whether rows are rotated where they lie. Half types are multiplied so much faster that copying them into batches pays.</summary>
+    private bool Fused(Tensor rows) => positions is not null && rows.dim() == 2 && rows.dtype == ScalarType.Float32;
+
     /// <summary>Where the entries of a group's blocks of factor k land in its S × S matrix, row by row: <c>M[j, l] = B[order[j], order[l]]</c>.</summary>
     private long[] Places(int factor)
     {
         var group = (int)GroupSize;
-        var order = Order(group, block << factor, block / 2, factor);
-        var position = new int[group];
-        for (var j = 0; j < group; j++) position[order[j]] = j;
+        var position = Positions(factor);
         var result = new long[group / block * block * block];
         var at = 0;
         for (var start = 0; start < group; start += block)
@@ -173,6 +217,16 @@ internal sealed class ButterflyRotation : IDisposable
                 for (var column = 0; column < block; column++)
                     result[at++] = ((long)position[start + row] * group) + position[start + column];
         return result;
+    }
+
+    /// <summary>Where in a group the elements of the blocks of factor k lie, block by block.</summary>
+    private int[] Positions(int factor)
+    {
+        var group = (int)GroupSize;
+        var order = Order(group, block << factor, block / 2, factor);
+        var position = new int[group];
+        for (var j = 0; j < group; j++) position[order[j]] = j;
+        return position;
     }
 
     /// <summary>PEFT's butterfly permutation: within each span, chunks of b/2, the even ones first, then the odd ones; the first factor has none.</summary>

@@ -71,6 +71,8 @@ internal sealed class CayleyBlocks : OrthogonalBlocks
 
     internal override long[] ParameterShape => [upper.numel()];
 
+    internal double Eta => eta;
+
     internal override void Start(Tensor parameters) => parameters.zero_();
 
     internal override (Tensor Blocks, Tensor? Inverse) Compose(Tensor parameters)

@@ -35,14 +35,14 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
 
     internal void Initialize(LayerVersion version) => rotation.Orthogonal.Start(Slot.View(version.Parameters));
 
-    internal Tensor Arrange(Tensor rows) => rotation.Arrange(rows);
+    internal Tensor Arrange(Tensor rows, bool stay = false) => rotation.Arrange(rows, stay);
 
     internal void AddDeviation(LayerVersion version, Tensor arranged, Tensor target, bool transposed) => rotation.AddDeviation(Composed(version), arranged, target, transposed);
 
     internal void Accumulate(LayerVersion version, Tensor arranged, Tensor arrangedGradient, bool transposed, Tensor gradient)
     {
-        using var own = rotation.Gradient(Composed(version), arranged, arrangedGradient, transposed);
-        Slot.View(gradient).add_(own);
+        using var sum = Slot.View(gradient);
+        rotation.Accumulate(Composed(version), arranged, arrangedGradient, transposed, sum);
     }
 
     internal void AfterStep(LayerVersion next)

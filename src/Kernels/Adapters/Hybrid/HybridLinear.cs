@@ -62,8 +62,8 @@ internal sealed class HybridLinear : FrozenBaseLinear
     {
         var version = pass.Version;
         var lambda = version.Lambda[lambdaIndex];
-        var arranged = rotation.Arrange(dy);
-        theta.View(gradient).add_(rotation.Gradient(Composed(version), saved.BaseOutput!, arranged, transposed: false, 1 - lambda));
+        var arranged = rotation.Arrange(dy, stay: true);
+        rotation.Accumulate(Composed(version), saved.BaseOutput!, arranged, transposed: false, theta.View(gradient), 1 - lambda);
         if (needsInput)
         {
             var dz = dy.clone();
@@ -117,7 +117,7 @@ internal sealed class HybridLinear : FrozenBaseLinear
     private Tensor StartGradient(Tensor rows, Tensor gradient)
     {
         using var identity = rotation.Compose(zeros(rotation.ParameterShape, ScalarType.Float32, rows.device));
-        return rotation.Gradient(identity, rotation.Arrange(rows), rotation.Arrange(gradient), transposed: false);
+        return rotation.Gradient(identity, rotation.Arrange(rows, stay: true), rotation.Arrange(gradient, stay: true), transposed: false);
     }
 
     private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(
