@@ -37,6 +37,8 @@ internal sealed class AgentRun(string runId, string silo)
     /// <summary>Serialises Start, Initialize and Apply, which may each arrive twice.</summary>
     internal SemaphoreSlim Phase { get; } = new(1, 1);
 
+    internal DeliveredOnce Once { get; } = new();
+
     /// <summary>Cancelled when the generation in force is superseded.</summary>
     internal CancellationToken GenerationToken => generationEnded.Token;
 

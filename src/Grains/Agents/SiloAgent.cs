@@ -115,17 +115,25 @@ public sealed partial class SiloAgent(
     public Task<AgentReply> Put(PutMessage message) => shipping.Put(store.Run(message.RunId), message);
 
     /// <inheritdoc/>
-    public Task<AgentReply> Reduce(ReduceMessage message) => reduction.Reduce(store.Run(message.RunId), message);
+    public Task<AgentReply> Reduce(ReduceMessage message)
+    {
+        var run = store.Run(message.RunId);
+        return run.Once.Do(message.Generation, nameof(Reduce), message.Step, "", () => reduction.Reduce(run, message));
+    }
 
     /// <inheritdoc/>
     public async Task<AgentReply> SendSums(ReduceMessage message) =>
         new() { Accepted = true, Sums = await reduction.Send(store.Run(message.RunId), message, whole: false) };
 
     /// <inheritdoc/>
-    public async Task<AgentReply> TakeSums(ReduceMessage message)
+    public Task<AgentReply> TakeSums(ReduceMessage message)
     {
-        await reduction.Take(store.Run(message.RunId), message, message.Sums);
-        return new AgentReply { Accepted = true };
+        var run = store.Run(message.RunId);
+        return run.Once.Do(message.Generation, nameof(TakeSums), message.Step, string.Join(',', message.Layers), async () =>
+        {
+            await reduction.Take(run, message, message.Sums);
+            return new AgentReply { Accepted = true };
+        });
     }
 
     /// <inheritdoc/>

@@ -71,18 +71,19 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
 
         var hashes = new Dictionary<int, string>();
         foreach (var transfer in message.Versions)
-        {
-            var token = run.GenerationToken;
-            var buffers = await Receive(run.RunId, message.Generation, transfer, token);
-            await store.Device.Run(DevicePriority.Backward, () =>
-            {
-                Keep(run, message.Generation, transfer, buffers);
-                return 0;
-            }, CancellationToken.None);
-            hashes[transfer.Layer] = transfer.Hash;
-        }
-
+            hashes[transfer.Layer] = await run.Once.Do(message.Generation, nameof(Put), transfer.Version, $"{transfer.Layer}", () => Take(run, message.Generation, transfer));
         return new AgentReply { Accepted = true, Hashes = hashes };
+    }
+
+    private async Task<string> Take(AgentRun run, Generation generation, VersionTransfer transfer)
+    {
+        var buffers = await Receive(run.RunId, generation, transfer, run.GenerationToken);
+        await store.Device.Run(DevicePriority.Backward, () =>
+        {
+            Keep(run, generation, transfer, buffers);
+            return 0;
+        }, CancellationToken.None);
+        return transfer.Hash;
     }
 
     /// <summary>Gets versions of some layers from a silo that holds them.</summary>

@@ -8,8 +8,8 @@ namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>What a generation of a run works with.</summary>
 internal sealed record GenerationContext(
-    RunRequest Request, RunSpec Spec, Generation Generation, SortedDictionary<string, SiloAddress> Live, DatasetSummary Data,
-    IDatasetGrain Dataset, IGrainFactory Grains, ISiloAgents Agents, ClusterRoster Roster, ICoordinatorObserver Observer, CancellationToken Abandoned, bool Recovering)
+    RunRequest Request, RunSpec Spec, Generation Generation, SortedDictionary<string, SiloAddress> Live, string Self, DatasetSummary Data,
+    IDatasetGrain Dataset, IGrainFactory Grains, ISiloAgents Agents, ClusterRoster Roster, ICoordinatorObserver Observer, CancellationToken Abandoned, CancellationToken SiloStops, bool Recovering)
 {
     /// <summary>Agent of a silo by name.</summary>
     internal ISiloAgent Agent(string silo) => Agents.At(Live[silo]);

@@ -11,7 +11,8 @@ namespace Peft.Orleans.Grains.Coordination;
 /// <summary>Who sits where: fences, plan, start, and silos that come while the run goes on.</summary>
 internal sealed partial class GenerationRun
 {
-    private static readonly TimeSpan FenceTime = TimeSpan.FromSeconds(10);
+    /// <summary>For silos that live, by the membership's probes, and say nothing: long, since an overloaded machine may be slow to begin.</summary>
+    private static readonly TimeSpan FenceTime = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<string, FenceReply> fences = [];
     private readonly HashSet<string> welcomed = [];
@@ -24,7 +25,9 @@ internal sealed partial class GenerationRun
     {
         try
         {
-            var reply = await context.Agent(silo).Fence(context.Request.RunId, context.Generation).WaitAsync(FenceTime);
+            var asked = context.Agent(silo).Fence(context.Request.RunId, context.Generation);
+            // The coordinator's own silo is as alive as it is itself.
+            var reply = await (silo == context.Self ? asked : asked.WaitAsync(FenceTime));
             if (!reply.Accepted) throw new InvalidOperationException(reply.Reason);
             Post(() =>
             {
@@ -33,9 +36,10 @@ internal sealed partial class GenerationRun
                 return protocol.Fenced(silo, reply.Inventory);
             });
         }
-        catch (Exception error) when (error is SiloUnavailableException or TimeoutException or OrleansMessageRejectionException)
+        catch (Exception error) when (error is SiloUnavailableException or TimeoutException or OrleansMessageRejectionException
+            && silo != context.Self && !context.SiloStops.IsCancellationRequested && !context.Abandoned.IsCancellationRequested)
         {
-            // A live silo that does not answer is killed before it is counted as lost.
+            // From a silo that shuts down nobody can be reached, which says nothing about them. A live silo that does not answer is killed before it is counted as lost.
             LogSiloSilent(context.Request.RunId, silo, error.Message);
             await context.Roster.Kill(context.Live[silo]);
             Post(() => protocol.Lost(silo));

@@ -75,7 +75,7 @@ internal sealed partial class RunLoop
     /// <summary>Looks whether the silos reach each other; whoever is evicted changes the membership, and so ends the generation.</summary>
     internal async Task MendLinks()
     {
-        if (mending || Ended) return;
+        if (mending || Ended || siloStops.IsCancellationRequested || abandoned.IsCancellationRequested) return;
         mending = true;
         try
         {
@@ -169,7 +169,7 @@ internal sealed partial class RunLoop
         record.State.Recoveries += recovering ? 1 : 0;
         await record.WriteStateAsync();
         Status = Status with { Generation = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
-        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, summary, data, grains, agents, roster, observer, abandoned.Token, recovering), loggers);
+        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, links.Self, summary, data, grains, agents, roster, observer, abandoned.Token, siloStops, recovering), loggers);
         running.Progress += status => Status = status(Status);
         recovering = true;
         generation = running;

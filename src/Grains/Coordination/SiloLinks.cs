@@ -14,6 +14,9 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
     /// <summary>Longer than an agent waits for its connections.</summary>
     private static readonly TimeSpan AnswerTime = Reachability.Patience * 2;
 
+    /// <summary>Name of the coordinator's silo.</summary>
+    internal string Self => self;
+
     /// <summary>Asks all; returns the silos that were evicted.</summary>
     internal async Task<string[]> Mend()
     {
