@@ -101,6 +101,8 @@ internal static class SiloHost
             options.MinProbeTimeout = TimeSpan.FromSeconds(0.5);
             options.MaxProbeTimeout = TimeSpan.FromSeconds(2);
             options.NumMissedProbesLimit = 2;
+            // Compares one machine's time of day with another's: a silo that joins after a clock was set would be evicted for it.
+            options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });
         silo.Services.AddSingleton<IMembershipTable>(_ => new SqliteMembershipTable(new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership)));
         silo.Services.AddKeyedSingleton<IGrainStorage>("runs", (services, _) =>

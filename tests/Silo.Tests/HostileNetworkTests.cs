@@ -27,10 +27,12 @@ public sealed class HostileNetworkTests
         await using var silos = await InProcessSilos.Start(2, services => services
             .AddSingleton<ISiloAgents>(provider => new FaultyAgents(new SiloAgents(provider), faults))
             .AddSingleton(new WallClock(clock)));
+        clock.Begin();
         var status = await silos.Run("disturbed", steps: 6, replicas);
         Assert.True(status.State == RunState.Completed, status.Message);
         Assert.Equal(undisturbed, status.AdapterSha256);
         Assert.Equal(losses, silos.Losses("disturbed"));
+        clock.GetUtcNow();
         Assert.NotEqual(TimeSpan.Zero, clock.Offset);
         Assert.True(faults.Doubled > 10, $"only {faults.Doubled} messages were doubled");
     }
@@ -117,10 +119,15 @@ public sealed class HostileNetworkTests
     private sealed class JumpingClock(int seed) : TimeProvider
     {
         private readonly Random random = new(seed);
-        private readonly DateTimeOffset since = System.GetUtcNow();
+        private DateTimeOffset since = DateTimeOffset.MaxValue;
         private long jumps;
 
         internal TimeSpan Offset { get; private set; }
+
+        internal void Begin()
+        {
+            lock (random) since = base.GetUtcNow();
+        }
 
         public override DateTimeOffset GetUtcNow()
         {

@@ -30,7 +30,7 @@ internal sealed class InProcessSilos : IAsyncDisposable
             var silo = SiloHost.Build(settings, services =>
             {
                 // All silos are this process: none can be lost, however busy the machine, and one declared dead would end the tests with it.
-                services.PostConfigure<ClusterMembershipOptions>(static options => options.MinProbeTimeout = options.ProbeTimeout = options.MaxProbeTimeout = TimeSpan.FromMinutes(1));
+                services.PostConfigure<ClusterMembershipOptions>(static options => options.NumMissedProbesLimit = 1000);
                 replace(services);
             });
             cluster.silos.Add(silo);
