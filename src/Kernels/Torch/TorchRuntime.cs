@@ -13,6 +13,7 @@ public static class TorchRuntime
     private const int MallocTrimThreshold = -1;
     private const int MallocTopPad = -2;
     private const int MallocMmapThreshold = -3;
+    private const int MallocArenas = -8;
 
     private static readonly Lock Gate = new();
     private static bool initialized;
@@ -80,11 +81,13 @@ public static class TorchRuntime
 
     /// <summary>
     /// glibc maps and unmaps every large tensor, so each one is paid for in page faults (a quarter of a LoRA step). Large blocks are kept in
-    /// the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top.
+    /// the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top. All threads share that one
+    /// heap: a thread's own is made of pieces of 64 MB, across which free memory never joins, and no other thread uses what lies free there.
     /// </summary>
     private static void TuneAllocator()
     {
         if (!OperatingSystem.IsLinux()) return;
+        Mallopt(MallocArenas, 1);
         Mallopt(MallocMmapThreshold, 1_000_000_000);
         Mallopt(MallocTrimThreshold, int.MaxValue);
         Mallopt(MallocTopPad, 64 << 20);

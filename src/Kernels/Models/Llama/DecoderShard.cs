@@ -45,7 +45,8 @@ internal sealed class DecoderShard : TrainableShard
         {
             keep = new BlockSaved(BlockSaved.Keep(rows.alias()), batch, linearPass, Linears.Count)
             {
-                Full = Context.Spec.Training.Recompute != RecomputePolicy.Always,
+                // An estimate holds gradients of whole weights: activations beside them would set the run's peak.
+                Full = pass.Training && Context.Spec.Training.Recompute != RecomputePolicy.Always,
             };
         }
 
