@@ -6,7 +6,7 @@ namespace Peft.Orleans.Chaos;
 /// <summary>A hybrid run of the embedded model whose steps are long enough, and many enough, for the events to fit.</summary>
 internal static class BuiltInRun
 {
-    private const int StepsPerEvent = 5;
+    private const int StepsPerEvent = 8;
 
     internal static string Write(ChaosOptions options)
     {

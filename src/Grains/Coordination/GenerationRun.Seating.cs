@@ -15,6 +15,8 @@ internal sealed partial class GenerationRun
     private static readonly TimeSpan FenceTime = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<string, FenceReply> fences = [];
+    private static readonly TimeSpan WelcomeAgain = TimeSpan.FromSeconds(2);
+
     private readonly HashSet<string> welcomed = [];
     private SnapshotManifest? snapshot;
     private RunDefinition? definition;
@@ -64,6 +66,7 @@ internal sealed partial class GenerationRun
             Plan = plan;
             var effects = protocol.Planned(plan, snapshot is null ? [] : [snapshot.Step]);
             reporter.Begin(plan, protocol.Stable);
+            MembershipChanged();
             return effects;
         });
     }
@@ -116,8 +119,10 @@ internal sealed partial class GenerationRun
             if (!live.TryGetValue(name, out var now) || !now.Equals(address)) throw new SiloUnavailableException($"silo {name} is gone");
         }
 
+        // Whoever comes while the plan is made is looked at when it is.
+        if (Plan is null) return;
         var joined = live.Keys.Except(context.Live.Keys).Where(silo => welcomed.Add(live[silo].ToParsableString())).ToArray();
-        if (joined.Length > 0 && Plan is not null) await Welcome(live, joined);
+        if (joined.Length > 0) await Welcome(live, joined);
     }
 
     /// <summary>
@@ -138,8 +143,10 @@ internal sealed partial class GenerationRun
         catch (Exception error) when (error is not PeftException)
         {
             LogNotWelcomed(context.Request.RunId, error.Message);
-            // One of them may be gone again; if not, its next change is looked at anew.
-            welcomed.Clear();
+            // One of them may be gone again, or not be ready yet.
+            foreach (var silo in joined) welcomed.Remove(live[silo].ToParsableString());
+            await Task.Delay(WelcomeAgain, context.Abandoned);
+            if (!over) MembershipChanged();
         }
     }
 

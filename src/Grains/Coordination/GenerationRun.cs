@@ -22,6 +22,7 @@ internal sealed partial class GenerationRun : IDisposable
     private readonly RunReporter reporter;
     private readonly GenerationTimes times = new();
     private readonly string runHash;
+    private bool over;
 
     internal GenerationRun(GenerationContext context, ILoggerFactory loggers)
     {
@@ -85,6 +86,7 @@ internal sealed partial class GenerationRun : IDisposable
 
     public void Dispose()
     {
+        over = true;
         events.Writer.TryComplete();
         reporter.Dispose();
     }
