@@ -11,8 +11,11 @@ namespace Peft.Orleans.Core.Planning;
 /// <param name="Workspace">Largest temporary of a pass.</param>
 public sealed record LayerMemory(long Base, long Trainable, long Optimizer, long Gradient, long Activations, long Workspace)
 {
-    /// <summary>What stays, without the workspace that layers share.</summary>
-    public long Held => Base + Trainable + Optimizer + Gradient + Activations;
+    /// <summary>Before training: the gradient of the adapted base weights in fp32, where it is estimated whole.</summary>
+    public long Estimate { get; init; }
+
+    /// <summary>What stays, without the workspace that layers share: while training, or while the gradient is estimated, whichever is more.</summary>
+    public long Held => Base + Math.Max(Trainable + Optimizer + Gradient + Activations, Estimate);
 }
 
 /// <summary>Predicts memory per layer and per silo: a pure function of model, run file and plan.</summary>
@@ -46,7 +49,10 @@ public static class MemoryModel
         var scratch = native ? 0 : model.Linears.Max(static linear => (long)linear.Out * linear.In) * 4;
         var block = Shard(
             model.BlockParameters, full ? model.BlockParameters : model.Linears.Sum(linear => Trainable(method, linear)),
-            tokens * kept * activation, (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4));
+            tokens * kept * activation, (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4)) with
+        {
+            Estimate = EstimatesWhole(method) ? 4 * model.Linears.Where(linear => Targets(method, linear.Name)).Sum(static linear => (long)linear.Out * linear.In) : 0,
+        };
         var logits = 2L * 4 * Math.Min(tokens, 256) * model.Vocabulary;
         var embedding = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters : 0, 0, 0);
         var head = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters + model.HiddenSize : 0, 0, logits);
@@ -80,11 +86,15 @@ public static class MemoryModel
         return layers.Length;
     }
 
+    private static bool Targets(MethodSpec method, string module) => method.TargetModules.Contains("all-linear") || method.TargetModules.Contains(module);
+
+    private static bool EstimatesWhole(MethodSpec method) => method.Name is MethodName.LoraGa or MethodName.Hybrid && method.InitialAdapter is null
+        && method.LoraGa is { Initialization: not LoraGaInitialization.Random, GradientEstimate: GradientEstimate.Exact };
+
     /// <summary>Trainable parameters of a method on one linear module.</summary>
     public static long Trainable(MethodSpec method, (string Name, int Out, int In) linear)
     {
-        var targeted = method.TargetModules.Contains("all-linear") || method.TargetModules.Contains(linear.Name);
-        if (!targeted) return 0;
+        if (!Targets(method, linear.Name)) return 0;
         var lowRank = (long)method.Lora.Rank * (linear.Out + linear.In);
         var b = method.Boft.BlockSize;
         var rotated = method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Input ? linear.In : linear.Out;
