@@ -8,7 +8,14 @@ public class MemoryModelTests
 {
     private static readonly ModelDimensions Model = new()
     {
-        HiddenSize = 512, IntermediateSize = 1024, Blocks = 2, Heads = 8, KeyValueHeads = 8, HeadDim = 64, Vocabulary = 256, Tied = true,
+        HiddenSize = 512,
+        IntermediateSize = 1024,
+        Blocks = 2,
+        Heads = 8,
+        KeyValueHeads = 8,
+        HeadDim = 64,
+        Vocabulary = 256,
+        Tied = true,
     };
 
     [Fact]
