@@ -55,7 +55,7 @@ internal sealed class LocalPipeline : IDisposable
     {
         var estimates = shards.Select(static shard => shard.BeginGradientEstimate()).ToArray();
         if (estimates.All(static estimate => estimate is null)) return estimates;
-        foreach (var (pass, i) in Enumerable.Range(1, BaseGradientEstimate.Passes(spec.Method)).SelectMany(pass => Enumerable.Range(0, samples.Count).Select(i => (pass, i))))
+        foreach (var (pass, i) in Enumerable.Range(1, BaseGradientEstimate.Passes(spec.Method, LlamaDimensions.Of(Config))).SelectMany(pass => Enumerable.Range(0, samples.Count).Select(i => (pass, i))))
         {
             using var scope = NewDisposeScope();
             Pass(samples[i], new PassContext(spec.Seed, pass, i, false), 1.0 / samples[i].TargetTokens, null, estimates);

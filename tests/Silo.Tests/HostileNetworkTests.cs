@@ -84,7 +84,7 @@ public sealed class HostileNetworkTests
 
         public Task<AgentReply> Start(StartMessage message) => faults.Deliver(() => agent.Start(message));
 
-        public Task<AgentReply> Initialize(string runId, Generation generation) => faults.Deliver(() => agent.Initialize(runId, generation));
+        public Task<AgentReply> Initialize(string runId, Generation generation, int pass) => faults.Deliver(() => agent.Initialize(runId, generation, pass));
 
         public Task<AgentReply> Prepare(string runId, Generation generation, int step) => faults.Deliver(() => agent.Prepare(runId, generation, step));
 

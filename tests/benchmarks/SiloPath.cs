@@ -49,16 +49,17 @@ internal sealed class SiloPath : IAsyncDisposable
         var agent = app.Services.GetRequiredService<ISiloAgents>().At(live["silo-0"]);
         var generation = new Generation(1, Guid.NewGuid());
         var fence = await agent.Fence(RunId, generation);
-        var plan = Planner.Plan([new SiloInventory(fence.Silo)], LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path)).PlanFor(spec.Method), new PlanOptions(1));
+        var model = LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path));
+        var plan = Planner.Plan([new SiloInventory(fence.Silo)], model.PlanFor(spec.Method), new PlanOptions(1));
         var reply = await agent.Start(new StartMessage(new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true), generation, plan, 0, [], null));
         var path = new SiloPath(app, agent, grains, plan, generation);
-        if (reply.NeedsEstimate)
+        var passes = reply.NeedsEstimate ? BaseGradientEstimate.Passes(spec.Method, model) : 1;
+        for (var pass = 1; pass <= passes; pass++)
         {
-            for (var pass = 1; pass <= BaseGradientEstimate.Passes(spec.Method); pass++)
-                for (var i = 0; i < EstimateSamples; i++) await path.Pass(PassKind.Estimate, pass, i, EstimateSamples, sample);
+            for (var i = 0; reply.NeedsEstimate && i < EstimateSamples; i++) await path.Pass(PassKind.Estimate, pass, i, EstimateSamples, sample);
+            await agent.Initialize(RunId, generation, pass);
         }
 
-        await agent.Initialize(RunId, generation);
         return path;
     }
 

@@ -15,9 +15,9 @@ public interface ISiloAgent : IGrainService
     [Alias("Start"), ResponseTimeout("01:00:00")]
     Task<AgentReply> Start(StartMessage message);
 
-    /// <summary>Compute version 0 for every seat that lacks it.</summary>
+    /// <summary>Compute version 0 for every first seat that lacks it and whose base gradient needs no pass after <paramref name="pass"/>.</summary>
     [Alias("Initialize"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> Initialize(string runId, Generation generation);
+    Task<AgentReply> Initialize(string runId, Generation generation, int pass);
 
     /// <summary>Measure the reduced gradients of a step; changes nothing.</summary>
     [Alias("Prepare"), ResponseTimeout("00:30:00")]

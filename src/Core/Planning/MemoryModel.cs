@@ -14,8 +14,14 @@ public sealed record LayerMemory(long Base, long Trainable, long Optimizer, long
     /// <summary>Before training: the gradient of the adapted base weights in fp32, where it is estimated whole.</summary>
     public long Estimate { get; init; }
 
-    /// <summary>What stays, without the workspace that layers share: while training, or while the gradient is estimated, whichever is more.</summary>
-    public long Held => Base + Math.Max(Trainable + Optimizer + Gradient + Activations, Estimate);
+    /// <summary>In how many parts of the layers it is estimated.</summary>
+    public int EstimateParts { get; init; } = 1;
+
+    /// <summary>What stays while training, without the workspace that layers share.</summary>
+    public long Training => Base + Trainable + Optimizer + Gradient + Activations;
+
+    /// <summary>What stays while this layer's gradient is estimated.</summary>
+    public long Estimating => Base + Estimate;
 }
 
 /// <summary>Predicts memory per layer and per silo: a pure function of model, run file and plan.</summary>
@@ -23,6 +29,9 @@ public static class MemoryModel
 {
     /// <summary>Resident bytes of a silo that holds nothing: .NET, Orleans, libtorch's code.</summary>
     public const long ProcessBytes = 330L << 20;
+
+    /// <summary>Up to this many bytes the base gradient of all layers is held at once.</summary>
+    private const long WholeEstimate = 64L << 20;
 
     /// <summary>Bytes of each layer shard, in layer order.</summary>
     /// <param name="model">Sizes.</param>
@@ -51,13 +60,15 @@ public static class MemoryModel
             model.BlockParameters, full ? model.BlockParameters : model.Linears.Sum(linear => Trainable(method, linear)),
             tokens * kept * activation, (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4)) with
         {
-            Estimate = EstimatesWhole(method) ? 4 * model.Linears.Where(linear => Targets(method, linear.Name)).Sum(static linear => (long)linear.Out * linear.In) : 0,
+            Estimate = BlockEstimate(model, method),
         };
         var logits = 2L * 4 * Math.Min(tokens, 256) * model.Vocabulary;
         var embedding = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters : 0, 0, 0);
         var head = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters + model.HiddenSize : 0, 0, logits);
         var layers = Enumerable.Repeat(block, model.Blocks).Prepend(embedding with { Workspace = model.TrainsTiedEmbedding(method) ? logits : 0 });
-        return model.TrainsTiedEmbedding(method) ? [.. layers] : [.. layers, head];
+        if (!model.TrainsTiedEmbedding(method)) layers = layers.Append(head);
+        var parts = EstimateParts(model, method);
+        return [.. layers.Select(layer => layer with { EstimateParts = parts })];
     }
 
     /// <summary>Predicted resident bytes of each silo of a plan.</summary>
@@ -66,7 +77,7 @@ public static class MemoryModel
         {
             var seats = plan.ActiveLayersOn(silo.Name);
             var copies = plan.LayersOn(silo.Name).Except(seats).Sum(layer => layers[layer].Trainable + layers[layer].Optimizer);
-            return ProcessBytes + copies + seats.Sum(layer => layers[layer].Held) + (seats.Length == 0 ? 0 : seats.Max(layer => layers[layer].Workspace));
+            return ProcessBytes + copies + Resident(seats, layers);
         });
 
     /// <summary>The fewest silos of a given memory over which one pipeline fits, as the planner cuts it; one per layer where even that does not.</summary>
@@ -77,14 +88,35 @@ public static class MemoryModel
             var bounds = Planner.Partition(model.LayerCosts, stages);
             var largest = Enumerable.Range(0, stages).Max(part =>
             {
-                var mine = layers[bounds[part]..bounds[part + 1]];
-                return ProcessBytes + mine.Sum(static layer => layer.Held) + mine.Max(static layer => layer.Workspace);
+                return ProcessBytes + Resident([.. Enumerable.Range(bounds[part], bounds[part + 1] - bounds[part])], layers);
             });
             if (largest <= capacity) return stages;
         }
 
         return layers.Length;
     }
+
+    /// <summary>
+    /// In how many parts of the layers the whole gradient of the adapted base weights is estimated, each with a pass over the samples: one where
+    /// it is small, else two, so that no more than half of it is ever held. The parts change no bit.
+    /// </summary>
+    public static int EstimateParts(ModelDimensions model, MethodSpec method) => model.Blocks * BlockEstimate(model, method) > WholeEstimate ? 2 : 1;
+
+    /// <summary>The pass, from 1, in which a layer's gradient is estimated.</summary>
+    public static int EstimatePass(int layer, int parts) => (layer % parts) + 1;
+
+    /// <summary>What some layers on one silo hold at most: training, or in a pass of the estimate, the other layers being ready to train.</summary>
+    public static long Resident(int[] seats, LayerMemory[] layers)
+    {
+        if (seats.Length == 0) return 0;
+        var parts = layers[seats[0]].EstimateParts;
+        var peak = Enumerable.Range(1, parts).Max(pass => seats.Sum(layer =>
+            EstimatePass(layer, parts) == pass ? Math.Max(layers[layer].Training, layers[layer].Estimating) : layers[layer].Training));
+        return peak + seats.Max(layer => layers[layer].Workspace);
+    }
+
+    private static long BlockEstimate(ModelDimensions model, MethodSpec method) =>
+        EstimatesWhole(method) ? 4 * model.Linears.Where(linear => Targets(method, linear.Name)).Sum(static linear => (long)linear.Out * linear.In) : 0;
 
     private static bool Targets(MethodSpec method, string module) => method.TargetModules.Contains("all-linear") || method.TargetModules.Contains(module);
 

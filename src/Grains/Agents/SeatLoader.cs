@@ -49,8 +49,8 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
         }
     }
 
-    /// <summary>Version 0 at the first seats here, from the run file alone.</summary>
-    internal async Task<AgentReply> Initialize(AgentRun run, Generation generation)
+    /// <summary>Version 0 at the first seats here whose estimate is complete, from the run file alone; what the estimate held is free for the next.</summary>
+    internal async Task<AgentReply> Initialize(AgentRun run, Generation generation, int pass)
     {
         await run.Phase.WaitAsync();
         try
@@ -62,6 +62,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
                 foreach (var index in run.Protocol.Plan!.FirstLayersOn(store.Identity.Name))
                 {
                     var layer = run.Layers[index];
+                    if (layer.Estimate?.IsCompleteAfter(pass) == false) continue;
                     if (layer.Kept.Find(0) is null)
                     {
                         var version = layer.Kept.Rent();

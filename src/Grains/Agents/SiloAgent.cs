@@ -78,7 +78,7 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Initialize(string runId, Generation generation) => seats.Initialize(store.Run(runId), generation);
+    public Task<AgentReply> Initialize(string runId, Generation generation, int pass) => seats.Initialize(store.Run(runId), generation, pass);
 
     /// <inheritdoc/>
     public async Task<AgentReply> Prepare(string runId, Generation generation, int step)

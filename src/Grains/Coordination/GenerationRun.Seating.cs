@@ -93,20 +93,22 @@ internal sealed partial class GenerationRun
 
     private async Task Initialize()
     {
-        if (needsEstimate)
+        var samples = needsEstimate ? Math.Min(context.Spec.Method.LoraGa.GradientSamples, context.Data.Samples) : 0;
+        var passes = needsEstimate ? BaseGradientEstimate.Passes(context.Spec.Method, Dimensions) : 1;
+        for (var pass = 1; pass <= passes; pass++)
         {
-            var samples = Math.Min(context.Spec.Method.LoraGa.GradientSamples, context.Data.Samples);
-            var passes = BaseGradientEstimate.Passes(context.Spec.Method);
-            foreach (var (pass, i) in Enumerable.Range(1, passes).SelectMany(pass => Enumerable.Range(0, samples).Select(i => (pass, i))))
+            var which = passes == 1 ? "" : $"pass {pass} of {passes}, ";
+            for (var i = 0; i < samples; i++)
             {
-                var which = passes == 1 ? "" : $"pass {pass} of {passes}, ";
                 Progress?.Invoke(status => status with { Message = $"estimating the base gradient: {which}sample {i + 1} of {samples}" });
                 await steps.Estimate(Plan!, pass, i, samples);
             }
+
+            Progress?.Invoke(status => status with { Message = "initialising the adapter" });
+            var replies = await Task.WhenAll(FirstSilos().Select(silo => context.Agent(silo).Initialize(context.Request.RunId, context.Generation, pass)));
+            foreach (var reply in replies) Accept(reply);
         }
 
-        Progress?.Invoke(status => status with { Message = "initialising the adapter" });
-        foreach (var reply in await Task.WhenAll(FirstSilos().Select(silo => context.Agent(silo).Initialize(context.Request.RunId, context.Generation)))) Accept(reply);
         Post(protocol.Initialized);
     }
 

@@ -58,7 +58,7 @@ internal sealed class ModelSession
             if (!reply.Accepted) throw new PeftException(reply.Reason);
         }
 
-        await Task.WhenAll(live.Values.Select(address => agents.At(address).Initialize(sessionId, drawn)));
+        await Task.WhenAll(live.Values.Select(address => agents.At(address).Initialize(sessionId, drawn, pass: 1)));
         return new ModelSession(agents, live, sessionId, drawn, new PipelineCaller(grains, sessionId, drawn, plan, version: 0));
     }
 

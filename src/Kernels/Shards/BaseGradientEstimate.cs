@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using TorchSharp;
@@ -21,10 +22,14 @@ public sealed class BaseGradientEstimate : IDisposable
     private readonly Dictionary<string, GradientSketch> sketches = new(StringComparer.Ordinal);
     private readonly HashSet<int> samples = [];
     private readonly long width;
+    private readonly int last;
 
-    /// <summary>An empty estimate as a method asks for it.</summary>
-    public BaseGradientEstimate(MethodSpec method)
+    /// <summary>An empty estimate of a layer of a model, as a method asks for it.</summary>
+    public BaseGradientEstimate(MethodSpec method, ModelDimensions model, int layer)
     {
+        var passes = Passes(method, model);
+        last = Sketches(method) ? passes : MemoryModel.EstimatePass(layer, passes);
+        Pass = Sketches(method) ? 1 : last;
         IsSketch = method.LoraGa.GradientEstimate == GradientEstimate.Sketch;
         width = (long)Width * method.Lora.Rank;
     }
@@ -39,11 +44,13 @@ public sealed class BaseGradientEstimate : IDisposable
     internal bool IsSketch { get; }
 
     /// <summary>The pass over the samples under way, from 1.</summary>
-    internal int Pass { get; private set; } = 1;
+    internal int Pass { get; private set; }
 
-    /// <summary>How many passes over the same samples an estimate takes.</summary>
-    public static int Passes(MethodSpec method) =>
-        method.LoraGa is { GradientEstimate: GradientEstimate.Sketch, Initialization: not LoraGaInitialization.Random } ? 2 + (2 * PowerIterations) : 1;
+    /// <summary>How many passes over the same samples the estimates of all layers take.</summary>
+    public static int Passes(MethodSpec method, ModelDimensions model) => Sketches(method) ? 2 + (2 * PowerIterations) : MemoryModel.EstimateParts(model, method);
+
+    /// <summary>Whether this layer's estimate is complete when a pass has ended.</summary>
+    public bool IsCompleteAfter(int pass) => pass >= last;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -58,7 +65,7 @@ public sealed class BaseGradientEstimate : IDisposable
     /// <summary>Whether this sample is new in this pass; one that was counted before must not be added again.</summary>
     internal bool Begin(int pass, int sample)
     {
-        if (pass < Pass) return false;
+        if (pass < Pass || pass > last) return false;
         if (pass > Pass) samples.Clear();
         Pass = pass;
         return samples.Add(sample);
@@ -106,6 +113,9 @@ public sealed class BaseGradientEstimate : IDisposable
         if (sketches.TryGetValue(module, out var sketch)) return (Squared(sketch.FromLeft(left, Samples)), Squared(sketch.FromRight(right, Samples)));
         return Mean(module) is { } mean ? (Squared(left.t().mm(mean)), Squared(mean.mm(right.t()))) : null;
     }
+
+    private static bool Sketches(MethodSpec method) =>
+        method.LoraGa is { GradientEstimate: GradientEstimate.Sketch, Initialization: not LoraGaInitialization.Random };
 
     private static double Squared(Tensor value) => value.to(ScalarType.Float64).square().sum().item<double>();
 }

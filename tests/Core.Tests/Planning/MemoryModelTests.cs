@@ -23,23 +23,41 @@ public class MemoryModelTests
     {
         var exact = Block(GradientEstimate.Exact);
         Assert.Equal(4L * ((4 * 512 * 512) + (3 * 512 * 1024)), exact.Estimate);
-        Assert.Equal(exact.Base + exact.Estimate, exact.Held);
+        Assert.Equal(exact.Base + exact.Estimate, exact.Estimating);
+        Assert.True(exact.Estimating > exact.Training);
         var sketch = Block(GradientEstimate.Sketch);
         Assert.Equal(0, sketch.Estimate);
-        Assert.Equal(sketch.Base + sketch.Trainable + sketch.Optimizer + sketch.Gradient + sketch.Activations, sketch.Held);
-        Assert.True(exact.Held > sketch.Held);
+        Assert.Equal(sketch.Base + sketch.Trainable + sketch.Optimizer + sketch.Gradient + sketch.Activations, sketch.Training);
+        Assert.Equal(exact.Training, sketch.Training);
+    }
+
+    [Fact]
+    public void A_large_estimate_is_held_by_halves()
+    {
+        // 2 blocks of 10 MB are estimated at once, 8 of them in two passes.
+        Assert.Equal(1, Layers(GradientEstimate.Exact)[1].EstimateParts);
+        var layers = Layers(GradientEstimate.Exact, blocks: 8);
+        Assert.Equal(2, layers[1].EstimateParts);
+        int[] blocks = [1, 2, 3, 4, 5, 6, 7, 8];
+        Assert.Equal((4 * layers[1].Estimating) + (4 * layers[1].Training) + layers[1].Workspace, MemoryModel.Resident(blocks, layers));
+        Assert.Equal((2 * layers[1].Estimating) + layers[1].Workspace, MemoryModel.Resident([1, 3], layers));
+        Assert.Equal(0, MemoryModel.Resident([], layers));
+        var sketch = Layers(GradientEstimate.Sketch, blocks: 8);
+        Assert.Equal((8 * sketch[1].Training) + sketch[1].Workspace, MemoryModel.Resident(blocks, sketch));
     }
 
     [Fact]
     public void Only_adapted_modules_are_estimated() =>
         Assert.Equal(4L * 512 * 512, Block(GradientEstimate.Exact, "q_proj").Estimate);
 
-    private static LayerMemory Block(GradientEstimate estimate, string modules = "all-linear") => MemoryModel.Layers(Model, new RunSpec
+    private static LayerMemory Block(GradientEstimate estimate, string modules = "all-linear") => Layers(estimate, modules)[1];
+
+    private static LayerMemory[] Layers(GradientEstimate estimate, string modules = "all-linear", int blocks = 2) => MemoryModel.Layers(Model with { Blocks = blocks }, new RunSpec
     {
         Name = "memory",
         Model = new ModelSpec { Path = "model", Dtype = WeightType.BFloat16 },
         Data = new DataSpec { Train = new DataSource { Path = "none", Format = DataFormat.Tokens } },
         Method = new MethodSpec { Name = MethodName.LoraGa, TargetModules = [modules], Lora = new LoraSpec { Rank = 4 }, LoraGa = new LoraGaSpec { GradientEstimate = estimate } },
         Training = new TrainingSpec { Steps = 1, GlobalBatch = 1, Microbatch = 1 },
-    }, columns: 16, inFlight: 1)[1];
+    }, columns: 16, inFlight: 1);
 }

@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Shards;
@@ -12,6 +13,22 @@ namespace Peft.Orleans.Kernels.Tests.Adapters;
 /// <summary><c>gradient_estimate: sketch</c> beside <c>exact</c>.</summary>
 public class GradientSketchTests(ITestOutputHelper output)
 {
+    private static readonly MethodSpec Exact = new() { Name = MethodName.LoraGa };
+    private static readonly MethodSpec Sketch = Exact with { LoraGa = new LoraGaSpec { GradientEstimate = GradientEstimate.Sketch } };
+    private static readonly ModelDimensions Small = new()
+    {
+        HiddenSize = 64,
+        IntermediateSize = 128,
+        Blocks = 2,
+        Heads = 4,
+        KeyValueHeads = 4,
+        HeadDim = 16,
+        Vocabulary = 64,
+        Tied = true,
+    };
+
+    private static readonly ModelDimensions Large = Small with { HiddenSize = 1024, IntermediateSize = 4096, Heads = 64 };
+
     [Fact]
     public void Passes_over_the_samples_find_the_leading_triples_in_the_memory_of_a_sketch()
     {
@@ -70,14 +87,55 @@ public class GradientSketchTests(ITestOutputHelper output)
     [Fact]
     public void A_sample_counts_once_a_pass_and_never_in_a_pass_that_is_over()
     {
-        using var estimate = new BaseGradientEstimate(new MethodSpec { LoraGa = new LoraGaSpec { GradientEstimate = GradientEstimate.Sketch } });
+        using var estimate = new BaseGradientEstimate(Sketch, Small, layer: 1);
         Assert.True(estimate.Begin(1, 0));
         Assert.False(estimate.Begin(1, 0));
         Assert.True(estimate.Begin(1, 1));
         Assert.True(estimate.Begin(2, 0));
         Assert.False(estimate.Begin(1, 2));
         Assert.Equal(1, estimate.Samples);
-        Assert.Equal(1, BaseGradientEstimate.Passes(new MethodSpec()));
+        Assert.False(estimate.IsCompleteAfter(3));
+        Assert.True(estimate.IsCompleteAfter(4));
+    }
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(1, 2)]
+    public void A_large_exact_estimate_counts_the_samples_of_its_own_pass(int layer, int own)
+    {
+        var other = 3 - own;
+        using var estimate = new BaseGradientEstimate(Exact, Large, layer);
+        Assert.Equal(2, BaseGradientEstimate.Passes(Exact, Large));
+        Assert.False(estimate.Begin(other, 0));
+        Assert.True(estimate.Begin(own, 0));
+        Assert.False(estimate.Begin(own, 0));
+        Assert.False(estimate.Begin(other, 1));
+        Assert.Equal(1, estimate.Samples);
+        Assert.Equal(own == 1, estimate.IsCompleteAfter(1));
+        Assert.True(estimate.IsCompleteAfter(2));
+        using var small = new BaseGradientEstimate(Exact, Small, layer);
+        Assert.Equal(1, BaseGradientEstimate.Passes(Exact, Small));
+        Assert.True(small.Begin(1, 0));
+        Assert.True(small.IsCompleteAfter(1));
+    }
+
+    [Fact]
+    public async Task Two_parts_estimate_what_one_does()
+    {
+        // All modules of this model take two passes, one module takes one; its gradient through the frozen base is the same.
+        var samples = SmolLm2Samples.Take(1);
+        var folder = await SmolLm2.Folder();
+        using var two = new LocalPipeline(Specs.Of(folder, Exact));
+        using var one = new LocalPipeline(Specs.Of(folder, Exact with { TargetModules = ["q_proj"] }));
+        var (halves, whole) = (two.Estimate(samples), one.Estimate(samples));
+        foreach (var layer in new[] { 1, 2, 29, 30 })
+        {
+            using var scope = NewDisposeScope();
+            var name = $"model.layers.{layer - 1}.self_attn.q_proj";
+            Assert.True(halves[layer]!.Mean(name)!.equal(whole[layer]!.Mean(name)!).all().item<bool>(), name);
+        }
+
+        foreach (var estimate in halves.Concat(whole)) estimate?.Dispose();
     }
 
     [Fact]
@@ -100,7 +158,7 @@ public class GradientSketchTests(ITestOutputHelper output)
                 // The whole G as one sample: x = I, δ = Gᵀ.
                 using var sketch = new GradientSketch(name, g.shape[0], g.shape[1], 8 * 16, CPU);
                 var (x, dy) = (eye(g.shape[1]), g.t().contiguous());
-                for (var pass = 1; pass <= BaseGradientEstimate.Passes(method with { LoraGa = new LoraGaSpec { GradientEstimate = GradientEstimate.Sketch } }); pass++) sketch.Add(pass, x, dy);
+                for (var pass = 1; pass <= BaseGradientEstimate.Passes(Sketch, Small); pass++) sketch.Add(pass, x, dy);
                 var (sketchU, _, sketchVt) = sketch.Leading(32, 1);
                 worstV = Math.Max(worstV, Apart(vt.narrow(0, 0, 16).t(), sketchVt.narrow(0, 0, 16).t()));
                 worstU = Math.Max(worstU, Apart(u.narrow(1, 16, 16), sketchU.narrow(1, 16, 16)));

@@ -66,7 +66,7 @@ internal sealed class DecoderShard : TrainableShard
     public override Tensor? Backward(LayerVersion version, ISavedActivations saved, Tensor dy, Tensor gradient) => Backward((BlockSaved)saved, dy, gradient, estimate: null, baseOnly: false);
 
     public override BaseGradientEstimate? BeginGradientEstimate() =>
-        AdapterMethod.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate(Method) : null;
+        AdapterMethod.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate(Method, LlamaDimensions.Of(Config), Layer) : null;
 
     public override Tensor? BackwardEstimate(ISavedActivations saved, Tensor dy, BaseGradientEstimate? estimate)
     {
