@@ -92,9 +92,10 @@ internal sealed class ChaosRun : IDisposable
         cancellation.ThrowIfCancellationRequested();
         var seated = silos.Seated;
         var all = silos.Alive.Count + outcome.Pending.Count;
-        var kill = seated.Length switch { > 2 => 50, 2 => 20, _ => 3 };
-        var freeze = seated.Length switch { > 2 => 20, 2 => 10, _ => 3 };
-        var join = all > options.Silos ? 0 : seated.Length > 2 ? 30 : 70;
+        var kill = Allowed("kill", seated.Length switch { > 2 => 50, 2 => 20, _ => 3 });
+        var freeze = Allowed("freeze", seated.Length switch { > 2 => 20, 2 => 10, _ => 3 });
+        var join = Allowed("join", all > options.Silos ? 0 : seated.Length > 2 ? 30 : 70);
+        if (kill + freeze + join == 0) return;
         var draw = random.Next(kill + freeze + join);
         if (draw < kill)
         {
@@ -111,6 +112,8 @@ internal sealed class ChaosRun : IDisposable
             Join();
         }
     }
+
+    private int Allowed(string kind, int weight) => options.Kinds.Contains(kind) ? weight : 0;
 
     private SiloProcess Pick(Random draw)
     {

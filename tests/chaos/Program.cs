@@ -1,5 +1,5 @@
 // Chaos: kills, freezes and adds silos of a run at random, then compares with the undisturbed run; docs/reliability.md has the figures.
-//   dotnet run --project tests/chaos -- --silos 3 --events 10 --seed 1 [-f run.yaml] [--work FOLDER] [-o json]
+//   dotnet run --project tests/chaos -- --silos 3 --events 10 --seed 1 [--kinds kill,freeze,join] [-f run.yaml] [--work FOLDER] [-o json]
 // One JSON object on stdout, progress on stderr; exit code 0 only when nothing was lost, dropped or repeated and the bytes are equal.
 using System.Text.Json;
 using Peft.Orleans.Chaos;
