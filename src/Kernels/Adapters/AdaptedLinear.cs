@@ -2,6 +2,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters;
@@ -126,7 +127,7 @@ internal abstract class FrozenBaseLinear : AdaptedLinear
     protected virtual void Estimate(BaseGradientEstimate estimate, Tensor x, Tensor dy) => estimate.Add(Site.Name, x, dy);
 
     /// <summary>Adds the bias in place, after all other terms.</summary>
-    protected Tensor AddBias(Tensor y) => bias is null ? y : y.add_(bias);
+    protected Tensor AddBias(Tensor y) => bias is null ? y : y.add_(bias, One);
 
     public override void Dispose()
     {

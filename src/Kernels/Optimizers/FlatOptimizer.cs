@@ -2,6 +2,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Optimizers;
@@ -34,7 +35,7 @@ internal sealed class FlatOptimizer
         next.Parameters.copy_(current.Parameters);
         next.FirstMoment.copy_(current.FirstMoment);
         next.SecondMoment.copy_(current.SecondMoment);
-        var clipped = step.Clip == 1 ? gradient : gradient.mul((float)step.Clip);
+        var clipped = step.Clip == 1 ? gradient : gradient.mul(Held((float)step.Clip));
         foreach (var (start, count, decays, group, epsilonFactor) in ranges)
         {
             using var inner = NewDisposeScope();
@@ -45,8 +46,8 @@ internal sealed class FlatOptimizer
             if (options.Name == OptimizerName.Sgd)
             {
                 // As torch's SGD: the decay joins the gradient.
-                if (decay != 0) part = part.add(parameters, decay);
-                parameters.add_(part, -rate);
+                if (decay != 0) part = part.add(parameters, Held(decay));
+                parameters.add_(part, Held(-rate));
                 continue;
             }
 

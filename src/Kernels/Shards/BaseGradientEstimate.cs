@@ -2,6 +2,7 @@ using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Shards;
@@ -94,7 +95,7 @@ public sealed class BaseGradientEstimate : IDisposable
     }
 
     /// <summary>The mean of a sum (of a module: its gradient), or null when no sample was added; owned by the caller's scope.</summary>
-    internal Tensor? Mean(string name) => Samples > 0 && sums.TryGetValue(name, out var sum) ? sum.div((double)Samples) : null;
+    internal Tensor? Mean(string name) => Samples > 0 && sums.TryGetValue(name, out var sum) ? sum.div(Held((double)Samples)) : null;
 
     /// <summary>The leading singular triples of a module's mean gradient, float64, at most as many as there are; null when no sample was added. Owned by the caller's scope.</summary>
     internal (Tensor U, Tensor Sigma, Tensor Vt)? Leading(string module, int count)
@@ -117,5 +118,5 @@ public sealed class BaseGradientEstimate : IDisposable
     private static bool Sketches(MethodSpec method) =>
         method.LoraGa is { GradientEstimate: GradientEstimate.Sketch, Initialization: not LoraGaInitialization.Random };
 
-    private static double Squared(Tensor value) => value.to(ScalarType.Float64).square().sum().item<double>();
+    private static double Squared(Tensor value) => value.to(ScalarType.Float64).Squared().sum().item<double>();
 }

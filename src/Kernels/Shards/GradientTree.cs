@@ -1,4 +1,5 @@
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Shards;
@@ -92,7 +93,7 @@ public sealed class GradientTree(int leaves)
             else if (nodes.Remove((level, index ^ 1), out var sibling))
             {
                 var (left, right) = (index & 1) == 0 ? (node, sibling) : (sibling, node);
-                left.add_(right).DetachFromDisposeScope();
+                left.add_(right, One).DetachFromDisposeScope();
                 right.Dispose();
                 node = left;
             }

@@ -1,4 +1,5 @@
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Shards;
@@ -41,8 +42,8 @@ public sealed class KeyValueCache : IDisposable
         if (padding is null) return null;
         using var scope = NewDisposeScope();
         var starts = tensor(padding.Select(static count => (long)count).ToArray(), int64, device: device).view(-1, 1);
-        var padded = arange(positions, ScalarType.Int64, device: device).view(1, -1).lt(starts);
-        return padded.to(ScalarType.Float32).mul_(-1e9f).repeat_interleave(heads, 0).unsqueeze(1).MoveToOuterDisposeScope();
+        var padded = arange(Held(0), Held(positions), One, ScalarType.Int64, device: device).view(1, -1).lt(starts);
+        return padded.to(ScalarType.Float32).mul_(Held(-1e9f)).repeat_interleave(heads, 0).unsqueeze(1).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Torch;
@@ -17,7 +18,7 @@ internal static class FixedOrder
         if (count == 0) return 0;
         using var scope = NewDisposeScope();
         var part = flat.narrow(0, offset, count);
-        if (part.device.type != DeviceType.CPU) return part.to(ScalarType.Float64).square().sum().item<double>();
+        if (part.device.type != DeviceType.CPU) return part.to(ScalarType.Float64).Squared().sum().item<double>();
         var total = 0.0;
         const long Chunk = 1L << 28;
         for (var start = 0L; start < count; start += Chunk)

@@ -2,6 +2,7 @@ using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using System.Text;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Torch;
@@ -13,21 +14,21 @@ internal static class SeededRandom
     internal static Tensor Normal(long seed, string name, long[] shape, double deviation)
     {
         using var generator = new Generator(Mix((ulong)seed, Hash(name)));
-        return randn(shape, ScalarType.Float32, CPU, generator: generator).mul_(deviation);
+        return randn(shape, ScalarType.Float32, CPU, generator: generator).mul_(Held(deviation));
     }
 
     /// <summary>Uniform in [−<paramref name="bound"/>, <paramref name="bound"/>), fp32 on the CPU.</summary>
     internal static Tensor Uniform(long seed, string name, long[] shape, double bound)
     {
         using var generator = new Generator(Mix((ulong)seed, Hash(name)));
-        return rand(shape, ScalarType.Float32, CPU, generator: generator).mul_(2 * bound).sub_(bound);
+        return rand(shape, ScalarType.Float32, CPU, generator: generator).mul_(Held(2 * bound)).sub_(Held(bound));
     }
 
     /// <summary>A dropout mask: 1 / (1 − p) where kept, else 0. A function of the microbatch's place in the run and of the module, drawn again in the backward pass.</summary>
     internal static Tensor DropoutMask(long seed, int step, int microbatch, string module, long[] shape, double probability, ScalarType type, Device device)
     {
         using var generator = new Generator(Mix(Mix(Mix((ulong)seed, Hash(module)), (ulong)step), (ulong)microbatch));
-        return rand(shape, ScalarType.Float32, CPU, generator: generator).ge(probability).to(ScalarType.Float32).div_(1 - probability).to(type).to(device);
+        return rand(shape, ScalarType.Float32, CPU, generator: generator).ge(Held(probability)).to(ScalarType.Float32).div_(Held(1 - probability)).to(type).to(device);
     }
 
     private static ulong Hash(string name) => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(name));

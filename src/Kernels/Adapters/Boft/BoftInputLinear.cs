@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
@@ -22,7 +23,7 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
     {
         rotation.Initialize(version);
-        scale.View(version.Parameters).fill_(1);
+        scale.View(version.Parameters).fill_(Held(1));
     }
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
@@ -35,7 +36,7 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
             z = Weight.Product(rotated).MoveToOuterDisposeScope();
         }
 
-        var y = z.addcmul(z, Gain(pass.Version), 1);
+        var y = z.addcmul(z, Gain(pass.Version), Held(1));
         if (saved is not null) saved.BaseOutput = z.DetachFromDisposeScope();
         else z.Dispose();
         return AddBias(y);
@@ -44,12 +45,12 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
         using var scope = NewDisposeScope();
-        scale.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).unsqueeze(1));
-        var dRotated = Weight.InputGradient(dy.addcmul(dy, Gain(pass.Version), 1), null);
+        scale.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).unsqueeze(1), One);
+        var dRotated = Weight.InputGradient(dy.addcmul(dy, Gain(pass.Version), Held(1)), null);
         var arranged = rotation.Arrange(dRotated, stay: true);
         rotation.Accumulate(pass.Version, rotation.Arrange(x, stay: true), arranged, transposed: true, gradient);
         if (!needsInput) return dx;
-        dx = dx is null ? dRotated.MoveToOuterDisposeScope() : dx.add_(dRotated);
+        dx = dx is null ? dRotated.MoveToOuterDisposeScope() : dx.add_(dRotated, One);
         rotation.AddDeviation(pass.Version, arranged, dx, transposed: false);
         return dx;
     }
@@ -72,5 +73,5 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
     }
 
     /// <summary>s − 1 <c>[d]</c>: apart from 1 small changes survive half types.</summary>
-    private Tensor Gain(LayerVersion version) => version.Derivatives().Tensor(gainKey, () => scale.View(version.Parameters).view(-1).sub(1).to(Compute));
+    private Tensor Gain(LayerVersion version) => version.Derivatives().Tensor(gainKey, () => scale.View(version.Parameters).view(-1).sub(Held(1)).to(Compute));
 }

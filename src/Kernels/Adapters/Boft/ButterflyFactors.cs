@@ -1,4 +1,5 @@
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
@@ -30,7 +31,7 @@ internal sealed class ButterflyFactors(long size, int block, int factors)
         var sum = zeros_like(x);
         foreach (var i in order)
         {
-            inputs[i] = Split(x.add(sum), i);
+            inputs[i] = Split(x.add(sum, One), i);
             Advance(deviation, i, x, sum, transposed);
         }
 
@@ -39,7 +40,7 @@ internal sealed class ButterflyFactors(long size, int block, int factors)
         foreach (var i in order.Reverse())
         {
             using var inner = NewDisposeScope();
-            var d = Split(dy.add(back), i); // [D, T, b]
+            var d = Split(dy.add(back, One), i); // [D, T, b]
             var part = transposed ? inputs[i].transpose(1, 2).bmm(d) : d.transpose(1, 2).bmm(inputs[i]);
             parts[i] = part.to(ScalarType.Float32).MoveToOuterDisposeScope();
             Advance(deviation, i, dy, back, !transposed);
@@ -55,7 +56,7 @@ internal sealed class ButterflyFactors(long size, int block, int factors)
     {
         using var scope = NewDisposeScope();
         var d = deviation.narrow(0, i * Blocks, Blocks);
-        sum.add_(Join(Split(rows.add(sum), i).bmm(transposed ? d : d.transpose(1, 2)), i));
+        sum.add_(Join(Split(rows.add(sum, One), i).bmm(transposed ? d : d.transpose(1, 2)), i), One);
     }
 
     /// <summary>Pᵀ and the cut into blocks: <c>[T, n]</c> → <c>[D, T, b]</c>.</summary>

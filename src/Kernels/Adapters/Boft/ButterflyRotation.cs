@@ -2,6 +2,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Fused;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
@@ -122,11 +123,11 @@ internal sealed class ButterflyRotation : IDisposable
         {
             var deviation = rotation.Deviation(arranged.dtype);
             if (arranged.dim() == 2) arranged = Grouped(arranged).contiguous();
-            Grouped(target).add_(arranged.bmm(transposed ? deviation : deviation.transpose(1, 2)), factor);
+            Grouped(target).add_(arranged.bmm(transposed ? deviation : deviation.transpose(1, 2)), Held(factor));
         }
         else
         {
-            target.add_(chain.Deviation(rotation.Deviation(arranged.dtype), arranged, transposed), factor);
+            target.add_(chain.Deviation(rotation.Deviation(arranged.dtype), arranged, transposed), Held(factor));
         }
     }
 
@@ -136,12 +137,12 @@ internal sealed class ButterflyRotation : IDisposable
         using var scope = NewDisposeScope();
         if (positions is null)
         {
-            sum.add_(FromProducts(rotation, x, dy, transposed, factor));
+            sum.add_(FromProducts(rotation, x, dy, transposed, factor), One);
             return;
         }
 
         var (left, right) = transposed ? (x, dy) : (dy, x);
-        var dr = Fused(x) ? RotationLoops.Outer(left, right, (int)GroupSize, factor) : left.transpose(1, 2).bmm(right).to(ScalarType.Float32).mul_(factor);
+        var dr = Fused(x) ? RotationLoops.Outer(left, right, (int)GroupSize, factor) : left.transpose(1, 2).bmm(right).to(ScalarType.Float32).mul_(Held(factor));
         CayleyLoops.Gradient(dr, rotation.Blocks, rotation.Inverse!, positions, ((CayleyBlocks)orthogonal).Eta, sum);
     }
 
@@ -159,12 +160,12 @@ internal sealed class ButterflyRotation : IDisposable
         Tensor dBlocks;
         if (dense)
         {
-            var dr = (transposed ? x.transpose(1, 2).bmm(dy) : dy.transpose(1, 2).bmm(x)).to(ScalarType.Float32).mul_(factor); // [groups, S, S]
+            var dr = (transposed ? x.transpose(1, 2).bmm(dy) : dy.transpose(1, 2).bmm(x)).to(ScalarType.Float32).mul_(Held(factor)); // [groups, S, S]
             dBlocks = factors == 1 ? dr : FactorGradients(rotation, dr);
         }
         else
         {
-            dBlocks = chain.Gradient(rotation.Deviation(x.dtype), x, dy, transposed).mul_(factor);
+            dBlocks = chain.Gradient(rotation.Deviation(x.dtype), x, dy, transposed).mul_(Held(factor));
         }
 
         return orthogonal.Gradient(rotation.Inverse, dBlocks).view(ParameterShape).MoveToOuterDisposeScope();

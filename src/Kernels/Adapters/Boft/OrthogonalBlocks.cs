@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
@@ -80,7 +81,7 @@ internal sealed class CayleyBlocks : OrthogonalBlocks
         using var scope = NewDisposeScope();
         // C = 2Z − I with Z = (I − ηQ)⁻¹.
         var z = linalg.inv(Identity.sub(Skew(parameters, eta))).contiguous();
-        return (z.mul(2).sub_(Identity).MoveToOuterDisposeScope(), z.MoveToOuterDisposeScope());
+        return (z.mul(Held(2)).sub_(Identity).MoveToOuterDisposeScope(), z.MoveToOuterDisposeScope());
     }
 
     internal override Tensor Gradient(Tensor? inverse, Tensor dBlocks)
@@ -88,7 +89,7 @@ internal sealed class CayleyBlocks : OrthogonalBlocks
         using var scope = NewDisposeScope();
         // dC = 2η Z dQ Z, hence dL/dQ = 2η Zᵀ (dL/dC) Zᵀ.
         var zt = inverse!.transpose(1, 2);
-        var dq = zt.bmm(dBlocks).bmm(zt).mul_(2 * eta).view(-1, Block * Block);
+        var dq = zt.bmm(dBlocks).bmm(zt).mul_(Held(2 * eta)).view(-1, Block * Block);
         return dq.index_select(1, upper).sub_(dq.index_select(1, lower)).MoveToOuterDisposeScope();
     }
 
@@ -104,8 +105,8 @@ internal sealed class CayleyBlocks : OrthogonalBlocks
     {
         using var scope = NewDisposeScope();
         var flat = r.reshape(-1, Block * Block);
-        var k = flat.index_select(1, upper.to(r.device)).sub_(flat.index_select(1, lower.to(r.device))).mul_(0.5);
-        return k.div_(-eta).view([.. r.shape[..^2], upper.numel()]).MoveToOuterDisposeScope();
+        var k = flat.index_select(1, upper.to(r.device)).sub_(flat.index_select(1, lower.to(r.device))).mul_(Held(0.5));
+        return k.div_(Held(-eta)).view([.. r.shape[..^2], upper.numel()]).MoveToOuterDisposeScope();
     }
 
     public override void Dispose()
@@ -118,7 +119,7 @@ internal sealed class CayleyBlocks : OrthogonalBlocks
     /// <summary>factor · Q <c>[count, b, b]</c>.</summary>
     private Tensor Skew(Tensor theta, double factor)
     {
-        var flat = theta.reshape(-1, upper.numel()).mul(factor);
+        var flat = theta.reshape(-1, upper.numel()).mul(Held(factor));
         var q = zeros([flat.shape[0], Block * Block], ScalarType.Float32, flat.device);
         q.index_copy_(1, upper, flat);
         q.index_copy_(1, lower, flat.neg());
@@ -158,7 +159,7 @@ internal sealed class ProjectedBlocks(int block, Device device) : OrthogonalBloc
         {
             error = OrthogonalityError(x);
             if (error <= Tolerance || !double.IsFinite(error)) break;
-            x = x.mul(1.5).sub_(x.bmm(x.transpose(1, 2).bmm(x)).mul_(0.5));
+            x = x.mul(Held(1.5)).sub_(x.bmm(x.transpose(1, 2).bmm(x)).mul_(Held(0.5)));
         }
 
         // What is not finite is the step's own failure and is told as such.

@@ -3,6 +3,7 @@ using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Dora;
@@ -29,7 +30,7 @@ internal sealed class DoraLinear : FrozenBaseLinear
         options = context.Spec.Method.Lora;
         scale = (float)LoraLinear.Scale(options);
         using var scope = NewDisposeScope();
-        squaredBase = ByRows(static rows => rows.square().sum(1)).DetachFromDisposeScope();
+        squaredBase = ByRows(static rows => rows.Squared().sum(1)).DetachFromDisposeScope();
     }
 
     internal override bool Trains => true;
@@ -49,7 +50,7 @@ internal sealed class DoraLinear : FrozenBaseLinear
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
         var hidden = input.mm(pass.Version.Value(down, Compute).t()); // [T, r]
         z.addmm_(hidden, pass.Version.Value(up, Compute).t(), alpha: scale);
-        var y = z.addcmul(z, Gain(pass.Version), 1);
+        var y = z.addcmul(z, Gain(pass.Version), Held(1));
         if (saved is null)
         {
             z.Dispose();
@@ -64,16 +65,16 @@ internal sealed class DoraLinear : FrozenBaseLinear
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
         var version = pass.Version;
-        magnitude.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).div_(Norm(version)));
-        var dz = dy.addcmul(dy, Gain(version), 1);
+        magnitude.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).div_(Norm(version)), One);
+        var dz = dy.addcmul(dy, Gain(version), Held(1));
         var a = version.Value(down, Compute);
         var mask = Mask(pass, x);
-        var dHidden = dz.mm(version.Value(up, Compute)).mul_(scale); // [T, r]
+        var dHidden = dz.mm(version.Value(up, Compute)).mul_(Held(scale)); // [T, r]
         LoraLinear.Accumulate(up.View(gradient), dz, saved.Hidden!, scale);
         LoraLinear.Accumulate(down.View(gradient), dHidden, mask is null ? x : x.mul(mask), 1);
         if (!needsInput) return dx;
         dx = Weight.InputGradient(dz, dx);
-        return mask is null ? dx.addmm_(dHidden, a) : dx.add_(dHidden.mm(a).mul_(mask));
+        return mask is null ? dx.addmm_(dHidden, a) : dx.add_(dHidden.mm(a).mul_(mask), One);
     }
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
@@ -103,14 +104,14 @@ internal sealed class DoraLinear : FrozenBaseLinear
     {
         var (a, b) = (down.View(version.Parameters), up.View(version.Parameters));
         var mixed = ByRows(rows => rows.mm(a.t())); // W0 Aᵀ [d, r]
-        var cross = b.mul(mixed).sum(1).mul_(2 * scale);
-        var own = b.mm(a.mm(a.t())).mul_(b).sum(1).mul_(scale * scale);
-        return squaredBase.add(cross).add_(own).clamp_min_(1e-30).sqrt_();
+        var cross = b.mul(mixed).sum(1).mul_(Held(2 * scale));
+        var own = b.mm(a.mm(a.t())).mul_(b).sum(1).mul_(Held(scale * scale));
+        return squaredBase.add(cross, One).add_(own, One).clamp_min_(Held(1e-30)).sqrt_();
     });
 
     /// <summary>g − 1 <c>[d]</c>: apart from 1 small gains survive half types, and the start is the base bit by bit.</summary>
     private Tensor Gain(LayerVersion version) => version.Derivatives().Tensor(gainKey, () =>
-        magnitude.View(version.Parameters).div(Norm(version)).sub_(1).to(Compute));
+        magnitude.View(version.Parameters).div(Norm(version)).sub_(Held(1)).to(Compute));
 
     /// <summary>A function of some rows of W0 in fp32, over all rows.</summary>
     private Tensor ByRows(Func<Tensor, Tensor> of)

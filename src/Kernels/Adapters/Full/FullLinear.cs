@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Full;
@@ -23,15 +24,15 @@ internal sealed class FullLinear(LinearSite site, ShardContext context) : Adapte
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
     {
         var y = x.mm(pass.Version.Value(weight, context.Compute).t());
-        return bias is null ? y : y.add_(pass.Version.Value(bias, context.Compute));
+        return bias is null ? y : y.add_(pass.Version.Value(bias, context.Compute), One);
     }
 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
         var weightGradient = weight.View(gradient);
         if (context.Compute == ScalarType.Float32) weightGradient.addmm_(dy.t(), x);
-        else weightGradient.add_(dy.t().mm(x));
-        bias?.View(gradient).add_(dy.sum(0, type: ScalarType.Float32));
+        else weightGradient.add_(dy.t().mm(x), One);
+        bias?.View(gradient).add_(dy.sum(0, type: ScalarType.Float32), One);
         if (!needsInput) return dx;
         var matrix = pass.Version.Value(weight, context.Compute);
         return dx is null ? dy.mm(matrix) : dx.addmm_(dy, matrix);

@@ -3,6 +3,7 @@ using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Hybrid;
@@ -93,7 +94,7 @@ internal sealed class HybridLinear : FrozenBaseLinear
     protected override void Estimate(BaseGradientEstimate estimate, Tensor x, Tensor dy)
     {
         if (estimate is { IsSketch: true, Pass: 1 })
-            estimate.Sum(theta.Name, theta.Shape, dy.device).add_(StartGradient(Weight.Product(x.to(Compute)).to(ScalarType.Float32), dy));
+            estimate.Sum(theta.Name, theta.Shape, dy.device).add_(StartGradient(Weight.Product(x.to(Compute)).to(ScalarType.Float32), dy), One);
         change.Estimate(estimate, x, dy);
     }
 

@@ -2,6 +2,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Lora;
@@ -47,12 +48,12 @@ internal sealed class LoraLinear : FrozenBaseLinear
         var a = pass.Version.Value(down, Compute);
         var b = pass.Version.Value(up, Compute);
         var mask = Mask(pass, x);
-        var dHidden = dy.mm(b).mul_(scale); // [T, r]
+        var dHidden = dy.mm(b).mul_(Held(scale)); // [T, r]
         Accumulate(up.View(gradient), dy, saved.Hidden!, scale);
         Accumulate(down.View(gradient), dHidden, mask is null ? x : x.mul(mask), 1);
         if (!needsInput) return dx;
         dx = Weight.InputGradient(dy, dx);
-        return mask is null ? dx.addmm_(dHidden, a) : dx.add_(dHidden.mm(a).mul_(mask));
+        return mask is null ? dx.addmm_(dHidden, a) : dx.add_(dHidden.mm(a).mul_(mask), One);
     }
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
@@ -72,8 +73,8 @@ internal sealed class LoraLinear : FrozenBaseLinear
         if (change <= largestChange) return;
         // Eq. 2: both factors shrink alike.
         var factor = Math.Sqrt(largestChange / change);
-        a.mul_(factor);
-        b.mul_(factor);
+        a.mul_(Held(factor));
+        b.mul_(Held(factor));
     }
 
     internal override Tensor Merged(LayerVersion version)
@@ -94,7 +95,7 @@ internal sealed class LoraLinear : FrozenBaseLinear
     internal static void Accumulate(Tensor target, Tensor left, Tensor right, float factor)
     {
         if (left.dtype == ScalarType.Float32) target.addmm_(left.t(), right, alpha: factor);
-        else target.add_(left.t().mm(right), factor);
+        else target.add_(left.t().mm(right), Held(factor));
     }
 
     private double BaseNorm()
@@ -104,7 +105,7 @@ internal sealed class LoraLinear : FrozenBaseLinear
         for (var row = 0L; row < Site.Out; row += RowsAtOnce)
         {
             using var scope = NewDisposeScope();
-            squared += Weight.Held.narrow(0, row, Math.Min(RowsAtOnce, Site.Out - row)).to(ScalarType.Float64).square().sum().item<double>();
+            squared += Weight.Held.narrow(0, row, Math.Min(RowsAtOnce, Site.Out - row)).to(ScalarType.Float64).Squared().sum().item<double>();
         }
 
         return Math.Sqrt(squared);

@@ -1,6 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Lora;
@@ -26,7 +27,7 @@ public sealed record LowRankApproximation(Tensor B, Tensor A, double SquaredErro
         var a = vt.mul(root.unsqueeze(1)).to(ScalarType.Float32).contiguous();
         // Of the factors as written, rounding included.
         var lost = exact.sub(b.to(ScalarType.Float64).mm(a.to(ScalarType.Float64)));
-        return new LowRankApproximation(b.DetachFromDisposeScope(), a.DetachFromDisposeScope(), lost.square().sum().item<double>(), exact.square().sum().item<double>());
+        return new LowRankApproximation(b.DetachFromDisposeScope(), a.DetachFromDisposeScope(), lost.Squared().sum().item<double>(), exact.Squared().sum().item<double>());
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.LoraGa;
@@ -65,6 +66,6 @@ internal sealed class GradientSketch : IDisposable
 
     /// <summary>Qᵀ G / samples <c>[l, k]</c>, float64.</summary>
     private Tensor Projection(int samples) => pass % 2 == 0
-        ? right.t().to(ScalarType.Float64).div(samples)
+        ? right.t().to(ScalarType.Float64).div(Held(samples))
         : throw new InvalidOperationException($"the sketch ended after pass {pass}, which has no projection");
 }

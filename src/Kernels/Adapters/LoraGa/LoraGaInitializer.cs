@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Runs;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.LoraGa;
@@ -26,8 +27,8 @@ internal static class LoraGaInitializer
         else
         {
             var factor = Math.Pow(u.shape[0], 0.25) / Math.Sqrt(gamma);
-            b = u.narrow(1, rank, rank).mul(factor);
-            a = vt.narrow(0, 0, rank).mul(factor);
+            b = u.narrow(1, rank, rank).mul(Held(factor));
+            a = vt.narrow(0, 0, rank).mul(Held(factor));
         }
 
         return (b.to(ScalarType.Float32).contiguous().MoveToOuterDisposeScope(), a.to(ScalarType.Float32).contiguous().MoveToOuterDisposeScope());
@@ -80,8 +81,8 @@ internal static class LoraGaInitializer
     private static (Tensor U, Tensor Sigma, Tensor Vt) Complete(Tensor known, Tensor other, bool knownIsLeft)
     {
         // other = (the other singular vectors) · σ; a vanishing σ leaves its vector zero.
-        var sigma = other.square().sum(dim: 0).sqrt(); // [count]
-        var floor = sigma.max().mul(1e-14).add_(1e-300);
+        var sigma = other.Squared().sum(dim: 0).sqrt(); // [count]
+        var floor = sigma.max().mul(Held(1e-14)).add_(Held(1e-300), One);
         var vectors = other.div(sigma.maximum(floor));
         return knownIsLeft ? (known, sigma, vectors.t()) : (vectors, sigma, known.t());
     }

@@ -4,6 +4,7 @@ using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.LoraGa;
@@ -78,7 +79,7 @@ internal sealed class LowRankDifference
     internal double InitialSquaredNorm(LayerVersion version, BaseGradientEstimate estimate)
     {
         using var scope = NewDisposeScope();
-        if (estimate.IsSketch && IsRandom) return estimate.Mean(Up.Name) is { } direct ? Scale * Scale * direct.to(ScalarType.Float64).square().sum().item<double>() : 0;
+        if (estimate.IsSketch && IsRandom) return estimate.Mean(Up.Name) is { } direct ? Scale * Scale * direct.to(ScalarType.Float64).Squared().sum().item<double>() : 0;
         var (left, right) = estimate.SquaredProducts(site.Name, Up.View(version.Parameters), Down.View(version.Parameters)) ?? (0, 0);
         return Scale * Scale * (left + right);
     }
@@ -96,13 +97,13 @@ internal sealed class LowRankDifference
     internal void Backward(LinearPass pass, Tensor x, Tensor hidden, Tensor dy, Tensor gradient, Tensor? dx, double factor)
     {
         var mask = Mask(pass, x);
-        var dHidden = dy.mm(Ups(pass.Version)).mul_(factor); // [T, 2r]
+        var dHidden = dy.mm(Ups(pass.Version)).mul_(Held(factor)); // [T, 2r]
         LoraLinear.Accumulate(Up.View(gradient), dy, hidden.narrow(1, 0, rank), (float)factor);
         // Bᵀ dy = (B − B0)ᵀ dy + B0ᵀ dy.
-        LoraLinear.Accumulate(Down.View(gradient), dHidden.narrow(1, 0, rank).add(dHidden.narrow(1, rank, rank)), mask is null ? x : x.mul(mask), 1);
+        LoraLinear.Accumulate(Down.View(gradient), dHidden.narrow(1, 0, rank).add(dHidden.narrow(1, rank, rank), One), mask is null ? x : x.mul(mask), 1);
         if (dx is null) return;
         if (mask is null) dx.addmm_(dHidden, Downs(pass.Version));
-        else dx.add_(dHidden.mm(Downs(pass.Version)).mul_(mask));
+        else dx.add_(dHidden.mm(Downs(pass.Version)).mul_(mask), One);
     }
 
     /// <summary>Adds <paramref name="factor"/> times the change to an fp32 weight <c>[d, k]</c> in place.</summary>

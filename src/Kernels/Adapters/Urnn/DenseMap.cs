@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
@@ -41,7 +42,7 @@ internal sealed class DenseMap(LinearSite site, RunSpec spec) : UnitaryMap
         using var scope = NewDisposeScope();
         var y = x.clone();
         // x + (R − I)x: exactly x at step 0, and small rotations survive half types.
-        Grouped(y).add_(Grouped(x).contiguous().bmm(Deviation(version, x.dtype).transpose(1, 2)));
+        Grouped(y).add_(Grouped(x).contiguous().bmm(Deviation(version, x.dtype).transpose(1, 2)), One);
         return y.MoveToOuterDisposeScope();
     }
 
@@ -52,11 +53,11 @@ internal sealed class DenseMap(LinearSite site, RunSpec spec) : UnitaryMap
         var dReal = dy.transpose(1, 2).bmm(Grouped(x).contiguous()).to(ScalarType.Float32).view(Count, block, 2, block, 2);
         Tensor Part(long row, long column) => dReal.select(2, row).select(-1, column); // [D, b, b]
         var g = slot.View(gradient);
-        g.select(3, 0).add_(Part(0, 0)).add_(Part(1, 1));
-        g.select(3, 1).add_(Part(1, 0)).sub_(Part(0, 1));
+        g.select(3, 0).add_(Part(0, 0), One).add_(Part(1, 1), One);
+        g.select(3, 1).add_(Part(1, 0), One).sub_(Part(0, 1));
         if (!needsInput) return null;
         var dx = dMapped.clone();
-        Grouped(dx).add_(dy.bmm(Deviation(version, dy.dtype)));
+        Grouped(dx).add_(dy.bmm(Deviation(version, dy.dtype)), One);
         return dx.MoveToOuterDisposeScope();
     }
 
@@ -64,7 +65,7 @@ internal sealed class DenseMap(LinearSite site, RunSpec spec) : UnitaryMap
     {
         using var scope = NewDisposeScope();
         var merged = rows.clone();
-        Grouped(merged).add_(Grouped(rows).contiguous().bmm(Deviation(version, ScalarType.Float32)));
+        Grouped(merged).add_(Grouped(rows).contiguous().bmm(Deviation(version, ScalarType.Float32)), One);
         return merged.MoveToOuterDisposeScope();
     }
 
@@ -83,10 +84,10 @@ internal sealed class DenseMap(LinearSite site, RunSpec spec) : UnitaryMap
 
     private Tensor Direction(LayerVersion next, Tensor gradient, OptimizerStep step)
     {
-        if (optimizer.Name == OptimizerName.Sgd) return slot.View(gradient).mul((float)step.Clip);
-        var first = slot.View(next.FirstMoment).div(1 - Math.Pow(optimizer.Betas[0], step.Step));
-        var second = slot.View(next.SecondMoment).div(1 - Math.Pow(optimizer.Betas[1], step.Step));
-        return first.div_(second.sqrt_().add_(optimizer.Eps));
+        if (optimizer.Name == OptimizerName.Sgd) return slot.View(gradient).mul(Held((float)step.Clip));
+        var first = slot.View(next.FirstMoment).div(Held(1 - Math.Pow(optimizer.Betas[0], step.Step)));
+        var second = slot.View(next.SecondMoment).div(Held(1 - Math.Pow(optimizer.Betas[1], step.Step)));
+        return first.div_(second.sqrt_().add_(Held(optimizer.Eps), One));
     }
 
     /// <summary><c>R − I</c> <c>[D, 2b, 2b]</c>: each complex entry a + bi is the block [[a, −b], [b, a]].</summary>

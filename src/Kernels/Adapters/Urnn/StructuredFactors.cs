@@ -1,4 +1,5 @@
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
@@ -16,10 +17,10 @@ internal sealed class Reflection : IDisposable
     {
         using var scope = NewDisposeScope();
         var v = view_as_complex(pairs);
-        squaredNorm = pairs.square().sum().item<float>();
+        squaredNorm = pairs.Squared().sum().item<float>();
         vector = v.unsqueeze(0).clone().DetachFromDisposeScope();
         conjugate = v.conj().resolve_conj().unsqueeze(1).clone().DetachFromDisposeScope();
-        scaled = vector.mul(-2 / squaredNorm).DetachFromDisposeScope();
+        scaled = vector.mul(Held(-2 / squaredNorm)).DetachFromDisposeScope();
     }
 
     /// <summary>Reflects rows in place.</summary>
@@ -41,9 +42,9 @@ internal sealed class Reflection : IDisposable
         rows.addmm_(along, scaled);
         var a = Row(along.narrow(0, 0, tokens));
         var k = Row(along.narrow(0, tokens, tokens));
-        var dv = k.mm(rows.narrow(0, 0, tokens)).sub_(a.mm(rows.narrow(0, tokens, tokens))).mul_(-2 / squaredNorm); // [1, h]
-        var turn = a.mm(along.narrow(0, tokens, tokens)).imag.mul(4 / (squaredNorm * squaredNorm)); // Im(aᴴk) [1, 1]
-        dv.add_(vector.mul(complex(zeros_like(turn), turn)));
+        var dv = k.mm(rows.narrow(0, 0, tokens)).sub_(a.mm(rows.narrow(0, tokens, tokens))).mul_(Held(-2 / squaredNorm)); // [1, h]
+        var turn = a.mm(along.narrow(0, tokens, tokens)).imag.mul(Held(4 / (squaredNorm * squaredNorm))); // Im(aᴴk) [1, 1]
+        dv.add_(vector.mul(complex(zeros_like(turn), turn)), One);
         return view_as_real(dv.squeeze(0)).MoveToOuterDisposeScope();
     }
 

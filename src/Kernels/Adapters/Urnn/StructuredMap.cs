@@ -3,6 +3,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
@@ -53,7 +54,7 @@ internal sealed class StructuredMap(LinearSite site) : UnitaryMap
         using var scope = NewDisposeScope();
         var (g, dx) = Factors(version).Backward(mapped, dMapped.to(ScalarType.Float32), needsInput);
         Tensor[] parts = [g.D1, g.D2, g.D3, g.V1, g.V2];
-        for (var i = 0; i < parts.Length; i++) current[i].View(gradient).add_(parts[i]);
+        for (var i = 0; i < parts.Length; i++) current[i].View(gradient).add_(parts[i], One);
         return dx?.MoveToOuterDisposeScope();
     }
 

@@ -1,4 +1,5 @@
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
@@ -27,21 +28,21 @@ internal static class UnitaryBlocks
     internal static Tensor Step(Tensor u, Tensor g, double eta)
     {
         using var scope = NewDisposeScope();
-        return Exponential(Tangent(u, g).mul_(-eta)).bmm(u).MoveToOuterDisposeScope();
+        return Exponential(Tangent(u, g).mul_(Held(-eta))).bmm(u).MoveToOuterDisposeScope();
     }
 
     /// <summary>The matrix exponential: Taylor's series of A / 2^s, squared s times.</summary>
     internal static Tensor Exponential(Tensor a)
     {
         using var scope = NewDisposeScope();
-        var norm = view_as_real(a).square().sum([1, 2, 3]).max().sqrt().to(ScalarType.Float64).item<double>();
+        var norm = view_as_real(a).Squared().sum([1, 2, 3]).max().sqrt().to(ScalarType.Float64).item<double>();
         var squarings = norm > LargestForTaylor && double.IsFinite(norm) ? (int)Math.Ceiling(Math.Log2(norm / LargestForTaylor)) : 0;
         var identity = eye(a.shape[1], -1, a.dtype, a.device);
-        var part = a.mul(Math.ScaleB(1, -squarings));
+        var part = a.mul(Held(Math.ScaleB(1, -squarings)));
         // ½^(k+1) / (k+1)! is below the rounding of fp32 at k = 8, of float64 at k = 15.
         var terms = a.dtype == ScalarType.ComplexFloat64 ? 15 : 8;
-        var sum = part.mul(1.0 / terms).add_(identity);
-        for (var k = terms - 1; k >= 1; k--) sum = part.bmm(sum).mul_(1.0 / k).add_(identity);
+        var sum = part.mul(Held(1.0 / terms)).add_(identity, One);
+        for (var k = terms - 1; k >= 1; k--) sum = part.bmm(sum).mul_(Held(1.0 / k)).add_(identity, One);
         for (var i = 0; i < squarings; i++) sum = sum.bmm(sum);
         return sum.MoveToOuterDisposeScope();
     }
@@ -51,7 +52,7 @@ internal static class UnitaryBlocks
     {
         using var scope = NewDisposeScope();
         var error = Adjoint(u).bmm(u).sub_(eye(u.shape[1], -1, u.dtype, u.device));
-        var squared = view_as_real(error).to(ScalarType.Float64).square().sum().item<double>();
+        var squared = view_as_real(error).to(ScalarType.Float64).Squared().sum().item<double>();
         return Math.Sqrt(squared / (u.shape[0] * u.shape[1]));
     }
 
@@ -61,7 +62,7 @@ internal static class UnitaryBlocks
         using var scope = NewDisposeScope();
         var result = u;
         for (var i = 0; i < 20 && Drift(result) > AfterRenormalization; i++)
-            result = result.mul(1.5).sub_(result.bmm(Adjoint(result).bmm(result)).mul_(0.5));
+            result = result.mul(Held(1.5)).sub_(result.bmm(Adjoint(result).bmm(result)).mul_(Held(0.5)));
         return result.clone().MoveToOuterDisposeScope();
     }
 

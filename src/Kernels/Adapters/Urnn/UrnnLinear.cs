@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
@@ -31,7 +32,7 @@ internal sealed class UrnnLinear(LinearSite site, ShardContext context) : Frozen
         using var dMapped = Weight.InputGradient(dy, null);
         using var own = map.Backward(pass.Version, x, saved.Hidden!, dMapped, gradient, needsInput);
         if (own is null) return dx;
-        return dx is null ? own.to(Compute, copy: true) : dx.add_(own);
+        return dx is null ? own.to(Compute, copy: true) : dx.add_(own, One);
     }
 
     internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) => map.AfterStep(current, next, gradient, step);

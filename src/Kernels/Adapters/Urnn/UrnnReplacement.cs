@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
@@ -36,14 +37,14 @@ internal sealed class UrnnReplacement : AdaptedLinear
         var y = mapped.to(compute, copy: true);
         if (saved is not null) saved.Hidden = mapped.DetachFromDisposeScope();
         else mapped.Dispose();
-        return bias is null ? y : y.add_(bias);
+        return bias is null ? y : y.add_(bias, One);
     }
 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
         using var own = map.Backward(pass.Version, x, saved.Hidden!, dy, gradient, needsInput);
         if (own is null) return dx;
-        return dx is null ? own.to(compute, copy: true) : dx.add_(own);
+        return dx is null ? own.to(compute, copy: true) : dx.add_(own, One);
     }
 
     internal override Tensor? BackwardBase(Tensor x, Tensor dy, BaseGradientEstimate? estimate, Tensor? dx, bool needsInput) =>

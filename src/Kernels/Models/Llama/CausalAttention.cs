@@ -2,6 +2,7 @@ using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Llama;
@@ -165,14 +166,14 @@ internal sealed class CausalAttention : IDisposable
             else
             {
                 dQueries!.narrow(1, (long)first * group, (long)count * group).copy_(dqBlock);
-                dKeys!.narrow(1, 0, seen).add_(dkBlock);
-                dValues!.narrow(1, 0, seen).add_(dvBlock);
+                dKeys!.narrow(1, 0, seen).add_(dkBlock, One);
+                dValues!.narrow(1, 0, seen).add_(dvBlock, One);
             }
         }
 
         var (cos, sin) = rotary.At(0, length);
-        var dq5 = dQueries!.mul_(scale).view(segment.Rows, keyHeads, length, group, headDim);
-        var dk5 = dKeys!.mul_(scale).view(segment.Rows, keyHeads, length, 1, headDim);
+        var dq5 = dQueries!.mul_(Held(scale)).view(segment.Rows, keyHeads, length, group, headDim);
+        var dk5 = dKeys!.mul_(Held(scale)).view(segment.Rows, keyHeads, length, 1, headDim);
         RotaryTable.Rotate(dq5, cos.unsqueeze(1), sin.unsqueeze(1), -1);
         RotaryTable.Rotate(dk5, cos.unsqueeze(1), sin.unsqueeze(1), -1);
         Cut(dq, rows, segment, group).copy_(dq5.permute(0, 2, 1, 3, 4));
@@ -201,7 +202,7 @@ internal sealed class CausalAttention : IDisposable
     private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count, Tensor? padding = null)
     {
         var scores = Products.BatchedAdd(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), scale);
-        if (padding is not null) scores = scores.to(ScalarType.Float32).add_(padding);
+        if (padding is not null) scores = scores.to(ScalarType.Float32).add_(padding, One);
         if (queries.dtype == ScalarType.Float32) return scores.softmax(-1);
         return scores.softmax(-1, ScalarType.Float32).to(queries.dtype);
     }
@@ -214,7 +215,7 @@ internal sealed class CausalAttention : IDisposable
             mask?.Dispose();
             var width = Math.Max(1024, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(first + QueryBlock)));
             using var scope = NewDisposeScope();
-            var triangle = full([QueryBlock, QueryBlock], double.NegativeInfinity, ScalarType.Float32, device).triu(1);
+            var triangle = full([QueryBlock, QueryBlock], Held(double.NegativeInfinity), ScalarType.Float32, device).triu(1);
             var wide = cat([zeros([QueryBlock, width - QueryBlock], ScalarType.Float32, device), triangle], 1);
             masks[type] = mask = wide.repeat_interleave(group, 0).to(type).DetachFromDisposeScope();
         }

@@ -7,6 +7,7 @@ using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Llama;
@@ -118,14 +119,14 @@ internal sealed class DecoderShard : TrainableShard
         q.Dispose();
         k.Dispose();
         v.Dispose();
-        var middle = Linears[O].Forward(pass, attended, saved?.Linears[O]).add_(x);
+        var middle = Linears[O].Forward(pass, attended, saved?.Linears[O]).add_(x, One);
 
         (var middleInverse, h) = RmsNorm.Forward(middle, middleNorm.Value(pass.Version), Config.RmsNormEps);
         var gate = Linears[Gate].Forward(pass, h, saved?.Linears[Gate]);
         var up = Linears[Up].Forward(pass, h, saved?.Linears[Up]);
         h.Dispose();
         var product = Swiglu.Forward(gate, up); // [T, intermediate]
-        var y = Linears[Down].Forward(pass, product, saved?.Linears[Down]).add_(middle);
+        var y = Linears[Down].Forward(pass, product, saved?.Linears[Down]).add_(middle, One);
         if (saved is not null)
         {
             saved.InputInverse = BlockSaved.Keep(inputInverse);

@@ -6,6 +6,7 @@ using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Llama;
@@ -43,7 +44,7 @@ internal sealed class EmbeddingShard : TrainableShard
     {
         if (embedding.Gradient(gradient) is not { } target) return;
         using var scope = NewDisposeScope();
-        target.index_add_(0, Ids(batch), dx.reshape(-1, Config.HiddenSize).to(ScalarType.Float32), 1);
+        target.index_add_(0, Ids(batch), dx.reshape(-1, Config.HiddenSize).to(ScalarType.Float32), Held(1));
         target.Dispose();
     }
 

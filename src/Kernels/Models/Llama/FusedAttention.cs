@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Fused;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Llama;
@@ -54,8 +55,8 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
                 continue;
             }
 
-            dKeys!.narrow(1, 0, seen).add_(dkBlock);
-            dValues!.narrow(1, 0, seen).add_(dvBlock);
+            dKeys!.narrow(1, 0, seen).add_(dkBlock, One);
+            dValues!.narrow(1, 0, seen).add_(dvBlock, One);
         }
 
         HeadLayout.Scatter(dKeys!, dk, columns, segment, 0, segment.Length, keyHeads, 1, headDim, cos, sin, scale);

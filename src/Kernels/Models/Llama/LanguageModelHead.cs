@@ -4,6 +4,7 @@ using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Llama;
@@ -45,10 +46,10 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
             loss += sum;
             if (scale is null) continue;
             // The scale is applied to the smaller results.
-            dh!.narrow(0, start, length).copy_(weight.InputGradient(version, typed!).mul_(scale.Value));
+            dh!.narrow(0, start, length).copy_(weight.InputGradient(version, typed!).mul_(Held(scale.Value)));
             if (weightGradient is null) continue;
             if (h.dtype == ScalarType.Float32) weightGradient.addmm_(typed!.t(), part, alpha: (float)scale.Value);
-            else weightGradient.add_(typed!.t().mm(part), scale.Value);
+            else weightGradient.add_(typed!.t().mm(part), Held(scale.Value));
         }
 
         if (scale is null) return new HeadResult(loss, count, null);
@@ -105,7 +106,7 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
         var loss = -logProbabilities.gather(1, target).to(ScalarType.Float64).sum().item<double>();
         if (!gradient) return (loss, null);
         var dLogits = logProbabilities.exp_();
-        dLogits.scatter_add_(1, target, full(target.shape, -1, ScalarType.Float32, h.device));
+        dLogits.scatter_add_(1, target, full(target.shape, Held(-1), ScalarType.Float32, h.device));
         return (loss, dLogits.to(h.dtype));
     }
 

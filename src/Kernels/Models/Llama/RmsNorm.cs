@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Fused;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Llama;
@@ -19,7 +20,7 @@ internal static class RmsNorm
     {
         using var scope = NewDisposeScope();
         var norm = linalg.vector_norm(x.to(ScalarType.Float32), 2, [1], keepdim: true);
-        return norm.square().div_(x.shape[1]).add_(epsilon).rsqrt_().MoveToOuterDisposeScope();
+        return norm.Squared().div_(Held(x.shape[1])).add_(Held(epsilon), One).rsqrt_().MoveToOuterDisposeScope();
     }
 
     /// <summary>The normalised rows in x's type, again.</summary>
@@ -35,15 +36,15 @@ internal static class RmsNorm
     internal static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? weightGradient, Tensor? residual = null)
     {
         using var scope = NewDisposeScope();
-        if (weightGradient is not null) weightGradient.add_(x.to(ScalarType.Float32).mul(inverse).mul_(dh.to(ScalarType.Float32)).sum(dim: 0));
+        if (weightGradient is not null) weightGradient.add_(x.to(ScalarType.Float32).mul(inverse).mul_(dh.to(ScalarType.Float32)).sum(dim: 0), One);
         if (Rows.Fit(x, x.shape[1])) return NormLoops.Backward(dh.contiguous(), x.contiguous(), inverse, weight, residual?.contiguous()).MoveToOuterDisposeScope();
         var x32 = x.to(ScalarType.Float32);
         var dh32 = dh.to(ScalarType.Float32);
         // dx = r g − x r³ ⟨g, x⟩ / n with g = dh ⊙ w, r = 1 / rms.
         var g = dh32.mul(weight);
         var dot = g.mul(x32).sum(-1, keepdim: true); // [T, 1]
-        var factor = dot.mul_(inverse).mul_(inverse).mul_(inverse).div_(x.shape[1]);
-        var dx = g.mul_(inverse).addcmul_(x32, factor, -1).to(x.dtype);
-        return (residual is null ? dx : dx.add_(residual)).MoveToOuterDisposeScope();
+        var factor = dot.mul_(inverse).mul_(inverse).mul_(inverse).div_(Held(x.shape[1]));
+        var dx = g.mul_(inverse).addcmul_(x32, factor, Held(-1)).to(x.dtype);
+        return (residual is null ? dx : dx.add_(residual, One)).MoveToOuterDisposeScope();
     }
 }

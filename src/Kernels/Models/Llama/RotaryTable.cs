@@ -1,5 +1,6 @@
 using Peft.Orleans.Data.HuggingFace;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Llama;
@@ -27,8 +28,8 @@ internal sealed class RotaryTable(LlamaConfig config, Device device) : IDisposab
         var first = x.narrow(-1, 0, half);
         var second = x.narrow(-1, half, half);
         var former = first.clone();
-        first.mul_(cos).addcmul_(second, sin, -sign);
-        second.mul_(cos).addcmul_(former, sin, sign);
+        first.mul_(cos).addcmul_(second, sin, Held(-sign));
+        second.mul_(cos).addcmul_(former, sin, Held(sign));
     }
 
     public void Dispose()
