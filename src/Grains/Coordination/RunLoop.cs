@@ -100,7 +100,7 @@ internal sealed partial class RunLoop
         {
             _ = LlamaConfig.Read(spec.Model.Path);
             var data = grains.GetGrain<IDatasetGrain>(request.RunId);
-            var summary = await data.Open(request.RunYaml);
+            var summary = await Reached(() => data.Open(request.RunYaml));
             Status = Status with { Steps = summary.Steps };
             RunFolder.WriteStatus(Status);
             var finished = false;
@@ -144,13 +144,29 @@ internal sealed partial class RunLoop
         })
         .Build();
 
-    private async Task<bool> Retried(Func<Task<bool>> work)
+    /// <summary>A grain may still lie on a silo that is shutting down, until that one has ended: some seconds.</summary>
+    private static readonly ResiliencePipeline UntilReached = new ResiliencePipelineBuilder()
+        .AddRetry(new Polly.Retry.RetryStrategyOptions
+        {
+            MaxRetryAttempts = 30,
+            Delay = TimeSpan.FromMilliseconds(200),
+            MaxDelay = TimeSpan.FromSeconds(2),
+            BackoffType = DelayBackoffType.Exponential,
+            ShouldHandle = new PredicateBuilder().Handle<SiloUnavailableException>().Handle<OrleansMessageRejectionException>(),
+        })
+        .Build();
+
+    private Task<bool> Retried(Func<Task<bool>> work) => Through(Retries, work);
+
+    private Task<T> Reached<T>(Func<Task<T>> call) => Through(UntilReached, call);
+
+    private async Task<T> Through<T>(ResiliencePipeline pipeline, Func<Task<T>> work)
     {
         // Everything a grain does must stay on its own scheduler, the attempts after a pause too.
         var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: true, abandoned.Token);
         try
         {
-            return await Retries.ExecuteAsync(async _ => await work(), context);
+            return await pipeline.ExecuteAsync(async _ => await work(), context);
         }
         finally
         {
@@ -235,7 +251,11 @@ internal sealed partial class RunLoop
         try
         {
             await record.WriteStateAsync();
-            await grains.GetGrain<IRunCatalogGrain>(0).Report(Status);
+            await Reached(async () =>
+            {
+                await grains.GetGrain<IRunCatalogGrain>(0).Report(Status);
+                return true;
+            });
         }
         finally
         {

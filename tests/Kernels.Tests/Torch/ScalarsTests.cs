@@ -1,0 +1,49 @@
+using Peft.Orleans.Kernels.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Orleans.Kernels.Tests.Torch;
+
+public class ScalarsTests
+{
+    [Fact]
+    public void Collections_beside_an_operation_free_no_number_that_it_reads()
+    {
+        using var scope = NewDisposeScope();
+        using var stop = new CancellationTokenSource();
+        var collector = Task.Run(() =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                GC.Collect(0, GCCollectionMode.Forced, blocking: true);
+                GC.WaitForPendingFinalizers();
+            }
+        });
+        try
+        {
+            var (x, one) = (zeros(4096), ones(4096));
+            for (var i = 0; i < 20_000; i++)
+            {
+                x.add_(one, Scalars.Held(2.5));
+                x.add_(one, Scalars.Held(-2.5));
+                x.add_(one, Scalars.One).sub_(one);
+            }
+
+            Assert.Equal(0f, x.abs().max().item<float>());
+        }
+        finally
+        {
+            stop.Cancel();
+            collector.Wait();
+        }
+    }
+
+    [Fact]
+    public void A_number_is_of_its_kind()
+    {
+        using var scope = NewDisposeScope();
+        Assert.Equal(ScalarType.Int64, full([1], Scalars.Held(3)).dtype);
+        Assert.Equal(0.1, zeros(1, ScalarType.Float64).fill_(Scalars.Held(0.1)).item<double>());
+        Assert.Equal(ScalarType.Float32, ones(1).Squared().dtype);
+    }
+}
