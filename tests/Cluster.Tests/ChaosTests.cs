@@ -18,7 +18,7 @@ public sealed class ChaosTests
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(8)).Token);
+        await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(15)).Token);
         Assert.True(process.ExitCode == 0, await errors + await output);
         var report = JsonDocument.Parse(await output).RootElement;
         int Number(string key) => report.GetProperty(key).GetInt32();

@@ -69,7 +69,7 @@ internal sealed class ElasticRun : IDisposable
     internal async Task Client(params string[] arguments) => (await PeftClient.Run(arguments)).Succeeded();
 
     /// <summary>Waits for the client, however it ends.</summary>
-    internal Task Ended() => client.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(6)).Token);
+    internal Task Ended() => client.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
 
     /// <summary>Waits for the run's end, or resumes it, and compares adapter, samples and metrics with the undisturbed run's.</summary>
     internal async Task<JsonElement> Completed(int resume = 0)

@@ -68,7 +68,7 @@ public sealed class ElasticTests
         var frozen = run.Signal("silo-1", "STOP");
         await run.MoreSteps(3);
         run.Signal("silo-1", "CONT");
-        await frozen.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(1)).Token);
+        await frozen.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
         var json = await run.Completed();
         Assert.True(json.GetProperty("recoveries").GetInt32() >= 1);
     }

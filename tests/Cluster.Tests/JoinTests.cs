@@ -23,12 +23,12 @@ public sealed class JoinTests
         await SameBytesTests.Until(() => running.HasExited || Silos(folder).Contains(2));
         Assert.False(running.HasExited, await errors + await output + await File.ReadAllTextAsync(log));
 
-        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(3)).Token);
+        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
         Assert.True(running.ExitCode == 0, await errors + await output);
         var json = JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
         Assert.Equal(2, json.GetProperty("silos").GetInt32());
         undisturbed.AssertSame(folder);
-        await silo.Ended.WaitAsync(TimeSpan.FromSeconds(60));
+        await silo.Ended.WaitAsync(TimeSpan.FromMinutes(5));
         var said = await File.ReadAllTextAsync(log);
         Assert.True(silo.ExitCode == 0, said);
         Assert.Contains("run joined: layer 5 loaded", said, StringComparison.Ordinal);
@@ -49,7 +49,7 @@ public sealed class JoinTests
                  })
         {
             using var silo = RemoteClusterSilo.Start(log, workspace.Folder, arguments);
-            await silo.Ended.WaitAsync(TimeSpan.FromSeconds(60));
+            await silo.Ended.WaitAsync(TimeSpan.FromMinutes(5));
             Assert.Equal(2, silo.ExitCode);
             Assert.Contains(message, await File.ReadAllTextAsync(log), StringComparison.Ordinal);
         }

@@ -28,7 +28,7 @@ public sealed class NetworkCutTests
         if (other is { } second) network.CutBetween(one, second);
         else network.CutOff(one);
 
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(4));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         await client.WaitForExitAsync(patience.Token);
         Assert.True(client.ExitCode == 0, await errors + await output);
         var json = JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;

@@ -8,7 +8,7 @@ namespace Peft.Orleans.Cluster.Tests;
 /// <summary>Runs the built client as a user would: a child process, its own silos, real files.</summary>
 internal static class PeftClient
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
     /// <summary>The outcome of a command.</summary>
     internal sealed record Outcome(int ExitCode, string Output, string Errors)

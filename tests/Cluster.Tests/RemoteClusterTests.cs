@@ -147,7 +147,7 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         await process.WaitForExitAsync(patience.Token);
         return new PeftClient.Outcome(process.ExitCode, await output, await errors);
     }

@@ -39,7 +39,7 @@ public class SameBytesTests
         var folder = Path.Combine(workspace.Folder, "runs", "stopped");
         await Until(() => File.Exists(Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
         (await PeftClient.Run("stop", folder, "--snapshot")).Succeeded();
-        await interrupted.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token);
+        await interrupted.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
         Assert.Contains("\"stopped\"", await output, StringComparison.Ordinal);
         Assert.NotEqual(0, interrupted.ExitCode);
         var done = File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length;
@@ -55,7 +55,7 @@ public class SameBytesTests
     /// <summary>Waits for a condition on files, which have no event of their own that is reliable across processes.</summary>
     internal static async Task Until(Func<bool> condition)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(4));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         do
         {

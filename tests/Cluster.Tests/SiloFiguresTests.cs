@@ -20,7 +20,7 @@ public partial class SiloFiguresTests
         var before = await Scrape(folder);
         await SameBytesTests.Until(() => Steps(folder) >= 240);
         var after = await Scrape(folder);
-        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(3)).Token);
+        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
         Assert.True(running.ExitCode == 0, await errors + await output);
 
         long read = 0;

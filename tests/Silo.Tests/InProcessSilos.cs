@@ -55,7 +55,7 @@ internal sealed class InProcessSilos : IAsyncDisposable
             """), "run.yaml");
         var run = Grains.GetGrain<IRunGrain>(id);
         await run.Start(new RunRequest(id, Path.Combine(Folder, "runs", id), RunFile.Write(spec), Resume: false));
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         RunStatus status;
         do

@@ -7,7 +7,7 @@ namespace Peft.Orleans.Kernels.Tests.Torch;
 public class ScalarsTests
 {
     [Fact]
-    public void Collections_beside_an_operation_free_no_number_that_it_reads()
+    public async Task Collections_beside_an_operation_free_no_number_that_it_reads()
     {
         using var scope = NewDisposeScope();
         using var stop = new CancellationTokenSource();
@@ -33,8 +33,8 @@ public class ScalarsTests
         }
         finally
         {
-            stop.Cancel();
-            collector.Wait();
+            await stop.CancelAsync();
+            await collector;
         }
     }
 
