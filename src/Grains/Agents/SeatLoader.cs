@@ -77,6 +77,8 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
                     if (layer.Shard.Layout.Size > 0) done[index] = held.Hash ??= VersionCodec.Hash(held);
                 }
 
+                // The estimate held whole weights' gradients, and the decomposition of each.
+                TorchRuntime.ReturnFreedMemory();
                 return done;
             });
             return new AgentReply { Accepted = true, Hashes = hashes };

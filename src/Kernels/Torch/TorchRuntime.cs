@@ -119,8 +119,17 @@ public static class TorchRuntime
         if (!OperatingSystem.IsWindows()) SetEnv(name, value, 1);
     }
 
+    /// <summary>
+    /// Gives freed memory back to the system. The allocator keeps what was freed between living tensors, and the next ones of another size do not
+    /// fit there: to be called after a phase that held much for a while, not after every step.
+    /// </summary>
+    public static void ReturnFreedMemory() => _ = MallocTrim(0);
+
     [DllImport("libc", EntryPoint = "setenv", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
     private static extern int SetEnv(string name, string value, int overwrite);
+
+    [DllImport("libc", EntryPoint = "malloc_trim")]
+    private static extern int MallocTrim(nuint pad);
 
     [DllImport("libc", EntryPoint = "mallopt")]
     private static extern int Mallopt(int parameter, int value);
