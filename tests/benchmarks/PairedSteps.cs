@@ -18,7 +18,7 @@ internal static class PairedSteps
         var rate = MatmulRate.Measure(options.ProductScalar);
         using var bare = new BareLoop(spec);
         await using var silo = await SiloPath.Open(spec, options.Threads, batch);
-        for (var warm = 1; warm <= 2; warm++)
+        for (var warm = 1; warm <= BenchmarkOptions.WarmSteps; warm++)
         {
             bare.Step(warm, batch);
             await silo.Step(warm, batch);
@@ -33,12 +33,12 @@ internal static class PairedSteps
                 var start = Stopwatch.GetTimestamp();
                 if ((turn + pair) % 2 == 0)
                 {
-                    await silo.Step(pair + 3, batch);
+                    await silo.Step(BenchmarkOptions.WarmSteps + 1 + pair, batch);
                     siloSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
                 }
                 else
                 {
-                    bare.Step(pair + 3, batch);
+                    bare.Step(BenchmarkOptions.WarmSteps + 1 + pair, batch);
                     bareSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
                 }
             }

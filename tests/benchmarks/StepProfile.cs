@@ -29,9 +29,10 @@ internal static class StepProfile
         var batch = options.Batch();
         var rate = MatmulRate.Measure(options.ProductScalar);
         await using var silo = await SiloPath.Open(options.Spec(method), options.Threads, batch);
-        for (var warm = 1; warm <= 3; warm++) await silo.Step(warm, batch);
+        const int Warm = BenchmarkOptions.WarmSteps;
+        for (var step = 1; step <= Warm; step++) await silo.Step(step, batch);
         var plain = Stopwatch.GetTimestamp();
-        for (var step = 0; step < steps; step++) await silo.Step(4 + step, batch);
+        for (var step = 0; step < steps; step++) await silo.Step(Warm + 1 + step, batch);
         var unobserved = Stopwatch.GetElapsedTime(plain).TotalSeconds / steps;
         // Of one compute thread its processor time: all that the process spends, less what goes by outside steps.
         var ofThread = OperatorClock.OfThread = options.Text("clock", "wall") == "processor";
@@ -39,7 +40,7 @@ internal static class StepProfile
         var handle = OperatorClock.Begin();
         var spent = self.TotalProcessorTime;
         var start = Stopwatch.GetTimestamp();
-        for (var step = 0; step < steps; step++) await silo.Step(4 + steps + step, batch);
+        for (var step = 0; step < steps; step++) await silo.Step(Warm + 1 + steps + step, batch);
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / steps;
         self.Refresh();
         var processor = (self.TotalProcessorTime - spent).TotalSeconds / steps;

@@ -20,7 +20,7 @@ internal static class StepSuite
         try
         {
             foreach (var method in methods) workers.Add(new Worker(method, options.Args));
-            for (var warm = 0; warm < 3; warm++)
+            for (var warm = 0; warm < BenchmarkOptions.WarmSteps; warm++)
                 foreach (var worker in workers) worker.Step();
             var times = workers.ToDictionary(static worker => worker, static _ => new List<double>());
             for (var round = 0; round < rounds; round++)

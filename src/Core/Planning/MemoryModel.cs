@@ -53,7 +53,7 @@ public static class MemoryModel
             full ? 0 : parameters * weight, 2 * 4 * trainable, 2 * 4 * moments * trainable, 4L * trainable * depth, saved * inFlight, workspace);
 
         var widths = model.Linears.Sum(static linear => (long)linear.Out) + (4L * model.HiddenSize) + model.IntermediateSize;
-        var kept = spec.Training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths;
+        var kept = spec.Training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method);
         var attention = (long)model.Heads * columns * columns * activation * spec.Training.Microbatch;
         var scratch = native ? 0 : model.Linears.Max(static linear => (long)linear.Out * linear.In) * 4;
         var block = Shard(
@@ -113,6 +113,14 @@ public static class MemoryModel
         var peak = Enumerable.Range(1, parts).Max(pass => seats.Sum(layer =>
             EstimatePass(layer, parts) == pass ? Math.Max(layers[layer].Training, layers[layer].Estimating) : layers[layer].Training));
         return peak + seats.Max(layer => layers[layer].Workspace);
+    }
+
+    /// <summary>Columns of base outputs that a method's backward pass reads, besides what every block keeps; gate's and up's may stand for their outputs.</summary>
+    private static long SavedOutputs(ModelDimensions model, MethodSpec method)
+    {
+        var onOutput = method.Name == MethodName.Hybrid || (method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Output);
+        if (!onOutput && method.Name != MethodName.Boft && !(method.Name == MethodName.Lora && method.Lora.Dora)) return 0;
+        return model.Linears.Where(linear => Targets(method, linear.Name) && !(onOutput && linear.Name is "gate_proj" or "up_proj")).Sum(static linear => (long)linear.Out);
     }
 
     private static long BlockEstimate(ModelDimensions model, MethodSpec method) =>

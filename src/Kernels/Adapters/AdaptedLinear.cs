@@ -74,6 +74,12 @@ internal abstract class AdaptedLinear(LinearSite site) : IDisposable
     /// <summary><c>x [T, in] → y [T, out]</c>; fills <paramref name="saved"/> where a backward pass follows.</summary>
     internal abstract Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved);
 
+    /// <summary>Whether <see cref="OutputAgain"/> is to be had cheaply, so that the output need not be kept beside what is saved.</summary>
+    internal virtual bool RepeatsOutput => false;
+
+    /// <summary>The output of <see cref="Forward"/> once more, bit by bit, from what that saved.</summary>
+    internal virtual Tensor OutputAgain(LinearPass pass, LinearSaved saved) => throw new NotSupportedException($"{site.Name}: this method keeps its output");
+
     /// <summary>Adds the trainable gradient to the flat buffer; with <paramref name="needsInput"/> adds dL/dx to <paramref name="dx"/> in place, or makes it.</summary>
     internal abstract Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput);
 

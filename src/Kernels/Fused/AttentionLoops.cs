@@ -62,13 +62,22 @@ internal static unsafe class AttentionLoops
         var a = (Arguments*)pointer;
         var buffer = stackalloc float[(a->Columns + ILanes.Count - 1) / ILanes.Count * ILanes.Count];
         var scale = Vector256.Create(a->Scale);
+        var wideScale = Vector512.Create(a->Scale);
         for (var row = from; row < to; row++)
         {
             var scores = a->Scores + ((nint)row * a->Columns * T.Size);
             var n = Math.Min(a->Columns, a->First + (row % a->RowsPerBatch / a->Group) + 1);
             var whole = n - (n % ILanes.Count);
+            var wide = Lanes.Wide(n);
             var largest = Vector256.Create(float.NegativeInfinity);
-            for (var i = 0; i < whole; i += ILanes.Count)
+            for (var i = 0; i < wide; i += Lanes.WideCount)
+            {
+                var v = T.LoadWide(scores, i) * wideScale;
+                v.Store(buffer + i);
+                largest = Vector256.MaxNative(largest, Vector256.MaxNative(v.GetLower(), v.GetUpper()));
+            }
+
+            for (var i = wide; i < whole; i += ILanes.Count)
             {
                 var v = T.Load(scores, i) * scale;
                 v.Store(buffer + i);
@@ -84,8 +93,17 @@ internal static unsafe class AttentionLoops
             }
 
             var shift = Vector256.Create(Lanes.Max(largest));
+            var wideShift = Vector512.Create(shift, shift);
             var sum = Vector256<float>.Zero;
-            for (var i = 0; i < whole; i += ILanes.Count)
+            for (var i = 0; i < wide; i += Lanes.WideCount)
+            {
+                var e = Lanes.Exp(Vector512.Load(buffer + i) - wideShift);
+                e.Store(buffer + i);
+                // In the order of the narrow loop.
+                sum = sum + e.GetLower() + e.GetUpper();
+            }
+
+            for (var i = wide; i < whole; i += ILanes.Count)
             {
                 var e = Lanes.Exp(Vector256.Load(buffer + i) - shift);
                 e.Store(buffer + i);
@@ -100,7 +118,9 @@ internal static unsafe class AttentionLoops
             }
 
             var factor = Vector256.Create(1 / Lanes.Sum(sum));
-            for (var i = 0; i < whole; i += ILanes.Count) T.Store(scores, i, Vector256.Load(buffer + i) * factor);
+            var wideFactor = Vector512.Create(factor, factor);
+            for (var i = 0; i < wide; i += Lanes.WideCount) T.StoreWide(scores, i, Vector512.Load(buffer + i) * wideFactor);
+            for (var i = wide; i < whole; i += ILanes.Count) T.Store(scores, i, Vector256.Load(buffer + i) * factor);
             if (whole < n) Lanes.StoreEnd<T>(scores, whole, n, Vector256.Load(buffer + whole) * factor);
             new Span<byte>(scores + ((nint)n * T.Size), (a->Columns - n) * T.Size).Clear();
         }
@@ -118,7 +138,10 @@ internal static unsafe class AttentionLoops
             var delta = Vector256.Create(a->Deltas[(row / a->RowsPerBatch * a->DeltaStride) + (row % a->RowsPerBatch)]);
             var p = a->Probabilities + offset;
             var gradient = a->Scores + offset;
-            for (var i = 0; i < whole; i += ILanes.Count) T.Store(gradient, i, T.Load(p, i) * (T.Load(gradient, i) - delta));
+            var wide = Lanes.Wide(n);
+            var wideDelta = Vector512.Create(delta, delta);
+            for (var i = 0; i < wide; i += Lanes.WideCount) T.StoreWide(gradient, i, T.LoadWide(p, i) * (T.LoadWide(gradient, i) - wideDelta));
+            for (var i = wide; i < whole; i += ILanes.Count) T.Store(gradient, i, T.Load(p, i) * (T.Load(gradient, i) - delta));
             if (whole < n) Lanes.StoreEnd<T>(gradient, whole, n, Lanes.LoadEnd<T>(p, whole, n) * (Lanes.LoadEnd<T>(gradient, whole, n) - delta));
         }
     }

@@ -15,7 +15,6 @@ internal static unsafe class CayleyLoops
     {
         internal float* Parameters;
         internal float* Blocks;
-        internal float* Inverse;
         internal float* Deviation;
         internal float* Transposed;
         internal float* Gradient;
@@ -28,38 +27,37 @@ internal static unsafe class CayleyLoops
     }
 
     /// <summary>
-    /// From θ <c>[m, D, b(b−1)/2]</c>: the blocks C and Z = (I − ηQ)⁻¹ <c>[m·D, b, b]</c>, R − I and its transpose <c>[groups, S, S]</c>; in the
-    /// caller's scope. <paramref name="places"/> <c>[m, S]</c> (int32): where in a group the elements of a factor's blocks lie.
+    /// From θ <c>[m, D, b(b−1)/2]</c>: the blocks <c>C = 2Z − I, Z = (I − ηQ)⁻¹</c>, <c>[m·D, b, b]</c>, R − I and its transpose
+    /// <c>[groups, S, S]</c>; in the caller's scope. <paramref name="places"/> <c>[m, S]</c> (int32): where in a group the elements of a factor's blocks lie.
     /// </summary>
-    internal static (Tensor Blocks, Tensor Inverse, Tensor Deviation, Tensor Transposed) Compose(Tensor parameters, Tensor places, int block, double eta)
+    internal static (Tensor Blocks, Tensor Deviation, Tensor Transposed) Compose(Tensor parameters, Tensor places, int block, double eta)
     {
         var (factors, group) = ((int)places.shape[0], (int)places.shape[1]);
         var groups = (int)parameters.shape[1] * block / group;
         var count = parameters.shape[0] * parameters.shape[1];
-        var (c, z) = (empty([count, block, block], ScalarType.Float32), empty([count, block, block], ScalarType.Float32));
+        var c = empty([count, block, block], ScalarType.Float32);
         var (deviation, transposed) = (empty([groups, group, group], ScalarType.Float32), empty([groups, group, group], ScalarType.Float32));
-        var arguments = Of(places, c, z, block, group, groups, factors, eta);
+        var arguments = Of(places, c, block, group, groups, factors, eta);
         arguments.Parameters = (float*)Rows.Of(parameters);
         arguments.Deviation = (float*)Rows.Of(deviation);
         arguments.Transposed = (float*)Rows.Of(transposed);
         TorchThreads.Run(groups, (long)group * group * factors, &Compose, &arguments);
-        return (c, z, deviation, transposed);
+        return (c, deviation, transposed);
     }
 
     /// <summary>Adds dL/dθ to <paramref name="gradient"/> in place, from dL/dR <c>[groups, S, S]</c>.</summary>
-    internal static void Gradient(Tensor dRotation, Tensor blocks, Tensor inverse, Tensor places, double eta, Tensor gradient)
+    internal static void Gradient(Tensor dRotation, Tensor blocks, Tensor places, double eta, Tensor gradient)
     {
-        var arguments = Of(places, blocks, inverse, (int)blocks.shape[1], (int)dRotation.shape[1], (int)dRotation.shape[0], (int)places.shape[0], eta);
+        var arguments = Of(places, blocks, (int)blocks.shape[1], (int)dRotation.shape[1], (int)dRotation.shape[0], (int)places.shape[0], eta);
         arguments.Deviation = (float*)Rows.Of(dRotation);
         arguments.Gradient = (float*)Rows.Of(gradient);
         TorchThreads.Run(arguments.Groups, (long)arguments.Group * arguments.Group * arguments.Factors, &Back, &arguments);
     }
 
-    private static Arguments Of(Tensor places, Tensor blocks, Tensor inverse, int block, int group, int groups, int factors, double eta) => new()
+    private static Arguments Of(Tensor places, Tensor blocks, int block, int group, int groups, int factors, double eta) => new()
     {
         Places = (int*)Rows.Of(places),
         Blocks = (float*)Rows.Of(blocks),
-        Inverse = (float*)Rows.Of(inverse),
         Block = block,
         Group = group,
         Groups = groups,
@@ -74,6 +72,7 @@ internal static unsafe class CayleyLoops
         var (b, s) = (a->Block, a->Group);
         var pairs = b * (b - 1) / 2;
         var work = stackalloc float[2 * b * b];
+        var z = stackalloc float[b * b];
         var before = stackalloc float[s * s];
         var after = stackalloc float[s * s];
         for (var group = from; group < to; group++)
@@ -85,7 +84,6 @@ internal static unsafe class CayleyLoops
                 {
                     var index = ((nint)((factor * a->Groups) + group) * (s / b)) + q;
                     var c = a->Blocks + (index * b * b);
-                    var z = a->Inverse + (index * b * b);
                     Invert(a->Parameters + (index * pairs), a->Eta, b, work, z);
                     // C = 2Z − I.
                     for (var i = 0; i < b * b; i += ILanes.Count) (Vector256.Load(z + i) + Vector256.Load(z + i)).Store(c + i);
@@ -140,7 +138,7 @@ internal static unsafe class CayleyLoops
                     }
 
                     var index = ((nint)((factor * a->Groups) + group) * (s / b)) + q;
-                    Unskew(dC, a->Inverse + (index * b * b), b, 2 * a->Eta, a->Gradient + (index * (b * (b - 1) / 2)));
+                    Unskew(dC, a->Blocks + (index * b * b), b, 2 * a->Eta, a->Gradient + (index * (b * (b - 1) / 2)));
                 }
 
                 if (factor == 0) continue;
@@ -247,14 +245,14 @@ internal static unsafe class CayleyLoops
         for (var i = 0; i < b; i++) new Span<float>(work + (i * 2 * b) + b, b).CopyTo(new Span<float>(result + (i * b), b));
     }
 
-    /// <summary>Adds factor · (X − Xᵀ) above the diagonal to the gradient, X = Zᵀ dC Zᵀ; dC is followed by room for two more blocks.</summary>
+    /// <summary>Adds factor · (X − Xᵀ) above the diagonal to the gradient, X = Zᵀ dC Zᵀ, Z = (C + I)/2; dC is followed by room for two more blocks.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Unskew(float* dC, float* z, int b, float factor, float* gradient)
+    private static void Unskew(float* dC, float* c, int b, float factor, float* gradient)
     {
         var product = dC + (b * b);
         var transposed = dC + (2 * b * b);
         for (var i = 0; i < b; i++)
-            for (var j = 0; j < b; j++) transposed[(j * b) + i] = z[(i * b) + j];
+            for (var j = 0; j < b; j++) transposed[(j * b) + i] = 0.5f * (c[(i * b) + j] + (i == j ? 1 : 0));
         Multiply(transposed, dC, product, b);
         Multiply(product, transposed, dC, b);
         for (var i = 0; i < b; i++)

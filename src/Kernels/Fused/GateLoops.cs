@@ -46,7 +46,14 @@ internal static unsafe class GateLoops
             var gate = a->Gate + offset;
             var up = a->Up + offset;
             var product = a->Product + offset;
-            for (var i = 0; i < n; i += ILanes.Count)
+            var wide = Lanes.Wide(n);
+            for (var i = 0; i < wide; i += Lanes.WideCount)
+            {
+                var g = T.LoadWide(gate, i);
+                T.StoreWide(product, i, g * Lanes.Sigmoid(g) * T.LoadWide(up, i));
+            }
+
+            for (var i = wide; i < n; i += ILanes.Count)
             {
                 var g = T.Load(gate, i);
                 T.Store(product, i, g * Lanes.Sigmoid(g) * T.Load(up, i));
@@ -66,14 +73,26 @@ internal static unsafe class GateLoops
             var up = a->Up + offset;
             var product = a->Product + offset;
             var dUp = a->UpGradient + offset;
-            for (var i = 0; i < n; i += ILanes.Count)
+            // silu' = σ + g σ (1 − σ).
+            var wide = Lanes.Wide(n);
+            for (var i = 0; i < wide; i += Lanes.WideCount)
+            {
+                var g = T.LoadWide(gate, i);
+                var d = T.LoadWide(product, i);
+                var sigmoid = Lanes.Sigmoid(g);
+                var silu = g * sigmoid;
+                T.StoreWide(dUp, i, d * silu);
+                var slope = Vector512.FusedMultiplyAdd(silu, Vector512<float>.One - sigmoid, sigmoid);
+                T.StoreWide(product, i, d * T.LoadWide(up, i) * slope);
+            }
+
+            for (var i = wide; i < n; i += ILanes.Count)
             {
                 var g = T.Load(gate, i);
                 var d = T.Load(product, i);
                 var sigmoid = Lanes.Sigmoid(g);
                 var silu = g * sigmoid;
                 T.Store(dUp, i, d * silu);
-                // silu' = σ + g σ (1 − σ).
                 var slope = Vector256.FusedMultiplyAdd(silu, Vector256<float>.One - sigmoid, sigmoid);
                 T.Store(product, i, d * T.Load(up, i) * slope);
             }

@@ -51,13 +51,22 @@ internal static unsafe class HeadLoops
 
             var maximum = Lanes.Max(largest);
             var shift = Vector256.Create(maximum);
+            var wideShift = Vector512.Create(maximum);
             // Short sums in fp32, the long one in float64: a vocabulary is too long for one of fp32.
             var total = 0.0;
             for (var start = 0; start < n; start += Stretch)
             {
                 var end = Math.Min(n, start + Stretch);
                 var sum = Vector256<float>.Zero;
-                for (var i = start; i < end; i += ILanes.Count) sum += Lanes.Exp(T.Load(logits, i) - shift);
+                var wideEnd = start + Lanes.Wide(end - start);
+                for (var i = start; i < wideEnd; i += Lanes.WideCount)
+                {
+                    var e = Lanes.Exp(T.LoadWide(logits, i) - wideShift);
+                    // In the order of the narrow loop.
+                    sum = sum + e.GetLower() + e.GetUpper();
+                }
+
+                for (var i = wideEnd; i < end; i += ILanes.Count) sum += Lanes.Exp(T.Load(logits, i) - shift);
                 total += Lanes.Sum(sum);
             }
 
@@ -67,7 +76,10 @@ internal static unsafe class HeadLoops
             if (!a->Gradient) continue;
             var scale = Vector256.Create((float)(1 / total));
             var pTarget = (Lanes.Exp(Vector256.Create(atTarget - maximum)) * scale)[0];
-            for (var i = 0; i < n; i += ILanes.Count) T.Store(logits, i, Lanes.Exp(T.Load(logits, i) - shift) * scale);
+            var wide = Lanes.Wide(n);
+            var wideScale = Vector512.Create(scale, scale);
+            for (var i = 0; i < wide; i += Lanes.WideCount) T.StoreWide(logits, i, Lanes.Exp(T.LoadWide(logits, i) - wideShift) * wideScale);
+            for (var i = wide; i < n; i += ILanes.Count) T.Store(logits, i, Lanes.Exp(T.Load(logits, i) - shift) * scale);
             Lanes.StoreEnd<T>(logits, target, target + 1, Vector256.Create(pTarget - 1));
         }
     }

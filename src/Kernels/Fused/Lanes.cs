@@ -17,6 +17,11 @@ internal unsafe interface ILanes
     static abstract Vector256<float> Load(byte* row, int i);
 
     static abstract void Store(byte* row, int i, Vector256<float> value);
+
+    /// <summary>Elements [i, i + 16) of a row: for loops whose elements do not depend on each other, so that the width changes no bit.</summary>
+    static abstract Vector512<float> LoadWide(byte* row, int i);
+
+    static abstract void StoreWide(byte* row, int i, Vector512<float> value);
 }
 
 /// <summary>fp32.</summary>
@@ -29,6 +34,12 @@ internal readonly unsafe struct Float32Lanes : ILanes
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(byte* row, int i, Vector256<float> value) => value.Store((float*)row + i);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadWide(byte* row, int i) => Vector512.Load((float*)row + i);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWide(byte* row, int i, Vector512<float> value) => value.Store((float*)row + i);
 }
 
 /// <summary>bf16: the upper half of an fp32, rounded to the nearest, ties to even.</summary>
@@ -55,11 +66,37 @@ internal readonly unsafe struct BFloat16Lanes : ILanes
         var half = Vector256.ConditionalSelect(Vector256.Equals(value, value).AsUInt32(), rounded, Vector256.Create(0x7fc0u));
         (Avx512F.VL.IsSupported ? Avx512F.VL.ConvertToVector128UInt16(half) : Vector128.Narrow(half.GetLower(), half.GetUpper())).Store((ushort*)row + i);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadWide(byte* row, int i)
+    {
+        var half = Vector256.Load((ushort*)row + i);
+        if (Avx512F.IsSupported) return Vector512.ShiftLeft(Avx512F.ConvertToVector512Int32(half), 16).AsSingle();
+        var (lower, upper) = Vector256.Widen(half);
+        return Vector512.ShiftLeft(Vector512.Create(lower, upper), 16).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWide(byte* row, int i, Vector512<float> value)
+    {
+        var bits = value.AsUInt32();
+        var odd = Vector512.ShiftRightLogical(bits, 16) & Vector512.Create(1u);
+        var rounded = Vector512.ShiftRightLogical(bits + Vector512.Create(0x7fffu) + odd, 16);
+        var half = Vector512.ConditionalSelect(Vector512.Equals(value, value).AsUInt32(), rounded, Vector512.Create(0x7fc0u));
+        (Avx512F.IsSupported ? Avx512F.ConvertToVector256UInt16(half) : Vector256.Narrow(half.GetLower(), half.GetUpper())).Store((ushort*)row + i);
+    }
 }
 
-/// <summary>What is done with vectors of eight.</summary>
+/// <summary>What is done with vectors of eight, or of sixteen where the processor has them.</summary>
 internal static unsafe class Lanes
 {
+    /// <summary>Lanes of a wide vector.</summary>
+    internal const int WideCount = 2 * ILanes.Count;
+
+    /// <summary>How many of a row's first n elements go in wide vectors: none where the processor has no fast ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static int Wide(int n) => Vector512.IsHardwareAccelerated ? n - (n % WideCount) : 0;
+
     /// <summary>Elements [i, n) of a row, fewer than a vector; zero past its end.</summary>
     internal static Vector256<float> LoadEnd<T>(byte* row, int i, int n) where T : struct, ILanes
     {
@@ -118,7 +155,30 @@ internal static unsafe class Lanes
         return (p.AsInt32() + Vector256.ShiftLeft(shifted.AsInt32(), 23)).AsSingle();
     }
 
+    /// <inheritdoc cref="Exp(Vector256{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> Exp(Vector512<float> x)
+    {
+        x = Vector512.MinNative(Vector512.Create(88.0f), Vector512.MaxNative(Vector512.Create(-87.0f), x));
+        var shifted = Vector512.FusedMultiplyAdd(x, Vector512.Create(1.44269504f), Vector512.Create(12582912f));
+        var n = shifted - Vector512.Create(12582912f);
+        var r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), x);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);
+        var p = Vector512.Create(1.9875691500e-4f);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.3981999507e-3f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(8.3334519073e-3f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(4.1665795894e-2f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.6666665459e-1f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(5.0000001201e-1f));
+        p = Vector512.FusedMultiplyAdd(p, r * r, r) + Vector512<float>.One;
+        return (p.AsInt32() + Vector512.ShiftLeft(shifted.AsInt32(), 23)).AsSingle();
+    }
+
     /// <summary>1 / (1 + e⁻ˣ).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<float> Sigmoid(Vector256<float> x) => Vector256<float>.One / (Vector256<float>.One + Exp(-x));
+
+    /// <inheritdoc cref="Sigmoid(Vector256{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> Sigmoid(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
 }

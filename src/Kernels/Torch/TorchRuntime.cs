@@ -15,6 +15,12 @@ public static class TorchRuntime
     private const int MallocMmapThreshold = -3;
     private const int MallocArenas = -8;
 
+    /// <summary>
+    /// How often an idle worker looks for work before it sleeps: about 0.1 ms. Waking it takes longer than a product of rank 16 (107 to 149 µs instead of
+    /// 40 to 50 µs); spinning on would steal the processor from the other silos of this machine.
+    /// </summary>
+    private const string SpinCount = "10000";
+
     private static readonly Lock Gate = new();
     private static bool initialized;
     private static Device? device;
@@ -41,10 +47,8 @@ public static class TorchRuntime
             if (initialized) return;
             SetEnvironment("OMP_NUM_THREADS", threads.ToString());
             SetEnvironment("MKL_NUM_THREADS", threads.ToString());
-            // Workers that spin between products steal the processor from the other silos of this machine.
-            SetEnvironment("KMP_BLOCKTIME", "0");
-            SetEnvironment("OMP_WAIT_POLICY", "PASSIVE");
-            SetEnvironment("GOMP_SPINCOUNT", "0");
+            SetEnvironment("OMP_WAIT_POLICY", "ACTIVE");
+            SetEnvironment("GOMP_SPINCOUNT", SpinCount);
             if (deterministic) SetEnvironment("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
             TuneAllocator();
             LoadNative();

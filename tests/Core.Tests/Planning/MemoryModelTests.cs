@@ -50,14 +50,28 @@ public class MemoryModelTests
     public void Only_adapted_modules_are_estimated() =>
         Assert.Equal(4L * 512 * 512, Block(GradientEstimate.Exact, "q_proj").Estimate);
 
+    [Fact]
+    public void Base_outputs_that_a_rotation_reads_are_counted_once()
+    {
+        long Activations(MethodSpec method) => Layers(method, blocks: 2)[1].Activations;
+        var lora = Activations(new MethodSpec { Name = MethodName.Lora });
+        // bf16, 16 tokens. Hybrid's base outputs of gate and up stand for their outputs; those of the other five modules come on top.
+        Assert.Equal(lora + (2L * 16 * 5 * 512), Activations(new MethodSpec { Name = MethodName.Hybrid }));
+        Assert.Equal(lora, Activations(new MethodSpec { Name = MethodName.Hybrid, TargetModules = ["gate_proj", "up_proj"] }));
+        Assert.Equal(lora + (2L * 16 * ((5 * 512) + (2 * 1024))), Activations(new MethodSpec { Name = MethodName.Boft }));
+    }
+
     private static LayerMemory Block(GradientEstimate estimate, string modules = "all-linear") => Layers(estimate, modules)[1];
 
-    private static LayerMemory[] Layers(GradientEstimate estimate, string modules = "all-linear", int blocks = 2) => MemoryModel.Layers(Model with { Blocks = blocks }, new RunSpec
+    private static LayerMemory[] Layers(GradientEstimate estimate, string modules = "all-linear", int blocks = 2) => Layers(
+        new MethodSpec { Name = MethodName.LoraGa, TargetModules = [modules], Lora = new LoraSpec { Rank = 4 }, LoraGa = new LoraGaSpec { GradientEstimate = estimate } }, blocks);
+
+    private static LayerMemory[] Layers(MethodSpec method, int blocks) => MemoryModel.Layers(Model with { Blocks = blocks }, new RunSpec
     {
         Name = "memory",
         Model = new ModelSpec { Path = "model", Dtype = WeightType.BFloat16 },
         Data = new DataSpec { Train = new DataSource { Path = "none", Format = DataFormat.Tokens } },
-        Method = new MethodSpec { Name = MethodName.LoraGa, TargetModules = [modules], Lora = new LoraSpec { Rank = 4 }, LoraGa = new LoraGaSpec { GradientEstimate = estimate } },
+        Method = method,
         Training = new TrainingSpec { Steps = 1, GlobalBatch = 1, Microbatch = 1 },
     }, columns: 16, inFlight: 1);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Models.Llama;
 using TorchSharp;
@@ -107,6 +108,53 @@ public sealed class LoopTests
         Assert.Equal(loss, HeadLoops.Loss(logits.clone(), targets, gradient: false), loss * 1e-6);
         Assert.Equal(loss, HeadLoops.Loss(logits, targets, gradient: true), loss * 1e-6);
         Close(gradient, logits, type);
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void Wide_vectors_change_no_bit(ScalarType type)
+    {
+        // Of rows of one narrow vector nothing is wide, of rows of seven all but the last.
+        using var scope = NewDisposeScope();
+        var (gate, up, d) = (Random(type, 5, 56).mul_(3), Random(type, 5, 56), Random(type, 5, 56));
+        Tensor[] Cut(Tensor rows) => [.. rows.split(8, 1).Select(static part => part.contiguous())];
+        Assert.True(GateLoops.Forward(gate, up).equal(cat([.. Cut(gate).Zip(Cut(up), GateLoops.Forward)], 1)).all().item<bool>());
+        var (dGate, dUp) = GateLoops.Backward(gate, up, d.clone());
+        var parts = Cut(gate).Zip(Cut(up), Cut(d)).Select(static part => GateLoops.Backward(part.First, part.Second, part.Third)).ToArray();
+        Assert.True(dGate.equal(cat([.. parts.Select(static part => part.Gate)], 1)).all().item<bool>());
+        Assert.True(dUp.equal(cat([.. parts.Select(static part => part.Up)], 1)).all().item<bool>());
+
+        var scores = Random(type, 1, 5, 56);
+        var expected = Probabilities(scores, 0.25f).to(type);
+        AttentionLoops.Softmax(scores, 55, 5, 0.25f);
+        Assert.True(expected.equal(scores).all().item<bool>());
+        var deltas = Random(ScalarType.Float32, 1, 5);
+        var gradient = scores.to(ScalarType.Float32).mul(d.view(1, 5, 56).to(ScalarType.Float32).sub(deltas.unsqueeze(2))).to(type);
+        AttentionLoops.Backward(d.view(1, 5, 56), scores, deltas, 0);
+        Assert.True(gradient.view(5, 56).equal(d).all().item<bool>());
+    }
+
+    /// <summary>Softmax of rows <c>[1, rows, n]</c>, n a multiple of 8, in narrow vectors.</summary>
+    private static Tensor Probabilities(Tensor scores, float scale)
+    {
+        var n = (int)scores.shape[2];
+        var values = scores.to(ScalarType.Float32).mul(scale).data<float>().ToArray();
+        for (var row = 0; row < values.Length; row += n)
+        {
+            var largest = Vector256.Create(values.AsSpan(row, n).ToArray().Max());
+            var sum = Vector256<float>.Zero;
+            for (var i = row; i < row + n; i += ILanes.Count)
+            {
+                var e = Lanes.Exp(Vector256.Create(values, i) - largest);
+                e.CopyTo(values, i);
+                sum += e;
+            }
+
+            var factor = Vector256.Create(1 / Lanes.Sum(sum));
+            for (var i = row; i < row + n; i += ILanes.Count) (Vector256.Create(values, i) * factor).CopyTo(values, i);
+        }
+
+        return tensor(values, scores.shape);
     }
 
     [Fact]

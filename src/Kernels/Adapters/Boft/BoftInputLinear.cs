@@ -62,7 +62,7 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
         using var scope = NewDisposeScope();
         // Rows of W0 Rᵀ are R times the rows of W0.
         var merged = Weight.Held.to(ScalarType.Float32, copy: true);
-        rotation.AddDeviation(version, rotation.Arrange(merged), merged, transposed: false);
+        rotation.MergeDeviation(version, merged, transposed: false);
         return merged.mul_(scale.View(version.Parameters)).MoveToOuterDisposeScope();
     }
 

@@ -19,11 +19,15 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
     {
         var y = Weight.Product(x);
         var arranged = rotation.Arrange(y);
-        rotation.AddDeviation(pass.Version, arranged, y, transposed: false);
+        Finish(pass, arranged, y);
         if (saved is not null) saved.BaseOutput = arranged.DetachFromDisposeScope();
         else arranged.Dispose();
-        return AddBias(y);
+        return y;
     }
+
+    internal override bool RepeatsOutput => true;
+
+    internal override Tensor OutputAgain(LinearPass pass, LinearSaved saved) => Finish(pass, saved.BaseOutput!, rotation.Restore(saved.BaseOutput!));
 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
@@ -42,7 +46,7 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
         using var scope = NewDisposeScope();
         var merged = Weight.Held.to(ScalarType.Float32, copy: true);
         // Columns are the rows of the transpose.
-        rotation.AddDeviation(version, rotation.Arrange(merged.t()), merged.t(), transposed: false);
+        rotation.MergeDeviation(version, merged.t(), transposed: false);
         return merged.MoveToOuterDisposeScope();
     }
 
@@ -50,5 +54,12 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
     {
         rotation.Dispose();
         base.Dispose();
+    }
+
+    /// <summary>From the base output: y, in place.</summary>
+    private Tensor Finish(LinearPass pass, Tensor arranged, Tensor y)
+    {
+        rotation.AddDeviation(pass.Version, arranged, y, transposed: false);
+        return AddBias(y);
     }
 }

@@ -61,14 +61,15 @@ internal sealed class ButterflyRotation : IDisposable
 
     private long Groups => Size / GroupSize;
 
-    /// <summary>The rotation that fp32 parameters stand for; owned by the caller.</summary>
-    internal ComposedRotation Compose(Tensor parameters)
+    /// <summary>The rotation that fp32 parameters stand for, for rows of a type; owned by the caller.</summary>
+    internal ComposedRotation Compose(Tensor parameters, ScalarType rows = ScalarType.Float32)
     {
         using var scope = NewDisposeScope();
         if (positions is not null)
         {
-            var (blocks, z, deviation, transposed) = CayleyLoops.Compose(parameters.contiguous(), positions, block, ((CayleyBlocks)orthogonal).Eta);
-            return new ComposedRotation(blocks.DetachFromDisposeScope(), z.DetachFromDisposeScope(), null, [], (deviation.DetachFromDisposeScope(), transposed.DetachFromDisposeScope()));
+            var (blocks, deviation, transposed) = CayleyLoops.Compose(parameters.contiguous(), positions, block, ((CayleyBlocks)orthogonal).Eta);
+            // Rows of a half type are rotated by a product in their type; only our own loops read R − I both ways, in fp32.
+            return new ComposedRotation(blocks.DetachFromDisposeScope(), null, null, [], deviation.to(rows).DetachFromDisposeScope(), rows == ScalarType.Float32 ? transposed.DetachFromDisposeScope() : null);
         }
 
         var (c, inverse) = orthogonal.Compose(parameters);
@@ -110,6 +111,10 @@ internal sealed class ButterflyRotation : IDisposable
         return (view.is_contiguous() ? view.clone() : view.contiguous()).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The rows <c>[T, n]</c> that were arranged: a copy.</summary>
+    internal Tensor Restore(Tensor arranged) =>
+        arranged.dim() == 2 ? arranged.clone() : arranged.transpose(0, 1).reshape(arranged.shape[1], Size);
+
     /// <summary>Adds <paramref name="factor"/> · (R − I) row, or with <paramref name="transposed"/> (Rᵀ − I) row, to each row of <paramref name="target"/> in place.</summary>
     internal void AddDeviation(ComposedRotation rotation, Tensor arranged, Tensor target, bool transposed, double factor = 1)
     {
@@ -117,7 +122,7 @@ internal sealed class ButterflyRotation : IDisposable
         if (Fused(arranged) && target.is_contiguous())
         {
             // A row's product with R − I is the row times the transpose.
-            RotationLoops.Add(arranged, transposed ? rotation.Applied!.Value.Deviation : rotation.Applied!.Value.Transposed, target, factor);
+            RotationLoops.Add(arranged, transposed ? rotation.Deviation(ScalarType.Float32) : rotation.Transposed!, target, factor);
         }
         else if (dense)
         {
@@ -143,7 +148,7 @@ internal sealed class ButterflyRotation : IDisposable
 
         var (left, right) = transposed ? (x, dy) : (dy, x);
         var dr = Fused(x) ? RotationLoops.Outer(left, right, (int)GroupSize, factor) : left.transpose(1, 2).bmm(right).to(ScalarType.Float32).mul_(Held(factor));
-        CayleyLoops.Gradient(dr, rotation.Blocks, rotation.Inverse!, positions, ((CayleyBlocks)orthogonal).Eta, sum);
+        CayleyLoops.Gradient(dr, rotation.Blocks, positions, ((CayleyBlocks)orthogonal).Eta, sum);
     }
 
     /// <summary>As <see cref="Accumulate"/>, by itself; in the caller's scope.</summary>

@@ -37,7 +37,16 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
 
     internal Tensor Arrange(Tensor rows, bool stay = false) => rotation.Arrange(rows, stay);
 
+    internal Tensor Restore(Tensor arranged) => rotation.Restore(arranged);
+
     internal void AddDeviation(LayerVersion version, Tensor arranged, Tensor target, bool transposed) => rotation.AddDeviation(Composed(version), arranged, target, transposed);
+
+    /// <summary>As <see cref="AddDeviation"/>, for fp32 rows to be merged, whatever type the passes compute in.</summary>
+    internal void MergeDeviation(LayerVersion version, Tensor rows, bool transposed)
+    {
+        using var composed = rotation.Compose(Slot.View(version.Parameters));
+        rotation.AddDeviation(composed, rotation.Arrange(rows), rows, transposed);
+    }
 
     internal void Accumulate(LayerVersion version, Tensor arranged, Tensor arrangedGradient, bool transposed, Tensor gradient)
     {
@@ -54,5 +63,5 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
     public void Dispose() => rotation.Dispose();
 
     private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(
-        key, () => OrthogonalityGauge.Record(site.Name, rotation.Orthogonal, rotation.Compose(Slot.View(version.Parameters))));
+        key, () => OrthogonalityGauge.Record(site.Name, rotation.Orthogonal, rotation.Compose(Slot.View(version.Parameters), context.Compute)));
 }

@@ -41,11 +41,10 @@ internal sealed class HybridLinear : FrozenBaseLinear
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
     {
-        var lambda = pass.Version.Lambda[lambdaIndex];
         var y = Weight.Product(x); // z [T, d]
         var arranged = rotation.Arrange(y);
-        var hidden = change.Add(pass, x, y, lambda * change.Scale);
-        rotation.AddDeviation(Composed(pass.Version), arranged, y, transposed: false, 1 - lambda);
+        var hidden = change.Hidden(pass, x);
+        Finish(pass, arranged, hidden, y);
         if (saved is not null)
         {
             saved.Hidden = hidden.DetachFromDisposeScope();
@@ -56,8 +55,12 @@ internal sealed class HybridLinear : FrozenBaseLinear
             arranged.Dispose();
         }
 
-        return AddBias(y);
+        return y;
     }
+
+    internal override bool RepeatsOutput => true;
+
+    internal override Tensor OutputAgain(LinearPass pass, LinearSaved saved) => Finish(pass, saved.BaseOutput!, saved.Hidden!, rotation.Restore(saved.BaseOutput!));
 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
@@ -103,7 +106,8 @@ internal sealed class HybridLinear : FrozenBaseLinear
         using var scope = NewDisposeScope();
         var lambda = version.Lambda[lambdaIndex];
         var w = Weight.Held.to(ScalarType.Float32, copy: true);
-        rotation.AddDeviation(Composed(version), rotation.Arrange(w.t()), w.t(), transposed: false, 1 - lambda);
+        using var composed = rotation.Compose(theta.View(version.Parameters));
+        rotation.AddDeviation(composed, rotation.Arrange(w.t()), w.t(), transposed: false, 1 - lambda);
         change.AddTo(version, w, lambda * change.Scale);
         return w.MoveToOuterDisposeScope();
     }
@@ -114,6 +118,15 @@ internal sealed class HybridLinear : FrozenBaseLinear
         base.Dispose();
     }
 
+    /// <summary>From the base output: y, in place.</summary>
+    private Tensor Finish(LinearPass pass, Tensor arranged, Tensor hidden, Tensor y)
+    {
+        var lambda = pass.Version.Lambda[lambdaIndex];
+        change.Add(pass, hidden, y, lambda * change.Scale);
+        rotation.AddDeviation(Composed(pass.Version), arranged, y, transposed: false, 1 - lambda);
+        return AddBias(y);
+    }
+
     /// <summary>dL/dθ at R = I, from rows z that R would see and dL/dz: of <c>dL/dR = G W0ᵀ</c> only the diagonal blocks matter, whether its rows are columns of G and W0 or tokens.</summary>
     private Tensor StartGradient(Tensor rows, Tensor gradient)
     {
@@ -122,5 +135,5 @@ internal sealed class HybridLinear : FrozenBaseLinear
     }
 
     private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(
-        composedKey, () => OrthogonalityGauge.Record(Site.Name, rotation.Orthogonal, rotation.Compose(theta.View(version.Parameters))));
+        composedKey, () => OrthogonalityGauge.Record(Site.Name, rotation.Orthogonal, rotation.Compose(theta.View(version.Parameters), Compute)));
 }

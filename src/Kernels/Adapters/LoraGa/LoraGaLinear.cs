@@ -18,7 +18,8 @@ internal sealed class LoraGaLinear(LinearSite site, ShardContext context) : Froz
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
     {
         var y = Weight.Product(x);
-        var hidden = change.Add(pass, x, y, change.Scale);
+        var hidden = change.Hidden(pass, x);
+        change.Add(pass, hidden, y, change.Scale);
         if (saved is not null) saved.Hidden = hidden.DetachFromDisposeScope();
         return AddBias(y);
     }

@@ -84,14 +84,15 @@ internal sealed class LowRankDifference
         return Scale * Scale * (left + right);
     }
 
-    /// <summary>Adds <paramref name="factor"/> times the change's product to y in place; returns the hidden rows <c>[T, 2r]</c> that the backward pass needs.</summary>
-    internal Tensor Add(LinearPass pass, Tensor x, Tensor y, double factor)
+    /// <summary>The hidden rows <c>[T, 2r]</c> that <see cref="Add"/> and the backward pass need.</summary>
+    internal Tensor Hidden(LinearPass pass, Tensor x)
     {
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
-        var hidden = input.mm(Downs(pass.Version).t()); // [T, 2r]
-        y.addmm_(hidden, Ups(pass.Version).t(), alpha: (float)factor);
-        return hidden;
+        return input.mm(Downs(pass.Version).t());
     }
+
+    /// <summary>Adds <paramref name="factor"/> times the change's product to y in place.</summary>
+    internal void Add(LinearPass pass, Tensor hidden, Tensor y, double factor) => y.addmm_(hidden, Ups(pass.Version).t(), alpha: (float)factor);
 
     /// <summary>Adds the gradients of A and B to the flat buffer, and dL/dx to <paramref name="dx"/> in place where it is given.</summary>
     internal void Backward(LinearPass pass, Tensor x, Tensor hidden, Tensor dy, Tensor gradient, Tensor? dx, double factor)

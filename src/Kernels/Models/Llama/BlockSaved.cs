@@ -38,10 +38,10 @@ internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, in
     /// <summary>1 / rms of <see cref="Middle"/>.</summary>
     internal Tensor? MiddleInverse { get; set; }
 
-    /// <summary>gate_proj's output.</summary>
+    /// <summary>gate_proj's output, where the method does not make it again.</summary>
     internal Tensor? Gate { get; set; }
 
-    /// <summary>up_proj's output.</summary>
+    /// <summary>up_proj's output, likewise.</summary>
     internal Tensor? Up { get; set; }
 
     public long Bytes => Tensors().Sum(static tensor => tensor is null ? 0 : tensor.numel() * tensor.element_size())

@@ -133,8 +133,8 @@ internal sealed class DecoderShard : TrainableShard
             saved.Attended = BlockSaved.Keep(attended);
             saved.Middle = BlockSaved.Keep(middle);
             saved.MiddleInverse = BlockSaved.Keep(middleInverse);
-            saved.Gate = BlockSaved.Keep(gate);
-            saved.Up = BlockSaved.Keep(up);
+            if (!Linears[Gate].RepeatsOutput) saved.Gate = BlockSaved.Keep(gate);
+            if (!Linears[Up].RepeatsOutput) saved.Up = BlockSaved.Keep(up);
         }
 
         return y.MoveToOuterDisposeScope();
@@ -153,10 +153,14 @@ internal sealed class DecoderShard : TrainableShard
         var dRows = dy.reshape(-1, Config.HiddenSize);
 
         // MLP: y = middle + down(silu(gate) ⊙ up).
-        var product = Swiglu.Forward(saved.Gate!, saved.Up!);
+        var gate = saved.Gate ?? Linears[Gate].OutputAgain(saved.Pass, saved.Linears[Gate]);
+        var up = saved.Up ?? Linears[Up].OutputAgain(saved.Pass, saved.Linears[Up]);
+        var product = Swiglu.Forward(gate, up);
         var dProduct = Through(Down, product, dRows, null)!;
         product.Dispose();
-        var (dGate, dUp) = Swiglu.Backward(saved.Gate!, saved.Up!, dProduct);
+        var (dGate, dUp) = Swiglu.Backward(gate, up, dProduct);
+        if (saved.Gate is null) gate.Dispose();
+        if (saved.Up is null) up.Dispose();
         var h = RmsNorm.Apply(saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version));
         var dh = Through(Gate, h, dGate, null);
         dh = Through(Up, h, dUp, dh)!;

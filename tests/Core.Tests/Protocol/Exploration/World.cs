@@ -64,7 +64,7 @@ internal sealed class World
 
     internal void Keep(Predicate<int> which) => Messages = Array.FindAll(Messages, which);
 
-    /// <summary>128 bits of hash: with some ten million states a collision has a chance of one in 10²⁴.</summary>
+    /// <summary>128 bits of hash: with some hundred million states a collision has a chance below one in 10²².</summary>
     internal UInt128 Hash()
     {
         ulong a = 0x9E3779B97F4A7C15, b = 0xC2B2AE3D27D4EB4F;
