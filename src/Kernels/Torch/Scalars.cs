@@ -4,34 +4,44 @@ namespace Peft.Orleans.Kernels.Torch;
 
 /// <summary>
 /// Numbers as arguments of libtorch's operators. TorchSharp passes a Scalar's pointer and no longer holds the object: a collection during the
-/// call would free the number that libtorch is about to read. These live on for many calls of their thread, and are then freed here.
+/// call would free the number that libtorch is about to read. These live on until their thread has not used them for a long time, and are then
+/// freed here. A number is made once, not for each call: made anew it would lie between the tensors of a pass and cut their free memory in pieces.
 /// </summary>
 internal static class Scalars
 {
-    private const int Alive = 1024;
+    /// <summary>Numbers that a thread uses before those it has not used meanwhile are freed: many more than one call has.</summary>
+    private const int Recent = 512;
 
     [ThreadStatic]
-    private static Scalar?[]? ring;
+    private static Dictionary<(long Bits, bool Whole), Scalar>? recent;
 
     [ThreadStatic]
-    private static uint next;
+    private static Dictionary<(long Bits, bool Whole), Scalar>? former;
 
     /// <summary>1, never freed: the factor of plain sums.</summary>
     internal static Scalar One { get; } = 1L.ToScalar();
 
     /// <summary>A number for one call.</summary>
-    internal static Scalar Held(double value) => Hold(value.ToScalar());
+    internal static Scalar Held(double value) => Find((BitConverter.DoubleToInt64Bits(value), false));
 
     /// <summary>A whole number for one call.</summary>
-    internal static Scalar Held(long value) => Hold(value.ToScalar());
+    internal static Scalar Held(long value) => Find((value, true));
 
     /// <summary>The squares of all elements.</summary>
     internal static torch.Tensor Squared(this torch.Tensor x) => x.mul(x);
 
-    private static Scalar Hold(Scalar scalar)
+    private static Scalar Find((long Bits, bool Whole) key)
     {
-        ref var place = ref (ring ??= new Scalar?[Alive])[next++ % Alive];
-        place?.Dispose();
-        return place = scalar;
+        recent ??= [];
+        former ??= [];
+        if (recent.TryGetValue(key, out var found)) return found;
+        if (recent.Count >= Recent)
+        {
+            foreach (var unused in former.Values) unused.Dispose();
+            (former, recent) = (recent, []);
+        }
+
+        if (!former.Remove(key, out found)) found = key.Whole ? key.Bits.ToScalar() : BitConverter.Int64BitsToDouble(key.Bits).ToScalar();
+        return recent[key] = found;
     }
 }

@@ -24,8 +24,9 @@ public class ScalarsTests
             var (x, one) = (zeros(4096), ones(4096));
             for (var i = 0; i < 20_000; i++)
             {
-                x.add_(one, Scalars.Held(2.5));
-                x.add_(one, Scalars.Held(-2.5));
+                // Other numbers each time, so that those of long ago are freed, and one that always stays.
+                x.add_(one, Scalars.Held(i + 0.5)).mul_(Scalars.Held(2.0));
+                x.mul_(Scalars.Held(0.5)).add_(one, Scalars.Held(-i - 0.5));
                 x.add_(one, Scalars.One).sub_(one);
             }
 

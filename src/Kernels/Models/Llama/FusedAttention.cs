@@ -11,6 +11,9 @@ namespace Peft.Orleans.Kernels.Models.Llama;
 /// </summary>
 internal sealed class FusedAttention(int keyHeads, int group, int headDim, float scale, int queryBlock)
 {
+    /// <summary>Sequences from here on go in blocks of twice as many queries: what each block does to all keys before it costs more than the masked half that it skips.</summary>
+    private const int Long = 1024;
+
     internal bool Fits(Tensor q, int length) => Rows.Fit(q, headDim / 2) && headDim % 2 == 0 && length <= AttentionLoops.LongestRow;
 
     /// <summary>Writes a segment of <paramref name="output"/>; q, k, v, output are <c>[T, heads·head_dim]</c>, T = rows·columns.</summary>
@@ -19,10 +22,11 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
         var queries = HeadLayout.Gather(q, columns, segment, keyHeads, group, headDim, cos, sin);
         var keys = HeadLayout.Gather(k, columns, segment, keyHeads, 1, headDim, cos, sin);
         var values = HeadLayout.Gather(v, columns, segment, keyHeads, 1, headDim, null, null);
-        for (var first = 0; first < segment.Length; first += queryBlock)
+        var block = BlockOf(segment.Length);
+        for (var first = 0; first < segment.Length; first += block)
         {
             using var inner = NewDisposeScope();
-            var count = Math.Min(queryBlock, segment.Length - first);
+            var count = Math.Min(block, segment.Length - first);
             var p = Probabilities(Part(queries, first, count), Part(keys, 0, first + count, 1), first);
             HeadLayout.Scatter(p.bmm(Part(values, 0, first + count, 1)), output, columns, segment, first, count, keyHeads, group, headDim, null, null, 1);
         }
@@ -35,12 +39,13 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
     {
         var (segment, queries, keys, values) = saved;
         var (dOut, deltas) = HeadLayout.GatherGradient(dOutput, output, columns, segment, keyHeads, group, headDim);
-        var single = segment.Length <= queryBlock;
+        var block = BlockOf(segment.Length);
+        var single = segment.Length <= block;
         var (dKeys, dValues) = single ? (null, null) : (zeros(keys.shape, ScalarType.Float32), zeros(values.shape, ScalarType.Float32));
-        for (var first = 0; first < segment.Length; first += queryBlock)
+        for (var first = 0; first < segment.Length; first += block)
         {
             using var inner = NewDisposeScope();
-            var count = Math.Min(queryBlock, segment.Length - first);
+            var count = Math.Min(block, segment.Length - first);
             var seen = first + count;
             var (q, d) = (Part(queries, first, count), Part(dOut, first, count));
             var (k, v) = (Part(keys, 0, seen, 1), Part(values, 0, seen, 1));
@@ -62,6 +67,8 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
         HeadLayout.Scatter(dKeys!, dk, columns, segment, 0, segment.Length, keyHeads, 1, headDim, cos, sin, scale);
         HeadLayout.Scatter(dValues!, dv, columns, segment, 0, segment.Length, keyHeads, 1, headDim, null, null, 1);
     }
+
+    private int BlockOf(int length) => length < Long ? queryBlock : 2 * queryBlock;
 
     private Tensor Probabilities(Tensor queries, Tensor keys, int first)
     {
