@@ -107,6 +107,7 @@ internal static class SiloHost
         silo.Services.AddSingleton<IMembershipTable>(_ => new SqliteMembershipTable(new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership)));
         silo.Services.AddKeyedSingleton<IGrainStorage>("runs", (services, _) =>
             new SqliteGrainStorage(new SqliteFile(settings.ClusterFolder, ClusterFolder.State), services.GetRequiredService<IGrainStorageSerializer>()));
+        silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new JoinTurn(settings.ClusterFolder));
         silo.AddGrainService<SiloAgent>();
         silo.AddSeatPlacement();
 #pragma warning disable ORLEANSEXP003 // strongly consistent directory: no duplicate coordinators, no deactivation by a dead directory owner

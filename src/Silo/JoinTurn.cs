@@ -1,0 +1,56 @@
+using Orleans.Runtime;
+
+namespace Peft.Orleans.Silo;
+
+/// <summary>
+/// Silos of a local cluster join one after the other. Started together they would write their first membership row at the same moment; the one that loses the
+/// compare-and-set would wait for seconds before it tries again. The turn is a locked file, which the operating system gives back whatever becomes of its holder.
+/// </summary>
+internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISiloLifecycle>
+{
+    private const string FileName = "join.lock";
+
+    // Whoever holds the turn longer is frozen: to lose the race costs less than to wait for it.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
+
+    private FileStream? _turn;
+
+    /// <inheritdoc/>
+    public void Participate(ISiloLifecycle observer)
+    {
+        observer.Subscribe(nameof(JoinTurn), ServiceLifecycleStage.AfterRuntimeGrainServices - 1, Take, _ => GiveBack());
+        observer.Subscribe(nameof(JoinTurn), ServiceLifecycleStage.Active, _ => GiveBack());
+    }
+
+    private async Task Take(CancellationToken cancellation)
+    {
+        var path = Path.Combine(clusterFolder, FileName);
+        var begun = TimeProvider.System.GetTimestamp();
+        using var timer = new PeriodicTimer(Poll);
+        do
+        {
+            try
+            {
+                _turn = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                return;
+            }
+            catch (IOException) when (TimeProvider.System.GetElapsedTime(begun) < Patience)
+            {
+                // Another silo is joining.
+            }
+            catch (IOException)
+            {
+                return;
+            }
+        }
+        while (await timer.WaitForNextTickAsync(cancellation));
+    }
+
+    private Task GiveBack()
+    {
+        _turn?.Dispose();
+        _turn = null;
+        return Task.CompletedTask;
+    }
+}
