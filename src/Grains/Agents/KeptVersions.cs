@@ -1,4 +1,5 @@
 using Peft.Orleans.Kernels.Shards;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Grains.Agents;
@@ -13,6 +14,7 @@ internal sealed class KeptVersions : IDisposable
     private readonly Stack<LayerVersion> free = [];
     private ParameterLayout? layout;
     private Device? device;
+    private Tensor? constants;
 
     internal LayerVersion? Find(int step) => versions.GetValueOrDefault(step);
 
@@ -23,6 +25,7 @@ internal sealed class KeptVersions : IDisposable
     {
         if (layout is not null) return;
         (layout, device) = (seated, on);
+        constants = zeros(seated.ConstantSize, float32, on).DetachFromDisposeScope();
         foreach (var (step, version) in versions.ToArray())
         {
             var placed = Rent();
@@ -37,14 +40,16 @@ internal sealed class KeptVersions : IDisposable
     {
         layout = null;
         device = null;
+        constants?.Dispose();
+        constants = null;
         foreach (var version in free) version.Dispose();
         free.Clear();
         foreach (var version in versions.Values) version.Invalidate(keepHash: true);
     }
 
-    /// <summary>A buffer for a new version of a layer that computes here.</summary>
+    /// <summary>A buffer for a new version of a layer that computes here; what never changes is held once for all of them.</summary>
     internal LayerVersion Rent() => free.TryPop(out var version) ? version : new LayerVersion(
-        layout ?? throw new InvalidOperationException("a layer that is only kept makes no versions"), device!);
+        layout ?? throw new InvalidOperationException("a layer that is only kept makes no versions"), device!, constants);
 
     /// <summary>Keeps a version under its step; one that is there already gives its buffers back.</summary>
     internal void Keep(LayerVersion version)
@@ -82,6 +87,7 @@ internal sealed class KeptVersions : IDisposable
         foreach (var version in free) version.Dispose();
         versions.Clear();
         free.Clear();
+        constants?.Dispose();
     }
 
     private void Recycle(LayerVersion version)

@@ -9,14 +9,20 @@ namespace Peft.Orleans.Kernels.Shards;
 /// </summary>
 public sealed class LayerVersion : IDisposable
 {
+    private readonly Tensor? shared;
+
     /// <summary>Allocates the buffers of a version of <paramref name="layout"/>; contents are zero.</summary>
-    public LayerVersion(ParameterLayout layout, Device device)
+    /// <param name="layout">Sizes.</param>
+    /// <param name="device">Device.</param>
+    /// <param name="constants">The layer's constants, <c>[Layout.ConstantSize]</c>, where all its versions share them; null: this one has its own.</param>
+    public LayerVersion(ParameterLayout layout, Device device, Tensor? constants = null)
     {
+        shared = constants;
         using var scope = NewDisposeScope();
         Parameters = zeros(layout.Size, float32, device).DetachFromDisposeScope();
         FirstMoment = zeros(layout.OptimizerSize, float32, device).DetachFromDisposeScope();
         SecondMoment = zeros(layout.OptimizerSize, float32, device).DetachFromDisposeScope();
-        Constants = zeros(layout.ConstantSize, float32, device).DetachFromDisposeScope();
+        Constants = (constants?.alias() ?? zeros(layout.ConstantSize, float32, device)).DetachFromDisposeScope();
         Lambda = new double[layout.LambdaCount];
     }
 
@@ -57,11 +63,17 @@ public sealed class LayerVersion : IDisposable
         Parameters.copy_(other.Parameters);
         FirstMoment.copy_(other.FirstMoment);
         SecondMoment.copy_(other.SecondMoment);
-        Constants.copy_(other.Constants);
+        CopyConstants(other);
         other.Lambda.CopyTo(Lambda, 0);
         Step = other.Step;
         Invalidate();
         Hash = other.Hash;
+    }
+
+    /// <summary>Copies the constants of another version of this layer, if they are not the same anyway.</summary>
+    internal void CopyConstants(LayerVersion other)
+    {
+        if (shared is null || !ReferenceEquals(shared, other.shared)) Constants.copy_(other.Constants);
     }
 
     /// <summary>Tensors derived from this version for computing (casts, composed rotations); made by the shard on first use, dropped when the version is overwritten.</summary>

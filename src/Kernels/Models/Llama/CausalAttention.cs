@@ -64,23 +64,30 @@ internal sealed class CausalAttention : IDisposable
         foreach (var segment in segments)
         {
             using var inner = NewDisposeScope();
-            var (cos, sin) = rotary.At(0, segment.Length);
+            var heads = Heads(q, k, v, rows, segment);
             if (fused.Fits(q, segment.Length))
             {
-                var kept = fused.Forward(q, k, v, output, (int)(q.shape[0] / rows), segment, cos, sin);
-                saved?.Add(kept.Detached());
-                continue;
+                fused.Forward(heads, output, (int)(q.shape[0] / rows));
+            }
+            else
+            {
+                var attended = Attend(heads.Queries, heads.Keys, heads.Values, segment.Length, 0); // [rows·kv, L·group, hd]
+                Cut(output, rows, segment, group).copy_(attended.view(segment.Rows, keyHeads, segment.Length, group, headDim).permute(0, 2, 1, 3, 4));
             }
 
-            var queries = Queries(Cut(q, rows, segment, group), cos, sin);
-            var keys = Keys(Cut(k, rows, segment, 1), cos, sin);
-            var values = Values(Cut(v, rows, segment, 1));
-            var attended = Attend(queries, keys, values, segment.Length, 0); // [rows·kv, L·group, hd]
-            Cut(output, rows, segment, group).copy_(attended.view(segment.Rows, keyHeads, segment.Length, group, headDim).permute(0, 2, 1, 3, 4));
-            saved?.Add(new SavedSegment(segment, queries, keys, values).Detached());
+            saved?.Add(heads.Detached());
         }
 
         return output.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What <see cref="Forward"/> kept of a segment, once more from the same q, k and v. In the caller's scope.</summary>
+    internal SavedSegment Heads(Tensor q, Tensor k, Tensor v, int rows, Segment segment)
+    {
+        var (cos, sin) = rotary.At(0, segment.Length);
+        return fused.Fits(q, segment.Length)
+            ? fused.Heads(q, k, v, (int)(q.shape[0] / rows), segment, cos, sin)
+            : new SavedSegment(segment, Queries(Cut(q, rows, segment, group), cos, sin), Keys(Cut(k, rows, segment, 1), cos, sin), Values(Cut(v, rows, segment, 1)));
     }
 
     /// <summary>As <see cref="Forward"/> for new tokens at the end of a cache; q <c>[rows·new, heads·head_dim]</c>.</summary>

@@ -104,7 +104,7 @@ internal sealed class DecoderShard : TrainableShard
     }
 
     private Tensor Compute(Tensor x, Microbatch batch, LinearPass pass, BlockSaved? saved) =>
-        Compute(x, pass, (q, k, v) => attention.Forward(q, k, v, batch.Rows, SequenceMap.Of(batch), saved?.Segments), saved);
+        Compute(x, pass, (q, k, v) => attention.Forward(q, k, v, batch.Rows, SequenceMap.Of(batch), RepeatsHeads ? null : saved?.Segments), saved);
 
     /// <summary>x <c>[T, hidden]</c> → y <c>[T, hidden]</c>, a new tensor in the caller's scope.</summary>
     private Tensor Compute(Tensor x, LinearPass pass, Func<Tensor, Tensor, Tensor, Tensor> attend, BlockSaved? saved)
@@ -140,6 +140,18 @@ internal sealed class DecoderShard : TrainableShard
         return y.MoveToOuterDisposeScope();
     }
 
+    /// <summary>Whether queries, keys and values are made again from their base outputs instead of being kept beside them.</summary>
+    private bool RepeatsHeads => Linears[Q].RepeatsOutput && Linears[K].RepeatsOutput && Linears[V].RepeatsOutput;
+
+    private List<SavedSegment> HeadsAgain(BlockSaved saved)
+    {
+        using var scope = NewDisposeScope();
+        var (q, k, v) = (Again(Q), Again(K), Again(V));
+        return [.. SequenceMap.Of(saved.Batch).Select(segment => attention.Heads(q, k, v, saved.Batch.Rows, segment).Detached())];
+
+        Tensor Again(int index) => Linears[index].OutputAgain(saved.Pass, saved.Linears[index]);
+    }
+
     private Tensor? Backward(BlockSaved saved, Tensor dy, Tensor? gradient, BaseGradientEstimate? estimate, bool baseOnly)
     {
         using var scope = NewDisposeScope();
@@ -170,7 +182,9 @@ internal sealed class DecoderShard : TrainableShard
 
         // Attention: middle = x + o(attend(q, k, v)).
         var dAttended = Through(O, saved.Attended!, dMiddle, null)!;
-        var (dq, dk, dv) = attention.Backward(saved.Segments, saved.Attended!, dAttended, saved.Batch.Rows);
+        var heads = RepeatsHeads ? HeadsAgain(saved) : saved.Segments;
+        var (dq, dk, dv) = attention.Backward(heads, saved.Attended!, dAttended, saved.Batch.Rows);
+        if (RepeatsHeads) heads.ForEach(static segment => segment.Dispose());
         dAttended.Dispose();
         h = RmsNorm.Apply(saved.X, saved.InputInverse!, inputNorm.Value(version));
         var needsInput = NeedsInputGradient || inputNorm.Trains;

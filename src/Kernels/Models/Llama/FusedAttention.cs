@@ -16,12 +16,17 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
 
     internal bool Fits(Tensor q, int length) => Rows.Fit(q, headDim / 2) && headDim % 2 == 0 && length <= AttentionLoops.LongestRow;
 
-    /// <summary>Writes a segment of <paramref name="output"/>; q, k, v, output are <c>[T, heads·head_dim]</c>, T = rows·columns.</summary>
-    internal SavedSegment Forward(Tensor q, Tensor k, Tensor v, Tensor output, int columns, Segment segment, Tensor cos, Tensor sin)
+    /// <summary>A segment's heads; q, k, v are <c>[T, heads·head_dim]</c>, T = rows·columns.</summary>
+    internal SavedSegment Heads(Tensor q, Tensor k, Tensor v, int columns, Segment segment, Tensor cos, Tensor sin) => new(
+        segment,
+        HeadLayout.Gather(q, columns, segment, keyHeads, group, headDim, cos, sin),
+        HeadLayout.Gather(k, columns, segment, keyHeads, 1, headDim, cos, sin),
+        HeadLayout.Gather(v, columns, segment, keyHeads, 1, headDim, null, null));
+
+    /// <summary>Writes a segment of <paramref name="output"/> <c>[T, heads·head_dim]</c>.</summary>
+    internal void Forward(SavedSegment heads, Tensor output, int columns)
     {
-        var queries = HeadLayout.Gather(q, columns, segment, keyHeads, group, headDim, cos, sin);
-        var keys = HeadLayout.Gather(k, columns, segment, keyHeads, 1, headDim, cos, sin);
-        var values = HeadLayout.Gather(v, columns, segment, keyHeads, 1, headDim, null, null);
+        var (segment, queries, keys, values) = heads;
         var block = BlockOf(segment.Length);
         for (var first = 0; first < segment.Length; first += block)
         {
@@ -30,8 +35,6 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
             var p = Probabilities(Part(queries, first, count), Part(keys, 0, first + count, 1), first);
             HeadLayout.Scatter(p.bmm(Part(values, 0, first + count, 1)), output, columns, segment, first, count, keyHeads, group, headDim, null, null, 1);
         }
-
-        return new SavedSegment(segment, queries, keys, values);
     }
 
     /// <summary>Writes a segment of the gradients of q, k, v.</summary>

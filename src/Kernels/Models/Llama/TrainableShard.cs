@@ -88,7 +88,7 @@ internal abstract class TrainableShard : LayerShard
     {
         if (ReferenceEquals(current, next)) throw new ArgumentException("the next version needs its own buffers");
         optimizer.Apply(current, next, gradient, step);
-        next.Constants.copy_(current.Constants);
+        next.CopyConstants(current);
         foreach (var linear in Linears) linear.AfterStep(current, next, gradient, step);
         step.NextLambda.CopyTo(next.Lambda, 0);
         next.Step = step.Step;
