@@ -39,8 +39,9 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
             {
                 // Another silo is joining.
             }
-            catch (IOException)
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
+                // Without a turn a silo joins too, perhaps later.
                 return;
             }
         }

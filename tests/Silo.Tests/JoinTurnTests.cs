@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans;
 using Orleans.Runtime;
@@ -8,6 +9,8 @@ public sealed class JoinTurnTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("peft-turn-").FullName;
     private readonly List<string> _seen = [];
+
+    private string TurnFile => Path.Combine(_folder, "join.lock");
 
     [Fact]
     public async Task A_silo_joins_only_after_another_has_become_active()
@@ -35,9 +38,37 @@ public sealed class JoinTurnTests : IDisposable
     [Fact]
     public async Task A_turn_that_is_held_for_long_is_not_waited_for()
     {
-        using var frozen = new FileStream(Path.Combine(_folder, "join.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        using var frozen = new FileStream(TurnFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         await Silo("second", Task.CompletedTask).OnStart(CancellationToken.None);
         Assert.Equal(["second joins", "second is active"], _seen);
+    }
+
+    [Fact]
+    public async Task The_turn_of_a_killed_process_is_free()
+    {
+        // util-linux's flock takes the same lock; the program it becomes holds it until it dies.
+        var start = new ProcessStartInfo("flock", ["--no-fork", TurnFile, "sh", "-c", "echo held; exec sleep 600"]) { RedirectStandardOutput = true };
+        using var holder = Process.Start(start)!;
+        Assert.Equal("held", await holder.StandardOutput.ReadLineAsync());
+        var joining = new TaskCompletionSource();
+        var second = Silo("second", joining.Task).OnStart(CancellationToken.None);
+        Assert.Empty(_seen);
+
+        holder.Kill();
+        await holder.WaitForExitAsync();
+        while (_seen.Count == 0) await Task.Yield();
+        // It has the turn itself, and did not merely lose patience.
+        Assert.Throws<IOException>(() => new FileStream(TurnFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None));
+        joining.SetResult();
+        await second;
+    }
+
+    [Fact]
+    public async Task Where_no_turn_is_to_be_had_a_silo_joins_without()
+    {
+        Directory.CreateDirectory(TurnFile);
+        await Silo("only", Task.CompletedTask).OnStart(CancellationToken.None);
+        Assert.Equal(["only joins", "only is active"], _seen);
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
