@@ -115,14 +115,14 @@ public static class MemoryModel
         return peak + seats.Max(layer => layers[layer].Workspace);
     }
 
-    /// <summary>Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what is made of them.</summary>
+    /// <summary>Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what is made of them, and o_proj's is made again.</summary>
     private static long SavedOutputs(ModelDimensions model, MethodSpec method)
     {
         var onOutput = method.Name == MethodName.Hybrid || (method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Output);
         if (!onOutput && method.Name != MethodName.Boft && !(method.Name == MethodName.Lora && method.Lora.Dora)) return 0;
         string[] heads = ["q_proj", "k_proj", "v_proj"];
         var repeatsHeads = Array.TrueForAll(heads, name => Targets(method, name));
-        bool Repeated(string name) => onOutput && (name is "gate_proj" or "up_proj" || (repeatsHeads && heads.Contains(name)));
+        bool Repeated(string name) => onOutput && (name is "gate_proj" or "up_proj" or "o_proj" || (repeatsHeads && heads.Contains(name)));
         return model.Linears.Where(linear => Targets(method, linear.Name) && !Repeated(linear.Name)).Sum(static linear => (long)linear.Out);
     }
 

@@ -57,6 +57,8 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
         {
             var hashes = await OnDevice(() =>
             {
+                // The passes of the estimate left holes, and version 0 comes on top of its sums.
+                TorchRuntime.ReturnFreedMemory();
                 using var adapter = run.Spec!.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
                 var done = new Dictionary<int, string>();
                 foreach (var index in run.Protocol.Plan!.FirstLayersOn(store.Identity.Name))

@@ -40,6 +40,9 @@ internal sealed class LinearSaved : IDisposable
     /// <summary>Output of the frozen weight, laid out as the method that transforms it wants it.</summary>
     internal Tensor? BaseOutput { get; set; }
 
+    /// <summary>Whether a method on the output side keeps <see cref="BaseOutput"/>, instead of making it again from the module's input.</summary>
+    internal bool KeepsBaseOutput { get; init; } = true;
+
     internal long Bytes => Size(Hidden) + Size(BaseOutput);
 
     public void Dispose()

@@ -20,7 +20,7 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
         var y = Weight.Product(x);
         var arranged = rotation.Arrange(y);
         Finish(pass, arranged, y);
-        if (saved is not null) saved.BaseOutput = arranged.DetachFromDisposeScope();
+        if (saved is { KeepsBaseOutput: true }) saved.BaseOutput = arranged.DetachFromDisposeScope();
         else arranged.Dispose();
         return y;
     }
@@ -32,7 +32,7 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
         var arranged = rotation.Arrange(dy, stay: true);
-        rotation.Accumulate(pass.Version, saved.BaseOutput!, arranged, transposed: false, gradient);
+        rotation.Accumulate(pass.Version, saved.BaseOutput ?? rotation.Arrange(Weight.Product(x)), arranged, transposed: false, gradient);
         if (!needsInput) return dx;
         var dz = dy.clone();
         rotation.AddDeviation(pass.Version, arranged, dz, transposed: true);

@@ -45,16 +45,9 @@ internal sealed class HybridLinear : FrozenBaseLinear
         var arranged = rotation.Arrange(y);
         var hidden = change.Hidden(pass, x);
         Finish(pass, arranged, hidden, y);
-        if (saved is not null)
-        {
-            saved.Hidden = hidden.DetachFromDisposeScope();
-            saved.BaseOutput = arranged.DetachFromDisposeScope();
-        }
-        else
-        {
-            arranged.Dispose();
-        }
-
+        if (saved is not null) saved.Hidden = hidden.DetachFromDisposeScope();
+        if (saved is { KeepsBaseOutput: true }) saved.BaseOutput = arranged.DetachFromDisposeScope();
+        else arranged.Dispose();
         return y;
     }
 
@@ -67,7 +60,7 @@ internal sealed class HybridLinear : FrozenBaseLinear
         var version = pass.Version;
         var lambda = version.Lambda[lambdaIndex];
         var arranged = rotation.Arrange(dy, stay: true);
-        rotation.Accumulate(Composed(version), saved.BaseOutput!, arranged, transposed: false, theta.View(gradient), 1 - lambda);
+        rotation.Accumulate(Composed(version), saved.BaseOutput ?? rotation.Arrange(Weight.Product(x)), arranged, transposed: false, theta.View(gradient), 1 - lambda);
         if (needsInput)
         {
             var dz = dy.clone();

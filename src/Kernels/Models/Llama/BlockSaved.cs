@@ -8,9 +8,9 @@ namespace Peft.Orleans.Kernels.Models.Llama;
 
 /// <summary>
 /// What a decoder block keeps of a microbatch: its input always; with <see cref="Full"/> also what the backward pass reads. Normalised rows and
-/// the MLP's product are made again from these, they cost two passes over memory.
+/// the MLP's product are made again from these, they cost two passes over memory; of a rotated output of module <paramref name="productAgain"/> the base product.
 /// </summary>
-internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, int linears) : ISavedActivations
+internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, int linears, int productAgain) : ISavedActivations
 {
     /// <summary>Input rows <c>[T, hidden]</c>: another handle to the caller's tensor.</summary>
     internal Tensor X { get; } = x;
@@ -24,7 +24,7 @@ internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, in
 
     internal List<SavedSegment> Segments { get; } = [];
 
-    internal LinearSaved[] Linears { get; } = [.. Enumerable.Range(0, linears).Select(static _ => new LinearSaved())];
+    internal LinearSaved[] Linears { get; } = [.. Enumerable.Range(0, linears).Select(index => new LinearSaved { KeepsBaseOutput = index != productAgain })];
 
     /// <summary>1 / rms of the input rows.</summary>
     internal Tensor? InputInverse { get; set; }

@@ -17,6 +17,9 @@ internal sealed class DecoderShard : TrainableShard
 {
     private const int Q = 0, K = 1, V = 2, O = 3, Gate = 4, Up = 5, Down = 6;
 
+    /// <summary>The one module whose input is kept, whose output nothing else is made from, and whose weight is small.</summary>
+    private const int ProductAgain = O;
+
     private readonly BaseTensor inputNorm;
     private readonly BaseTensor middleNorm;
     private readonly CausalAttention attention;
@@ -44,7 +47,7 @@ internal sealed class DecoderShard : TrainableShard
         BlockSaved? keep = null;
         if (save)
         {
-            keep = new BlockSaved(BlockSaved.Keep(rows.alias()), batch, linearPass, Linears.Count)
+            keep = new BlockSaved(BlockSaved.Keep(rows.alias()), batch, linearPass, Linears.Count, ProductAgain)
             {
                 // An estimate holds gradients of whole weights: activations beside them would set the run's peak.
                 Full = pass.Training && Context.Spec.Training.Recompute != RecomputePolicy.Always,
