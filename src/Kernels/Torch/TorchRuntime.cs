@@ -141,7 +141,7 @@ public static class TorchRuntime
 
     /// <summary>
     /// As <see cref="ReturnFreedMemory"/>, where more than 256 MB lie free: to be called in every pass when most is held. Takes up to 7 ms, and
-    /// about as long again for the pages that are touched next; less free memory is not worth that.
+    /// the pages that are touched next are faulted in anew; less free memory is not worth that.
     /// </summary>
     public static void ReturnExcessMemory()
     {
