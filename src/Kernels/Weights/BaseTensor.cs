@@ -58,7 +58,7 @@ internal sealed class BaseTensor : IDisposable
         if (frozen is not { Converts: true }) return h.mm(Value(version).t());
         using var scope = NewDisposeScope();
         var result = empty([h.shape[0], shape[0]], context.Compute, h.device);
-        foreach (var (start, count) in Blocks()) result.narrow(1, start, count).copy_(h.mm(frozen.Rows(start, count).t()));
+        foreach (var (start, count) in Blocks()) result.narrow(1, start, count).addmm_(h, frozen.Rows(start, count).t(), beta: 0, alpha: 1);
         return result.MoveToOuterDisposeScope();
     }
 
