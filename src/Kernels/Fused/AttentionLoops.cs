@@ -46,6 +46,20 @@ internal static unsafe class AttentionLoops
         TorchThreads.Run(rows, gradient.shape[2], gradient.dtype == ScalarType.Float32 ? &Differentiate<Float32Lanes> : &Differentiate<BFloat16Lanes>, &arguments);
     }
 
+    /// <summary>As above for one block in plain memory, on the calling thread: rows <c>[rows, columns]</c>, row i a query at position <c>first + i / group</c>.</summary>
+    internal static void Softmax(float* scores, int rows, int columns, int first, int group, float scale)
+    {
+        var arguments = new Arguments { Scores = (byte*)scores, RowsPerBatch = rows, Columns = columns, First = first, Group = group, Scale = scale };
+        Softmax<Float32Lanes>(&arguments, 0, rows);
+    }
+
+    /// <summary>As above for one block in plain memory; δ of row i at <c>deltas[i]</c>.</summary>
+    internal static void Backward(float* gradient, float* probabilities, int rows, int columns, float* deltas)
+    {
+        var arguments = new Arguments { Scores = (byte*)gradient, Probabilities = (byte*)probabilities, Deltas = deltas, RowsPerBatch = rows, Columns = columns };
+        Differentiate<Float32Lanes>(&arguments, 0, rows);
+    }
+
     private static Arguments Of(Tensor scores, int first, int group, float scale) => new()
     {
         Scores = Rows.Of(scores),

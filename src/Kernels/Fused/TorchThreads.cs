@@ -22,6 +22,7 @@ internal static unsafe class TorchThreads
         internal int Rows;
         internal int Block;
         internal int Next;
+        internal int Workers;
     }
 
     /// <summary>Calls <paramref name="body"/> with ranges [from, to) that together are all rows.</summary>
@@ -42,6 +43,22 @@ internal static unsafe class TorchThreads
         Parallel(&Work, &job, (uint)threads, 0);
     }
 
+    /// <summary>
+    /// Calls <paramref name="body"/> once for each unit, in order of number as threads come free, and tells it which worker it is, [0, threads): a
+    /// worker's scratch is its own. A unit is so much work that waking a thread is not noticed, and its own products run on its thread alone.
+    /// </summary>
+    internal static void RunUnits(int units, delegate*<void*, int, int, void> body, void* arguments, int threads)
+    {
+        if (threads == 1 || units == 1 || Parallel == null)
+        {
+            for (var unit = 0; unit < units; unit++) body(arguments, unit, 0);
+            return;
+        }
+
+        var job = new Job { Body = body, Arguments = arguments, Rows = units };
+        Parallel(&WorkUnits, &job, (uint)threads, 0);
+    }
+
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Work(Job* job)
     {
@@ -50,6 +67,18 @@ internal static unsafe class TorchThreads
             var from = Interlocked.Add(ref job->Next, job->Block) - job->Block;
             if (from >= job->Rows) return;
             job->Body(job->Arguments, from, Math.Min(job->Rows, from + job->Block));
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void WorkUnits(Job* job)
+    {
+        var worker = Interlocked.Increment(ref job->Workers) - 1;
+        while (true)
+        {
+            var unit = Interlocked.Increment(ref job->Next) - 1;
+            if (unit >= job->Rows) return;
+            job->Body(job->Arguments, unit, worker);
         }
     }
 

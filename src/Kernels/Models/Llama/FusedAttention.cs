@@ -1,4 +1,5 @@
 using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
@@ -6,8 +7,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Models.Llama;
 
 /// <summary>
-/// The training pass of <see cref="CausalAttention"/> with libtorch's products and, between them, our own loops in place: no mask, no fp32
-/// copies of scores, no permuted copies.
+/// The training pass of <see cref="CausalAttention"/> with our own loops in place between the products: no mask, no fp32 copies of scores, no
+/// permuted copies. In fp32 it goes block by block in <see cref="AttentionBlocks"/>, else by libtorch's products over all heads.
 /// </summary>
 internal sealed class FusedAttention(int keyHeads, int group, int headDim, float scale, int queryBlock)
 {
@@ -27,6 +28,13 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
     internal void Forward(SavedSegment heads, Tensor output, int columns)
     {
         var (segment, queries, keys, values) = heads;
+        if (AttentionBlocks.Fit(queries))
+        {
+            using var outer = NewDisposeScope();
+            HeadLayout.Scatter(AttentionBlocks.Forward(queries, keys, values, scale, TorchRuntime.Threads), output, columns, segment, 0, segment.Length, keyHeads, group, headDim, null, null, 1);
+            return;
+        }
+
         var block = BlockOf(segment.Length);
         for (var first = 0; first < segment.Length; first += block)
         {
@@ -42,6 +50,16 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
     {
         var (segment, queries, keys, values) = saved;
         var (dOut, deltas) = HeadLayout.GatherGradient(dOutput, output, columns, segment, keyHeads, group, headDim);
+        if (AttentionBlocks.Fit(queries))
+        {
+            using var outer = NewDisposeScope();
+            var (dHeads, dKeyHeads, dValueHeads) = AttentionBlocks.Backward(queries, keys, values, dOut, deltas, scale, TorchRuntime.Threads);
+            HeadLayout.Scatter(dHeads, dq, columns, segment, 0, segment.Length, keyHeads, group, headDim, cos, sin, scale);
+            HeadLayout.Scatter(dKeyHeads, dk, columns, segment, 0, segment.Length, keyHeads, 1, headDim, cos, sin, scale);
+            HeadLayout.Scatter(dValueHeads, dv, columns, segment, 0, segment.Length, keyHeads, 1, headDim, null, null, 1);
+            return;
+        }
+
         var block = BlockOf(segment.Length);
         var single = segment.Length <= block;
         var (dKeys, dValues) = single ? (null, null) : (zeros(keys.shape, ScalarType.Float32), zeros(values.shape, ScalarType.Float32));

@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+
+namespace Peft.Orleans.Kernels.Torch;
+
+/// <summary>
+/// fp32 products of plain memory, row after row, by the library that libtorch itself multiplies with (MKL's <c>SGEMM</c>): for loops of ours that
+/// multiply between their own steps, where a tensor for each operand would cost more than the product.
+/// </summary>
+internal static unsafe class SingleProducts
+{
+    private static readonly delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, float*, float*, int*, float*, int*, float*, float*, int*, void> Multiply = Find();
+
+    /// <summary>Whether this libtorch has it.</summary>
+    internal static bool Found => Multiply != null;
+
+    /// <summary><c>C = A Bᵀ</c>; A <c>[m, k]</c>, B <c>[n, k]</c>, C <c>[m, n]</c>, each without gaps.</summary>
+    internal static void Transposed(int m, int n, int k, float* a, float* b, float* c) => Call(false, true, m, n, k, a, k, b, k, 0, c);
+
+    /// <summary><c>C = A B</c>; A <c>[m, k]</c>, B <c>[k, n]</c>, C <c>[m, n]</c>.</summary>
+    internal static void Plain(int m, int n, int k, float* a, float* b, float* c) => Call(false, false, m, n, k, a, k, b, n, 0, c);
+
+    /// <summary><c>C = Aᵀ B</c>, or <c>C += Aᵀ B</c> with <paramref name="add"/>; A <c>[k, m]</c>, B <c>[k, n]</c>, C <c>[m, n]</c>.</summary>
+    internal static void Outer(int m, int n, int k, float* a, float* b, float* c, bool add) => Call(true, false, m, n, k, a, m, b, n, add ? 1 : 0, c);
+
+    /// <summary>SGEMM counts by columns: it is handed Cᵀ = op(B)ᵀ op(A)ᵀ.</summary>
+    private static void Call(bool left, bool right, int m, int n, int k, float* a, int aStride, float* b, int bStride, float beta, float* c)
+    {
+        var (leftMode, rightMode) = (Mode(left), Mode(right));
+        var alpha = 1f;
+        Multiply(&rightMode, &leftMode, &n, &m, &k, &alpha, b, &bStride, a, &aStride, &beta, c, &n);
+    }
+
+    private static byte Mode(bool transposed) => transposed ? (byte)'T' : (byte)'N';
+
+    private static delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, float*, float*, int*, float*, int*, float*, float*, int*, void> Find() =>
+        (delegate* unmanaged[Cdecl]<byte*, byte*, int*, int*, int*, float*, float*, int*, float*, int*, float*, float*, int*, void>)(
+            NativeLibrary.TryLoad("libtorch_cpu.so", typeof(SingleProducts).Assembly, null, out var library) && NativeLibrary.TryGetExport(library, "SGEMM", out var export) ? export : 0);
+}
