@@ -56,7 +56,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
             var dx = await Compute(run, call, DevicePriority.Backward, () =>
             {
                 // Where the way back begins most is held: what the way there freed meanwhile lies between it.
-                if (turns) TorchRuntime.ReturnExcessMemory();
+                if (turns) TorchRuntime.ReturnExcessMemory(dy);
                 return Backward(run, layer, call, stage, saved, dy);
             }, token);
             return await Return(call, plan, stage, (result, dx), token);
@@ -184,7 +184,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
                 var trains = call.Kind == PassKind.Train && layer.Shard.Layout.Size > 0;
                 var gradient = trains ? layer.Open(call.Index) : null;
                 // As in Pass: and the logits come on top.
-                TorchRuntime.ReturnExcessMemory();
+                TorchRuntime.ReturnExcessMemory(x);
                 var result = layer.Shard.Loss(version, x, call.Batch, call.Scale, gradient);
                 // Where the embedding is the same shard, its part of the gradient comes second and closes the leaf.
                 if (trains && seat.Layer != 0) layer.Close(call.Step, call.Index, call.Microbatches);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Peft.Orleans.Core;
@@ -21,13 +22,15 @@ public static class TorchRuntime
     /// </summary>
     private const string SpinCount = "10000";
 
-    /// <summary>Bytes that may lie free between living tensors.</summary>
-    private const int MostFree = 256_000_000;
+    /// <summary>How much may lie free between living tensors, in elements of activations.</summary>
+    private const int MostFree = 120_000_000;
 
     private static readonly Lock Gate = new();
 
     /// <summary>Whether the system's allocator tells how much lies free: glibc from 2.33 on.</summary>
     private static readonly bool ReportsHeap = OperatingSystem.IsLinux() && NativeLibrary.TryGetExport(NativeLibrary.GetMainProgramHandle(), "mallinfo2", out _);
+
+    private static readonly Lazy<bool> FastBFloat16 = new(MeasureBFloat16);
 
     private static bool initialized;
     private static Device? device;
@@ -39,8 +42,11 @@ public static class TorchRuntime
     /// <summary>Compute threads as set by <see cref="Initialize"/>.</summary>
     public static int Threads { get; private set; } = 1;
 
-    /// <summary>Whether half-type products are fast on the device: bf16 instructions of the processor (AVX512-BF16 or AMX), or a GPU.</summary>
-    public static bool NativeHalfProducts => Device.type != DeviceType.CPU || ProcessorHasBFloat16();
+    /// <summary>
+    /// Whether half-type products are fast on the device: a GPU, or a processor with bf16 instructions (AVX512-BF16 or AMX) that is not much faster
+    /// in fp32. The instructions alone do not say it: there are processors that multiply fp32 twice as fast.
+    /// </summary>
+    public static bool NativeHalfProducts => Device.type != DeviceType.CPU || FastBFloat16.Value;
 
     /// <summary>Loads libtorch and sets threads and allocator; only the first call counts. To be called before anything else touches a tensor.</summary>
     /// <param name="threads">Compute threads; part of what the bits depend on.</param>
@@ -81,6 +87,37 @@ public static class TorchRuntime
             // AVX512-BF16 does not multiply float16; only a GPU or AMX-FP16 would.
             _ => Device.type != DeviceType.CPU ? ProductType.Native : ProductType.Float32,
         });
+
+    /// <summary>Whether bf16 is the better choice by the times of the same product: it takes half of the memory, and is given up for a quarter of the speed only.</summary>
+    internal static bool PrefersHalf(double halfSeconds, double singleSeconds) => halfSeconds <= 1.25 * singleSeconds;
+
+    /// <summary>Measured once, for some hundredths of a second, on a thread that ends with the workers that libtorch gave it.</summary>
+    private static bool MeasureBFloat16()
+    {
+        if (!ProcessorHasBFloat16()) return false;
+        var prefers = false;
+        var thread = new Thread(() => prefers = PrefersHalf(ProductSeconds(ScalarType.BFloat16), ProductSeconds(ScalarType.Float32))) { Name = "products" };
+        thread.Start();
+        thread.Join();
+        return prefers;
+    }
+
+    /// <summary>The best of six products <c>[512, 1024] [1024, 1024]</c>, the first of which sets the library up.</summary>
+    private static double ProductSeconds(ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        var (left, right) = (ones([512, 1024], type, CPU), ones([1024, 1024], type, CPU));
+        var best = TimeSpan.MaxValue;
+        for (var i = 0; i < 6; i++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            left.mm(right).Dispose();
+            var time = Stopwatch.GetElapsedTime(start);
+            if (time < best) best = time;
+        }
+
+        return best.TotalSeconds;
+    }
 
     private static bool ProcessorHasBFloat16()
     {
@@ -140,12 +177,13 @@ public static class TorchRuntime
     }
 
     /// <summary>
-    /// As <see cref="ReturnFreedMemory"/>, where more than 256 MB lie free: to be called in every pass when most is held. Takes up to 7 ms, and
-    /// the pages that are touched next are faulted in anew; less free memory is not worth that.
+    /// As <see cref="ReturnFreedMemory"/>, where more than 240 MB lie free, or 480 MB with activations in fp32: to be called in every pass when most
+    /// is held. Takes up to 7 ms, and the pages that are touched next are faulted in anew; less free memory is not worth that.
     /// </summary>
-    public static void ReturnExcessMemory()
+    /// <param name="activations">Any tensor of the pass's activations.</param>
+    public static void ReturnExcessMemory(Tensor activations)
     {
-        if (ReportsHeap && MallocInfo().Free > MostFree) ReturnFreedMemory();
+        if (ReportsHeap && (long)MallocInfo().Free > MostFree * activations.element_size()) ReturnFreedMemory();
     }
 
     [DllImport("libc", EntryPoint = "setenv", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]

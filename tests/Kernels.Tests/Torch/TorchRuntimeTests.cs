@@ -53,16 +53,26 @@ public class TorchRuntimeTests
         Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.Float32, null));
         Assert.Equal(TorchRuntime.NativeHalfProducts ? ProductType.Native : ProductType.Float32, TorchRuntime.ResolveProducts(WeightType.BFloat16, null));
         Assert.Equal(ProductType.Float32, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Float32));
+        Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Native));
     }
+
+    [Theory]
+    [InlineData(0.5, true)] // AMD's Zen 4
+    [InlineData(1, true)]
+    [InlineData(1.9, false)] // Intel's AVX512-BF16 where AMX is not to be had
+    [InlineData(100, false)] // emulated
+    public void Half_products_are_given_up_where_fp32_is_much_faster(double halfTimesSingle, bool prefersHalf) =>
+        Assert.Equal(prefersHalf, TorchRuntime.PrefersHalf(halfTimesSingle, 1));
 
     [Fact]
     public void What_lies_free_between_living_tensors_goes_back_to_the_system()
     {
-        // Twice the bound is freed in pieces of 2 MB, none beside another; other tests may fill some of it meanwhile.
+        // Above the bound for half types is freed in pieces of 2 MB, none beside another; other tests may fill some of it meanwhile.
+        using var half = empty(1, ScalarType.BFloat16);
         var tensors = Enumerable.Range(0, 512).Select(static _ => ones(512, 1024)).ToArray();
         for (var i = 0; i < tensors.Length; i += 2) tensors[i].Dispose();
         var before = Resident();
-        TorchRuntime.ReturnExcessMemory();
+        TorchRuntime.ReturnExcessMemory(half);
         var returned = before - Resident();
         for (var i = 1; i < tensors.Length; i += 2) tensors[i].Dispose();
         Assert.True(returned > 200_000_000, $"{returned} bytes of 512 MB were returned");
