@@ -4,6 +4,8 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Checks;
 
@@ -32,9 +34,13 @@ internal static class Doctor
 
     private static Finding Cores() => new("cores", "ok", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount}; --local N gives each silo cores / N threads unless compute.threads_per_silo says otherwise"));
 
-    private static Finding Products() => new("products", Processor.HasAvx512BFloat16 || Processor.HasAmxBFloat16 ? "ok" : "note",
-        $"compute.products: auto takes {Processor.BFloat16Path} for bf16 weights",
-        Processor.HasAvx512BFloat16 || Processor.HasAmxBFloat16 ? "" : "nothing: bf16 models train at float32's speed");
+    private static Finding Products()
+    {
+        var remedy = Processor.MultipliesFloat32Faster ? "set compute.products: float32 where memory allows"
+            : Processor.Products(WeightType.BFloat16) == ProductType.Float32 ? "nothing: bf16 models train at float32's speed"
+            : "";
+        return new("products", remedy.Length == 0 ? "ok" : "note", $"compute.products: auto takes {Processor.BFloat16Path} for bf16 weights", remedy);
+    }
 
     private static Finding Memory()
     {

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Client.Output;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;

@@ -1,7 +1,6 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -30,8 +29,6 @@ public static class TorchRuntime
     /// <summary>Whether the system's allocator tells how much lies free: glibc from 2.33 on.</summary>
     private static readonly bool ReportsHeap = OperatingSystem.IsLinux() && NativeLibrary.TryGetExport(NativeLibrary.GetMainProgramHandle(), "mallinfo2", out _);
 
-    private static readonly Lazy<bool> FastBFloat16 = new(MeasureBFloat16);
-
     private static bool initialized;
     private static Device? device;
 
@@ -41,12 +38,6 @@ public static class TorchRuntime
 
     /// <summary>Compute threads as set by <see cref="Initialize"/>.</summary>
     public static int Threads { get; private set; } = 1;
-
-    /// <summary>
-    /// Whether half-type products are fast on the device: a GPU, or a processor with bf16 instructions (AVX512-BF16 or AMX) that is not much faster
-    /// in fp32. The instructions alone do not say it: there are processors that multiply fp32 twice as fast.
-    /// </summary>
-    public static bool NativeHalfProducts => Device.type != DeviceType.CPU || FastBFloat16.Value;
 
     /// <summary>Loads libtorch and sets threads and allocator; only the first call counts. To be called before anything else touches a tensor.</summary>
     /// <param name="threads">Compute threads; part of what the bits depend on.</param>
@@ -78,54 +69,9 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>The type in which weights held as <paramref name="dtype"/> are multiplied: as asked, else native where that is fast, else float32.</summary>
+    /// <summary>The type in which weights held as <paramref name="dtype"/> are multiplied: as asked, else native on a GPU, else as <see cref="Processor.Products"/> has it.</summary>
     public static ProductType ResolveProducts(WeightType dtype, ProductType? asked) =>
-        asked ?? (dtype switch
-        {
-            WeightType.Float32 => ProductType.Native,
-            WeightType.BFloat16 => NativeHalfProducts ? ProductType.Native : ProductType.Float32,
-            // AVX512-BF16 does not multiply float16; only a GPU or AMX-FP16 would.
-            _ => Device.type != DeviceType.CPU ? ProductType.Native : ProductType.Float32,
-        });
-
-    /// <summary>Whether bf16 is the better choice by the times of the same product: it takes half of the memory, and is given up for a quarter of the speed only.</summary>
-    internal static bool PrefersHalf(double halfSeconds, double singleSeconds) => halfSeconds <= 1.25 * singleSeconds;
-
-    /// <summary>Measured once, for some hundredths of a second, on a thread that ends with the workers that libtorch gave it.</summary>
-    private static bool MeasureBFloat16()
-    {
-        if (!ProcessorHasBFloat16()) return false;
-        var prefers = false;
-        var thread = new Thread(() => prefers = PrefersHalf(ProductSeconds(ScalarType.BFloat16), ProductSeconds(ScalarType.Float32))) { Name = "products" };
-        thread.Start();
-        thread.Join();
-        return prefers;
-    }
-
-    /// <summary>The best of six products <c>[512, 1024] [1024, 1024]</c>, the first of which sets the library up.</summary>
-    private static double ProductSeconds(ScalarType type)
-    {
-        using var scope = NewDisposeScope();
-        var (left, right) = (ones([512, 1024], type, CPU), ones([1024, 1024], type, CPU));
-        var best = TimeSpan.MaxValue;
-        for (var i = 0; i < 6; i++)
-        {
-            var start = Stopwatch.GetTimestamp();
-            left.mm(right).Dispose();
-            var time = Stopwatch.GetElapsedTime(start);
-            if (time < best) best = time;
-        }
-
-        return best.TotalSeconds;
-    }
-
-    private static bool ProcessorHasBFloat16()
-    {
-        if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < 7) return false;
-        var amx = (X86Base.CpuId(7, 0).Edx >> 22 & 1) == 1;
-        var avx512 = X86Base.CpuId(7, 0).Eax >= 1 && (X86Base.CpuId(7, 1).Eax >> 5 & 1) == 1;
-        return amx || avx512;
-    }
+        asked ?? (Device.type == DeviceType.CPU ? Processor.Products(dtype) : ProductType.Native);
 
     /// <summary>
     /// glibc maps and unmaps every large tensor, so each one is paid for in page faults (a quarter of a LoRA step). Large blocks are kept in

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
@@ -51,18 +52,10 @@ public class TorchRuntimeTests
     public void Products_are_native_only_where_the_device_multiplies_the_type_fast()
     {
         Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.Float32, null));
-        Assert.Equal(TorchRuntime.NativeHalfProducts ? ProductType.Native : ProductType.Float32, TorchRuntime.ResolveProducts(WeightType.BFloat16, null));
+        Assert.Equal(TorchRuntime.Device.type != DeviceType.CPU ? ProductType.Native : Processor.Products(WeightType.BFloat16), TorchRuntime.ResolveProducts(WeightType.BFloat16, null));
         Assert.Equal(ProductType.Float32, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Float32));
         Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Native));
     }
-
-    [Theory]
-    [InlineData(0.5, true)] // AMD's Zen 4
-    [InlineData(1, true)]
-    [InlineData(1.9, false)] // Intel's AVX512-BF16 where AMX is not to be had
-    [InlineData(100, false)] // emulated
-    public void Half_products_are_given_up_where_fp32_is_much_faster(double halfTimesSingle, bool prefersHalf) =>
-        Assert.Equal(prefersHalf, TorchRuntime.PrefersHalf(halfTimesSingle, 1));
 
     [Fact]
     public void What_lies_free_between_living_tensors_goes_back_to_the_system()
