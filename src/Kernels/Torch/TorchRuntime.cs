@@ -75,8 +75,9 @@ public static class TorchRuntime
 
     /// <summary>
     /// glibc maps and unmaps every large tensor, so each one is paid for in page faults (a quarter of a LoRA step). Large blocks are kept in
-    /// the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top. All threads share that one
-    /// heap: a thread's own is made of pieces of 64 MB, across which free memory never joins, and no other thread uses what lies free there.
+    /// the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top. One heap is
+    /// asked for, since no thread uses what lies free in another's; where glibc has given threads their own before this is called, tensors still lie in
+    /// such a one, made of pieces of 64 MB across which free memory does not join.
     /// </summary>
     private static void TuneAllocator()
     {
