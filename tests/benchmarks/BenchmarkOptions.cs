@@ -7,13 +7,13 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Benchmarks;
 
-/// <summary>The command line: <c>--name value</c> pairs behind the benchmark's name.</summary>
+/// <summary>The command line: <c>--name value</c> pairs behind the benchmark's name; of two with one name the first holds.</summary>
 internal sealed class BenchmarkOptions(string[] args)
 {
     /// <summary>Steps before the clock starts: the runtime recompiles what it has seen running, and a step is a tenth slower until it has.</summary>
     internal const int WarmSteps = 15;
 
-    private readonly Dictionary<string, string> values = args.Chunk(2).ToDictionary(static pair => pair[0].TrimStart('-'), static pair => pair[1]);
+    private readonly Dictionary<string, string> values = args.Chunk(2).DistinctBy(static pair => pair[0]).ToDictionary(static pair => pair[0].TrimStart('-'), static pair => pair[1]);
 
     internal string[] Args => args;
 

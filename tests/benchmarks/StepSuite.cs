@@ -5,7 +5,8 @@ namespace Peft.Orleans.Benchmarks;
 
 /// <summary>
 /// Steps of several methods, each through a real silo in a process of its own, interleaved step by step: ratios to the first method are of
-/// neighbours in time, and peak memory is one method's alone.
+/// neighbours in time, and peak memory is one method's alone. A method may name how its weights are held, <c>lora:float32</c>. The product rate
+/// is measured before each step, so that a share is one of neighbours in time too: on a shared machine the rate changes by half within a minute.
 /// </summary>
 internal static class StepSuite
 {
@@ -23,27 +24,30 @@ internal static class StepSuite
             for (var warm = 0; warm < BenchmarkOptions.WarmSteps; warm++)
                 foreach (var worker in workers) worker.Step();
             var times = workers.ToDictionary(static worker => worker, static _ => new List<double>());
+            var rates = workers.ToDictionary(static worker => worker, static _ => new List<double>());
             for (var round = 0; round < rounds; round++)
             {
                 // The order turns round, so that no method always follows the same one.
                 for (var i = 0; i < workers.Count; i++)
                 {
                     var worker = workers[(i + round) % workers.Count];
+                    rates[worker].Add(double.Parse(worker.Ask("rate"), CultureInfo.InvariantCulture));
                     times[worker].Add(worker.Step());
                 }
             }
 
-            Console.WriteLine($"{Path.GetFileName(options.Model)}, 1 × {options.Tokens} tokens, {options.Threads} threads, {rounds} rounds; products of 2048³: {workers[0].Ask("rate")}");
+            Console.WriteLine($"{Path.GetFileName(options.Model)}, 1 × {options.Tokens} tokens, {options.Threads} threads, {rounds} rounds");
             Console.WriteLine();
-            Console.WriteLine($"| method | s per step | share | step / {methods[0]} (95 % interval) | peak memory | / {methods[0]} | last loss |");
-            Console.WriteLine("|---|---|---|---|---|---|---|");
+            Console.WriteLine($"| method | s per step | products of 2048³ | share (95 % interval) | step / {methods[0]} (95 % interval) | peak memory | / {methods[0]} | last loss |");
+            Console.WriteLine("|---|---|---|---|---|---|---|---|");
             var peaks = workers.ToDictionary(static worker => worker, static worker => double.Parse(worker.Ask("peak"), CultureInfo.InvariantCulture));
             foreach (var worker in workers)
             {
                 var seconds = PairedRatio.MedianOf([.. times[worker].Order()]);
+                var share = PairedRatio.Of([.. rates[worker].Zip(times[worker]).Select(pair => (worker.Operations, pair.First * pair.Second))]);
                 var ratio = PairedRatio.Of([.. times[worker].Zip(times[workers[0]])]);
                 Console.WriteLine(FormattableString.Invariant(
-                    $"| {worker.Method} | {seconds:F3} | {worker.Operations / (seconds * worker.Rate):F3} | {ratio.Median:F3} ({ratio.Low:F3} to {ratio.High:F3}) | {peaks[worker]:F0} MB | {peaks[worker] / peaks[workers[0]]:F2} | {worker.Loss:F4} |"));
+                    $"| {worker.Method} | {seconds:F3} | {PairedRatio.MedianOf([.. rates[worker].Order()]) / 1e9:F0} GFLOP/s | {share.Median:F3} ({share.Low:F3} to {share.High:F3}) | {ratio.Median:F3} ({ratio.Low:F3} to {ratio.High:F3}) | {peaks[worker]:F0} MB | {peaks[worker] / peaks[workers[0]]:F2} | {worker.Loss:F4} |"));
             }
         }
         finally
@@ -60,15 +64,13 @@ internal static class StepSuite
         {
             Method = method;
             var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
-            foreach (var argument in (string[])["worker", "--method", method, .. args]) start.ArgumentList.Add(argument);
+            var (name, dtype) = method.Split(':') is [var label, var type] ? (label, new[] { "--dtype", type }) : (method, []);
+            foreach (var argument in (string[])["worker", "--method", name, .. dtype, .. args]) start.ArgumentList.Add(argument);
             process = Process.Start(start)!;
-            Rate = double.Parse(Read(), CultureInfo.InvariantCulture);
             Operations = double.Parse(Read(), CultureInfo.InvariantCulture);
         }
 
         internal string Method { get; }
-
-        internal double Rate { get; }
 
         internal double Operations { get; }
 

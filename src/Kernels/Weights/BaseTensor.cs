@@ -1,6 +1,8 @@
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,7 +11,8 @@ namespace Peft.Orleans.Kernels.Weights;
 /// <summary>A base tensor that is no adapted linear (norm, embedding, head): frozen, or with method full a slot of the version.</summary>
 internal sealed class BaseTensor : IDisposable
 {
-    private const long BlockElements = 4 << 20;
+    // In fp32 2 MB, which lie in the cache when they are multiplied.
+    private const long BlockElements = 512 << 10;
 
     private readonly ShardContext context;
     private readonly FrozenWeight? frozen;
@@ -55,7 +58,9 @@ internal sealed class BaseTensor : IDisposable
     /// <summary><c>h [T, in] → h Wᵀ [T, out]</c>; block by block where the weight must be converted.</summary>
     internal Tensor Product(LayerVersion version, Tensor h)
     {
-        if (frozen is not { Converts: true }) return h.mm(Value(version).t());
+        var value = Value(version);
+        if (ColumnBlocks.Fit(h, value, shape[0], TorchRuntime.Threads)) return ColumnBlocks.Product(h, value, TorchRuntime.Threads);
+        if (frozen is not { Converts: true }) return h.mm(value.t());
         using var scope = NewDisposeScope();
         var result = empty([h.shape[0], shape[0]], context.Compute, h.device);
         foreach (var (start, count) in Blocks()) result.narrow(1, start, count).addmm_(h, frozen.Rows(start, count).t(), beta: 0, alpha: 1);
@@ -65,7 +70,9 @@ internal sealed class BaseTensor : IDisposable
     /// <summary><c>dy [T, out] → dy W [T, in]</c>.</summary>
     internal Tensor InputGradient(LayerVersion version, Tensor dy)
     {
-        if (frozen is not { Converts: true }) return dy.mm(Value(version));
+        var value = Value(version);
+        if (ColumnBlocks.Fit(dy, value, shape[1], TorchRuntime.Threads)) return ColumnBlocks.InputGradient(dy, value, null, TorchRuntime.Threads);
+        if (frozen is not { Converts: true }) return dy.mm(value);
         using var scope = NewDisposeScope();
         var result = zeros([dy.shape[0], shape[1]], context.Compute, dy.device);
         foreach (var (start, count) in Blocks()) result.addmm_(dy.narrow(1, start, count), frozen.Rows(start, count));

@@ -1,3 +1,5 @@
+using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,10 +32,13 @@ internal sealed class FrozenWeight(Tensor held, ScalarType compute) : IDisposabl
     internal bool Converts => held.dtype != compute;
 
     /// <summary><c>x [T, in] → x Wᵀ [T, out]</c>.</summary>
-    internal Tensor Product(Tensor x) => x.mm(Matrix().t());
+    internal Tensor Product(Tensor x) => ColumnBlocks.Fit(x, held, Out, TorchRuntime.Threads) ? ColumnBlocks.Product(x, held, TorchRuntime.Threads) : x.mm(Matrix().t());
 
     /// <summary>Adds <c>dy [T, out] W</c> to <paramref name="dx"/> in place, or makes it.</summary>
-    internal Tensor InputGradient(Tensor dy, Tensor? dx) => dx is null ? dy.mm(Matrix()) : dx.addmm_(dy, Matrix());
+    internal Tensor InputGradient(Tensor dy, Tensor? dx) =>
+        ColumnBlocks.Fit(dy, held, In, TorchRuntime.Threads) && dx?.is_contiguous() != false ? ColumnBlocks.InputGradient(dy, held, dx, TorchRuntime.Threads)
+        : dx is null ? dy.mm(Matrix())
+        : dx.addmm_(dy, Matrix());
 
     public void Dispose() => held.Dispose();
 
@@ -46,6 +51,9 @@ internal sealed class FrozenWeight(Tensor held, ScalarType compute) : IDisposabl
             scratch = empty(elements, compute, held.device).DetachFromDisposeScope();
         }
 
-        return scratch.narrow(0, 0, elements).view(count, In).copy_(held.narrow(0, start, count));
+        var (from, to) = (held.narrow(0, start, count), scratch.narrow(0, 0, elements).view(count, In));
+        if (compute != ScalarType.Float32 || !Widening.Fit(from)) return to.copy_(from);
+        Widening.Copy(from, to);
+        return to;
     }
 }
