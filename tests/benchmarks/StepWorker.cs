@@ -6,9 +6,6 @@ namespace Peft.Orleans.Benchmarks;
 /// <summary>One method's silo, which makes a step for every line that asks for one.</summary>
 internal static class StepWorker
 {
-    /// <summary>Products of 2048³ between two steps: the best of three is a tenth off at most, and what it does to the caches is forgotten within a layer.</summary>
-    private const int RateProducts = 3;
-
     internal static async Task Run(BenchmarkOptions options)
     {
         TorchRuntime.Initialize(options.Threads);
@@ -26,9 +23,6 @@ internal static class StepWorker
                     var loss = await silo.Step(++step, batch);
                     var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
                     Say(FormattableString.Invariant($"{seconds:R} {loss:R}"));
-                    break;
-                case "rate":
-                    Say($"{MatmulRate.Measure(options.ProductScalar, RateProducts):R}");
                     break;
                 case "peak":
                     using (var self = Process.GetCurrentProcess()) Say(FormattableString.Invariant($"{self.PeakWorkingSet64 / 1e6:F1}"));
