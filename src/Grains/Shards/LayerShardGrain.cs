@@ -52,13 +52,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
             if (call.Kind is not (PassKind.Train or PassKind.Estimate)) return result;
             if (result.Gradient is null) return result;
             var dy = await store.Transport.Receive(call.RunId, call.Generation, result.Gradient, token);
-            var turns = stage + 2 == plan.Stages.Length || nextSilo != store.Identity.Name;
-            var dx = await Compute(run, call, DevicePriority.Backward, () =>
-            {
-                // Where the way back begins most is held: what the way there freed meanwhile lies between it.
-                if (turns) TorchRuntime.ReturnExcessMemory(dy);
-                return Backward(run, layer, call, stage, saved, dy);
-            }, token);
+            var dx = await Compute(run, call, DevicePriority.Backward, () => Backward(run, layer, call, stage, saved, dy), token);
             return await Return(call, plan, stage, (result, dx), token);
         }
         catch (System.Runtime.InteropServices.ExternalException error)
@@ -183,8 +177,6 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
                 if (call.Kind == PassKind.Train) run.Require(protocol => protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
                 var trains = call.Kind == PassKind.Train && layer.Shard.Layout.Size > 0;
                 var gradient = trains ? layer.Open(call.Index) : null;
-                // As in Pass: and the logits come on top.
-                TorchRuntime.ReturnExcessMemory(x);
                 var result = layer.Shard.Loss(version, x, call.Batch, call.Scale, gradient);
                 // Where the embedding is the same shard, its part of the gradient comes second and closes the leaf.
                 if (trains && seat.Layer != 0) layer.Close(call.Step, call.Index, call.Microbatches);

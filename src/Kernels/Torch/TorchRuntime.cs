@@ -21,16 +21,7 @@ public static class TorchRuntime
     /// </summary>
     private const string SpinCount = "10000";
 
-    /// <summary>
-    /// How many bytes may lie free between living tensors, with activations in a half type and in fp32. Not as two to one: with float32 products of weights
-    /// in bf16 a LoRA step of 512 tokens leaves 600 MB free, all of it in use again before the step ends.
-    /// </summary>
-    private const long MostFreeHalf = 240_000_000, MostFreeSingle = 640_000_000;
-
     private static readonly Lock Gate = new();
-
-    /// <summary>Whether the system's allocator tells how much lies free: glibc from 2.33 on.</summary>
-    private static readonly bool ReportsHeap = OperatingSystem.IsLinux() && NativeLibrary.TryGetExport(NativeLibrary.GetMainProgramHandle(), "mallinfo2", out _);
 
     private static bool initialized;
     private static Device? device;
@@ -59,6 +50,7 @@ public static class TorchRuntime
             if (deterministic) SetEnvironment("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
             TuneAllocator();
             LoadNative();
+            TensorAllocator.Install();
             InitializeDeviceType(DeviceType.CPU);
             set_num_threads(threads);
             Threads = threads;
@@ -126,33 +118,12 @@ public static class TorchRuntime
         if (OperatingSystem.IsLinux()) _ = MallocTrim(0);
     }
 
-    /// <summary>
-    /// As <see cref="ReturnFreedMemory"/>, where more than 240 MB lie free, or 640 MB with activations in fp32: to be called in every pass when most
-    /// is held. Takes up to 7 ms, and the pages that are touched next are faulted in anew; less free memory is not worth that.
-    /// </summary>
-    /// <param name="activations">Any tensor of the pass's activations.</param>
-    public static void ReturnExcessMemory(Tensor activations)
-    {
-        if (ReportsHeap && (long)MallocInfo().Free > (activations.element_size() < sizeof(float) ? MostFreeHalf : MostFreeSingle)) ReturnFreedMemory();
-    }
-
     [DllImport("libc", EntryPoint = "setenv", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
     private static extern int SetEnv(string name, string value, int overwrite);
 
     [DllImport("libc", EntryPoint = "malloc_trim")]
     private static extern int MallocTrim(nuint pad);
 
-    [DllImport("libc", EntryPoint = "mallinfo2")]
-    private static extern HeapState MallocInfo();
-
     [DllImport("libc", EntryPoint = "mallopt")]
     private static extern int Mallopt(int parameter, int value);
-
-    /// <summary>glibc's <c>struct mallinfo2</c>: ten sizes, of which the ninth is what lies free.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 10 * 8)]
-    private readonly struct HeapState
-    {
-        [field: FieldOffset(8 * 8)]
-        internal nuint Free { get; }
-    }
 }
