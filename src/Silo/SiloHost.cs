@@ -101,6 +101,8 @@ internal static class SiloHost
             options.MinProbeTimeout = TimeSpan.FromSeconds(0.5);
             options.MaxProbeTimeout = TimeSpan.FromSeconds(2);
             options.NumMissedProbesLimit = 2;
+            // One that was evicted across a cut is told by nobody: it reads so itself, by default once a minute only.
+            options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
             // Compares one machine's time of day with another's: a silo that joins after a clock was set would be evicted for it.
             options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });

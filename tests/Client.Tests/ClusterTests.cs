@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Peft.Orleans.Client.Clusters;
 using Xunit;
 
@@ -14,6 +15,34 @@ public sealed class ClusterTests
         Assert.Equal("gwy.tcp://127.0.0.1:31000/0", Gateways.Uri(new IPEndPoint(IPAddress.Loopback, 31000)).ToString());
         Assert.Contains("expected HOST", (await Assert.ThrowsAsync<ClientException>(() => Gateways.Parse("host:port"))).Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ClientException>(() => Gateways.Parse(" , "));
+    }
+
+    [Fact]
+    public async Task A_gateway_that_accepts_but_does_not_answer_is_left_for_the_next()
+    {
+        var listeners = Enumerable.Range(0, 3).Select(static _ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
+        foreach (var listener in listeners) listener.Start();
+        var uris = listeners.Select(static listener => Gateways.Uri((IPEndPoint)listener.LocalEndpoint)).ToArray();
+        var gateways = new AddressGateways([.. listeners.Select(static listener => (IPEndPoint)listener.LocalEndpoint)]);
+        Assert.Equal(uris, await gateways.GetGateways());
+
+        // All accept: the first doubt leaves nobody out, each further one is answered with the next alone, and the first comes again after the last.
+        var seen = new List<IList<Uri>>();
+        for (var doubt = 0; doubt < 5; doubt++)
+        {
+            gateways.Doubt();
+            seen.Add(await gateways.GetGateways());
+        }
+
+        Assert.Equal([uris, [uris[0]], [uris[1]], [uris[2]], [uris[0]]], seen);
+
+        // Answers came: who gave them is kept, and a later doubt looks at all again.
+        gateways.Trust();
+        Assert.Equal([uris[0]], await gateways.GetGateways());
+        listeners[0].Stop();
+        gateways.Doubt();
+        Assert.Equal(uris[1..], await gateways.GetGateways());
+        foreach (var listener in listeners) listener.Dispose();
     }
 
     [Fact]

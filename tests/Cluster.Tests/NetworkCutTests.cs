@@ -24,13 +24,13 @@ public sealed class NetworkCutTests
         var errors = client.StandardError.ReadToEndAsync();
         var metrics = Path.Combine(folder, "metrics.jsonl");
         await SameBytesTests.Until(() => client.HasExited || (File.Exists(metrics) && File.ReadLines(metrics).Count() >= 5));
-        Assert.False(client.HasExited, client.HasExited ? await errors + await output : "");
+        Assert.False(client.HasExited, client.HasExited ? await errors + await output + network.Logs : "");
         if (other is { } second) network.CutBetween(one, second);
         else network.CutOff(one);
 
         using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         await client.WaitForExitAsync(patience.Token);
-        Assert.True(client.ExitCode == 0, await errors + await output);
+        Assert.True(client.ExitCode == 0, await errors + await output + network.Logs);
         var json = JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
         Assert.Equal("completed", json.GetProperty("status").GetString());
         Assert.True(json.GetProperty("recoveries").GetInt32() >= 1);

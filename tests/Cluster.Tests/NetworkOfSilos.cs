@@ -69,6 +69,10 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
 
     internal string Log(int silo) => Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"silo-{silo}.log"));
 
+    /// <summary>What all silos have written: why a run did not go on.</summary>
+    internal string Logs => string.Concat(Enumerable.Range(0, silos.Count).Select(silo =>
+        $"\nsilo-{silo}, {(silos[silo].HasExited ? "ended" : "alive")}:\n{File.ReadAllText(Log(silo))}"));
+
     public async ValueTask DisposeAsync()
     {
         foreach (var silo in silos)

@@ -6,13 +6,15 @@ namespace Peft.Orleans.Client.Clusters;
 
 /// <summary>
 /// Gateways of a cluster given by address. A machine that is cut off breaks no connection: when answers do not come, those are left out that accept
-/// none, and the connections to them are closed.
+/// none, and the connections to them are closed. One that accepts may still lead nowhere (its process hangs, or it cannot reach the silo asked for, or
+/// has been evicted and does not know yet): when answers stay away, each in turn is the only one.
 /// </summary>
 internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGatewayListProvider
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
 
     private volatile bool doubted;
+    private volatile int doubts;
     private IPEndPoint[]? answering;
 
     public TimeSpan MaxStaleness => TimeSpan.FromSeconds(1);
@@ -21,8 +23,15 @@ internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGa
 
     public Task InitializeGatewayListProvider() => Task.CompletedTask;
 
-    /// <summary>Looks at all of them when the list is read next.</summary>
-    internal void Doubt() => doubted = true;
+    /// <summary>An answer did not come: looks at all of them when the list is read next.</summary>
+    internal void Doubt()
+    {
+        Interlocked.Increment(ref doubts);
+        doubted = true;
+    }
+
+    /// <summary>An answer came: the list stays as it is.</summary>
+    internal void Trust() => doubts = 0;
 
     public async Task<IList<Uri>> GetGateways()
     {
@@ -30,7 +39,9 @@ internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGa
         {
             doubted = false;
             var answers = await Task.WhenAll(addresses.Select(Answers)).ConfigureAwait(false);
-            answering = [.. addresses.Where((_, i) => answers[i])];
+            IPEndPoint[] accepting = [.. addresses.Where((_, i) => answers[i])];
+            var turn = doubts - 2;
+            answering = turn < 0 || accepting.Length == 0 ? accepting : [accepting[turn % accepting.Length]];
         }
 
         // None at all: whichever comes back first.

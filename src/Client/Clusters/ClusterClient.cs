@@ -84,8 +84,11 @@ internal sealed class ClusterClient : IAsyncDisposable
         }
     }
 
-    /// <summary>An answer did not come: only gateways that accept a connection are used from now on.</summary>
+    /// <summary>An answer did not come: only gateways that accept a connection are used from now on, and of these one after the other.</summary>
     public void DoubtGateways() => _gateways?.Doubt();
+
+    /// <summary>An answer came: the gateways in use are kept.</summary>
+    public void TrustGateways() => _gateways?.Trust();
 
     /// <summary>The status of a run of this cluster.</summary>
     /// <exception cref="ClientException">There is none of that id.</exception>

@@ -114,7 +114,9 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
     {
         try
         {
-            return await grain.GetStatus().WaitAsync(AnswerTime);
+            var status = await grain.GetStatus().WaitAsync(AnswerTime);
+            client.TrustGateways();
+            return status;
         }
         catch (Exception error) when (error is OrleansException or TimeoutException && error is not PeftException)
         {
