@@ -2,7 +2,6 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Shards;
-using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -59,7 +58,7 @@ internal sealed class BaseTensor : IDisposable
     internal Tensor Product(LayerVersion version, Tensor h)
     {
         var value = Value(version);
-        if (ColumnBlocks.Fit(h, value, shape[0], TorchRuntime.Threads)) return ColumnBlocks.Product(h, value, TorchRuntime.Threads);
+        if (BlockProducts.Product(h, value) is { } product) return product;
         if (frozen is not { Converts: true }) return h.mm(value.t());
         using var scope = NewDisposeScope();
         var result = empty([h.shape[0], shape[0]], context.Compute, h.device);
@@ -71,7 +70,7 @@ internal sealed class BaseTensor : IDisposable
     internal Tensor InputGradient(LayerVersion version, Tensor dy)
     {
         var value = Value(version);
-        if (ColumnBlocks.Fit(dy, value, shape[1], TorchRuntime.Threads)) return ColumnBlocks.InputGradient(dy, value, null, TorchRuntime.Threads);
+        if (BlockProducts.InputGradient(dy, value, null) is { } product) return product;
         if (frozen is not { Converts: true }) return dy.mm(value);
         using var scope = NewDisposeScope();
         var result = zeros([dy.shape[0], shape[1]], context.Compute, dy.device);

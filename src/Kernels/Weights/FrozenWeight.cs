@@ -1,5 +1,4 @@
 using Peft.Orleans.Kernels.Fused;
-using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -32,13 +31,11 @@ internal sealed class FrozenWeight(Tensor held, ScalarType compute) : IDisposabl
     internal bool Converts => held.dtype != compute;
 
     /// <summary><c>x [T, in] → x Wᵀ [T, out]</c>.</summary>
-    internal Tensor Product(Tensor x) => ColumnBlocks.Fit(x, held, Out, TorchRuntime.Threads) ? ColumnBlocks.Product(x, held, TorchRuntime.Threads) : x.mm(Matrix().t());
+    internal Tensor Product(Tensor x) => BlockProducts.Product(x, held) ?? x.mm(Matrix().t());
 
     /// <summary>Adds <c>dy [T, out] W</c> to <paramref name="dx"/> in place, or makes it.</summary>
     internal Tensor InputGradient(Tensor dy, Tensor? dx) =>
-        ColumnBlocks.Fit(dy, held, In, TorchRuntime.Threads) && dx?.is_contiguous() != false ? ColumnBlocks.InputGradient(dy, held, dx, TorchRuntime.Threads)
-        : dx is null ? dy.mm(Matrix())
-        : dx.addmm_(dy, Matrix());
+        BlockProducts.InputGradient(dy, held, dx) ?? (dx is null ? dy.mm(Matrix()) : dx.addmm_(dy, Matrix()));
 
     public void Dispose() => held.Dispose();
 

@@ -48,8 +48,8 @@ internal sealed class DoraLinear : FrozenBaseLinear
     {
         var z = Weight.Product(x);
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
-        var hidden = input.mm(pass.Version.Value(down, Compute).t()); // [T, r]
-        z.addmm_(hidden, pass.Version.Value(up, Compute).t(), alpha: scale);
+        var hidden = LowRank.Hidden(input, pass.Version.Value(down, Compute)); // [T, r]
+        LowRank.AddProduct(z, hidden, pass.Version.Value(up, Compute), scale);
         var y = z.addcmul(z, Gain(pass.Version), Held(1));
         if (saved is null)
         {
@@ -67,14 +67,14 @@ internal sealed class DoraLinear : FrozenBaseLinear
         var version = pass.Version;
         magnitude.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).div_(Norm(version)), One);
         var dz = dy.addcmul(dy, Gain(version), Held(1));
-        var a = version.Value(down, Compute);
         var mask = Mask(pass, x);
-        var dHidden = dz.mm(version.Value(up, Compute)).mul_(Held(scale)); // [T, r]
-        LoraLinear.Accumulate(up.View(gradient), dz, saved.Hidden!, scale);
-        LoraLinear.Accumulate(down.View(gradient), dHidden, mask is null ? x : x.mul(mask), 1);
+        var dHidden = LowRank.HiddenGradient(dz, version.Value(up, Compute), scale); // [T, r]
+        LowRank.AddUpGradient(up.View(gradient), dz, saved.Hidden!, scale);
+        LowRank.AddDownGradient(down.View(gradient), dHidden, mask is null ? x : x.mul(mask));
         if (!needsInput) return dx;
         dx = Weight.InputGradient(dz, dx);
-        return mask is null ? dx.addmm_(dHidden, a) : dx.add_(dHidden.mm(a).mul_(mask), One);
+        LowRank.AddInputGradient(dx, dHidden, version.Value(down, Compute), mask);
+        return dx;
     }
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)

@@ -37,8 +37,8 @@ internal sealed class LoraLinear : FrozenBaseLinear
     {
         var y = Weight.Product(x);
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
-        var hidden = input.mm(pass.Version.Value(down, Compute).t()); // [T, r]
-        y.addmm_(hidden, pass.Version.Value(up, Compute).t(), alpha: scale);
+        var hidden = LowRank.Hidden(input, pass.Version.Value(down, Compute)); // [T, r]
+        LowRank.AddProduct(y, hidden, pass.Version.Value(up, Compute), scale);
         if (saved is not null) saved.Hidden = hidden.DetachFromDisposeScope();
         return AddBias(y);
     }
@@ -46,14 +46,14 @@ internal sealed class LoraLinear : FrozenBaseLinear
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
         var a = pass.Version.Value(down, Compute);
-        var b = pass.Version.Value(up, Compute);
         var mask = Mask(pass, x);
-        var dHidden = dy.mm(b).mul_(Held(scale)); // [T, r]
-        Accumulate(up.View(gradient), dy, saved.Hidden!, scale);
-        Accumulate(down.View(gradient), dHidden, mask is null ? x : x.mul(mask), 1);
+        var dHidden = LowRank.HiddenGradient(dy, pass.Version.Value(up, Compute), scale); // [T, r]
+        LowRank.AddUpGradient(up.View(gradient), dy, saved.Hidden!, scale);
+        LowRank.AddDownGradient(down.View(gradient), dHidden, mask is null ? x : x.mul(mask));
         if (!needsInput) return dx;
         dx = Weight.InputGradient(dy, dx);
-        return mask is null ? dx.addmm_(dHidden, a) : dx.add_(dHidden.mm(a).mul_(mask), One);
+        LowRank.AddInputGradient(dx, dHidden, a, mask);
+        return dx;
     }
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
@@ -89,13 +89,6 @@ internal sealed class LoraLinear : FrozenBaseLinear
         using var scope = NewDisposeScope();
         var (a64, b64) = (a.to(ScalarType.Float64), b.to(ScalarType.Float64));
         return Math.Sqrt(Math.Max(0, b64.t().mm(b64).mul_(a64.mm(a64.t())).sum().item<double>()));
-    }
-
-    /// <summary><c>target += factor · leftᵀ right</c>, fp32.</summary>
-    internal static void Accumulate(Tensor target, Tensor left, Tensor right, float factor)
-    {
-        if (left.dtype == ScalarType.Float32) target.addmm_(left.t(), right, alpha: factor);
-        else target.add_(left.t().mm(right), Held(factor));
     }
 
     private double BaseNorm()

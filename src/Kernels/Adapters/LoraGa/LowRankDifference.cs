@@ -88,23 +88,21 @@ internal sealed class LowRankDifference
     internal Tensor Hidden(LinearPass pass, Tensor x)
     {
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
-        return input.mm(Downs(pass.Version).t());
+        return LowRank.Hidden(input, Downs(pass.Version));
     }
 
     /// <summary>Adds <paramref name="factor"/> times the change's product to y in place.</summary>
-    internal void Add(LinearPass pass, Tensor hidden, Tensor y, double factor) => y.addmm_(hidden, Ups(pass.Version).t(), alpha: (float)factor);
+    internal void Add(LinearPass pass, Tensor hidden, Tensor y, double factor) => LowRank.AddProduct(y, hidden, Ups(pass.Version), (float)factor);
 
     /// <summary>Adds the gradients of A and B to the flat buffer, and dL/dx to <paramref name="dx"/> in place where it is given.</summary>
     internal void Backward(LinearPass pass, Tensor x, Tensor hidden, Tensor dy, Tensor gradient, Tensor? dx, double factor)
     {
         var mask = Mask(pass, x);
-        var dHidden = dy.mm(Ups(pass.Version)).mul_(Held(factor)); // [T, 2r]
-        LoraLinear.Accumulate(Up.View(gradient), dy, hidden.narrow(1, 0, rank), (float)factor);
+        var dHidden = LowRank.HiddenGradient(dy, Ups(pass.Version), (float)factor); // [T, 2r]
+        LowRank.AddUpGradient(Up.View(gradient), dy, hidden.narrow(1, 0, rank).contiguous(), (float)factor);
         // Bᵀ dy = (B − B0)ᵀ dy + B0ᵀ dy.
-        LoraLinear.Accumulate(Down.View(gradient), dHidden.narrow(1, 0, rank).add(dHidden.narrow(1, rank, rank), One), mask is null ? x : x.mul(mask), 1);
-        if (dx is null) return;
-        if (mask is null) dx.addmm_(dHidden, Downs(pass.Version));
-        else dx.add_(dHidden.mm(Downs(pass.Version)).mul_(mask), One);
+        LowRank.AddDownGradient(Down.View(gradient), dHidden.narrow(1, 0, rank).add(dHidden.narrow(1, rank, rank), One), mask is null ? x : x.mul(mask));
+        if (dx is not null) LowRank.AddInputGradient(dx, dHidden, Downs(pass.Version), mask);
     }
 
     /// <summary>Adds <paramref name="factor"/> times the change to an fp32 weight <c>[d, k]</c> in place.</summary>
