@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Benchmarks;
@@ -38,6 +39,7 @@ internal static class StepProfile
         var ofThread = OperatorClock.OfThread = options.Text("clock", "wall") == "processor";
         using var self = Process.GetCurrentProcess();
         var handle = OperatorClock.Begin();
+        LoopClock.Begin();
         var spent = self.TotalProcessorTime;
         var start = Stopwatch.GetTimestamp();
         for (var step = 0; step < steps; step++) await silo.Step(Warm + 1 + steps + step, batch);
@@ -46,6 +48,7 @@ internal static class StepProfile
         var processor = (self.TotalProcessorTime - spent).TotalSeconds / steps;
         if (ofThread) seconds = processor;
         OperatorClock.End(handle);
+        var loops = LoopClock.End();
 
         var entries = OperatorClock.Measured.Select(entry => (Name: entry.Name.Replace("aten::", "", StringComparison.Ordinal), Milliseconds: entry.Nanoseconds / 1e6 / steps, Calls: entry.Calls / (double)steps)).ToArray();
         Console.WriteLine(FormattableString.Invariant(
@@ -54,7 +57,8 @@ internal static class StepProfile
         var known = Kinds.SelectMany(static kind => kind.Operators.Select(name => (name, kind.Kind))).ToDictionary();
         foreach (var group in entries.GroupBy(entry => known.GetValueOrDefault(entry.Name, "other operators")).OrderByDescending(static group => group.Sum(static entry => entry.Milliseconds)))
             Row(group.Key, group.Sum(static entry => entry.Milliseconds), group.Sum(static entry => entry.Calls));
-        Row("outside libtorch's operators", (seconds * 1e3) - entries.Sum(static entry => entry.Milliseconds), 0);
+        foreach (var (name, time, calls) in loops.OrderByDescending(static loop => loop.Time)) Row($"our loops: {name}", time.TotalMilliseconds / steps, calls / (double)steps);
+        Row("neither", (seconds * 1e3) - entries.Sum(static entry => entry.Milliseconds) - loops.Sum(loop => loop.Time.TotalMilliseconds / steps), 0);
         Console.WriteLine("\n| operator | ms per step | of the step | calls |\n|---|---|---|---|");
         foreach (var (name, milliseconds, calls) in entries.OrderByDescending(static entry => entry.Milliseconds).Take(options.Number("operators", 24))) Row(name, milliseconds, calls);
 

@@ -9,14 +9,14 @@ internal static class BlockProducts
 {
     /// <summary><c>x [T, in] → x Wᵀ [T, out]</c>, W <c>[out, in]</c>, in the caller's scope; null where none fits.</summary>
     internal static Tensor? Product(Tensor x, Tensor matrix) =>
-        HalfBlocks.Fit(x, matrix, matrix.shape[0]) ? HalfBlocks.Product(x, matrix, null, 1, TorchRuntime.Threads)
+        PackedBlocks.Fit(x, matrix, matrix.shape[0]) ? PackedBlocks.Product(x, matrix, null, 1, TorchRuntime.Threads)
         : ColumnBlocks.Fit(x, matrix, matrix.shape[0], TorchRuntime.Threads) ? ColumnBlocks.Product(x, matrix, TorchRuntime.Threads)
         : null;
 
     /// <summary>Adds <c>dy [T, out] W</c> to <paramref name="dx"/> <c>[T, in]</c>, or makes it in the caller's scope; null where none fits.</summary>
     internal static Tensor? InputGradient(Tensor dy, Tensor matrix, Tensor? dx) =>
         dx?.is_contiguous() == false ? null
-        : HalfBlocks.Fit(dy, matrix, matrix.shape[1]) ? HalfBlocks.InputGradient(dy, matrix, dx, 1, TorchRuntime.Threads)
+        : PackedBlocks.Fit(dy, matrix, matrix.shape[1]) ? PackedBlocks.InputGradient(dy, matrix, dx, 1, TorchRuntime.Threads)
         : ColumnBlocks.Fit(dy, matrix, matrix.shape[1], TorchRuntime.Threads) ? ColumnBlocks.InputGradient(dy, matrix, dx, TorchRuntime.Threads)
         : null;
 }

@@ -26,37 +26,46 @@ internal static unsafe class TorchThreads
     }
 
     /// <summary>Calls <paramref name="body"/> with ranges [from, to) that together are all rows.</summary>
-    internal static void Run(int rows, long elementsPerRow, delegate*<void*, int, int, void> body, void* arguments) => Run(rows, elementsPerRow, body, arguments, TorchRuntime.Threads);
+    internal static void Run(int rows, long elementsPerRow, delegate*<void*, int, int, void> body, void* arguments, [CallerFilePath] string file = "") =>
+        Run(rows, elementsPerRow, body, arguments, TorchRuntime.Threads, file);
 
     /// <summary>As above, on at most <paramref name="threads"/> of them.</summary>
-    internal static void Run(int rows, long elementsPerRow, delegate*<void*, int, int, void> body, void* arguments, int threads)
+    internal static void Run(int rows, long elementsPerRow, delegate*<void*, int, int, void> body, void* arguments, int threads, [CallerFilePath] string file = "")
     {
         if (rows <= 0) return;
+        var start = LoopClock.Start();
         var block = (int)Math.Clamp(Grain / Math.Max(1, elementsPerRow), 1, rows);
         if (threads == 1 || block == rows || Parallel == null)
         {
             body(arguments, 0, rows);
-            return;
+        }
+        else
+        {
+            var job = new Job { Body = body, Arguments = arguments, Rows = rows, Block = block };
+            Parallel(&Work, &job, (uint)threads, 0);
         }
 
-        var job = new Job { Body = body, Arguments = arguments, Rows = rows, Block = block };
-        Parallel(&Work, &job, (uint)threads, 0);
+        LoopClock.Stop(file, start);
     }
 
     /// <summary>
     /// Calls <paramref name="body"/> once for each unit, in order of number as threads come free, and tells it which worker it is, [0, threads): a
     /// worker's scratch is its own. A unit is so much work that waking a thread is not noticed, and its own products run on its thread alone.
     /// </summary>
-    internal static void RunUnits(int units, delegate*<void*, int, int, void> body, void* arguments, int threads)
+    internal static void RunUnits(int units, delegate*<void*, int, int, void> body, void* arguments, int threads, [CallerFilePath] string file = "")
     {
+        var start = LoopClock.Start();
         if (threads == 1 || units == 1 || Parallel == null)
         {
             for (var unit = 0; unit < units; unit++) body(arguments, unit, 0);
-            return;
+        }
+        else
+        {
+            var job = new Job { Body = body, Arguments = arguments, Rows = units };
+            Parallel(&WorkUnits, &job, (uint)threads, 0);
         }
 
-        var job = new Job { Body = body, Arguments = arguments, Rows = units };
-        Parallel(&WorkUnits, &job, (uint)threads, 0);
+        LoopClock.Stop(file, start);
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

@@ -7,45 +7,45 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.Lora;
 
 /// <summary>
-/// Products with the factors of a low-rank change, down <c>[r, in]</c> and up <c>[out, r]</c>. They are small and many: in bf16 they are made in our own
-/// loops, where a call of libtorch's would take longer than the product.
+/// Products with the factors of a low-rank change, down <c>[r, in]</c> and up <c>[out, r]</c>. They are small and many: where they fit, they are made in our
+/// own loops, for a call of libtorch's takes longer than the product.
 /// </summary>
 internal static class LowRank
 {
     /// <summary>Hidden rows <c>x downᵀ [T, r]</c>.</summary>
     internal static Tensor Hidden(Tensor x, Tensor down) =>
-        HalfBlocks.Fit(x, down, down.shape[0]) ? HalfBlocks.Product(x, down, null, 1, TorchRuntime.Threads) : x.mm(down.t());
+        PackedBlocks.Fit(x, down, down.shape[0]) ? PackedBlocks.Product(x, down, null, 1, TorchRuntime.Threads) : x.mm(down.t());
 
     /// <summary>Adds <c>scale · hidden upᵀ</c> to y <c>[T, out]</c>.</summary>
     internal static void AddProduct(Tensor y, Tensor hidden, Tensor up, float scale)
     {
-        if (HalfBlocks.Fit(hidden, up, up.shape[0]) && y.is_contiguous()) HalfBlocks.Product(hidden, up, y, scale, TorchRuntime.Threads);
+        if (PackedBlocks.Fit(hidden, up, up.shape[0]) && y.is_contiguous()) PackedBlocks.Product(hidden, up, y, scale, TorchRuntime.Threads);
         else y.addmm_(hidden, up.t(), alpha: scale);
     }
 
     /// <summary>Gradient of the hidden rows, <c>scale · dy up [T, r]</c>.</summary>
     internal static Tensor HiddenGradient(Tensor dy, Tensor up, float scale) =>
-        HalfBlocks.Fit(dy, up, up.shape[1]) ? HalfBlocks.InputGradient(dy, up, null, scale, TorchRuntime.Threads) : dy.mm(up).mul_(Held(scale));
+        PackedBlocks.Fit(dy, up, up.shape[1]) ? PackedBlocks.InputGradient(dy, up, null, scale, TorchRuntime.Threads) : dy.mm(up).mul_(Held(scale));
 
     /// <summary>Adds <c>dHidden down</c>, under a dropout's <paramref name="mask"/> where there is one, to dx <c>[T, in]</c>.</summary>
     internal static void AddInputGradient(Tensor dx, Tensor dHidden, Tensor down, Tensor? mask)
     {
         if (mask is not null) dx.add_(dHidden.mm(down).mul_(mask), One);
-        else if (HalfBlocks.Fit(dHidden, down, down.shape[1]) && dx.is_contiguous()) HalfBlocks.InputGradient(dHidden, down, dx, 1, TorchRuntime.Threads);
+        else if (PackedBlocks.Fit(dHidden, down, down.shape[1]) && dx.is_contiguous()) PackedBlocks.InputGradient(dHidden, down, dx, 1, TorchRuntime.Threads);
         else dx.addmm_(dHidden, down);
     }
 
     /// <summary>Adds <c>scale · dyᵀ hidden</c> to up's gradient <c>[out, r]</c>, fp32.</summary>
     internal static void AddUpGradient(Tensor gradient, Tensor dy, Tensor hidden, float scale)
     {
-        if (HalfOuter.Fit(hidden, dy)) HalfOuter.Add(gradient, hidden, dy, scale, rankLast: true, TorchRuntime.Threads);
+        if (PackedOuter.Fit(hidden, dy)) PackedOuter.Add(gradient, hidden, dy, scale, rankLast: true, TorchRuntime.Threads);
         else Accumulate(gradient, dy, hidden, scale);
     }
 
     /// <summary>Adds <c>dHiddenᵀ x</c> to down's gradient <c>[r, in]</c>, fp32.</summary>
     internal static void AddDownGradient(Tensor gradient, Tensor dHidden, Tensor x)
     {
-        if (HalfOuter.Fit(dHidden, x)) HalfOuter.Add(gradient, dHidden, x, 1, rankLast: false, TorchRuntime.Threads);
+        if (PackedOuter.Fit(dHidden, x)) PackedOuter.Add(gradient, dHidden, x, 1, rankLast: false, TorchRuntime.Threads);
         else Accumulate(gradient, dHidden, x, 1);
     }
 

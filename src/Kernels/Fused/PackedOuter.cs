@@ -8,21 +8,19 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Fused;
 
 /// <summary>
-/// Gradients of low-rank factors: sums over tokens of products of few columns with many, both bf16, added to an fp32 gradient where it lies. A thread makes
-/// a block of the many columns; nothing is rounded to bf16 on the way.
+/// Gradients of low-rank factors: sums over tokens of products of few columns with many, added to an fp32 gradient where it lies. A thread makes a block of
+/// the many columns; where both are bf16, nothing is rounded to it on the way.
 /// </summary>
 /// <remarks>A sum runs over its tokens in order, <see cref="Piece"/> at a time, whatever the number of threads.</remarks>
-internal static unsafe class HalfOuter
+internal static unsafe class PackedOuter
 {
     /// <summary>Tokens added at a time: one kernel for all lengths, the last of which is filled up with zeros.</summary>
     internal const int Piece = 64;
 
-    private const int WideColumns = 96, NarrowColumns = 32;
-
     private struct Arguments
     {
-        internal ushort* Left;
-        internal ushort* Right;
+        internal byte* Left;
+        internal byte* Right;
         internal float* Target;
         internal byte* Scratch;
         internal int Rows;
@@ -34,15 +32,15 @@ internal static unsafe class HalfOuter
 
         internal readonly int Pieces => (Rows + Piece - 1) / Piece;
 
-        internal readonly long PartBytes => (long)Piece * Width * sizeof(ushort);
+        internal readonly long SumBytes => (long)Rank * Width * sizeof(float);
 
-        internal readonly long WorkerBytes => PartBytes + ((long)Rank * Width * sizeof(float));
+        internal readonly long WorkerBytes(int size) => SumBytes + ((long)Piece * Width * size);
     }
 
     /// <summary>Whether it can add up products of these rows: <paramref name="left"/> <c>[T, r]</c>, <paramref name="right"/> <c>[T, n]</c>.</summary>
     internal static bool Fit(Tensor left, Tensor right) =>
-        left.dtype == ScalarType.BFloat16 && right.dtype == ScalarType.BFloat16 && HalfProducts.Found
-        && left.shape[1] % PairPacking.Columns == 0 && right.shape[1] % PairPacking.Columns == 0
+        left.dtype == right.dtype && (right.dtype == ScalarType.BFloat16 ? BlockKernel.HasHalf : right.dtype == ScalarType.Float32 && BlockKernel.HasSingle)
+        && left.shape[1] % Packing.Columns == 0 && right.shape[1] % Packing.Columns == 0
         && right.device_type == DeviceType.CPU && left.is_contiguous() && right.is_contiguous();
 
     /// <summary>
@@ -51,9 +49,10 @@ internal static unsafe class HalfOuter
     /// </summary>
     internal static void Add(Tensor target, Tensor left, Tensor right, float scale, bool rankLast, int threads)
     {
+        var half = right.dtype == ScalarType.BFloat16;
         var arguments = new Arguments
         {
-            Right = (ushort*)Fused.Rows.Of(right),
+            Right = Fused.Rows.Of(right),
             Target = (float*)Fused.Rows.Of(target),
             Rows = (int)right.shape[0],
             Rank = (int)left.shape[1],
@@ -61,51 +60,64 @@ internal static unsafe class HalfOuter
             Scale = scale,
             RankLast = rankLast,
         };
-        var wide = (arguments.Columns + WideColumns - 1) / WideColumns;
-        arguments.Width = Math.Min(arguments.Columns, wide >= 8 * threads || wide % threads == 0 ? WideColumns : NarrowColumns);
-        using var columns = empty([arguments.Pieces, arguments.Rank, Piece], ScalarType.BFloat16);
-        using var scratch = empty([threads, arguments.WorkerBytes], ScalarType.Byte);
-        arguments.Left = (ushort*)Fused.Rows.Of(columns);
+        arguments.Width = PackedBlocks.WidthFor(arguments.Columns, threads);
+        using var turned = empty([arguments.Pieces, arguments.Rank, Piece], right.dtype);
+        using var scratch = empty([threads, arguments.WorkerBytes(half ? HalfElements.Size : SingleElements.Size)], ScalarType.Byte);
+        arguments.Left = Fused.Rows.Of(turned);
         arguments.Scratch = Fused.Rows.Of(scratch);
-        Turn((ushort*)Fused.Rows.Of(left), &arguments);
-        TorchThreads.RunUnits((arguments.Columns + arguments.Width - 1) / arguments.Width, &Block, &arguments, threads);
+        if (half) TurnHalf((ushort*)Fused.Rows.Of(left), &arguments);
+        else TurnSingle((uint*)Fused.Rows.Of(left), &arguments);
+        TorchThreads.RunUnits((arguments.Columns + arguments.Width - 1) / arguments.Width, half ? &Block<HalfElements> : &Block<SingleElements>, &arguments, threads);
     }
 
     /// <summary>Tokens of each column behind each other, piece by piece, the last filled up with zeros.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn(ushort* left, Arguments* a)
+    private static void TurnHalf(ushort* left, Arguments* a)
     {
-        const int n = PairPacking.Columns;
+        const int n = Packing.Columns;
         uint* rows = stackalloc uint[n * n], columns = stackalloc uint[n * n];
         for (var row = 0; row < a->Pieces * Piece; row += n)
         {
             for (var rank = 0; rank < a->Rank; rank += n)
             {
                 for (var i = 0; i < n; i++)
-                {
-                    if (row + i < a->Rows) Avx512F.ConvertToVector512UInt32(Vector256.Load(left + ((nint)(row + i) * a->Rank) + rank)).Store(rows + (i * n));
-                    else Vector512<uint>.Zero.Store(rows + (i * n));
-                }
-
-                PairPacking.Square(rows, n, columns, n);
-                var to = a->Left + ((nint)(row / Piece) * a->Rank * Piece) + (rank * Piece) + (row % Piece);
+                    (row + i < a->Rows ? Avx512F.ConvertToVector512UInt32(Vector256.Load(left + ((nint)(row + i) * a->Rank) + rank)) : Vector512<uint>.Zero).Store(rows + (i * n));
+                Packing.Square(rows, n, columns, n);
+                var to = (ushort*)a->Left + Turned(a, row, rank);
                 for (var i = 0; i < n; i++) Avx512F.ConvertToVector256UInt16(Vector512.Load(columns + (i * n))).Store(to + (i * Piece));
             }
         }
     }
 
-    private static void Block(void* pointer, int unit, int worker)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TurnSingle(uint* left, Arguments* a)
+    {
+        const int n = Packing.Columns;
+        var rows = stackalloc uint[n * n];
+        for (var row = 0; row < a->Pieces * Piece; row += n)
+        {
+            for (var rank = 0; rank < a->Rank; rank += n)
+            {
+                for (var i = 0; i < n; i++) (row + i < a->Rows ? Vector512.Load(left + ((nint)(row + i) * a->Rank) + rank) : Vector512<uint>.Zero).Store(rows + (i * n));
+                Packing.Square(rows, n, (uint*)a->Left + Turned(a, row, rank), Piece);
+            }
+        }
+    }
+
+    /// <summary>Where a token's element of a column lies.</summary>
+    private static nint Turned(Arguments* a, int row, int rank) => ((((nint)(row / Piece) * a->Rank) + rank) * Piece) + (row % Piece);
+
+    private static void Block<T>(void* pointer, int unit, int worker) where T : struct, IPackedElements
     {
         var a = (Arguments*)pointer;
         var first = unit * a->Width;
         var width = Math.Min(a->Width, a->Columns - first);
-        var part = (uint*)(a->Scratch + (worker * a->WorkerBytes));
-        var sums = (float*)((byte*)part + a->PartBytes);
-        for (var piece = 0; piece < a->Pieces; piece++)
+        var sums = (float*)(a->Scratch + (worker * a->WorkerBytes(T.Size)));
+        var part = (uint*)((byte*)sums + a->SumBytes);
+        for (var row = 0; row < a->Rows; row += Piece)
         {
-            var row = piece * Piece;
-            PairPacking.Interleaved(a->Right + ((nint)row * a->Columns) + first, a->Columns, Math.Min(Piece, a->Rows - row), width, part, Piece / 2);
-            HalfProducts.Plain(a->Rank, width, Piece, a->Left + ((nint)row * a->Rank), Piece, part, sums, add: piece > 0);
+            T.Plain(a->Right + ((((nint)row * a->Columns) + first) * T.Size), a->Columns, Math.Min(Piece, a->Rows - row), width, part, Piece);
+            T.Multiply(a->Rank, width, Piece, a->Left + ((nint)row * a->Rank * T.Size), Piece, part, sums, add: row > 0);
         }
 
         if (a->RankLast) AddTransposed(a, first, width, sums);
@@ -119,21 +131,21 @@ internal static unsafe class HalfOuter
         for (var rank = 0; rank < a->Rank; rank++, sums += width)
         {
             var target = a->Target + ((nint)rank * a->Columns) + first;
-            for (var i = 0; i < width; i += PairPacking.Columns) (Vector512.Load(target + i) + (Vector512.Load(sums + i) * scale)).Store(target + i);
+            for (var i = 0; i < width; i += Packing.Columns) (Vector512.Load(target + i) + (Vector512.Load(sums + i) * scale)).Store(target + i);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddTransposed(Arguments* a, int first, int width, float* sums)
     {
-        const int n = PairPacking.Columns;
+        const int n = Packing.Columns;
         var scale = Vector512.Create(a->Scale);
         var turned = stackalloc float[n * n];
         for (var rank = 0; rank < a->Rank; rank += n)
         {
             for (var column = 0; column < width; column += n)
             {
-                PairPacking.Square((uint*)(sums + (rank * width) + column), width, (uint*)turned, n);
+                Packing.Square((uint*)(sums + (rank * width) + column), width, (uint*)turned, n);
                 var target = a->Target + ((nint)(first + column) * a->Rank) + rank;
                 for (var i = 0; i < n; i++, target += a->Rank) (Vector512.Load(target) + (Vector512.Load(turned + (i * n)) * scale)).Store(target);
             }

@@ -5,41 +5,85 @@ using System.Runtime.Intrinsics.X86;
 namespace Peft.Orleans.Kernels.Fused;
 
 /// <summary>
-/// Arranges parts of a bf16 matrix in pairs, as AVX-512's bf16 products take them: a word holds two neighbours of the sum, the first in its lower half,
-/// and the words of all columns follow each other.
+/// Arranges parts of a matrix as <see cref="Torch.BlockKernel"/> multiplies with them: words, those of all columns behind each other. A word is an fp32 or,
+/// as AVX-512's bf16 products take them, two bf16 that are neighbours in the sum, the first in its lower half.
 /// </summary>
-internal static unsafe class PairPacking
+internal static unsafe class Packing
 {
     /// <summary>Columns come in multiples of this: the words of a vector.</summary>
     internal const int Columns = 16;
 
     /// <summary>
-    /// The columns of the product are rows of the matrix, <paramref name="stride"/> words apart: <c>to[pair, column] = from[column, pair]</c>, a transposition
-    /// of words.
+    /// The columns of the product are rows of the matrix, <paramref name="stride"/> words apart: <c>to[word, column] = from[column, word]</c>, a transposition.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Transposed(uint* from, nint stride, int pairs, int columns, uint* to)
+    internal static void Transposed(uint* from, nint stride, int words, int columns, uint* to)
     {
         for (var column = 0; column < columns; column += Columns)
         {
-            var pair = 0;
-            for (; pair <= pairs - Columns; pair += Columns) Square(from + (column * stride) + pair, stride, to + ((nint)pair * columns) + column, columns);
-            for (; pair < pairs; pair++)
+            var word = 0;
+            for (; word <= words - Columns; word += Columns) Square(from + (column * stride) + word, stride, to + ((nint)word * columns) + column, columns);
+            for (; word < words; word++)
             {
-                for (var word = 0; word < Columns; word++) to[((nint)pair * columns) + column + word] = from[((column + word) * stride) + pair];
+                for (var i = 0; i < Columns; i++) to[((nint)word * columns) + column + i] = from[((column + i) * stride) + word];
+            }
+        }
+    }
+
+    /// <summary>As above for a bf16 matrix whose words shall be fp32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void TransposedWide(ushort* from, nint stride, int words, int columns, uint* to)
+    {
+        var wide = stackalloc uint[Columns * Columns];
+        for (var column = 0; column < columns; column += Columns)
+        {
+            var word = 0;
+            for (; word <= words - Columns; word += Columns)
+            {
+                for (var i = 0; i < Columns; i++) Widened(from + ((column + i) * stride) + word).Store(wide + (i * Columns));
+                Square(wide, Columns, to + ((nint)word * columns) + column, columns);
+            }
+
+            for (; word < words; word++)
+            {
+                for (var i = 0; i < Columns; i++) to[((nint)word * columns) + column + i] = (uint)from[((column + i) * stride) + word] << 16;
             }
         }
     }
 
     /// <summary>
-    /// The columns of the product are those of the matrix, whose rows are <paramref name="stride"/> elements apart: two rows become one of words. After
-    /// the last of <paramref name="rows"/> come zeros, up to <paramref name="pairs"/>.
+    /// The columns of the product are those of the fp32 matrix, whose rows are <paramref name="stride"/> words apart. After the last of
+    /// <paramref name="rows"/> come zeros, up to <paramref name="words"/>.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Interleaved(ushort* from, nint stride, int rows, int columns, uint* to, int pairs)
+    internal static void Plain(uint* from, nint stride, int rows, int columns, uint* to, int words)
+    {
+        for (var row = 0; row < rows; row++, from += stride, to += columns)
+        {
+            for (var column = 0; column < columns; column += Columns) Vector512.Load(from + column).Store(to + column);
+        }
+
+        Clear(to, (nint)(words - rows) * columns);
+    }
+
+    /// <summary>As above for a bf16 matrix whose words shall be fp32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void PlainWide(ushort* from, nint stride, int rows, int columns, uint* to, int words)
+    {
+        for (var row = 0; row < rows; row++, from += stride, to += columns)
+        {
+            for (var column = 0; column < columns; column += Columns) Widened(from + column).Store(to + column);
+        }
+
+        Clear(to, (nint)(words - rows) * columns);
+    }
+
+    /// <summary>As <see cref="Plain"/> for a bf16 matrix: two rows become one of words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void PlainPairs(ushort* from, nint stride, int rows, int columns, uint* to, int words)
     {
         var (lower, upper, narrow) = (Order(0, 2 * Columns), Order(Columns, 2 * Columns), Order(0, Columns));
-        for (var pair = 0; pair < rows / 2; pair++, from += 2 * stride, to += columns)
+        for (var word = 0; word < rows / 2; word++, from += 2 * stride, to += columns)
         {
             var column = 0;
             for (; column <= columns - (2 * Columns); column += 2 * Columns)
@@ -58,15 +102,7 @@ internal static unsafe class PairPacking
             to += columns;
         }
 
-        for (var left = (nint)(pairs - ((rows + 1) / 2)) * columns; left > 0; left -= Columns, to += Columns) Vector512<uint>.Zero.Store(to);
-    }
-
-    /// <summary>Elements start, start + 1 … in turn with those <paramref name="apart"/> behind them.</summary>
-    private static Vector512<ushort> Order(int start, int apart)
-    {
-        var order = stackalloc ushort[2 * Columns];
-        for (var word = 0; word < Columns; word++) (order[2 * word], order[(2 * word) + 1]) = ((ushort)(start + word), (ushort)(start + word + apart));
-        return Vector512.Load(order);
+        Clear(to, (nint)(words - ((rows + 1) / 2)) * columns);
     }
 
     /// <summary>Sixteen rows of sixteen words: rows become columns, first within 128 bits, then between them.</summary>
@@ -82,6 +118,22 @@ internal static unsafe class PairPacking
         Store(a2, b2, c2, d2, to + (2 * toStride), toStride);
         Store(a3, b3, c3, d3, to + (3 * toStride), toStride);
     }
+
+    /// <summary>Elements start, start + 1 … in turn with those <paramref name="apart"/> behind them.</summary>
+    private static Vector512<ushort> Order(int start, int apart)
+    {
+        var order = stackalloc ushort[2 * Columns];
+        for (var word = 0; word < Columns; word++) (order[2 * word], order[(2 * word) + 1]) = ((ushort)(start + word), (ushort)(start + word + apart));
+        return Vector512.Load(order);
+    }
+
+    private static void Clear(uint* to, nint words)
+    {
+        for (; words > 0; words -= Columns, to += Columns) Vector512<uint>.Zero.Store(to);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Widened(ushort* from) => Vector512.ShiftLeft(Avx512F.ConvertToVector512UInt32(Vector256.Load(from)), 16);
 
     /// <summary>Of four rows: words j, 4 + j, 8 + j and 12 + j of each, the four rows' together.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
