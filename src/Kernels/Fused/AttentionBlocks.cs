@@ -106,9 +106,12 @@ internal static unsafe class AttentionBlocks
             Group = (int)(queries.shape[1] / length),
             HeadDim = (int)keys.shape[2],
             Blocks = blocks,
-            Parts = Math.Clamp((Units + batch - 1) / batch, 1, Math.Min(MostParts, blocks)),
+            Parts = PartsOf(batch, blocks),
         };
     }
+
+    /// <summary>Parts of a head in a backward pass.</summary>
+    internal static int PartsOf(int batch, int blocks) => Math.Clamp((Units + batch - 1) / batch, 1, Math.Min(MostParts, blocks));
 
     private static Tensor Scratch(ref Arguments arguments, int threads, int blocks)
     {

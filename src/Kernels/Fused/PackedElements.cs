@@ -22,6 +22,9 @@ internal unsafe interface IPackedElements
     /// <summary><c>C = A B</c> or <c>C += A B</c>, B arranged.</summary>
     static abstract void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add);
 
+    /// <summary>Transposes sixteen rows of sixteen elements; <paramref name="room"/> has place for as many words.</summary>
+    static abstract void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room);
+
     /// <summary>Sixteen elements of a row of rows or result.</summary>
     static abstract Vector512<float> Load(byte* row, int i);
 
@@ -40,6 +43,9 @@ internal readonly unsafe struct HalfElements : IPackedElements
     public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) => Packing.PlainPairs((ushort*)from, stride, rows, columns, to, terms / 2);
 
     public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) => BlockKernel.Half(m, n, k, a, aStride, b, c, add);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) => Packing.SquareHalf((ushort*)from, stride, (ushort*)to, toStride, room);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* row, int i) => BFloat16Lanes.LoadWide(row, i);
@@ -62,6 +68,9 @@ internal readonly unsafe struct SingleElements : IPackedElements
     public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) => BlockKernel.Single(m, n, k, a, aStride, b, c, add);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) => Packing.Square((uint*)from, stride, (uint*)to, toStride);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* row, int i) => Float32Lanes.LoadWide(row, i);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -80,6 +89,9 @@ internal readonly unsafe struct WidenedElements : IPackedElements
     public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) => Packing.PlainWide((ushort*)from, stride, rows, columns, to, terms);
 
     public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) => BlockKernel.Single(m, n, k, a, aStride, b, c, add);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) => Packing.Square((uint*)from, stride, (uint*)to, toStride);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* row, int i) => Float32Lanes.LoadWide(row, i);

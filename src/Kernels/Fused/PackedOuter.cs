@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -65,47 +64,36 @@ internal static unsafe class PackedOuter
         using var scratch = empty([threads, arguments.WorkerBytes(half ? HalfElements.Size : SingleElements.Size)], ScalarType.Byte);
         arguments.Left = Fused.Rows.Of(turned);
         arguments.Scratch = Fused.Rows.Of(scratch);
-        if (half) TurnHalf((ushort*)Fused.Rows.Of(left), &arguments);
-        else TurnSingle((uint*)Fused.Rows.Of(left), &arguments);
+        if (half) Turn<HalfElements>(Fused.Rows.Of(left), &arguments);
+        else Turn<SingleElements>(Fused.Rows.Of(left), &arguments);
         TorchThreads.RunUnits((arguments.Columns + arguments.Width - 1) / arguments.Width, half ? &Block<HalfElements> : &Block<SingleElements>, &arguments, threads);
     }
 
     /// <summary>Tokens of each column behind each other, piece by piece, the last filled up with zeros.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TurnHalf(ushort* left, Arguments* a)
+    private static void Turn<T>(byte* left, Arguments* a) where T : struct, IPackedElements
     {
         const int n = Packing.Columns;
-        uint* rows = stackalloc uint[n * n], columns = stackalloc uint[n * n];
+        var room = stackalloc uint[n * n];
+        var last = stackalloc byte[n * n * sizeof(float)];
         for (var row = 0; row < a->Pieces * Piece; row += n)
         {
             for (var rank = 0; rank < a->Rank; rank += n)
             {
-                for (var i = 0; i < n; i++)
-                    (row + i < a->Rows ? Avx512F.ConvertToVector512UInt32(Vector256.Load(left + ((nint)(row + i) * a->Rank) + rank)) : Vector512<uint>.Zero).Store(rows + (i * n));
-                Packing.Square(rows, n, columns, n);
-                var to = (ushort*)a->Left + Turned(a, row, rank);
-                for (var i = 0; i < n; i++) Avx512F.ConvertToVector256UInt16(Vector512.Load(columns + (i * n))).Store(to + (i * Piece));
+                var from = left + ((((nint)row * a->Rank) + rank) * T.Size);
+                var stride = (nint)a->Rank;
+                if (row + n > a->Rows)
+                {
+                    // Rows past the last one.
+                    for (var i = 0; i < n; i++) T.Store(last + (i * n * T.Size), 0, row + i < a->Rows ? T.Load(from + (i * stride * T.Size), 0) : Vector512<float>.Zero);
+                    from = last;
+                    stride = n;
+                }
+
+                T.Turn(from, stride, a->Left + (((((nint)(row / Piece) * a->Rank) + rank) * Piece + (row % Piece)) * T.Size), Piece, room);
             }
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TurnSingle(uint* left, Arguments* a)
-    {
-        const int n = Packing.Columns;
-        var rows = stackalloc uint[n * n];
-        for (var row = 0; row < a->Pieces * Piece; row += n)
-        {
-            for (var rank = 0; rank < a->Rank; rank += n)
-            {
-                for (var i = 0; i < n; i++) (row + i < a->Rows ? Vector512.Load(left + ((nint)(row + i) * a->Rank) + rank) : Vector512<uint>.Zero).Store(rows + (i * n));
-                Packing.Square(rows, n, (uint*)a->Left + Turned(a, row, rank), Piece);
-            }
-        }
-    }
-
-    /// <summary>Where a token's element of a column lies.</summary>
-    private static nint Turned(Arguments* a, int row, int rank) => ((((nint)(row / Piece) * a->Rank) + rank) * Piece) + (row % Piece);
 
     private static void Block<T>(void* pointer, int unit, int worker) where T : struct, IPackedElements
     {

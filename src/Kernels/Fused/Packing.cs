@@ -105,7 +105,7 @@ internal static unsafe class Packing
         Clear(to, (nint)(words - ((rows + 1) / 2)) * columns);
     }
 
-    /// <summary>Sixteen rows of sixteen words: rows become columns, first within 128 bits, then between them.</summary>
+    /// <summary>Sixteen rows of sixteen words: rows become columns, first within 128 bits, then between them. All are read before the first is written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Square(uint* from, nint stride, uint* to, nint toStride)
     {
@@ -117,6 +117,15 @@ internal static unsafe class Packing
         Store(a1, b1, c1, d1, to + toStride, toStride);
         Store(a2, b2, c2, d2, to + (2 * toStride), toStride);
         Store(a3, b3, c3, d3, to + (3 * toStride), toStride);
+    }
+
+    /// <summary>As above of bf16; <paramref name="room"/> has place for the words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void SquareHalf(ushort* from, nint stride, ushort* to, nint toStride, uint* room)
+    {
+        for (var i = 0; i < Columns; i++) Avx512F.ConvertToVector512UInt32(Vector256.Load(from + (i * stride))).Store(room + (i * Columns));
+        Square(room, Columns, room, Columns);
+        for (var i = 0; i < Columns; i++) Avx512F.ConvertToVector256UInt16(Vector512.Load(room + (i * Columns))).Store(to + (i * toStride));
     }
 
     /// <summary>Elements start, start + 1 … in turn with those <paramref name="apart"/> behind them.</summary>

@@ -65,47 +65,6 @@ public sealed class LoopTests
     }
 
     [Theory]
-    [InlineData(1, 1)]
-    [InlineData(1, 64)]
-    [InlineData(2, 65)]
-    [InlineData(3, 300)]
-    [InlineData(40, 130)]
-    public void Attention_by_blocks_is_that_of_the_formula_on_any_number_of_threads(int batch, int length)
-    {
-        const int Group = 3, HeadDim = 16;
-        const float Scale = 0.25f;
-        using var scope = NewDisposeScope();
-        var (q, d) = (Random(ScalarType.Float32, batch, length * Group, HeadDim), Random(ScalarType.Float32, length, batch * Group, HeadDim).view(batch, length * Group, HeadDim));
-        var (k, v) = (Random(ScalarType.Float32, batch, length, HeadDim), Random(ScalarType.Float32, length, batch, HeadDim).view(batch, length, HeadDim));
-        var (q64, k64, v64) = (q.to(ScalarType.Float64).requires_grad_(), k.to(ScalarType.Float64).requires_grad_(), v.to(ScalarType.Float64).requires_grad_());
-        var mask = full([length, length], double.NegativeInfinity, ScalarType.Float64).triu(1).repeat_interleave(Group, 0);
-        var expected = q64.matmul(k64.transpose(1, 2)).mul(Scale).add(mask).softmax(-1).matmul(v64);
-        torch.autograd.backward([expected], [d.to(ScalarType.Float64)]);
-        using var noGrad = no_grad();
-        Assert.True(AttentionBlocks.Fit(q));
-        var deltas = expected.mul(d).sum(-1).to(ScalarType.Float32);
-        var output = AttentionBlocks.Forward(q, k, v, Scale, threads: 1);
-        var (dq, dk, dv) = AttentionBlocks.Backward(q, k, v, d, deltas, Scale, threads: 1);
-        // Sums of up to 3 · length terms of size 1, rounded after each: relative to the largest (one key alone has no gradient).
-        Within(expected, output);
-        Within(q64.grad!, dq.mul(Scale));
-        Within(k64.grad!, dk.mul(Scale));
-        Within(v64.grad!, dv);
-        foreach (var threads in new[] { 2, 3 })
-        {
-            Assert.True(output.equal(AttentionBlocks.Forward(q, k, v, Scale, threads)).all().item<bool>());
-            var (dq2, dk2, dv2) = AttentionBlocks.Backward(q, k, v, d, deltas, Scale, threads);
-            Assert.True(dq.equal(dq2).all().item<bool>() && dk.equal(dk2).all().item<bool>() && dv.equal(dv2).all().item<bool>(), $"other bits on {threads} threads");
-        }
-
-        static void Within(Tensor expected, Tensor actual)
-        {
-            var error = actual.to(ScalarType.Float64).sub(expected).abs().max().item<double>() / Math.Max(1, expected.abs().max().item<double>());
-            Assert.True(error < 2e-6, $"off by {error} of the largest");
-        }
-    }
-
-    [Theory]
     [MemberData(nameof(Types))]
     public void Heads_are_rotated_there_and_back(ScalarType type)
     {

@@ -93,6 +93,29 @@ public sealed class PackedBlocksTests
     }
 
     [Theory]
+    [MemberData(nameof(Shapes))]
+    public void A_low_rank_term_is_added_before_the_sum_is_rounded(string type, int rows, int columns, int sum)
+    {
+        const int Rank = 10;
+        var (of, held) = Require(type);
+        using var scope = NewDisposeScope();
+        var (x, hidden, before) = (Random(1, of, rows, sum), Random(2, of, rows, Rank), Random(3, of, rows, columns));
+        var (w, up, down) = (Random(4, held, columns, sum), Random(5, of, columns, Rank), Random(6, of, Rank, columns));
+        var expected = Float64(x).mm(Float64(w).t()).add(Float64(hidden).mm(Float64(up).t()), 0.3);
+        var expectedGradient = Float64(before).add(Float64(x).mm(Float64(w.t())), 1).add(Float64(hidden).mm(Float64(down)), 0.3);
+        var turned = w.t().contiguous();
+        Assert.True(PackedBlocks.Fit(x, new LowRankTerm(hidden, up, 0.3f)));
+        foreach (var threads in new[] { 1, 2, 3 })
+        {
+            var (made, added) = (PackedBlocks.Product(x, w, new LowRankTerm(hidden, up, 0.3f), threads), before.clone());
+            PackedBlocks.InputGradient(x, turned, added, new LowRankTerm(hidden, down, 0.3f), threads);
+            Within(expected, made, sum);
+            Within(expectedGradient, added, sum);
+            Same(PackedBlocks.Product(x, w, new LowRankTerm(hidden, up, 0.3f), 1), made, $"{threads} threads");
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Sums))]
     public void Sums_over_tokens_are_added_in_fp32(bool half, int tokens, int rank, int columns)
     {

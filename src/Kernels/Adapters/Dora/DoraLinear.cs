@@ -46,10 +46,9 @@ internal sealed class DoraLinear : FrozenBaseLinear
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
     {
-        var z = Weight.Product(x);
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
         var hidden = LowRank.Hidden(input, pass.Version.Value(down, Compute)); // [T, r]
-        LowRank.AddProduct(z, hidden, pass.Version.Value(up, Compute), scale);
+        var z = LowRank.Product(Weight, x, hidden, pass.Version.Value(up, Compute), scale);
         var y = z.addcmul(z, Gain(pass.Version), Held(1));
         if (saved is null)
         {
@@ -71,10 +70,7 @@ internal sealed class DoraLinear : FrozenBaseLinear
         var dHidden = LowRank.HiddenGradient(dz, version.Value(up, Compute), scale); // [T, r]
         LowRank.AddUpGradient(up.View(gradient), dz, saved.Hidden!, scale);
         LowRank.AddDownGradient(down.View(gradient), dHidden, mask is null ? x : x.mul(mask));
-        if (!needsInput) return dx;
-        dx = Weight.InputGradient(dz, dx);
-        LowRank.AddInputGradient(dx, dHidden, version.Value(down, Compute), mask);
-        return dx;
+        return needsInput ? LowRank.InputGradient(Weight, dz, dx, dHidden, version.Value(down, Compute), mask) : dx;
     }
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)

@@ -61,15 +61,11 @@ internal sealed class HybridLinear : FrozenBaseLinear
         var lambda = version.Lambda[lambdaIndex];
         var arranged = rotation.Arrange(dy, stay: true);
         rotation.Accumulate(Composed(version), saved.BaseOutput ?? rotation.Arrange(Weight.Product(x)), arranged, transposed: false, theta.View(gradient), 1 - lambda);
-        if (needsInput)
-        {
-            var dz = dy.clone();
-            rotation.AddDeviation(Composed(version), arranged, dz, transposed: true, 1 - lambda);
-            dx = Weight.InputGradient(dz, dx);
-        }
-
-        change.Backward(pass, x, saved.Hidden!, dy, gradient, needsInput ? dx : null, lambda * change.Scale);
-        return dx;
+        var dHidden = change.Backward(pass, x, saved.Hidden!, dy, gradient, lambda * change.Scale);
+        if (!needsInput) return dx;
+        var dz = dy.clone();
+        rotation.AddDeviation(Composed(version), arranged, dz, transposed: true, 1 - lambda);
+        return change.InputGradient(pass, Weight, x, dz, dx, dHidden);
     }
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)

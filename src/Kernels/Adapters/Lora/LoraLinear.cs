@@ -35,25 +35,20 @@ internal sealed class LoraLinear : FrozenBaseLinear
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
     {
-        var y = Weight.Product(x);
         var input = Mask(pass, x) is { } mask ? x.mul(mask) : x;
         var hidden = LowRank.Hidden(input, pass.Version.Value(down, Compute)); // [T, r]
-        LowRank.AddProduct(y, hidden, pass.Version.Value(up, Compute), scale);
+        var y = LowRank.Product(Weight, x, hidden, pass.Version.Value(up, Compute), scale);
         if (saved is not null) saved.Hidden = hidden.DetachFromDisposeScope();
         return AddBias(y);
     }
 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
-        var a = pass.Version.Value(down, Compute);
         var mask = Mask(pass, x);
         var dHidden = LowRank.HiddenGradient(dy, pass.Version.Value(up, Compute), scale); // [T, r]
         LowRank.AddUpGradient(up.View(gradient), dy, saved.Hidden!, scale);
         LowRank.AddDownGradient(down.View(gradient), dHidden, mask is null ? x : x.mul(mask));
-        if (!needsInput) return dx;
-        dx = Weight.InputGradient(dy, dx);
-        LowRank.AddInputGradient(dx, dHidden, a, mask);
-        return dx;
+        return needsInput ? LowRank.InputGradient(Weight, dy, dx, dHidden, pass.Version.Value(down, Compute), mask) : dx;
     }
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)

@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
@@ -16,6 +17,16 @@ internal static class LowRank
     internal static Tensor Hidden(Tensor x, Tensor down) =>
         PackedBlocks.Fit(x, down, down.shape[0]) ? PackedBlocks.Product(x, down, null, 1, TorchRuntime.Threads) : x.mm(down.t());
 
+    /// <summary><c>x W0ᵀ + scale · hidden upᵀ [T, out]</c>.</summary>
+    internal static Tensor Product(FrozenWeight weight, Tensor x, Tensor hidden, Tensor up, float scale)
+    {
+        var term = new LowRankTerm(hidden, up, scale);
+        if (PackedBlocks.Fit(x, weight.Held, weight.Out) && PackedBlocks.Fit(x, term)) return PackedBlocks.Product(x, weight.Held, term, TorchRuntime.Threads);
+        var y = weight.Product(x);
+        AddProduct(y, hidden, up, scale);
+        return y;
+    }
+
     /// <summary>Adds <c>scale · hidden upᵀ</c> to y <c>[T, out]</c>.</summary>
     internal static void AddProduct(Tensor y, Tensor hidden, Tensor up, float scale)
     {
@@ -26,6 +37,17 @@ internal static class LowRank
     /// <summary>Gradient of the hidden rows, <c>scale · dy up [T, r]</c>.</summary>
     internal static Tensor HiddenGradient(Tensor dy, Tensor up, float scale) =>
         PackedBlocks.Fit(dy, up, up.shape[1]) ? PackedBlocks.InputGradient(dy, up, null, scale, TorchRuntime.Threads) : dy.mm(up).mul_(Held(scale));
+
+    /// <summary>Adds <c>dy W0 + dHidden down</c>, the latter under a dropout's <paramref name="mask"/> where there is one, to dx <c>[T, in]</c>, or makes it.</summary>
+    internal static Tensor InputGradient(FrozenWeight weight, Tensor dy, Tensor? dx, Tensor dHidden, Tensor down, Tensor? mask)
+    {
+        var term = new LowRankTerm(dHidden, down, 1);
+        if (mask is null && dx?.is_contiguous() != false && PackedBlocks.Fit(dy, weight.Held, weight.In) && PackedBlocks.Fit(dy, term))
+            return PackedBlocks.InputGradient(dy, weight.Held, dx, term, TorchRuntime.Threads);
+        dx = weight.InputGradient(dy, dx);
+        AddInputGradient(dx, dHidden, down, mask);
+        return dx;
+    }
 
     /// <summary>Adds <c>dHidden down</c>, under a dropout's <paramref name="mask"/> where there is one, to dx <c>[T, in]</c>.</summary>
     internal static void AddInputGradient(Tensor dx, Tensor dHidden, Tensor down, Tensor? mask)

@@ -17,18 +17,16 @@ internal sealed class LoraGaLinear(LinearSite site, ShardContext context) : Froz
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
     {
-        var y = Weight.Product(x);
         var hidden = change.Hidden(pass, x);
-        change.Add(pass, hidden, y, change.Scale);
+        var y = change.Product(pass, Weight, x, hidden, change.Scale);
         if (saved is not null) saved.Hidden = hidden.DetachFromDisposeScope();
         return AddBias(y);
     }
 
     internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
     {
-        if (needsInput) dx = Weight.InputGradient(dy, dx);
-        change.Backward(pass, x, saved.Hidden!, dy, gradient, needsInput ? dx : null, change.Scale);
-        return dx;
+        var dHidden = change.Backward(pass, x, saved.Hidden!, dy, gradient, change.Scale);
+        return needsInput ? change.InputGradient(pass, Weight, x, dy, dx, dHidden) : dx;
     }
 
     internal override Tensor Merged(LayerVersion version)

@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
@@ -94,16 +95,22 @@ internal sealed class LowRankDifference
     /// <summary>Adds <paramref name="factor"/> times the change's product to y in place.</summary>
     internal void Add(LinearPass pass, Tensor hidden, Tensor y, double factor) => LowRank.AddProduct(y, hidden, Ups(pass.Version), (float)factor);
 
-    /// <summary>Adds the gradients of A and B to the flat buffer, and dL/dx to <paramref name="dx"/> in place where it is given.</summary>
-    internal void Backward(LinearPass pass, Tensor x, Tensor hidden, Tensor dy, Tensor gradient, Tensor? dx, double factor)
+    /// <summary><c>x W0ᵀ</c> with <paramref name="factor"/> times the change's product.</summary>
+    internal Tensor Product(LinearPass pass, FrozenWeight weight, Tensor x, Tensor hidden, double factor) => LowRank.Product(weight, x, hidden, Ups(pass.Version), (float)factor);
+
+    /// <summary>Adds the gradients of A and B to the flat buffer; returns that of the hidden rows <c>[T, 2r]</c>.</summary>
+    internal Tensor Backward(LinearPass pass, Tensor x, Tensor hidden, Tensor dy, Tensor gradient, double factor)
     {
-        var mask = Mask(pass, x);
-        var dHidden = LowRank.HiddenGradient(dy, Ups(pass.Version), (float)factor); // [T, 2r]
+        var dHidden = LowRank.HiddenGradient(dy, Ups(pass.Version), (float)factor);
         LowRank.AddUpGradient(Up.View(gradient), dy, hidden.narrow(1, 0, rank).contiguous(), (float)factor);
         // Bᵀ dy = (B − B0)ᵀ dy + B0ᵀ dy.
-        LowRank.AddDownGradient(Down.View(gradient), dHidden.narrow(1, 0, rank).add(dHidden.narrow(1, rank, rank), One), mask is null ? x : x.mul(mask));
-        if (dx is not null) LowRank.AddInputGradient(dx, dHidden, Downs(pass.Version), mask);
+        LowRank.AddDownGradient(Down.View(gradient), dHidden.narrow(1, 0, rank).add(dHidden.narrow(1, rank, rank), One), Mask(pass, x) is { } mask ? x.mul(mask) : x);
+        return dHidden;
     }
+
+    /// <summary>Adds <c>W0ᵀ</c>'s part of dL/dx, from <paramref name="dz"/>, and the change's, from the gradient of the hidden rows, to <paramref name="dx"/>, or makes it.</summary>
+    internal Tensor InputGradient(LinearPass pass, FrozenWeight weight, Tensor x, Tensor dz, Tensor? dx, Tensor dHidden) =>
+        LowRank.InputGradient(weight, dz, dx, dHidden, Downs(pass.Version), Mask(pass, x));
 
     /// <summary>Adds <paramref name="factor"/> times the change to an fp32 weight <c>[d, k]</c> in place.</summary>
     internal void AddTo(LayerVersion version, Tensor weight, double factor)

@@ -8,7 +8,8 @@ namespace Peft.Orleans.Kernels.Models.Llama;
 
 /// <summary>
 /// The training pass of <see cref="CausalAttention"/> with our own loops in place between the products: no mask, no fp32 copies of scores, no
-/// permuted copies. In fp32 it goes block by block in <see cref="AttentionBlocks"/>, else by libtorch's products over all heads.
+/// permuted copies. It goes block by block, in <see cref="PackedAttention"/> on processors with AVX-512 and else in fp32 in <see cref="AttentionBlocks"/>; where neither
+/// fits, by libtorch's products over all heads.
 /// </summary>
 internal sealed class FusedAttention(int keyHeads, int group, int headDim, float scale, int queryBlock)
 {
@@ -28,10 +29,13 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
     internal void Forward(SavedSegment heads, Tensor output, int columns)
     {
         var (segment, queries, keys, values) = heads;
-        if (AttentionBlocks.Fit(queries))
+        if (PackedAttention.Fit(queries) || AttentionBlocks.Fit(queries))
         {
             using var outer = NewDisposeScope();
-            HeadLayout.Scatter(AttentionBlocks.Forward(queries, keys, values, scale, TorchRuntime.Threads), output, columns, segment, 0, segment.Length, keyHeads, group, headDim, null, null, 1);
+            var attended = PackedAttention.Fit(queries)
+                ? PackedAttention.Forward(queries, keys, values, scale, TorchRuntime.Threads)
+                : AttentionBlocks.Forward(queries, keys, values, scale, TorchRuntime.Threads);
+            HeadLayout.Scatter(attended, output, columns, segment, 0, segment.Length, keyHeads, group, headDim, null, null, 1);
             return;
         }
 
@@ -50,10 +54,12 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
     {
         var (segment, queries, keys, values) = saved;
         var (dOut, deltas) = HeadLayout.GatherGradient(dOutput, output, columns, segment, keyHeads, group, headDim);
-        if (AttentionBlocks.Fit(queries))
+        if (PackedAttention.Fit(queries) || AttentionBlocks.Fit(queries))
         {
             using var outer = NewDisposeScope();
-            var (dHeads, dKeyHeads, dValueHeads) = AttentionBlocks.Backward(queries, keys, values, dOut, deltas, scale, TorchRuntime.Threads);
+            var (dHeads, dKeyHeads, dValueHeads) = PackedAttention.Fit(queries)
+                ? PackedAttention.Backward(queries, keys, values, dOut, deltas, scale, TorchRuntime.Threads)
+                : AttentionBlocks.Backward(queries, keys, values, dOut, deltas, scale, TorchRuntime.Threads);
             HeadLayout.Scatter(dHeads, dq, columns, segment, 0, segment.Length, keyHeads, group, headDim, cos, sin, scale);
             HeadLayout.Scatter(dKeyHeads, dk, columns, segment, 0, segment.Length, keyHeads, 1, headDim, cos, sin, scale);
             HeadLayout.Scatter(dValueHeads, dv, columns, segment, 0, segment.Length, keyHeads, 1, headDim, null, null, 1);
