@@ -7,7 +7,7 @@ namespace Peft.Orleans.Kernels.Tests.Fused;
 
 /// <summary>
 /// Products of rows with an arranged matrix against float64, and bit by bit against themselves on other numbers of threads: of results wide and narrow, made
-/// and added, and of sums over tokens. On processors that do not multiply a type so nothing of it is used.
+/// and added, with small blocks along a diagonal, and of sums over tokens. On processors that do not multiply a type so nothing of it is used.
 /// </summary>
 public sealed class PackedBlocksTests
 {
@@ -147,6 +147,37 @@ public sealed class PackedBlocksTests
         var (x, w) = (Random(1, of, 200, 576), Random(2, held, 192, 576));
         var all = PackedBlocks.Product(x, w, null, 1, 2);
         foreach (var rows in new[] { 32, 50, 64, 130 }) Same(all.narrow(0, 0, rows), PackedBlocks.Product(x.narrow(0, 0, rows), w, null, 1, 2), $"{rows} rows");
+    }
+
+    [Theory]
+    [InlineData(1, 32, 16)]
+    [InlineData(64, 96, 32)]
+    [InlineData(150, 192, 64)]
+    public void Rows_are_rotated_block_by_block(int rows, int columns, int group)
+    {
+        var (of, _) = Require("bf16");
+        using var scope = NewDisposeScope();
+        var groups = columns / group;
+        var (x, y, blocks) = (Random(1, of, rows, columns), Random(2, of, rows, columns), Random(3, of, groups, group, group));
+        Assert.True(PackedRotation.Fit(x, group));
+        var byGroup = Float64(x).view(rows, groups, group).transpose(0, 1);
+        var outer = byGroup.transpose(1, 2).bmm(Float64(y).view(rows, groups, group).transpose(0, 1)).mul(0.3);
+        foreach (var transposed in new[] { false, true })
+        {
+            var rotated = byGroup.bmm(transposed ? Float64(blocks).transpose(1, 2) : Float64(blocks)).transpose(0, 1).reshape(rows, columns);
+            Tensor? first = null;
+            foreach (var threads in new[] { 1, 2, 3 })
+            {
+                var (added, itself) = (y.clone(), x.clone());
+                PackedRotation.Add(x, blocks, added, transposed, 0.3, threads);
+                PackedRotation.Add(itself, blocks, itself, transposed, 0.3, threads);
+                Within(Float64(y).add(rotated, 0.3), added, group);
+                Within(Float64(x).add(rotated, 0.3), itself, group);
+                first ??= added;
+                Same(first, added, $"{threads} threads");
+                Within(outer, PackedRotation.Outer(x, y, group, 0.3, threads), rows);
+            }
+        }
     }
 
     [Fact]

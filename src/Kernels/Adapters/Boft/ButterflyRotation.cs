@@ -1,6 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
@@ -68,7 +69,7 @@ internal sealed class ButterflyRotation : IDisposable
         if (positions is not null)
         {
             var (blocks, deviation, transposed) = CayleyLoops.Compose(parameters.contiguous(), positions, block, ((CayleyBlocks)orthogonal).Eta);
-            // Rows of a half type are rotated by a product in their type; only our own loops read R − I both ways, in fp32.
+            // Rows of a half type are rotated by products in their type; only the loops for fp32 read R − I both ways.
             return new ComposedRotation(blocks.DetachFromDisposeScope(), null, null, [], deviation.to(rows).DetachFromDisposeScope(), rows == ScalarType.Float32 ? transposed.DetachFromDisposeScope() : null);
         }
 
@@ -122,7 +123,8 @@ internal sealed class ButterflyRotation : IDisposable
         if (Fused(arranged) && target.is_contiguous())
         {
             // A row's product with R − I is the row times the transpose.
-            RotationLoops.Add(arranged, transposed ? rotation.Deviation(ScalarType.Float32) : rotation.Transposed!, target, factor);
+            if (arranged.dtype == ScalarType.BFloat16) PackedRotation.Add(arranged, rotation.Deviation(ScalarType.BFloat16), target, !transposed, factor, TorchRuntime.Threads);
+            else RotationLoops.Add(arranged, transposed ? rotation.Deviation(ScalarType.Float32) : rotation.Transposed!, target, factor);
         }
         else if (dense)
         {
@@ -147,7 +149,9 @@ internal sealed class ButterflyRotation : IDisposable
         }
 
         var (left, right) = transposed ? (x, dy) : (dy, x);
-        var dr = Fused(x) ? RotationLoops.Outer(left, right, (int)GroupSize, factor) : left.transpose(1, 2).bmm(right).to(ScalarType.Float32).mul_(Held(factor));
+        var dr = !Fused(x) ? left.transpose(1, 2).bmm(right).to(ScalarType.Float32).mul_(Held(factor))
+            : x.dtype == ScalarType.BFloat16 ? PackedRotation.Outer(left, right, (int)GroupSize, factor, TorchRuntime.Threads)
+            : RotationLoops.Outer(left, right, (int)GroupSize, factor);
         CayleyLoops.Gradient(dr, rotation.Blocks, positions, ((CayleyBlocks)orthogonal).Eta, sum);
     }
 
@@ -208,8 +212,8 @@ internal sealed class ButterflyRotation : IDisposable
     /// <summary><c>[T, n]</c> as <c>[groups, T, S]</c>, a view.</summary>
     private Tensor Grouped(Tensor rows) => rows.view(rows.shape[0], Groups, GroupSize).transpose(0, 1);
 
-    /// <summary>Whether rows are rotated where they lie. Half types are multiplied so much faster that copying them into batches pays.</summary>
-    private bool Fused(Tensor rows) => positions is not null && rows.dim() == 2 && rows.dtype == ScalarType.Float32;
+    /// <summary>Whether rows are rotated where they lie, by loops of ours for their type; else they are copied into batches.</summary>
+    private bool Fused(Tensor rows) => positions is not null && rows.dim() == 2 && (rows.dtype == ScalarType.Float32 || PackedRotation.Fit(rows, GroupSize));
 
     /// <summary>Where the entries of a group's blocks of factor k land in its S × S matrix, row by row: <c>M[j, l] = B[order[j], order[l]]</c>.</summary>
     private long[] Places(int factor)
