@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
@@ -178,6 +180,14 @@ public sealed class PackedBlocksTests
                 Within(outer, PackedRotation.Outer(x, y, group, 0.3, threads), rows);
             }
         }
+    }
+
+    /// <summary>Another libtorch may name or arrange them otherwise; then everything still works, slowly, and this says so.</summary>
+    [Fact]
+    public void This_libtorch_has_the_kernels_for_what_the_processor_multiplies()
+    {
+        Assert.Equal(Avx512BW.IsSupported, BlockKernel.HasSingle);
+        Assert.Equal(Avx512BW.IsSupported && Processor.HasAvx512BFloat16 && !Processor.HasAmxBFloat16, BlockKernel.HasHalf);
     }
 
     [Fact]
