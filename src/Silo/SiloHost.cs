@@ -115,7 +115,7 @@ internal static class SiloHost
 #pragma warning disable ORLEANSEXP003 // strongly consistent directory: no duplicate coordinators, no deactivation by a dead directory owner
         silo.AddDistributedGrainDirectory();
         // By default a dead silo's part of the directory is closed for half a minute, so that no grain lives twice. Here a second life does no
-        // harm: generations fence it.
+        // harm: terms fence it.
         silo.Configure<GrainDirectoryOptions>(static options => options.RangeLeaseDuration = TimeSpan.Zero);
 #pragma warning restore ORLEANSEXP003
     }

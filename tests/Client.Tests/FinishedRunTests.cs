@@ -39,7 +39,7 @@ public sealed class FinishedRunTests
         Assert.Equal(1.5, data["finalLoss"]!.GetValue<double>());
         Assert.Equal(60.0, data["tokensPerSecond"]!.GetValue<double>());
         Assert.Equal("hybrid", data["method"]!["name"]!.GetValue<string>());
-        Assert.Equal("generation", data["events"]![0]!["event"]!.GetValue<string>());
+        Assert.Equal("term", data["events"]![0]!["event"]!.GetValue<string>());
         Assert.Contains("status", (await TestClient.Run("describe", "run", workspace.Path("runs/done"))).Output, StringComparison.Ordinal);
         Assert.Contains("status: \"completed\"", (await TestClient.Run("describe", "run", workspace.Path("runs/done"), "-o", "yaml")).Output, StringComparison.Ordinal);
     }

@@ -75,8 +75,8 @@ internal sealed class Workspace : IDisposable
         var folder = Path("runs/" + id);
         Write($"runs/{id}/run.yaml", yaml);
         Write($"runs/{id}/metrics.jsonl", string.Concat(Enumerable.Range(1, 4).Select(static step =>
-            $$"""{"step":{{step}},"loss":{{5 - step}}.5,"learningRate":0.0001,"gradientNorm":1.25,"tokens":30,"targetTokens":20,"seconds":0.5,"lambda":[0.5,0.6,0.7],"generation":1,"silos":2}""" + "\n")) + "{\"step\":5,\"lo");
-        Write($"runs/{id}/events.jsonl", """{"time":"2026-01-01T00:00:00Z","event":"generation","details":{"generation":1}}""" + "\n");
+            $$"""{"step":{{step}},"loss":{{5 - step}}.5,"learningRate":0.0001,"gradientNorm":1.25,"tokens":30,"targetTokens":20,"seconds":0.5,"lambda":[0.5,0.6,0.7],"term":1,"silos":2}""" + "\n")) + "{\"step\":5,\"lo");
+        Write($"runs/{id}/events.jsonl", """{"time":"2026-01-01T00:00:00Z","event":"term","details":{"term":1}}""" + "\n");
         Write($"runs/{id}/status.json", $$"""{"runId":"{{id}}","folder":"{{folder}}","state":4,"step":4,"steps":4,"silos":2,"recoveries":1,"adapterPath":"{{folder}}/adapter","adapterSha256":"abc"}""");
         Write($"runs/{id}/logs/silo-0.log", "one\ntwo\n");
         Write($"runs/{id}/logs/silo-1.log", "three\n");

@@ -18,8 +18,8 @@ public sealed class ElasticTests
         var one = (await PeftClient.Run(["start-run", "-f", file, "--local", "1", "--run-id", "one", "-o", "json", .. five])).Succeeded();
         var three = (await PeftClient.Run(["start-run", "-f", file, "--local", "3", "--run-id", "three", "-o", "json", .. five])).Succeeded();
         Assert.Equal(one.Json.GetProperty("adapterSha256").GetString(), three.Json.GetProperty("adapterSha256").GetString());
-        var generation = File.ReadLines(Path.Combine(workspace.Folder, "runs", "three", "events.jsonl")).First(static line => line.Contains("\"generation\"", StringComparison.Ordinal));
-        Assert.Equal(3, JsonDocument.Parse(generation).RootElement.GetProperty("details").GetProperty("replicas").GetInt32());
+        var term = File.ReadLines(Path.Combine(workspace.Folder, "runs", "three", "events.jsonl")).First(static line => line.Contains("\"term\"", StringComparison.Ordinal));
+        Assert.Equal(3, JsonDocument.Parse(term).RootElement.GetProperty("details").GetProperty("replicas").GetInt32());
         Assert.Equal(
             File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "one", "samples.jsonl")),
             File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "three", "samples.jsonl")));
@@ -41,7 +41,7 @@ public sealed class ElasticTests
         run.Signal("silo-1", "KILL");
         var json = await run.Completed();
         Assert.True(json.GetProperty("recoveries").GetInt32() >= 2);
-        Assert.All(run.Events("generation"), static generation => Assert.Equal(0, generation.GetProperty("replayed").GetInt32()));
+        Assert.All(run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public sealed class ElasticTests
         await run.Until(() => run.Lines()[^1].Contains("\"silos\":2", StringComparison.Ordinal));
         run.Signal("silo-1", "TERM");
         await run.Completed();
-        Assert.All(run.Events("generation"), static generation => Assert.Equal(0, generation.GetProperty("replayed").GetInt32()));
+        Assert.All(run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
     }
 
     [Fact]
@@ -94,7 +94,7 @@ public sealed class ElasticTests
         await run.Client("scale", run.Folder, "--silos", "2");
         await run.Until(() => run.Lines()[^1].Contains("\"silos\":2", StringComparison.Ordinal));
         await run.Completed();
-        Assert.All(run.Events("generation"), static generation => Assert.Equal(0, generation.GetProperty("replayed").GetInt32()));
+        Assert.All(run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
     }
 
     [Fact]
@@ -106,6 +106,6 @@ public sealed class ElasticTests
         await run.Ended();
         var json = await run.Completed(resume: 3);
         Assert.Equal("completed", json.GetProperty("status").GetString());
-        Assert.InRange(run.Events("generation")[^1].GetProperty("fromStep").GetInt32(), 1, Steps - 1);
+        Assert.InRange(run.Events("term")[^1].GetProperty("fromStep").GetInt32(), 1, Steps - 1);
     }
 }

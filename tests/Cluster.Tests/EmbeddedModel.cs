@@ -56,14 +56,14 @@ internal static class EmbeddedModel
             """));
     }
 
-    /// <summary>Some steps' lines without what may differ between runs of equal bits: time, generation, silos.</summary>
+    /// <summary>Some steps' lines without what may differ between runs of equal bits: time, term, silos.</summary>
     internal static IReadOnlyList<string> Comparable(string runFolder)
     {
         var lines = new List<string>();
         foreach (var line in File.ReadAllLines(Path.Combine(runFolder, "metrics.jsonl")))
         {
             var node = System.Text.Json.Nodes.JsonNode.Parse(line)!.AsObject();
-            foreach (var key in (string[])["seconds", "generation", "silos"]) node.Remove(key);
+            foreach (var key in (string[])["seconds", "term", "silos"]) node.Remove(key);
             lines.Add(node.ToJsonString());
         }
 

@@ -80,17 +80,17 @@ public sealed class HostileNetworkTests
 
     private sealed class FaultyAgent(ISiloAgent agent, Faults faults) : ISiloAgent
     {
-        public Task<FenceReply> Fence(string runId, Generation generation) => faults.Deliver(() => agent.Fence(runId, generation));
+        public Task<FenceReply> Fence(string runId, Term term) => faults.Deliver(() => agent.Fence(runId, term));
 
         public Task<AgentReply> Start(StartMessage message) => faults.Deliver(() => agent.Start(message));
 
-        public Task<AgentReply> Initialize(string runId, Generation generation, int pass) => faults.Deliver(() => agent.Initialize(runId, generation, pass));
+        public Task<AgentReply> Initialize(string runId, Term term, int pass) => faults.Deliver(() => agent.Initialize(runId, term, pass));
 
-        public Task<AgentReply> Prepare(string runId, Generation generation, int step) => faults.Deliver(() => agent.Prepare(runId, generation, step));
+        public Task<AgentReply> Prepare(string runId, Term term, int step) => faults.Deliver(() => agent.Prepare(runId, term, step));
 
         public Task<AgentReply> Apply(ApplyMessage message) => faults.Deliver(() => agent.Apply(message));
 
-        public Task<AgentReply> Protect(string runId, Generation generation, int version) => faults.Deliver(() => agent.Protect(runId, generation, version));
+        public Task<AgentReply> Protect(string runId, Term term, int version) => faults.Deliver(() => agent.Protect(runId, term, version));
 
         public Task<AgentReply> Put(PutMessage message) => faults.Deliver(() => agent.Put(message));
 
@@ -100,15 +100,15 @@ public sealed class HostileNetworkTests
 
         public Task<AgentReply> TakeSums(ReduceMessage message) => faults.Deliver(() => agent.TakeSums(message));
 
-        public Task<AgentReply> Send(string runId, Generation generation, int[] layers, int version, PlannedSilo target) => agent.Send(runId, generation, layers, version, target);
+        public Task<AgentReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) => agent.Send(runId, term, layers, version, target);
 
         public Task Preload(RunDefinition run, int[] layers) => agent.Preload(run, layers);
 
-        public Task<AgentReply> WriteSnapshot(string runId, Generation generation, int version, string folder) => agent.WriteSnapshot(runId, generation, version, folder);
+        public Task<AgentReply> WriteSnapshot(string runId, Term term, int version, string folder) => agent.WriteSnapshot(runId, term, version, folder);
 
-        public Task<AgentReply> WriteAdapter(string runId, Generation generation, int version, string folder) => agent.WriteAdapter(runId, generation, version, folder);
+        public Task<AgentReply> WriteAdapter(string runId, Term term, int version, string folder) => agent.WriteAdapter(runId, term, version, folder);
 
-        public Task End(string runId, Generation generation) => agent.End(runId, generation);
+        public Task End(string runId, Term term) => agent.End(runId, term);
 
         public Task<string[]> Unreachable(PlannedSilo[] silos) => agent.Unreachable(silos);
 

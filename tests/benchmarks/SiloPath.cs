@@ -28,15 +28,15 @@ internal sealed class SiloPath : IAsyncDisposable
     private readonly ISiloAgent agent;
     private readonly IGrainFactory grains;
     private readonly SeatPlan plan;
-    private readonly Generation generation;
+    private readonly Term term;
 
-    private SiloPath(WebApplication app, ISiloAgent agent, IGrainFactory grains, SeatPlan plan, Generation generation)
+    private SiloPath(WebApplication app, ISiloAgent agent, IGrainFactory grains, SeatPlan plan, Term term)
     {
         this.app = app;
         this.agent = agent;
         this.grains = grains;
         this.plan = plan;
-        this.generation = generation;
+        this.term = term;
     }
 
     internal static async Task<SiloPath> Open(RunSpec spec, int threads, Microbatch sample)
@@ -47,17 +47,17 @@ internal sealed class SiloPath : IAsyncDisposable
         var grains = app.Services.GetRequiredService<IGrainFactory>();
         var live = await app.Services.GetRequiredService<ClusterRoster>().Live();
         var agent = app.Services.GetRequiredService<ISiloAgents>().At(live["silo-0"]);
-        var generation = new Generation(1, Guid.NewGuid());
-        var fence = await agent.Fence(RunId, generation);
+        var term = new Term(1, Guid.NewGuid());
+        var fence = await agent.Fence(RunId, term);
         var model = LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path));
         var plan = Planner.Plan([new SiloInventory(fence.Silo)], model.PlanFor(spec.Method), new PlanOptions(1));
-        var reply = await agent.Start(new StartMessage(new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true), generation, plan, 0, [], null));
-        var path = new SiloPath(app, agent, grains, plan, generation);
+        var reply = await agent.Start(new StartMessage(new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true), term, plan, 0, [], null));
+        var path = new SiloPath(app, agent, grains, plan, term);
         var passes = reply.NeedsEstimate ? BaseGradientEstimate.Passes(spec.Method, model) : 1;
         for (var pass = 1; pass <= passes; pass++)
         {
             for (var i = 0; reply.NeedsEstimate && i < EstimateSamples; i++) await path.Pass(PassKind.Estimate, pass, i, EstimateSamples, sample);
-            await agent.Initialize(RunId, generation, pass);
+            await agent.Initialize(RunId, term, pass);
         }
 
         return path;
@@ -66,17 +66,17 @@ internal sealed class SiloPath : IAsyncDisposable
     internal async Task<double> Step(int step, Microbatch batch)
     {
         var result = await Pass(PassKind.Train, step, 0, 1, batch);
-        var prepared = await agent.Prepare(RunId, generation, step);
+        var prepared = await agent.Prepare(RunId, term, step);
         var norm = Math.Sqrt(prepared.Measures.Values.Sum(static measure => measure.SquaredNorm));
-        await agent.Apply(new ApplyMessage(RunId, generation, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), 1e-4, 1e-4, "{}"));
+        await agent.Apply(new ApplyMessage(RunId, term, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), 1e-4, 1e-4, "{}"));
         return result.LossSum / result.TargetTokens;
     }
 
     private Task<PassResult> Pass(PassKind kind, int step, int index, int microbatches, Microbatch batch) =>
-        grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Stages[0], plan.ActiveSilo(0, plan.Stages[0])).ToString()).Pass(new PassCall
+        grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Positions[0], plan.ActiveSilo(0, plan.Positions[0])).ToString()).Pass(new PassCall
         {
             RunId = RunId,
-            Generation = generation,
+            Term = term,
             Kind = kind,
             Step = step,
             Index = index,
@@ -87,7 +87,7 @@ internal sealed class SiloPath : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await agent.End(RunId, generation);
+        await agent.End(RunId, term);
         await app.StopAsync();
         await app.DisposeAsync();
     }

@@ -5,14 +5,14 @@ namespace Peft.Orleans.Chaos;
 /// <summary>A silo that was killed.</summary>
 /// <param name="Silo">Its name.</param>
 /// <param name="Seated">Whether it had a place in the plan: else nothing need be mended.</param>
-/// <param name="Generation">Generation it died in.</param>
+/// <param name="Term">Term it died in.</param>
 /// <param name="At">Timestamp of the signal.</param>
-internal sealed record KillRecord(string Silo, bool Seated, int Generation, long At)
+internal sealed record KillRecord(string Silo, bool Seated, int Term, long At)
 {
     /// <summary>Seated silos that were left running.</summary>
     public int Left { get; init; }
 
-    /// <summary>Seconds to the first committed step of a later generation.</summary>
+    /// <summary>Seconds to the first committed step of a later term.</summary>
     public double? Recovery { get; set; }
 }
 
@@ -45,7 +45,7 @@ internal sealed class ChaosOutcome(string folder, string eventLog)
 
     internal int Replays { get; set; }
 
-    internal int Generations { get; set; }
+    internal int Terms { get; set; }
 
     internal string? Stalled { get; set; }
 }

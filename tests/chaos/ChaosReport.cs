@@ -48,10 +48,10 @@ internal sealed record ChaosReport
 
     public required int KillsOfLastSilo { get; init; }
 
-    /// <summary>Times that a generation went back behind a committed step.</summary>
+    /// <summary>Times that a term went back behind a committed step.</summary>
     public required int Replays { get; init; }
 
-    public required int Generations { get; init; }
+    public required int Terms { get; init; }
 
     /// <summary>Added silos that got a place in a plan.</summary>
     public required int JoinsSeated { get; init; }
@@ -98,7 +98,7 @@ internal sealed record ChaosReport
             KillsToOneSilo = outcome.Kills.Count(static kill => kill is { Seated: true, Left: <= 1 }),
             KillsOfLastSilo = outcome.Kills.Count(static kill => kill is { Seated: true, Left: 0 }),
             Replays = outcome.Replays,
-            Generations = outcome.Generations,
+            Terms = outcome.Terms,
             JoinsSeated = outcome.JoinsSeated,
             ClientExits = outcome.ClientExits,
             Resumes = outcome.Resumes,

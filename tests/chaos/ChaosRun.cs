@@ -46,7 +46,7 @@ internal sealed class ChaosRun : IDisposable
     {
         try
         {
-            await Until(() => watch.Generations.Count > 0, cancellation);
+            await Until(() => watch.Terms.Count > 0, cancellation);
             var steps = UndisturbedRun.StatusOf(folder)?.Steps ?? 0;
             while (outcome.Events < options.Events)
             {
@@ -74,9 +74,9 @@ internal sealed class ChaosRun : IDisposable
 
         watch.Read();
         outcome.CommittedStepsLost = watch.Lost.Count;
-        outcome.StepsReplayed = watch.Generations.Sum(static generation => generation.Replayed);
-        outcome.Replays = watch.Generations.Count(static generation => generation.Replayed > 0);
-        outcome.Generations = watch.Generations.Count;
+        outcome.StepsReplayed = watch.Terms.Sum(static term => term.Replayed);
+        outcome.Replays = watch.Terms.Count(static term => term.Replayed > 0);
+        outcome.Terms = watch.Terms.Count;
         return outcome;
     }
 
@@ -124,11 +124,11 @@ internal sealed class ChaosRun : IDisposable
     private void Kill(Random draw)
     {
         var silo = Pick(draw);
-        var generation = watch.Generations[^1].Counter;
-        outcome.Kills.Add(new KillRecord(silo.Name, silo.Seated, generation, TimeProvider.System.GetTimestamp()) { Left = silos.Seated.Count(other => other != silo) });
+        var term = watch.Terms[^1].Counter;
+        outcome.Kills.Add(new KillRecord(silo.Name, silo.Seated, term, TimeProvider.System.GetTimestamp()) { Left = silos.Seated.Count(other => other != silo) });
         Signals.Kill(silo.Pid);
         Say($"step {watch.LastStep}: SIGKILL {silo.Name} ({silo.Pid}, {(silo.Seated ? "seated" : "not seated yet")}); {silos.Running.Length - 1} others run");
-        silos.Refresh(watch.Generations[^1]);
+        silos.Refresh(watch.Terms[^1]);
     }
 
     private void Freeze(SiloProcess silo)
@@ -178,14 +178,14 @@ internal sealed class ChaosRun : IDisposable
             progressed = now;
             foreach (var kill in outcome.Kills.Where(static kill => kill is { Seated: true, Recovery: null }))
             {
-                // A line of the generation it died in was on its way already; recovery has come with the first of a later one.
-                if (!fresh.Any(line => line.Generation > kill.Generation)) continue;
+                // A line of the term it died in was on its way already; recovery has come with the first of a later one.
+                if (!fresh.Any(line => line.Term > kill.Term)) continue;
                 kill.Recovery = TimeProvider.System.GetElapsedTime(kill.At, now).TotalSeconds;
                 Say(string.Create(CultureInfo.InvariantCulture, $"step {watch.LastStep}: recovered from the loss of {kill.Silo} after {kill.Recovery:0.00} s"));
             }
         }
 
-        silos.Refresh(watch.Generations.LastOrDefault());
+        silos.Refresh(watch.Terms.LastOrDefault());
         foreach (var silo in silos.Frozen.Where(silo => silo.WakeAt <= now))
         {
             Signals.Continue(silo.Pid);

@@ -65,14 +65,14 @@ internal sealed record Comparison(
         return steps;
     }
 
-    /// <summary>The line of each step, numbers as they are written, without what may differ between runs of equal bits: time, generation, silos.</summary>
+    /// <summary>The line of each step, numbers as they are written, without what may differ between runs of equal bits: time, term, silos.</summary>
     private static Dictionary<int, string> MetricsOf(string path)
     {
         var steps = new Dictionary<int, string>();
         foreach (var line in RunWatch.Objects(path))
         {
             var node = JsonObject.Create(line)!;
-            foreach (var key in (string[])["seconds", "generation", "silos"]) node.Remove(key);
+            foreach (var key in (string[])["seconds", "term", "silos"]) node.Remove(key);
             var step = node["step"]!.GetValue<int>();
             steps[step] = steps.GetValueOrDefault(step) + node.ToJsonString();
         }

@@ -3,10 +3,10 @@ using System.Text.Json;
 namespace Peft.Orleans.Chaos;
 
 /// <summary>A line of metrics.jsonl.</summary>
-internal sealed record StepLine(int Step, int Generation, double Loss);
+internal sealed record StepLine(int Step, int Term, double Loss);
 
-/// <summary>A generation as events.jsonl tells.</summary>
-internal sealed record GenerationLine(int Counter, string[] Silos, int FromStep, int Replayed);
+/// <summary>A term as events.jsonl tells.</summary>
+internal sealed record TermLine(int Counter, string[] Silos, int FromStep, int Replayed);
 
 /// <summary>Follows the files of a run while it goes on, and remembers what it has seen: a committed step must never vanish or change.</summary>
 internal sealed class RunWatch(string folder)
@@ -22,14 +22,14 @@ internal sealed class RunWatch(string folder)
     /// <summary>Steps that were seen and then not, or with another loss.</summary>
     internal SortedSet<int> Lost { get; } = [];
 
-    internal IReadOnlyList<GenerationLine> Generations { get; private set; } = [];
+    internal IReadOnlyList<TermLine> Terms { get; private set; } = [];
 
     internal int LastStep => Seen.Count == 0 ? 0 : Seen.Keys.Last();
 
     /// <summary>Reads what is new; returns steps seen for the first time.</summary>
     internal IReadOnlyList<StepLine> Read()
     {
-        if (Changed(events, ref eventsRead)) Generations = [.. Objects(events).Select(GenerationOf).OfType<GenerationLine>()];
+        if (Changed(events, ref eventsRead)) Terms = [.. Objects(events).Select(TermOf).OfType<TermLine>()];
         return Changed(metrics, ref metricsRead) ? Compare(Objects(metrics).Select(StepOf)) : [];
     }
 
@@ -70,14 +70,14 @@ internal sealed class RunWatch(string folder)
         return true;
     }
 
-    private static StepLine StepOf(JsonElement line) => new(line.GetProperty("step").GetInt32(), line.GetProperty("generation").GetInt32(), line.GetProperty("loss").GetDouble());
+    private static StepLine StepOf(JsonElement line) => new(line.GetProperty("step").GetInt32(), line.GetProperty("term").GetInt32(), line.GetProperty("loss").GetDouble());
 
-    private static GenerationLine? GenerationOf(JsonElement line)
+    private static TermLine? TermOf(JsonElement line)
     {
-        if (line.GetProperty("event").GetString() != "generation") return null;
+        if (line.GetProperty("event").GetString() != "term") return null;
         var details = line.GetProperty("details");
-        return new GenerationLine(
-            details.GetProperty("generation").GetInt32(),
+        return new TermLine(
+            details.GetProperty("term").GetInt32(),
             [.. details.GetProperty("silos").EnumerateArray().Select(static silo => silo.GetString()!)],
             details.GetProperty("fromStep").GetInt32(),
             details.GetProperty("replayed").GetInt32());

@@ -3,14 +3,14 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Chaos;
 
 /// <summary>A silo process of the run.</summary>
-internal sealed class SiloProcess(string name, int pid, int generation)
+internal sealed class SiloProcess(string name, int pid, int term)
 {
     internal string Name => name;
 
     internal int Pid => pid;
 
-    /// <summary>Generation in force when a process took over a known name: what seats this one comes later. Below any for a new name.</summary>
-    internal int SeenIn => generation;
+    /// <summary>Term in force when a process took over a known name: what seats this one comes later. Below any for a new name.</summary>
+    internal int SeenIn => term;
 
     /// <summary>When a frozen one is to go on; null: not frozen.</summary>
     internal long? WakeAt { get; set; }
@@ -40,13 +40,13 @@ internal sealed class SiloSet(string runFolder)
     internal string[] FreeNames => [.. known.Except(silos.Values.Select(static silo => silo.Name)).Order(StringComparer.Ordinal)];
 
     /// <summary>Looks at registrations and processes.</summary>
-    internal void Refresh(GenerationLine? generation)
+    internal void Refresh(TermLine? term)
     {
         var registrations = Registrations();
         foreach (var registration in registrations)
         {
             if (!silos.ContainsKey(registration.Pid) && Signals.IsSilo(registration.Pid, runFolder))
-                silos[registration.Pid] = new SiloProcess(registration.Name, registration.Pid, known.Add(registration.Name) ? -1 : generation?.Counter ?? -1);
+                silos[registration.Pid] = new SiloProcess(registration.Name, registration.Pid, known.Add(registration.Name) ? -1 : term?.Counter ?? -1);
         }
 
         foreach (var silo in silos.Values.ToArray())
@@ -58,7 +58,7 @@ internal sealed class SiloSet(string runFolder)
             }
 
             // A name may have been used before: only a later plan can mean this process.
-            silo.Seated = generation is not null && generation.Counter > silo.SeenIn && generation.Silos.Contains(silo.Name);
+            silo.Seated = term is not null && term.Counter > silo.SeenIn && term.Silos.Contains(silo.Name);
             if (silo.Seated) EverSeated.Add(silo.Pid);
         }
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # No false alarms: a run on three busy silos, with fewer processors than compute threads, that nothing happens to. Ends with 0 only where no silo was
-# lost, no generation ended and nothing was made again.
+# lost, no term ended and nothing was made again.
 #   tests/soak/undisturbed.sh [STEPS] [FOLDER]        4,000 steps are about half an hour on two processors
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -24,6 +24,6 @@ start=$SECONDS
 dotnet run -c Release --project src/Client -- start-run -f "$folder/undisturbed.yaml" --local 3 --run-id "$id" -o json | tee "$folder/$id.json"
 minutes=$(( (SECONDS - start) / 60 ))
 recoveries="$(sed -n 's/.*"recoveries":\([0-9]*\).*/\1/p' "$folder/$id.json" | tail -1)"
-generations="$(grep -c '"event":"generation"' "$folder/$id/events.jsonl")"
-echo "$minutes minutes, $recoveries recoveries, $generations generation(s)"
-[ "$recoveries" = 0 ] && [ "$generations" = 1 ]
+terms="$(grep -c '"event":"term"' "$folder/$id/events.jsonl")"
+echo "$minutes minutes, $recoveries recoveries, $terms term(s)"
+[ "$recoveries" = 0 ] && [ "$terms" = 1 ]

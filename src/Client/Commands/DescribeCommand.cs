@@ -49,7 +49,7 @@ internal static class DescribeCommand
         data["message"] = status.Message;
         data["folder"] = run.Folder;
         data["created"] = run.Created.ToString("O", CultureInfo.InvariantCulture);
-        data["generation"] = status.Generation;
+        data["term"] = status.Term;
         data["evaluationBefore"] = status.EvaluationBefore;
         data["evaluationAfter"] = status.EvaluationAfter;
         data["lambda"] = status.Lambda.Length == 0 ? null : new JsonArray([.. status.Lambda.Select(static value => (JsonNode)value)]);

@@ -16,14 +16,14 @@ public sealed record RunDefinition(string RunId, string Folder, string RunYaml, 
 [Alias("Peft.Orleans.FenceReply")]
 public sealed record FenceReply
 {
-    /// <summary>Whether the generation is in force here now.</summary>
+    /// <summary>Whether the term is in force here now.</summary>
     [Id(0)] public required bool Accepted { get; init; }
 
     /// <summary>Why not.</summary>
     [Id(1)] public string Reason { get; init; } = "";
 
-    /// <summary>Highest generation known here.</summary>
-    [Id(2)] public Generation Highest { get; init; }
+    /// <summary>Highest term known here.</summary>
+    [Id(2)] public Term Highest { get; init; }
 
     /// <summary>The silo.</summary>
     [Id(3)] public required PlannedSilo Silo { get; init; }
@@ -46,7 +46,7 @@ public sealed record FenceReply
 
 /// <summary>Message <c>Start</c>.</summary>
 /// <param name="Run">The run.</param>
-/// <param name="Generation">Generation.</param>
+/// <param name="Term">Term.</param>
 /// <param name="Plan">The plan.</param>
 /// <param name="Target">Version to start from.</param>
 /// <param name="Holders">For each layer a silo that holds the target version.</param>
@@ -54,7 +54,7 @@ public sealed record FenceReply
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.StartMessage")]
 public sealed record StartMessage(
-    RunDefinition Run, Generation Generation, SeatPlan Plan, int Target, Dictionary<int, string> Holders, string? SnapshotFolder);
+    RunDefinition Run, Term Term, SeatPlan Plan, int Target, Dictionary<int, string> Holders, string? SnapshotFolder);
 
 /// <summary>Answer of an agent.</summary>
 [GenerateSerializer, Immutable]
@@ -107,11 +107,11 @@ public sealed record VersionTransfer(int Layer, int Version, TensorRef[] Buffers
 
 /// <summary>Message <c>Put</c>: versions for seats of the addressed silo.</summary>
 /// <param name="RunId">Run id.</param>
-/// <param name="Generation">Generation.</param>
+/// <param name="Term">Term.</param>
 /// <param name="Versions">The versions.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.PutMessage")]
-public sealed record PutMessage(string RunId, Generation Generation, VersionTransfer[] Versions);
+public sealed record PutMessage(string RunId, Term Term, VersionTransfer[] Versions);
 
 /// <summary>A node of a layer's gradient tree on its way to another replica.</summary>
 /// <param name="Layer">Layer.</param>
@@ -124,7 +124,7 @@ public sealed record SumTransfer(int Layer, int Level, int Index, TensorRef Sum)
 
 /// <summary>Messages of the reduction over replicas.</summary>
 /// <param name="RunId">Run id.</param>
-/// <param name="Generation">Generation.</param>
+/// <param name="Term">Term.</param>
 /// <param name="Step">Step.</param>
 /// <param name="Microbatches">Microbatches of the step: the shape of the tree.</param>
 /// <param name="Layers">Layers asked for.</param>
@@ -132,7 +132,7 @@ public sealed record SumTransfer(int Layer, int Level, int Index, TensorRef Sum)
 /// <param name="Sums">The whole sums, where they are given back.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.ReduceMessage")]
-public sealed record ReduceMessage(string RunId, Generation Generation, int Step, int Microbatches, int[] Layers, PlannedSilo? Asking, SumTransfer[] Sums);
+public sealed record ReduceMessage(string RunId, Term Term, int Step, int Microbatches, int[] Layers, PlannedSilo? Asking, SumTransfer[] Sums);
 
 /// <summary>What a layer measured of its reduced gradient.</summary>
 /// <param name="SquaredNorm">Squared norm, float64.</param>
@@ -144,7 +144,7 @@ public sealed record LayerMeasure(double SquaredNorm, double[] Lambda, double[] 
 
 /// <summary>Message <c>Apply</c>.</summary>
 /// <param name="RunId">Run id.</param>
-/// <param name="Generation">Generation.</param>
+/// <param name="Term">Term.</param>
 /// <param name="Step">Step.</param>
 /// <param name="Clip">Factor on the gradients.</param>
 /// <param name="LearningRate">Learning rate of the step.</param>
@@ -153,7 +153,7 @@ public sealed record LayerMeasure(double SquaredNorm, double[] Lambda, double[] 
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.ApplyMessage")]
 public sealed record ApplyMessage(
-    string RunId, Generation Generation, int Step, double Clip, double LearningRate, double RotationLearningRate, string Record);
+    string RunId, Term Term, int Step, double Clip, double LearningRate, double RotationLearningRate, string Record);
 
 /// <summary>What an agent says of its silo.</summary>
 [GenerateSerializer, Immutable]

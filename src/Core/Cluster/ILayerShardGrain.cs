@@ -8,14 +8,14 @@ namespace Peft.Orleans.Core.Cluster;
 public interface ILayerShardGrain : IGrainWithStringKey
 {
     /// <summary>
-    /// Sends activations through this stage and the rest of the pipeline; the result comes back up the chain. In training the result carries dL/dx
-    /// of this stage's input. Errors travel the same way.
+    /// Sends activations through this layer and the rest of the chain; the result comes back up the chain. In training the result carries dL/dx
+    /// of this layer's input. Errors travel the same way.
     /// </summary>
     /// <param name="call">What is computed.</param>
-    /// <param name="stage">Stage of the pipeline.</param>
-    /// <param name="input">Activations; null at stage 0.</param>
+    /// <param name="position">The layer's place in the chain.</param>
+    /// <param name="input">Activations; null at position 0.</param>
     [Alias("Pass"), ResponseTimeout("01:00:00")]
-    Task<PassResult> Pass(PassCall call, int stage, TensorRef? input);
+    Task<PassResult> Pass(PassCall call, int position, TensorRef? input);
 }
 
 /// <summary>What a pass through the pipeline computes.</summary>
@@ -45,8 +45,8 @@ public sealed record PassCall
     /// <summary>Run id.</summary>
     [Id(0)] public required string RunId { get; init; }
 
-    /// <summary>Generation.</summary>
-    [Id(1)] public required Generation Generation { get; init; }
+    /// <summary>Term.</summary>
+    [Id(1)] public required Term Term { get; init; }
 
     /// <summary>Replica.</summary>
     [Id(2)] public int Replica { get; init; }
@@ -106,7 +106,7 @@ public sealed record PassResult
     /// <summary>Number of targets.</summary>
     [Id(1)] public int TargetTokens { get; init; }
 
-    /// <summary>dL/dx of the stage's input; null where nothing before it trains.</summary>
+    /// <summary>dL/dx of the layer's input; null where nothing before it trains.</summary>
     [Id(2)] public TensorRef? Gradient { get; init; }
 
     /// <summary>Scores by row.</summary>

@@ -124,8 +124,8 @@ public sealed record RunStatus
     /// <summary>Number of recoveries so far.</summary>
     [Id(12)] public int Recoveries { get; init; }
 
-    /// <summary>Generation counter.</summary>
-    [Id(13)] public int Generation { get; init; }
+    /// <summary>Term counter.</summary>
+    [Id(13)] public int Term { get; init; }
 
     /// <summary>Fraction of evaluation problems answered correctly before training, once known.</summary>
     [Id(14)] public double? EvaluationBefore { get; init; }

@@ -7,9 +7,9 @@ namespace Peft.Orleans.Core.Cluster;
 [Alias("Peft.Orleans.ISiloAgent")]
 public interface ISiloAgent : IGrainService
 {
-    /// <summary>Refuse everything below <paramref name="generation"/>; answers with the inventory.</summary>
+    /// <summary>Refuse everything below <paramref name="term"/>; answers with the inventory.</summary>
     [Alias("Fence")]
-    Task<FenceReply> Fence(string runId, Generation generation);
+    Task<FenceReply> Fence(string runId, Term term);
 
     /// <summary>Take seats and get the target version.</summary>
     [Alias("Start"), ResponseTimeout("01:00:00")]
@@ -17,11 +17,11 @@ public interface ISiloAgent : IGrainService
 
     /// <summary>Compute version 0 for every first seat that lacks it and whose base gradient needs no pass after <paramref name="pass"/>.</summary>
     [Alias("Initialize"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> Initialize(string runId, Generation generation, int pass);
+    Task<AgentReply> Initialize(string runId, Term term, int pass);
 
     /// <summary>Measure the reduced gradients of a step; changes nothing.</summary>
     [Alias("Prepare"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Prepare(string runId, Generation generation, int step);
+    Task<AgentReply> Prepare(string runId, Term term, int step);
 
     /// <summary>Take the optimizer step.</summary>
     [Alias("Apply"), ResponseTimeout("00:30:00")]
@@ -29,7 +29,7 @@ public interface ISiloAgent : IGrainService
 
     /// <summary>Let the first seats here send a version to the layers' other seats; answers when all have it, with their hashes.</summary>
     [Alias("Protect"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Protect(string runId, Generation generation, int version);
+    Task<AgentReply> Protect(string runId, Term term, int version);
 
     /// <summary>Take versions that another seat has sent; answers when they are complete and checked.</summary>
     [Alias("Put"), ResponseTimeout("00:30:00")]
@@ -49,7 +49,7 @@ public interface ISiloAgent : IGrainService
 
     /// <summary>Send a version of some layers to another silo's data plane.</summary>
     [Alias("Send"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Send(string runId, Generation generation, int[] layers, int version, PlannedSilo target);
+    Task<AgentReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target);
 
     /// <summary>Load base weights in the background, for seats to come; answers when they are loaded.</summary>
     [Alias("Preload"), ResponseTimeout("01:00:00")]
@@ -57,15 +57,15 @@ public interface ISiloAgent : IGrainService
 
     /// <summary>Write the version's files (one per active layer) into a folder.</summary>
     [Alias("WriteSnapshot"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> WriteSnapshot(string runId, Generation generation, int version, string folder);
+    Task<AgentReply> WriteSnapshot(string runId, Term term, int version, string folder);
 
     /// <summary>Write the adapter's tensors of a version (method full: the weights), one file per active layer, into a folder.</summary>
     [Alias("WriteAdapter"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> WriteAdapter(string runId, Generation generation, int version, string folder);
+    Task<AgentReply> WriteAdapter(string runId, Term term, int version, string folder);
 
     /// <summary>Drop all state of a run.</summary>
     [Alias("End")]
-    Task End(string runId, Generation generation);
+    Task End(string runId, Term term);
 
     /// <summary>Names of those of some silos whose data plane accepts no connection from here.</summary>
     [Alias("Unreachable")]

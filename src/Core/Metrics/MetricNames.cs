@@ -27,8 +27,8 @@ public static class MetricNames
     /// <summary>Step time.</summary>
     public const string StepSeconds = "peft.step.duration";
 
-    /// <summary>Generation.</summary>
-    public const string Generation = "peft.generation";
+    /// <summary>Term.</summary>
+    public const string Term = "peft.term";
 
     /// <summary>Silos with an active seat.</summary>
     public const string Silos = "peft.silos";
@@ -39,7 +39,7 @@ public static class MetricNames
     /// <summary>Time of a silo's share of a step, per unit of work, over the fastest silo's.</summary>
     public const string Slowdown = "peft.silo.slowdown";
 
-    /// <summary>From the end of a generation to the next one's first committed step.</summary>
+    /// <summary>From the end of a term to the next one's first committed step.</summary>
     public const string RecoverySeconds = "peft.recovery.duration";
 
     /// <summary>Resident memory of a silo.</summary>

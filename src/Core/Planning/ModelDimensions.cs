@@ -44,18 +44,18 @@ public sealed record ModelDimensions
     public long EmbeddingParameters => (long)Vocabulary * HiddenSize;
 
     /// <summary>
-    /// Layer shards and pipeline stages: embedding, blocks, head; trained tied embeddings are one parameter in one shard, to which the chain
-    /// returns. A block costs its parameters; the embedding is a lookup.
+    /// Layer shards and their positions in the chain: embedding, blocks, head; trained tied embeddings are one parameter in one shard, to
+    /// which the chain returns. A block costs its parameters; the embedding is a lookup.
     /// </summary>
     public PlanModel PlanFor(MethodSpec method)
     {
         var head = (double)EmbeddingParameters / BlockParameters;
         var tied = TrainsTiedEmbedding(method);
         var costs = Enumerable.Repeat(1.0, Blocks).Prepend(tied ? head : 0.05);
-        var stages = Enumerable.Range(0, Blocks + 1);
+        var positions = Enumerable.Range(0, Blocks + 1);
         return tied
-            ? new PlanModel([.. costs], [.. stages, 0])
-            : new PlanModel([.. costs, head], [.. stages, Blocks + 1]);
+            ? new PlanModel([.. costs], [.. positions, 0])
+            : new PlanModel([.. costs, head], [.. positions, Blocks + 1]);
     }
 
     /// <summary>Whether embedding and head are one trained shard.</summary>

@@ -4,8 +4,8 @@ namespace Peft.Orleans.Core.Planning;
 
 /// <summary>What the plan needs to know of the model.</summary>
 /// <param name="LayerCosts">Relative time of each layer shard (embedding, blocks, head), in units of a block's products.</param>
-/// <param name="Stages">Layer at each stage of the pipeline.</param>
-public sealed record PlanModel(double[] LayerCosts, int[] Stages);
+/// <param name="Positions">Layer at each position of the chain.</param>
+public sealed record PlanModel(double[] LayerCosts, int[] Positions);
 
 /// <summary>A live silo as the plan sees it.</summary>
 /// <param name="Silo">The silo.</param>
@@ -65,7 +65,7 @@ public static class Planner
             Seats = [.. seats],
             Layers = layers,
             Replicas = replicas,
-            Stages = model.Stages,
+            Positions = model.Positions,
             Preloads = [.. standbys.Select((silo, i) => new Preload(silo, [.. Enumerable.Range(0, stages).SelectMany(k => parts[(i + k) % stages])]))],
         };
     }

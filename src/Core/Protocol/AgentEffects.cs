@@ -6,7 +6,7 @@ public enum AgentPhase
     /// <summary>Knows nothing of the run.</summary>
     Empty,
 
-    /// <summary>Refuses lower generations; waits for <c>Start</c>.</summary>
+    /// <summary>Refuses lower terms; waits for <c>Start</c>.</summary>
     Fenced,
 
     /// <summary>Has its seats, some still lack the target version.</summary>
@@ -19,8 +19,8 @@ public enum AgentPhase
 /// <summary>What a silo must do; carried out by its agent, in order.</summary>
 public abstract record AgentEffect
 {
-    /// <summary>Stop device work of lower generations and refuse their remote writes.</summary>
-    public sealed record CancelWork(Generation Generation) : AgentEffect;
+    /// <summary>Stop device work of lower terms and refuse their remote writes.</summary>
+    public sealed record CancelWork(Term Term) : AgentEffect;
 
     /// <summary>Drop all leaves and tree nodes.</summary>
     public sealed record ClearGradients : AgentEffect;

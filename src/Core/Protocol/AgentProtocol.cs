@@ -11,36 +11,36 @@ public class AgentProtocol(string silo)
     private int prepared;
     private int applied;
 
-    /// <summary>Highest generation seen.</summary>
-    public Generation Generation { get; private set; } = Generation.None;
+    /// <summary>Highest term seen.</summary>
+    public Term Term { get; private set; } = Term.None;
 
     /// <summary>Phase.</summary>
     public AgentPhase Phase { get; private set; } = AgentPhase.Empty;
 
-    /// <summary>Plan of the generation; null before the first <c>Start</c>.</summary>
+    /// <summary>Plan of the term; null before the first <c>Start</c>.</summary>
     public SeatPlan? Plan { get; private set; }
 
-    /// <summary>Version from which the generation started.</summary>
+    /// <summary>Version from which the term started.</summary>
     public int Target { get; private set; }
 
     /// <summary>Complete versions by layer.</summary>
     public IReadOnlyDictionary<int, int[]> Inventory => versions.ToDictionary(static pair => pair.Key, static pair => pair.Value.ToArray());
 
-    /// <summary><c>Fence(g)</c>: from now on lower generations are refused. A copy of the message that seated us changes nothing.</summary>
-    public AgentDecision Fence(Generation generation)
+    /// <summary><c>Fence(term)</c>: from now on lower terms are refused. A copy of the message that seated us changes nothing.</summary>
+    public AgentDecision Fence(Term term)
     {
-        if (generation == Generation) return AgentDecision.Nothing;
-        if (!generation.Supersedes(Generation)) return RefuseGeneration(generation);
-        Generation = generation;
+        if (term == Term) return AgentDecision.Nothing;
+        if (!term.Supersedes(Term)) return RefuseTerm(term);
+        Term = term;
         Phase = AgentPhase.Fenced;
         prepared = 0;
-        return AgentDecision.Do(new AgentEffect.CancelWork(generation));
+        return AgentDecision.Do(new AgentEffect.CancelWork(term));
     }
 
-    /// <summary><c>Start(g, plan, t)</c>: obeyed once, on leaving the fenced phase; later copies are only acknowledged.</summary>
-    public AgentDecision Start(Generation generation, SeatPlan plan, int target)
+    /// <summary><c>Start(term, plan, t)</c>: obeyed once, on leaving the fenced phase; later copies are only acknowledged.</summary>
+    public AgentDecision Start(Term term, SeatPlan plan, int target)
     {
-        if (!InForce(generation) || Phase == AgentPhase.Empty) return RefuseGeneration(generation);
+        if (!InForce(term) || Phase == AgentPhase.Empty) return RefuseTerm(term);
         if (!ObeysStart) return AgentDecision.Nothing;
         var effects = new List<AgentEffect> { new AgentEffect.ClearGradients() };
         // That the target exists shows that the version before it was stable. A silo that has not heard of it may still hold older ones, and is to hold no third.
@@ -57,9 +57,9 @@ public class AgentProtocol(string silo)
     /// A version of a layer has become complete here (initialised, fetched, or the result of a step). Only that of the last <c>Apply</c>, else
     /// the target, is kept: work that was let in and completes late must not add a third.
     /// </summary>
-    public AgentDecision Held(Generation generation, int layer, int version)
+    public AgentDecision Held(Term term, int layer, int version)
     {
-        if (!InForce(generation)) return RefuseGeneration(generation);
+        if (!InForce(term)) return RefuseTerm(term);
         if (!IsCurrent(version)) return AgentDecision.Refuse($"silo {silo} is at step {applied} and keeps no version {version}");
         if (!versions.TryGetValue(layer, out var held)) versions[layer] = held = [];
         held.Add(version);
@@ -67,36 +67,36 @@ public class AgentProtocol(string silo)
         return AgentDecision.Nothing;
     }
 
-    /// <summary>Whether a layer may compute step <paramref name="step"/>: only from version step − 1, in the generation in force.</summary>
-    public AgentDecision Compute(Generation generation, int step, int layer)
+    /// <summary>Whether a layer may compute step <paramref name="step"/>: only from version step − 1, in the term in force.</summary>
+    public AgentDecision Compute(Term term, int step, int layer)
     {
-        if (RefuseUnlessStarted(generation) is { } refused) return refused;
+        if (RefuseUnlessStarted(term) is { } refused) return refused;
         return MayComputeFrom(layer, step - 1)
             ? AgentDecision.Nothing
             : AgentDecision.Refuse($"silo {silo} does not hold version {step - 1} of layer {layer}");
     }
 
     /// <summary>Whether the frozen base may be computed with, before version 0 exists: the gradient estimate of an initialisation.</summary>
-    public AgentDecision ComputeBase(Generation generation)
+    public AgentDecision ComputeBase(Term term)
     {
-        if (!InForce(generation)) return RefuseGeneration(generation);
+        if (!InForce(term)) return RefuseTerm(term);
         return Phase is AgentPhase.Seating or AgentPhase.Started
             ? AgentDecision.Nothing
-            : AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in generation {generation}");
+            : AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in term {term}");
     }
 
     /// <summary>Whether a gradient may become leaf (step, i) or node of the tree: as <see cref="Compute"/>, and not after <c>Prepare</c>.</summary>
-    public AgentDecision StoreLeaf(Generation generation, int step, int layer)
+    public AgentDecision StoreLeaf(Term term, int step, int layer)
     {
-        var decision = Compute(generation, step, layer);
+        var decision = Compute(term, step, layer);
         if (!decision.Accepted || step > prepared) return decision;
         return AgentDecision.Refuse($"step {step} is already prepared on silo {silo}");
     }
 
-    /// <summary><c>Prepare(g, s)</c>: measures, changes nothing; gradients of s are closed.</summary>
-    public AgentDecision Prepare(Generation generation, int step)
+    /// <summary><c>Prepare(term, s)</c>: measures, changes nothing; gradients of s are closed.</summary>
+    public AgentDecision Prepare(Term term, int step)
     {
-        if (RefuseUnlessStarted(generation) is { } refused) return refused;
+        if (RefuseUnlessStarted(term) is { } refused) return refused;
         foreach (var layer in Plan!.ActiveLayersOn(silo))
         {
             if (!Holds(layer, step - 1)) return AgentDecision.Refuse($"silo {silo} does not hold version {step - 1} of layer {layer}");
@@ -106,11 +106,11 @@ public class AgentProtocol(string silo)
         return AgentDecision.Nothing;
     }
 
-    /// <summary><c>Apply(g, s)</c>: s − 1 is stable everywhere, so versions below it go; active seats take the step, once.</summary>
-    public AgentDecision Apply(Generation generation, int step)
+    /// <summary><c>Apply(term, s)</c>: s − 1 is stable everywhere, so versions below it go; active seats take the step, once.</summary>
+    public AgentDecision Apply(Term term, int step)
     {
-        if (!InForce(generation)) return RefuseGeneration(generation);
-        if (!(AppliesWithoutTarget && Phase == AgentPhase.Seating) && RefuseUnlessStarted(generation) is { } refused) return refused;
+        if (!InForce(term)) return RefuseTerm(term);
+        if (!(AppliesWithoutTarget && Phase == AgentPhase.Seating) && RefuseUnlessStarted(term) is { } refused) return refused;
         if (step < applied) return AgentDecision.Refuse($"silo {silo} is at step {applied} and applies no step {step}");
         var layers = Plan!.ActiveLayersOn(silo);
         foreach (var layer in layers)
@@ -126,11 +126,11 @@ public class AgentProtocol(string silo)
         return new AgentDecision(true, "", effects);
     }
 
-    /// <summary><c>Protect(g, s)</c>: the first seats send version s to the other seats that do not compute it themselves.</summary>
-    public AgentDecision Protect(Generation generation, int version)
+    /// <summary><c>Protect(term, s)</c>: the first seats send version s to the other seats that do not compute it themselves.</summary>
+    public AgentDecision Protect(Term term, int version)
     {
-        if (!InForce(generation)) return RefuseGeneration(generation);
-        if (Phase is not (AgentPhase.Seating or AgentPhase.Started)) return AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in generation {generation}");
+        if (!InForce(term)) return RefuseTerm(term);
+        if (Phase is not (AgentPhase.Seating or AgentPhase.Started)) return AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in term {term}");
         var effects = new List<AgentEffect>();
         foreach (var layer in Plan!.FirstLayersOn(silo))
         {
@@ -146,19 +146,19 @@ public class AgentProtocol(string silo)
     /// <c>Put</c>: whether a version sent by another seat may be taken. Only of a layer that sits here, and only the version of the last
     /// <c>Apply</c> (else the target): an old copy that comes late is refused, so that a seat never holds more than two.
     /// </summary>
-    public AgentDecision Take(Generation generation, int layer, int version)
+    public AgentDecision Take(Term term, int layer, int version)
     {
-        if (!InForce(generation)) return RefuseGeneration(generation);
+        if (!InForce(term)) return RefuseTerm(term);
         if (Phase is not (AgentPhase.Seating or AgentPhase.Started) || !Plan!.LayersOn(silo).Contains(layer))
-            return AgentDecision.Refuse($"layer {layer} has no seat on silo {silo} in generation {generation}");
+            return AgentDecision.Refuse($"layer {layer} has no seat on silo {silo} in term {term}");
         return IsCurrent(version) ? AgentDecision.Nothing : AgentDecision.Refuse($"silo {silo} is at step {applied} and takes no version {version}");
     }
 
-    /// <summary>Whether a <c>Start</c> of the generation in force is obeyed: once, on leaving the fenced phase.</summary>
+    /// <summary>Whether a <c>Start</c> of the term in force is obeyed: once, on leaving the fenced phase.</summary>
     protected virtual bool ObeysStart => Phase == AgentPhase.Fenced;
 
-    /// <summary>Whether a message's generation is the one in force.</summary>
-    protected virtual bool InForce(Generation generation) => generation == Generation;
+    /// <summary>Whether a message's term is the one in force.</summary>
+    protected virtual bool InForce(Term term) => term == Term;
 
     /// <summary>Whether a version is the one that this silo's seats are to hold next: that of the last <c>Apply</c>, else the target.</summary>
     protected virtual bool IsCurrent(int version) => version == applied;
@@ -188,12 +188,12 @@ public class AgentProtocol(string silo)
         return effects;
     }
 
-    private AgentDecision? RefuseUnlessStarted(Generation generation)
+    private AgentDecision? RefuseUnlessStarted(Term term)
     {
-        if (!InForce(generation)) return RefuseGeneration(generation);
-        return Phase == AgentPhase.Started ? null : AgentDecision.Refuse($"silo {silo} is {Phase}, not started, in generation {generation}");
+        if (!InForce(term)) return RefuseTerm(term);
+        return Phase == AgentPhase.Started ? null : AgentDecision.Refuse($"silo {silo} is {Phase}, not started, in term {term}");
     }
 
-    private AgentDecision RefuseGeneration(Generation generation) =>
-        AgentDecision.Refuse($"silo {silo} is in generation {Generation} and refuses {generation}");
+    private AgentDecision RefuseTerm(Term term) =>
+        AgentDecision.Refuse($"silo {silo} is in term {Term} and refuses {term}");
 }

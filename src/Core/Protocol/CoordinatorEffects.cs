@@ -33,11 +33,11 @@ public abstract record CoordinatorEffect
     /// <summary>Send <c>Apply</c> to a silo's agent.</summary>
     public sealed record SendApply(string Silo, int Step) : CoordinatorEffect;
 
-    /// <summary>The generation has reached its end, or what was asked for, at a stable and reported version.</summary>
+    /// <summary>The term has reached its end, or what was asked for, at a stable and reported version.</summary>
     public sealed record Finish(int Step, EndRequest Asked) : CoordinatorEffect;
 }
 
-/// <summary>Why a generation ends at the next reported version.</summary>
+/// <summary>Why a term ends at the next reported version.</summary>
 public enum EndRequest
 {
     /// <summary>It does not: it goes on to the last step.</summary>

@@ -1,7 +1,7 @@
 namespace Peft.Orleans.Core.Protocol;
 
 /// <summary>
-/// The coordinator's side of the step protocol within one generation, as a pure state machine. Any refusal or loss ends the generation: the
+/// The coordinator's side of the step protocol within one term, as a pure state machine. Any refusal or loss ends the term: the
 /// run grain then draws the next one and starts anew from the largest version that every layer has somewhere.
 /// </summary>
 /// <remarks>
@@ -29,7 +29,7 @@ public class CoordinatorProtocol(int steps)
     /// <summary>Whether a step or the run is under way.</summary>
     public bool Active => Phase != CoordinatorPhase.Finished;
 
-    /// <summary>Opens the generation: fences every live silo.</summary>
+    /// <summary>Opens the term: fences every live silo.</summary>
     public IReadOnlyList<CoordinatorEffect> Begin(IReadOnlyCollection<string> silos)
     {
         everyone.Clear();

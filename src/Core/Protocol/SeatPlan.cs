@@ -41,8 +41,8 @@ public sealed record SeatPlan
     /// <summary>Number of replicas.</summary>
     [Id(3)] public required int Replicas { get; init; }
 
-    /// <summary>Layer computed at each stage of the pipeline: 0, 1 … and, where trained tied embeddings are one shard, 0 again at the end.</summary>
-    [Id(4)] public required int[] Stages { get; init; }
+    /// <summary>Layer computed at each position of the chain: 0, 1 … and, where trained tied embeddings are one shard, 0 again at the end.</summary>
+    [Id(4)] public required int[] Positions { get; init; }
 
     /// <summary>What silos without an active seat load in the background.</summary>
     [Id(5)] public Preload[] Preloads { get; init; } = [];

@@ -10,7 +10,7 @@ namespace Peft.Orleans.Grains.Agents;
 /// </summary>
 internal sealed class AgentRun(string runId, string silo)
 {
-    private CancellationTokenSource generationEnded = new();
+    private CancellationTokenSource termEnded = new();
     private long computeTicks;
 
     internal object Sync { get; } = new();
@@ -39,8 +39,8 @@ internal sealed class AgentRun(string runId, string silo)
 
     internal DeliveredOnce Once { get; } = new();
 
-    /// <summary>Cancelled when the generation in force is superseded.</summary>
-    internal CancellationToken GenerationToken => generationEnded.Token;
+    /// <summary>Cancelled when the term in force is superseded.</summary>
+    internal CancellationToken TermToken => termEnded.Token;
 
     /// <summary>Counts time the device computed for microbatches.</summary>
     internal void AddCompute(TimeSpan time) => Interlocked.Add(ref computeTicks, time.Ticks);
@@ -48,11 +48,11 @@ internal sealed class AgentRun(string runId, string silo)
     /// <summary>Time counted since the last call, in seconds.</summary>
     internal double TakeComputeSeconds() => TimeSpan.FromTicks(Interlocked.Exchange(ref computeTicks, 0)).TotalSeconds;
 
-    /// <summary>Cancels all waiting of lower generations.</summary>
-    internal void EndGeneration()
+    /// <summary>Cancels all waiting of lower terms.</summary>
+    internal void EndTerm()
     {
-        var ended = generationEnded;
-        generationEnded = new CancellationTokenSource();
+        var ended = termEnded;
+        termEnded = new CancellationTokenSource();
         ended.Cancel();
     }
 
@@ -63,10 +63,10 @@ internal sealed class AgentRun(string runId, string silo)
     }
 
     /// <summary>Throws unless the protocol allows it.</summary>
-    /// <exception cref="StaleGenerationException">Refused.</exception>
+    /// <exception cref="StaleTermException">Refused.</exception>
     internal void Require(Func<AgentProtocol, AgentDecision> question)
     {
         var decision = Decide(question);
-        if (!decision.Accepted) throw new StaleGenerationException(decision.Reason);
+        if (!decision.Accepted) throw new StaleTermException(decision.Reason);
     }
 }

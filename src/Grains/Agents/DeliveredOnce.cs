@@ -9,22 +9,22 @@ namespace Peft.Orleans.Grains.Agents;
 internal sealed class DeliveredOnce
 {
     private readonly Lock gate = new();
-    private readonly Dictionary<(Generation Generation, string Message, int Step, string Of), Task> begun = [];
+    private readonly Dictionary<(Term Term, string Message, int Step, string Of), Task> begun = [];
 
     /// <summary>Carries a message out, or waits for the copy that came before.</summary>
-    /// <param name="generation">Generation of the message.</param>
+    /// <param name="term">Term of the message.</param>
     /// <param name="message">Name of the message.</param>
     /// <param name="step">Step or version it speaks of; what is two steps older is forgotten, as nothing obeys it any more.</param>
     /// <param name="of">What else tells it from others of its kind.</param>
     /// <param name="work">The work.</param>
-    internal Task<T> Do<T>(Generation generation, string message, int step, string of, Func<Task<T>> work)
+    internal Task<T> Do<T>(Term term, string message, int step, string of, Func<Task<T>> work)
     {
         lock (gate)
         {
-            if (begun.TryGetValue((generation, message, step, of), out var known)) return (Task<T>)known;
-            foreach (var old in begun.Keys.Where(key => key.Generation != generation || key.Step < step - 2).ToArray()) begun.Remove(old);
+            if (begun.TryGetValue((term, message, step, of), out var known)) return (Task<T>)known;
+            foreach (var old in begun.Keys.Where(key => key.Term != term || key.Step < step - 2).ToArray()) begun.Remove(old);
             var task = work();
-            begun[(generation, message, step, of)] = task;
+            begun[(term, message, step, of)] = task;
             return task;
         }
     }

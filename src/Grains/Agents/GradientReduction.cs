@@ -16,7 +16,7 @@ public sealed class GradientReduction(AgentStore store, ISiloAgents agents)
     /// <summary>At the first seats.</summary>
     internal async Task<AgentReply> Reduce(AgentRun run, ReduceMessage message)
     {
-        run.Require(protocol => protocol.Compute(message.Generation, message.Step, protocol.Plan!.FirstLayersOn(store.Identity.Name)[0]));
+        run.Require(protocol => protocol.Compute(message.Term, message.Step, protocol.Plan!.FirstLayersOn(store.Identity.Name)[0]));
         var plan = run.Protocol.Plan!;
         var self = plan.Silo(store.Identity.Name);
         var layers = plan.FirstLayersOn(self.Name).Where(layer => run.Layers[layer].Shard.Layout.Size > 0).ToArray();
@@ -47,16 +47,16 @@ public sealed class GradientReduction(AgentStore store, ISiloAgents agents)
     /// <summary>Sends the nodes held, or the whole sums.</summary>
     internal async Task<SumTransfer[]> Send(AgentRun run, ReduceMessage message, bool whole)
     {
-        var token = run.GenerationToken;
+        var token = run.TermToken;
         var nodes = await store.Device.Run(DevicePriority.Backward, () =>
         {
             var found = new List<(int Layer, int Level, int Index, Tensor Sum)>();
             foreach (var index in message.Layers)
             {
-                run.Require(protocol => protocol.StoreLeaf(message.Generation, message.Step, index));
+                run.Require(protocol => protocol.StoreLeaf(message.Term, message.Step, index));
                 var layer = run.Layers[index];
                 if (layer.Tree is not { } tree || layer.TreeStep != message.Step) continue;
-                if (whole && !tree.Complete) throw new StaleGenerationException($"gradients of step {message.Step} of layer {index} are not complete");
+                if (whole && !tree.Complete) throw new StaleTermException($"gradients of step {message.Step} of layer {index} are not complete");
                 foreach (var (level, place, sum) in tree.Nodes)
                     found.Add((index, level, place, (sum.device_type == DeviceType.CPU ? sum.alias() : sum.cpu()).DetachFromDisposeScope()));
             }
@@ -65,22 +65,22 @@ public sealed class GradientReduction(AgentStore store, ISiloAgents agents)
         }, token);
         var transfers = new List<SumTransfer>();
         foreach (var (layer, level, index, sum) in nodes)
-            transfers.Add(new SumTransfer(layer, level, index, await store.Transport.Send(run.RunId, message.Generation, message.Asking!, sum, token)));
+            transfers.Add(new SumTransfer(layer, level, index, await store.Transport.Send(run.RunId, message.Term, message.Asking!, sum, token)));
         return [.. transfers];
     }
 
     /// <summary>Takes nodes into the trees here.</summary>
     internal async Task Take(AgentRun run, ReduceMessage message, SumTransfer[] sums)
     {
-        var token = run.GenerationToken;
+        var token = run.TermToken;
         foreach (var transfer in sums)
         {
-            var sum = await store.Transport.Receive(run.RunId, message.Generation, transfer.Sum, token);
+            var sum = await store.Transport.Receive(run.RunId, message.Term, transfer.Sum, token);
             await store.Device.Run(DevicePriority.Backward, () =>
             {
                 try
                 {
-                    run.Require(protocol => protocol.StoreLeaf(message.Generation, message.Step, transfer.Layer));
+                    run.Require(protocol => protocol.StoreLeaf(message.Term, message.Step, transfer.Layer));
                 }
                 catch
                 {

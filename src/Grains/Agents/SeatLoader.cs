@@ -17,9 +17,9 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
         await run.Phase.WaitAsync();
         try
         {
-            var decision = run.Decide(protocol => protocol.Start(message.Generation, message.Plan, message.Target));
+            var decision = run.Decide(protocol => protocol.Start(message.Term, message.Plan, message.Target));
             if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
-            var token = run.GenerationToken;
+            var token = run.TermToken;
             run.Definition = message.Run;
             run.Spec ??= RunFile.Parse(message.Run.RunYaml, "run.yaml");
             foreach (var effect in decision.Effects)
@@ -50,7 +50,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
     }
 
     /// <summary>Version 0 at the first seats here whose estimate is complete, from the run file alone; what the estimate held is free for the next.</summary>
-    internal async Task<AgentReply> Initialize(AgentRun run, Generation generation, int pass)
+    internal async Task<AgentReply> Initialize(AgentRun run, Term term, int pass)
     {
         await run.Phase.WaitAsync();
         try
@@ -70,7 +70,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
                         var version = layer.Kept.Rent();
                         layer.Shard.Initialize(version, run.Spec.Seed, layer.Estimate, adapter);
                         version.Step = 0;
-                        run.Require(protocol => protocol.Held(generation, index, 0));
+                        run.Require(protocol => protocol.Held(term, index, 0));
                         layer.Kept.Keep(version);
                     }
 
@@ -92,10 +92,10 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
     }
 
     /// <summary>Sends a version of some layers to the silo that asks.</summary>
-    internal async Task<AgentReply> Send(AgentRun run, Generation generation, int[] layers, int version, PlannedSilo target)
+    internal async Task<AgentReply> Send(AgentRun run, Term term, int[] layers, int version, PlannedSilo target)
     {
-        run.Require(protocol => protocol.Generation == generation ? AgentDecision.Nothing : AgentDecision.Refuse($"generation {generation} is not in force"));
-        var versions = await shipping.Ship(run, generation, layers, version, target, withConstants: true);
+        run.Require(protocol => protocol.Term == term ? AgentDecision.Nothing : AgentDecision.Refuse($"term {term} is not in force"));
+        var versions = await shipping.Ship(run, term, layers, version, target, withConstants: true);
         string? record;
         lock (run.Sync) run.Records.TryGetValue(version, out record);
         return new AgentReply { Accepted = true, Versions = versions, Record = record ?? "" };
@@ -126,7 +126,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
         var held = layers.Where(message.Holders.ContainsKey).ToArray();
         foreach (var group in held.GroupBy(layer => message.Holders[layer]))
         {
-            var record = await shipping.Fetch(run, message.Generation, [.. group], message.Target, message.Plan.Silo(group.Key), token);
+            var record = await shipping.Fetch(run, message.Term, [.. group], message.Target, message.Plan.Silo(group.Key), token);
             Note(run, message.Target, record);
         }
 
@@ -155,7 +155,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
         }
 
         version.Step = message.Target;
-        run.Require(protocol => protocol.Held(message.Generation, layer, message.Target));
+        run.Require(protocol => protocol.Held(message.Term, layer, message.Target));
         run.KeptOf(layer).Keep(version);
     }
 

@@ -40,7 +40,7 @@ internal sealed class SeatedLayer : IDisposable
     /// <summary>A version of zeros, under which every adapter is the identity: what the base alone computes. Full fine-tuning estimates nothing and needs none.</summary>
     internal LayerVersion BaseOnly => baseOnly ??= new LayerVersion(Shard.Layout, device);
 
-    /// <summary>The gradient buffer of a microbatch, opened by the first stage that adds to it.</summary>
+    /// <summary>The gradient buffer of a microbatch, opened by the first position that adds to it.</summary>
     internal Tensor Open(int index)
     {
         if (!open.TryGetValue(index, out var gradient))

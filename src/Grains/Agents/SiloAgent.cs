@@ -38,25 +38,25 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<FenceReply> Fence(string runId, Generation generation)
+    public Task<FenceReply> Fence(string runId, Term term)
     {
         var run = store.Run(runId);
         AgentDecision decision;
         FenceReply reply;
         lock (run.Sync)
         {
-            decision = run.Protocol.Fence(generation);
+            decision = run.Protocol.Fence(term);
             if (decision.Effects.Count > 0)
             {
-                store.Transport.Fence(runId, generation);
-                run.EndGeneration();
+                store.Transport.Fence(runId, term);
+                run.EndTerm();
             }
 
             reply = new FenceReply
             {
                 Accepted = decision.Accepted,
                 Reason = decision.Reason,
-                Highest = run.Protocol.Generation,
+                Highest = run.Protocol.Term,
                 Silo = Self,
                 Inventory = new Dictionary<int, int[]>(run.Protocol.Inventory),
                 Records = new Dictionary<int, string>(run.Records),
@@ -66,7 +66,7 @@ public sealed partial class SiloAgent(
             };
         }
 
-        // Device work of lower generations may still be running; it can store nothing any more, since results are checked under the lock.
+        // Device work of lower terms may still be running; it can store nothing any more, since results are checked under the lock.
         return Task.FromResult(reply);
     }
 
@@ -78,13 +78,13 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Initialize(string runId, Generation generation, int pass) => seats.Initialize(store.Run(runId), generation, pass);
+    public Task<AgentReply> Initialize(string runId, Term term, int pass) => seats.Initialize(store.Run(runId), term, pass);
 
     /// <inheritdoc/>
-    public async Task<AgentReply> Prepare(string runId, Generation generation, int step)
+    public async Task<AgentReply> Prepare(string runId, Term term, int step)
     {
         var run = store.Run(runId);
-        var decision = run.Decide(protocol => protocol.Prepare(generation, step));
+        var decision = run.Decide(protocol => protocol.Prepare(term, step));
         if (!decision.Accepted) return Refused(decision);
         var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Measure(run, store.Identity.Name, step));
         return new AgentReply { Accepted = true, Measures = measures, ComputeSeconds = run.TakeComputeSeconds() };
@@ -97,7 +97,7 @@ public sealed partial class SiloAgent(
         await run.Phase.WaitAsync();
         try
         {
-            var decision = run.Decide(protocol => protocol.Apply(message.Generation, message.Step));
+            var decision = run.Decide(protocol => protocol.Apply(message.Term, message.Step));
             if (!decision.Accepted) return Refused(decision);
             var hashes = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Apply(run, message, decision.Effects));
             return new AgentReply { Accepted = true, Hashes = hashes };
@@ -109,7 +109,7 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Protect(string runId, Generation generation, int version) => shipping.Protect(store.Run(runId), generation, version);
+    public Task<AgentReply> Protect(string runId, Term term, int version) => shipping.Protect(store.Run(runId), term, version);
 
     /// <inheritdoc/>
     public Task<AgentReply> Put(PutMessage message) => shipping.Put(store.Run(message.RunId), message);
@@ -118,7 +118,7 @@ public sealed partial class SiloAgent(
     public Task<AgentReply> Reduce(ReduceMessage message)
     {
         var run = store.Run(message.RunId);
-        return run.Once.Do(message.Generation, nameof(Reduce), message.Step, "", () => reduction.Reduce(run, message));
+        return run.Once.Do(message.Term, nameof(Reduce), message.Step, "", () => reduction.Reduce(run, message));
     }
 
     /// <inheritdoc/>
@@ -129,7 +129,7 @@ public sealed partial class SiloAgent(
     public Task<AgentReply> TakeSums(ReduceMessage message)
     {
         var run = store.Run(message.RunId);
-        return run.Once.Do(message.Generation, nameof(TakeSums), message.Step, string.Join(',', message.Layers), async () =>
+        return run.Once.Do(message.Term, nameof(TakeSums), message.Step, string.Join(',', message.Layers), async () =>
         {
             await reduction.Take(run, message, message.Sums);
             return new AgentReply { Accepted = true };
@@ -137,26 +137,26 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Send(string runId, Generation generation, int[] layers, int version, PlannedSilo target) =>
-        seats.Send(store.Run(runId), generation, layers, version, target);
+    public Task<AgentReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) =>
+        seats.Send(store.Run(runId), term, layers, version, target);
 
     /// <inheritdoc/>
     public Task Preload(RunDefinition run, int[] layers) => weights.Preload(store.Run(run.RunId), run, layers);
 
     /// <inheritdoc/>
-    public Task<AgentReply> WriteSnapshot(string runId, Generation generation, int version, string folder) =>
-        Write(runId, generation, version, (layer, held, record) => StepWork.WriteSnapshot(layer, held, record, folder));
+    public Task<AgentReply> WriteSnapshot(string runId, Term term, int version, string folder) =>
+        Write(runId, term, version, (layer, held, record) => StepWork.WriteSnapshot(layer, held, record, folder));
 
     /// <inheritdoc/>
-    public Task<AgentReply> WriteAdapter(string runId, Generation generation, int version, string folder) =>
-        Write(runId, generation, version, (layer, held, _) => StepWork.WriteAdapter(layer, held, folder));
+    public Task<AgentReply> WriteAdapter(string runId, Term term, int version, string folder) =>
+        Write(runId, term, version, (layer, held, _) => StepWork.WriteAdapter(layer, held, folder));
 
     /// <inheritdoc/>
-    public async Task End(string runId, Generation generation)
+    public async Task End(string runId, Term term)
     {
         var run = store.Find(runId);
-        if (run is null || run.Decide(protocol => generation.Supersedes(protocol.Generation) || generation == protocol.Generation ? AgentDecision.Nothing : AgentDecision.Refuse("")).Accepted is false) return;
-        run.EndGeneration();
+        if (run is null || run.Decide(protocol => term.Supersedes(protocol.Term) || term == protocol.Term ? AgentDecision.Nothing : AgentDecision.Refuse("")).Accepted is false) return;
+        run.EndTerm();
         store.Forget(runId);
         await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
         {
@@ -193,14 +193,14 @@ public sealed partial class SiloAgent(
     private static AgentReply Refused(AgentDecision decision) => new() { Accepted = false, Reason = decision.Reason };
 
     private async Task<AgentReply> Write(
-        string runId, Generation generation, int version, Func<SeatedLayer, LayerVersion, string, (string File, string Sha256)> write)
+        string runId, Term term, int version, Func<SeatedLayer, LayerVersion, string, (string File, string Sha256)> write)
     {
         var run = store.Run(runId);
         // Every version is on several silos; the first seat writes it.
         var layers = run.Protocol.Plan?.FirstLayersOn(store.Identity.Name) ?? [];
         foreach (var layer in layers)
         {
-            var decision = run.Decide(protocol => protocol.Compute(generation, version + 1, layer));
+            var decision = run.Decide(protocol => protocol.Compute(term, version + 1, layer));
             if (!decision.Accepted) return Refused(decision);
         }
 

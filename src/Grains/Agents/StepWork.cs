@@ -26,7 +26,7 @@ internal static class StepWork
             if (layer.Measure is null)
             {
                 if (layer.Tree is not { Complete: true } tree || layer.TreeStep != step)
-                    throw new StaleGenerationException($"gradients of step {step} of layer {index} are not complete");
+                    throw new StaleTermException($"gradients of step {step} of layer {index} are not complete");
                 var current = layer.Version(step - 1);
                 var measured = layer.Shard.Measure(current, tree.Root);
                 layer.Measure = new LayerMeasure(measured.SquaredNorm, [.. current.Lambda], measured.NextLambda);
@@ -70,7 +70,7 @@ internal static class StepWork
         return hashes;
     }
 
-    /// <summary>Writes one layer's version; the file holds nothing that varies by silo, time or generation.</summary>
+    /// <summary>Writes one layer's version; the file holds nothing that varies by silo, time or term.</summary>
     internal static (string File, string Sha256) WriteSnapshot(SeatedLayer layer, LayerVersion version, string record, string folder)
     {
         if (layer.Shard.Layout.Size == 0) return ("", "");
@@ -114,13 +114,13 @@ internal static class StepWork
             if (layer.Shard.Layout.Size > 0)
             {
                 if (layer.Tree is not { Complete: true } tree || layer.TreeStep != message.Step || layer.Measure is null)
-                    throw new StaleGenerationException($"step {message.Step} of layer {layer.Shard.Layer} was not prepared");
+                    throw new StaleTermException($"step {message.Step} of layer {layer.Shard.Layer} was not prepared");
                 layer.Shard.Apply(current, next, tree.Root, new OptimizerStep(
                     message.Step, message.Clip, message.LearningRate, message.RotationLearningRate, layer.Measure.NextLambda));
             }
 
             next.Step = message.Step;
-            run.Require(protocol => protocol.Held(message.Generation, layer.Shard.Layer, message.Step));
+            run.Require(protocol => protocol.Held(message.Term, layer.Shard.Layer, message.Step));
         }
         catch
         {

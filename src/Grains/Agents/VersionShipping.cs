@@ -14,9 +14,9 @@ namespace Peft.Orleans.Grains.Agents;
 public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
 {
     /// <summary>Sends the copies a decision asks for, one message per silo; answers with the hashes the receivers computed.</summary>
-    internal async Task<AgentReply> Protect(AgentRun run, Generation generation, int version)
+    internal async Task<AgentReply> Protect(AgentRun run, Term term, int version)
     {
-        var decision = run.Decide(protocol => protocol.Protect(generation, version));
+        var decision = run.Decide(protocol => protocol.Protect(term, version));
         if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
         var plan = run.Protocol.Plan!;
         var bySilo = decision.Effects.OfType<AgentEffect.SendCopies>()
@@ -26,8 +26,8 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         foreach (var reply in await Task.WhenAll(bySilo.Select(async group =>
         {
             var target = plan.Silo(group.Key);
-            var versions = await Ship(run, generation, [.. group], version, target, withConstants: version == 0);
-            return await agents.At(SiloAddress.FromParsableString(target.Incarnation)).Put(new PutMessage(run.RunId, generation, versions));
+            var versions = await Ship(run, term, [.. group], version, target, withConstants: version == 0);
+            return await agents.At(SiloAddress.FromParsableString(target.Incarnation)).Put(new PutMessage(run.RunId, term, versions));
         })))
         {
             if (!reply.Accepted) return reply;
@@ -38,12 +38,12 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
     }
 
     /// <summary>Hands versions to the network. They are not copied: a version that is dropped while it travels arrives with a wrong hash, or refused.</summary>
-    internal async Task<VersionTransfer[]> Ship(AgentRun run, Generation generation, int[] layers, int version, PlannedSilo target, bool withConstants)
+    internal async Task<VersionTransfer[]> Ship(AgentRun run, Term term, int[] layers, int version, PlannedSilo target, bool withConstants)
     {
-        var token = run.GenerationToken;
+        var token = run.TermToken;
         var held = await store.Device.Run(DevicePriority.Background, () => layers.Select(layer =>
         {
-            var found = run.KeptOf(layer).Find(version) ?? throw new StaleGenerationException($"version {version} of layer {layer} is not held by silo {store.Identity.Name}");
+            var found = run.KeptOf(layer).Find(version) ?? throw new StaleTermException($"version {version} of layer {layer} is not held by silo {store.Identity.Name}");
             found.Hash ??= VersionCodec.Hash(found);
             return (Layer: layer, Buffers: VersionCodec.Buffers(found).Take(found.Parameters.numel() == 0 ? 0 : withConstants ? 4 : 3).Select(static buffer => Alias(buffer.Value)).ToArray(), Lambda: found.Lambda.ToArray(), found.Hash);
         }).ToArray());
@@ -51,7 +51,7 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         foreach (var (layer, buffers, lambda, hash) in held)
         {
             var references = new List<TensorRef>();
-            foreach (var buffer in buffers) references.Add(await store.Transport.Send(run.RunId, generation, target, buffer, token));
+            foreach (var buffer in buffers) references.Add(await store.Transport.Send(run.RunId, term, target, buffer, token));
             transfers.Add(new VersionTransfer(layer, version, [.. references], lambda, hash));
         }
 
@@ -65,39 +65,39 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
     {
         foreach (var transfer in message.Versions)
         {
-            var decision = run.Decide(protocol => protocol.Take(message.Generation, transfer.Layer, transfer.Version));
+            var decision = run.Decide(protocol => protocol.Take(message.Term, transfer.Layer, transfer.Version));
             if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
         }
 
         var hashes = new Dictionary<int, string>();
         foreach (var transfer in message.Versions)
-            hashes[transfer.Layer] = await run.Once.Do(message.Generation, nameof(Put), transfer.Version, $"{transfer.Layer}", () => Take(run, message.Generation, transfer));
+            hashes[transfer.Layer] = await run.Once.Do(message.Term, nameof(Put), transfer.Version, $"{transfer.Layer}", () => Take(run, message.Term, transfer));
         return new AgentReply { Accepted = true, Hashes = hashes };
     }
 
-    private async Task<string> Take(AgentRun run, Generation generation, VersionTransfer transfer)
+    private async Task<string> Take(AgentRun run, Term term, VersionTransfer transfer)
     {
-        var buffers = await Receive(run.RunId, generation, transfer, run.GenerationToken);
+        var buffers = await Receive(run.RunId, term, transfer, run.TermToken);
         await store.Device.Run(DevicePriority.Backward, () =>
         {
-            Keep(run, generation, transfer, buffers);
+            Keep(run, term, transfer, buffers);
             return 0;
         }, CancellationToken.None);
         return transfer.Hash;
     }
 
     /// <summary>Gets versions of some layers from a silo that holds them.</summary>
-    internal async Task<string> Fetch(AgentRun run, Generation generation, int[] layers, int version, PlannedSilo holder, CancellationToken token)
+    internal async Task<string> Fetch(AgentRun run, Term term, int[] layers, int version, PlannedSilo holder, CancellationToken token)
     {
         var self = run.Protocol.Plan!.Silo(store.Identity.Name);
-        var reply = await agents.At(SiloAddress.FromParsableString(holder.Incarnation)).Send(run.RunId, generation, layers, version, self);
-        if (!reply.Accepted) throw new StaleGenerationException(reply.Reason);
+        var reply = await agents.At(SiloAddress.FromParsableString(holder.Incarnation)).Send(run.RunId, term, layers, version, self);
+        if (!reply.Accepted) throw new StaleTermException(reply.Reason);
         foreach (var transfer in reply.Versions)
         {
-            var buffers = await Receive(run.RunId, generation, transfer, token);
+            var buffers = await Receive(run.RunId, term, transfer, token);
             await store.Device.Run(DevicePriority.Background, () =>
             {
-                Keep(run, generation, transfer, buffers);
+                Keep(run, term, transfer, buffers);
                 return 0;
             }, CancellationToken.None);
         }
@@ -105,12 +105,12 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         return reply.Record;
     }
 
-    private async Task<Tensor[]> Receive(string runId, Generation generation, VersionTransfer transfer, CancellationToken token)
+    private async Task<Tensor[]> Receive(string runId, Term term, VersionTransfer transfer, CancellationToken token)
     {
         var buffers = new List<Tensor>();
         try
         {
-            foreach (var reference in transfer.Buffers) buffers.Add(await store.Transport.Receive(runId, generation, reference, token));
+            foreach (var reference in transfer.Buffers) buffers.Add(await store.Transport.Receive(runId, term, reference, token));
             return [.. buffers];
         }
         catch
@@ -120,17 +120,17 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         }
     }
 
-    /// <summary>On the device thread: what arrived becomes a version of this silo, if it is what was sent and the generation still stands.</summary>
-    private void Keep(AgentRun run, Generation generation, VersionTransfer transfer, Tensor[] buffers)
+    /// <summary>On the device thread: what arrived becomes a version of this silo, if it is what was sent and the term still stands.</summary>
+    private void Keep(AgentRun run, Term term, VersionTransfer transfer, Tensor[] buffers)
     {
         var kept = run.KeptOf(transfer.Layer);
         var version = Unpack(kept, transfer, buffers);
         try
         {
             if (VersionCodec.Hash(version) != transfer.Hash)
-                throw new StaleGenerationException($"version {transfer.Version} of layer {transfer.Layer} arrived at silo {store.Identity.Name} with other bytes than were sent");
+                throw new StaleTermException($"version {transfer.Version} of layer {transfer.Layer} arrived at silo {store.Identity.Name} with other bytes than were sent");
             version.Hash = transfer.Hash;
-            run.Require(protocol => protocol.Held(generation, transfer.Layer, transfer.Version));
+            run.Require(protocol => protocol.Held(term, transfer.Layer, transfer.Version));
         }
         catch
         {
@@ -147,7 +147,7 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
             ? buffers[3]
             // A layer's constants are the same in all its versions: those held serve the new one.
             : kept.All.FirstOrDefault()?.Constants.alias()
-                ?? throw new StaleGenerationException($"layer {transfer.Layer} came without constants, and silo {store.Identity.Name} has none");
+                ?? throw new StaleTermException($"layer {transfer.Layer} came without constants, and silo {store.Identity.Name} has none");
 
         var lambda = transfer.Lambda.ToArray();
         return buffers.Length == 0

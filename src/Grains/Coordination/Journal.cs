@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>
-/// A file of JSON lines with one writer per generation: opening copies the valid lines (a torn last line is dropped) to a new file and
+/// A file of JSON lines with one writer per term: opening copies the valid lines (a torn last line is dropped) to a new file and
 /// renames it over the old one, so that the handle of a former writer writes nowhere.
 /// </summary>
 public sealed class Journal : IDisposable

@@ -10,7 +10,7 @@ public static class MetricsLine
 
     /// <summary>The record of a step, without what is only known later.</summary>
     public static string Write(
-        int step, double loss, double learningRate, double gradientNorm, int tokens, int targetTokens, double seconds, double[] lambda, int generation, int silos,
+        int step, double loss, double learningRate, double gradientNorm, int tokens, int targetTokens, double seconds, double[] lambda, int term, int silos,
         string[] samples)
     {
         var line = new JsonObject
@@ -24,7 +24,7 @@ public static class MetricsLine
             ["seconds"] = Math.Round(seconds, 6),
         };
         if (lambda.Length > 0) line["lambda"] = new JsonArray([.. lambda.Select(static value => (JsonNode)value)]);
-        line["generation"] = generation;
+        line["term"] = term;
         line["silos"] = silos;
         line[SamplesKey] = new JsonArray([.. samples.Select(static hash => (JsonNode)hash)]);
         return line.ToJsonString();

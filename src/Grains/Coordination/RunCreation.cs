@@ -6,7 +6,7 @@ using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Grains.Coordination;
 
-/// <summary>Makes what a run needs before its first generation. A client of this machine has done it already; a remote one sees neither silos nor folder.</summary>
+/// <summary>Makes what a run needs before its first term. A client of this machine has done it already; a remote one sees neither silos nor folder.</summary>
 internal static class RunCreation
 {
     /// <summary>Replaces what is <c>auto</c> by what was recorded when the run was created, or by what holds on this silo; bits are promised for the recorded values.</summary>

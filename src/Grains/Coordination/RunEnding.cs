@@ -11,7 +11,7 @@ using Peft.Orleans.Kernels.Adapters;
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>What follows the last step: evaluation, adapter or model folder, hash.</summary>
-internal sealed class RunEnding(GenerationRun generation, RunRequest request, RunSpec spec, ILoggerFactory loggers)
+internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, ILoggerFactory loggers)
 {
     private readonly ILogger log = loggers.CreateLogger<RunEnding>();
 
@@ -19,26 +19,26 @@ internal sealed class RunEnding(GenerationRun generation, RunRequest request, Ru
     {
         if (spec.Data.Evaluation is { } evaluation)
         {
-            var (correct, problems) = await ProblemEvaluation.Run(generation.Caller(step), spec, evaluation);
+            var (correct, problems) = await ProblemEvaluation.Run(term.Caller(step), spec, evaluation);
             status = status with { EvaluationAfter = correct, EvaluationProblems = problems };
-            generation.Event("evaluation", new { step, exactMatch = correct, problems });
+            term.Event("evaluation", new { step, exactMatch = correct, problems });
         }
 
         var parts = Path.Combine(request.Folder, $".parts-{Guid.NewGuid():N}");
         Directory.CreateDirectory(parts);
         try
         {
-            if (generation.BestParts is { } best)
+            if (term.BestParts is { } best)
             {
                 foreach (var part in Directory.EnumerateFiles(best)) File.Copy(part, Path.Combine(parts, Path.GetFileName(part)));
             }
             else
             {
-                await generation.WriteAdapter(step, parts);
+                await term.WriteAdapter(step, parts);
             }
 
             var (path, sha256) = await Task.Run(() => spec.Method.Name == MethodName.Full ? WriteModel(parts) : WriteAdapter(parts));
-            generation.Event("adapter", new { step, path, sha256 });
+            term.Event("adapter", new { step, path, sha256 });
             log.LogInformation("run {RunId}: {Path} written, sha256 {Sha256}", request.RunId, path, sha256);
             return status with { AdapterPath = path, AdapterSha256 = sha256, Message = "completed" };
         }

@@ -16,7 +16,7 @@ internal static class RunInstruments
 
     private static readonly Counter<long> Comparisons = Meter.CreateCounter<long>(MetricNames.HashComparisons, description: "Comparisons of a layer's version between its seats after a step; an unequal one stops the run.");
     private static readonly ConcurrentDictionary<string, Dictionary<string, double>> Slowdowns = new();
-    private static readonly Histogram<double> RecoverySeconds = Meter.CreateHistogram<double>(MetricNames.RecoverySeconds, unit: "s", description: "From drawing a generation after a loss to its first committed step.");
+    private static readonly Histogram<double> RecoverySeconds = Meter.CreateHistogram<double>(MetricNames.RecoverySeconds, unit: "s", description: "From drawing a term after a loss to its first committed step.");
 
     static RunInstruments()
     {
@@ -26,7 +26,7 @@ internal static class RunInstruments
         Gauge(MetricNames.Loss, "loss", "Training loss of the last committed step.");
         Gauge(MetricNames.LearningRate, "learningRate", "Learning rate of the last committed step.");
         Gauge(MetricNames.GradientNorm, "gradientNorm", "Global gradient norm before clipping.");
-        Gauge(MetricNames.Generation, "generation", "Generation counter: grows with every recovery.");
+        Gauge(MetricNames.Term, "term", "Term counter: grows with every recovery.");
         Gauge(MetricNames.Silos, "silos", "Silos with an active seat.");
         Meter.CreateObservableGauge(MetricNames.Lambda, static () => Last.SelectMany(static run => LambdaOf(run.Key, run.Value)), description: "Mixing coefficient of a decoder layer.");
     }

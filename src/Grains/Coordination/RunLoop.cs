@@ -11,7 +11,7 @@ using Polly;
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>
-/// The life of a run: opens its data and files, then one generation after the other until it is finished, stopped or failed. A generation
+/// The life of a run: opens its data and files, then one term after the other until it is finished, stopped or failed. A term
 /// that made progress before it ended starts the retries anew.
 /// </summary>
 internal sealed partial class RunLoop
@@ -28,7 +28,7 @@ internal sealed partial class RunLoop
     private readonly RunSpec spec;
     private readonly CancellationTokenSource abandoned = new();
     private readonly SemaphoreSlim membership = new(0);
-    private GenerationRun? generation;
+    private TermRun? term;
     private readonly CancellationToken siloStops;
     private bool recovering;
     private bool mending;
@@ -54,7 +54,7 @@ internal sealed partial class RunLoop
 
     internal RunStatus Status { get; private set; }
 
-    internal SeatPlan? Plan => generation?.Plan;
+    internal SeatPlan? Plan => term?.Plan;
 
     internal bool Ended { get; private set; }
 
@@ -62,24 +62,24 @@ internal sealed partial class RunLoop
     {
         stopAsked = true;
         stopSnapshot |= snapshot;
-        generation?.AskEnd(EndRequest.Stop);
+        term?.AskEnd(EndRequest.Stop);
         membership.Release();
     }
 
     internal void MembershipChanged()
     {
-        generation?.MembershipChanged();
+        term?.MembershipChanged();
         membership.Release();
     }
 
-    /// <summary>Looks whether the silos reach each other; whoever is evicted changes the membership, and so ends the generation.</summary>
+    /// <summary>Looks whether the silos reach each other; whoever is evicted changes the membership, and so ends the term.</summary>
     internal async Task MendLinks()
     {
         if (mending || Ended || siloStops.IsCancellationRequested || abandoned.IsCancellationRequested) return;
         mending = true;
         try
         {
-            foreach (var silo in await links.Mend()) generation?.Event("evicted", new { silo });
+            foreach (var silo in await links.Mend()) term?.Event("evicted", new { silo });
         }
         finally
         {
@@ -91,7 +91,7 @@ internal sealed partial class RunLoop
     internal void Abandon()
     {
         abandoned.Cancel();
-        generation?.End(new OperationCanceledException("the coordinator was deactivated"));
+        term?.End(new OperationCanceledException("the coordinator was deactivated"));
     }
 
     internal async Task Run()
@@ -113,7 +113,7 @@ internal sealed partial class RunLoop
                 }
 
                 if (!await EnoughSilos()) continue;
-                finished = await Retried(() => OneGeneration(data, summary));
+                finished = await Retried(() => OneTerm(data, summary));
             }
         }
         catch (OperationCanceledException) when (abandoned.IsCancellationRequested)
@@ -132,7 +132,7 @@ internal sealed partial class RunLoop
         }
     }
 
-    /// <summary>A generation that fails without progress is repeated with growing pauses, a few times; errors of the user are not.</summary>
+    /// <summary>A term that fails without progress is repeated with growing pauses, a few times; errors of the user are not.</summary>
     private static readonly ResiliencePipeline Retries = new ResiliencePipelineBuilder()
         .AddRetry(new Polly.Retry.RetryStrategyOptions
         {
@@ -174,28 +174,28 @@ internal sealed partial class RunLoop
         }
     }
 
-    /// <summary>One generation; true when the run has ended in it.</summary>
-    private async Task<bool> OneGeneration(IDatasetGrain data, DatasetSummary summary)
+    /// <summary>One term; true when the run has ended in it.</summary>
+    private async Task<bool> OneTerm(IDatasetGrain data, DatasetSummary summary)
     {
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
         await data.Open(request.RunYaml);
         var live = await roster.Live();
-        var drawn = new Generation(record.State.Generation.Counter + 1, Guid.NewGuid());
-        record.State.Generation = drawn;
+        var drawn = new Term(record.State.Term.Counter + 1, Guid.NewGuid());
+        record.State.Term = drawn;
         record.State.Recoveries += recovering ? 1 : 0;
         await record.WriteStateAsync();
-        Status = Status with { Generation = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
-        using var running = new GenerationRun(new GenerationContext(request, spec, drawn, live, links.Self, summary, data, grains, agents, roster, observer, abandoned.Token, siloStops, recovering), loggers);
+        Status = Status with { Term = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
+        using var running = new TermRun(new TermContext(request, spec, drawn, live, links.Self, summary, data, grains, agents, roster, observer, abandoned.Token, siloStops, recovering), loggers);
         running.Progress += status => Status = status(Status);
         recovering = true;
-        generation = running;
+        term = running;
         if (stopAsked) running.AskEnd(EndRequest.Stop);
         try
         {
             var (step, asked) = await running.Run();
             if (asked == EndRequest.Replan && !stopAsked)
             {
-                // Silos have come: the next generation is no recovery.
+                // Silos have come: the next term is no recovery.
                 recovering = false;
                 return false;
             }
@@ -218,8 +218,8 @@ internal sealed partial class RunLoop
         }
         catch (Exception error) when (error is not PeftException && !abandoned.IsCancellationRequested)
         {
-            LogGenerationEnded(request.RunId, drawn.Counter, error.GetType().Name, error.Message);
-            running.Event("generation_ended", new { generation = drawn.Counter, reason = error.Message });
+            LogTermEnded(request.RunId, drawn.Counter, error.GetType().Name, error.Message);
+            running.Event("term_ended", new { term = drawn.Counter, reason = error.Message });
             // With progress the retries start anew; without, Polly counts.
             if (running.Committed) return false;
             // Without, it may be a cut that membership does not see.
@@ -228,7 +228,7 @@ internal sealed partial class RunLoop
         }
         finally
         {
-            generation = null;
+            term = null;
         }
     }
 
@@ -269,6 +269,6 @@ internal sealed partial class RunLoop
     [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId} failed")]
     private partial void LogFailed(Exception error, string runId);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: generation {Generation} ended: {Kind}: {Reason}")]
-    private partial void LogGenerationEnded(string runId, int generation, string kind, string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: term {Term} ended: {Kind}: {Reason}")]
+    private partial void LogTermEnded(string runId, int term, string kind, string reason);
 }

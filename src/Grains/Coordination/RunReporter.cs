@@ -10,7 +10,7 @@ namespace Peft.Orleans.Grains.Coordination;
 /// <summary>Writes metrics, samples and events of a run, validates and evaluates.</summary>
 internal sealed class RunReporter : IDisposable
 {
-    private readonly GenerationContext context;
+    private readonly TermContext context;
     private readonly Journal metrics;
     private readonly Journal samples;
     private readonly Journal events;
@@ -19,11 +19,11 @@ internal sealed class RunReporter : IDisposable
     private readonly Queue<(double Tokens, double Seconds)> window = [];
     private (int Step, string Line, string Samples)? pending;
 
-    internal RunReporter(GenerationContext context)
+    internal RunReporter(TermContext context)
     {
         this.context = context;
         var folder = context.Request.Folder;
-        var writer = $"{context.Generation.Counter}-{context.Generation.Nonce.ToString("N")[..8]}";
+        var writer = $"{context.Term.Counter}-{context.Term.Nonce.ToString("N")[..8]}";
         metrics = Journal.Open(Path.Combine(folder, RunFolder.Metrics), writer, static line => MetricsLine.StepOf(line) > 0);
         samples = Journal.Open(Path.Combine(folder, RunFolder.Samples), writer, static line => MetricsLine.StepOf(line) > 0);
         events = Journal.Open(Path.Combine(folder, RunFolder.Events), writer, static _ => true);
@@ -38,20 +38,20 @@ internal sealed class RunReporter : IDisposable
         EvaluationBefore = events.Lines.Select(EvaluationOf).FirstOrDefault(static found => found is not null);
     }
 
-    /// <summary>The version this generation starts from.</summary>
+    /// <summary>The version this term starts from.</summary>
     internal int Target { get; private set; } = -1;
 
-    /// <summary>Steps committed before that this generation makes again.</summary>
+    /// <summary>Steps committed before that this term makes again.</summary>
     internal int Replayed { get; private set; }
 
-    /// <summary>Notes plan and target of the generation.</summary>
+    /// <summary>Notes plan and target of the term.</summary>
     internal void Begin(SeatPlan plan, int target)
     {
         Target = target;
         Replayed = Math.Max(0, written.Keys.DefaultIfEmpty(0).Max() - target);
-        Event("generation", new
+        Event("term", new
         {
-            generation = context.Generation.Counter,
+            term = context.Term.Counter,
             silos = plan.Silos.Select(static silo => silo.Name),
             replicas = plan.Replicas,
             standbys = plan.Standbys,

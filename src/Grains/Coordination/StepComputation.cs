@@ -8,7 +8,7 @@ using Peft.Orleans.Core.Runs;
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>The arithmetic of a step at the coordinator: sends the microbatches through, adds losses and norms in fixed order, makes the record.</summary>
-internal sealed class StepComputation(GenerationContext context)
+internal sealed class StepComputation(TermContext context)
 {
     private readonly SortedDictionary<int, LayerMeasure> measures = [];
     private readonly Dictionary<(int Step, int Layer), string> hashes = [];
@@ -118,10 +118,10 @@ internal sealed class StepComputation(GenerationContext context)
         var record = MetricsLine.Write(
             step, loss, rate, norm, batches.Sum(static batch => batch.Tokens), batches.Sum(static batch => batch.TargetTokens),
             Stopwatch.GetElapsedTime(started).TotalSeconds, [.. measures.Values.SelectMany(static measure => measure.Lambda)],
-            context.Generation.Counter, plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count(),
+            context.Term.Counter, plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count(),
             [.. batches.Select(static batch => batch.ContentHash)]);
         Records[step] = record;
-        return apply = new ApplyMessage(context.Request.RunId, context.Generation, step, clip, rate, rotation, record);
+        return apply = new ApplyMessage(context.Request.RunId, context.Term, step, clip, rate, rotation, record);
     }
 
     /// <summary>Different bytes of one layer's version on two seats stop the run, loudly.</summary>
@@ -140,12 +140,12 @@ internal sealed class StepComputation(GenerationContext context)
     }
 
     private ILayerShardGrain First(SeatPlan plan, int replica) =>
-        context.Grains.GetGrain<ILayerShardGrain>(new SeatKey(context.Request.RunId, replica, plan.Stages[0], plan.ActiveSilo(replica, plan.Stages[0])).ToString());
+        context.Grains.GetGrain<ILayerShardGrain>(new SeatKey(context.Request.RunId, replica, plan.Positions[0], plan.ActiveSilo(replica, plan.Positions[0])).ToString());
 
     private PassCall Call(PassKind kind, int step, int index, Microbatch batch, double scale, int microbatches) => new()
     {
         RunId = context.Request.RunId,
-        Generation = context.Generation,
+        Term = context.Term,
         Kind = kind,
         Step = step,
         Index = index,

@@ -5,19 +5,19 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Grains.DataPlane;
 
-/// <summary>Tensors that have arrived, are arriving, or are waited for; by sender and transfer, fenced by generation.</summary>
+/// <summary>Tensors that have arrived, are arriving, or are waited for; by sender and transfer, fenced by term.</summary>
 internal sealed class ReceiveTable
 {
     private readonly ConcurrentDictionary<(Guid Sender, long Transfer), Incoming> incoming = new();
-    private readonly ConcurrentDictionary<ulong, Generation> fences = new();
+    private readonly ConcurrentDictionary<ulong, Term> fences = new();
 
-    /// <summary>Refuses lower generations of a run from now on and drops what belongs to them.</summary>
-    internal void Fence(ulong run, Generation generation)
+    /// <summary>Refuses lower terms of a run from now on and drops what belongs to them.</summary>
+    internal void Fence(ulong run, Term term)
     {
-        fences.AddOrUpdate(run, generation, (_, current) => generation.Supersedes(current) ? generation : current);
+        fences.AddOrUpdate(run, term, (_, current) => term.Supersedes(current) ? term : current);
         foreach (var (key, entry) in incoming)
         {
-            if (entry.Run == run && generation.Supersedes(entry.Generation) && incoming.TryRemove(key, out _)) entry.Cancel();
+            if (entry.Run == run && term.Supersedes(entry.Term) && incoming.TryRemove(key, out _)) entry.Cancel();
         }
     }
 
@@ -30,27 +30,27 @@ internal sealed class ReceiveTable
         }
     }
 
-    /// <summary>Only the generation in force may write here: a silo that has not seen its fence takes nothing for it.</summary>
-    internal bool Refuses(ulong run, Generation generation) => !fences.TryGetValue(run, out var fence) || generation != fence;
+    /// <summary>Only the term in force may write here: a silo that has not seen its fence takes nothing for it.</summary>
+    internal bool Refuses(ulong run, Term term) => !fences.TryGetValue(run, out var fence) || term != fence;
 
     /// <summary>Where the bytes of a chunk go; null when they are to be thrown away.</summary>
     internal Incoming? Accept(in TransferHeader header)
     {
-        if (Refuses(header.Run, header.Generation)) return null;
+        if (Refuses(header.Run, header.Term)) return null;
         var run = header.Run;
-        var generation = header.Generation;
-        var entry = incoming.GetOrAdd((header.Sender, header.Transfer), _ => new Incoming(run, generation));
+        var term = header.Term;
+        var entry = incoming.GetOrAdd((header.Sender, header.Transfer), _ => new Incoming(run, term));
         entry.Allocate(header);
         return entry;
     }
 
     /// <summary>Waits for a whole tensor.</summary>
-    internal async Task<Tensor> Take(ulong run, Generation generation, Guid sender, long transfer, CancellationToken cancellation)
+    internal async Task<Tensor> Take(ulong run, Term term, Guid sender, long transfer, CancellationToken cancellation)
     {
-        if (Refuses(run, generation)) throw new OperationCanceledException($"generation {generation} is no longer in force");
+        if (Refuses(run, term)) throw new OperationCanceledException($"term {term} is no longer in force");
         var key = (sender, transfer);
-        var entry = incoming.GetOrAdd(key, _ => new Incoming(run, generation));
-        if (Refuses(run, generation) && incoming.TryRemove(key, out _)) entry.Cancel();
+        var entry = incoming.GetOrAdd(key, _ => new Incoming(run, term));
+        if (Refuses(run, term) && incoming.TryRemove(key, out _)) entry.Cancel();
         try
         {
             return await entry.Whole.WaitAsync(cancellation).ConfigureAwait(false);
@@ -63,7 +63,7 @@ internal sealed class ReceiveTable
     }
 
     /// <summary>One transfer.</summary>
-    internal sealed class Incoming(ulong run, Generation generation)
+    internal sealed class Incoming(ulong run, Term term)
     {
         private readonly TaskCompletionSource<Tensor> whole = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly object sync = new();
@@ -74,7 +74,7 @@ internal sealed class ReceiveTable
 
         internal ulong Run => run;
 
-        internal Generation Generation => generation;
+        internal Term Term => term;
 
         internal Task<Tensor> Whole => whole.Task;
 
@@ -124,7 +124,7 @@ internal sealed class ReceiveTable
                 if (cancelled || whole.Task.IsCompletedSuccessfully) return;
                 cancelled = true;
                 if (writers == 0) tensor?.Dispose();
-                whole.TrySetException(new OperationCanceledException($"generation {generation} is no longer in force"));
+                whole.TrySetException(new OperationCanceledException($"term {term} is no longer in force"));
             }
         }
     }

@@ -61,13 +61,13 @@ public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposa
     public long BytesSent => Interlocked.Read(ref bytesSent);
 
     /// <inheritdoc/>
-    public void Fence(string runId, Generation generation) => table.Fence(TransferHeader.RunKey(runId), generation);
+    public void Fence(string runId, Term term) => table.Fence(TransferHeader.RunKey(runId), term);
 
     /// <inheritdoc/>
     public void Forget(string runId) => table.Forget(TransferHeader.RunKey(runId));
 
     /// <inheritdoc/>
-    public async Task<TensorRef> Send(string runId, Generation generation, PlannedSilo target, Tensor tensor, CancellationToken cancellation)
+    public async Task<TensorRef> Send(string runId, Term term, PlannedSilo target, Tensor tensor, CancellationToken cancellation)
     {
         if (target.Endpoint == Endpoint) return new TensorRef { Sender = self, Transfer = 0, Local = tensor };
         var contiguous = tensor.is_contiguous() ? tensor : tensor.contiguous();
@@ -79,7 +79,7 @@ public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposa
             var header = new TransferHeader
             {
                 Run = TransferHeader.RunKey(runId),
-                Generation = generation,
+                Term = term,
                 Sender = self,
                 Transfer = transfer,
                 Type = contiguous.dtype,
@@ -122,10 +122,10 @@ public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposa
     }
 
     /// <inheritdoc/>
-    public Task<Tensor> Receive(string runId, Generation generation, TensorRef reference, CancellationToken cancellation) =>
+    public Task<Tensor> Receive(string runId, Term term, TensorRef reference, CancellationToken cancellation) =>
         reference.Local is Tensor local
             ? Task.FromResult(local)
-            : table.Take(TransferHeader.RunKey(runId), generation, reference.Sender, reference.Transfer, cancellation);
+            : table.Take(TransferHeader.RunKey(runId), term, reference.Sender, reference.Transfer, cancellation);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -216,7 +216,7 @@ public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposa
         }
         catch (Exception error) when (error is SocketException or IOException or InvalidDataException or OperationCanceledException or ObjectDisposedException)
         {
-            // The sender sees the broken connection too; what was on its way is asked for again in a later generation.
+            // The sender sees the broken connection too; what was on its way is asked for again in a later term.
             if (!stopping.IsCancellationRequested) LogConnectionBroke(socket.RemoteEndPoint, error.Message);
         }
         finally

@@ -18,7 +18,7 @@ internal readonly record struct TransferHeader
 
     internal required ulong Run { get; init; }
 
-    internal required Generation Generation { get; init; }
+    internal required Term Term { get; init; }
 
     internal required Guid Sender { get; init; }
 
@@ -45,10 +45,10 @@ internal readonly record struct TransferHeader
         BinaryPrimitives.WriteUInt32LittleEndian(target, Magic);
         target[4] = (byte)Type;
         target[5] = (byte)Shape.Length;
-        BinaryPrimitives.WriteInt32LittleEndian(target[8..], Generation.Counter);
+        BinaryPrimitives.WriteInt32LittleEndian(target[8..], Term.Counter);
         BinaryPrimitives.WriteInt32LittleEndian(target[12..], Length);
         BinaryPrimitives.WriteUInt64LittleEndian(target[16..], Run);
-        Generation.Nonce.TryWriteBytes(target[24..]);
+        Term.Nonce.TryWriteBytes(target[24..]);
         Sender.TryWriteBytes(target[40..]);
         BinaryPrimitives.WriteInt64LittleEndian(target[56..], Transfer);
         BinaryPrimitives.WriteInt64LittleEndian(target[64..], TotalBytes);
@@ -74,7 +74,7 @@ internal readonly record struct TransferHeader
         {
             Type = (ScalarType)source[4],
             Shape = shape,
-            Generation = new Generation(BinaryPrimitives.ReadInt32LittleEndian(source[8..]), new Guid(source.Slice(24, 16))),
+            Term = new Term(BinaryPrimitives.ReadInt32LittleEndian(source[8..]), new Guid(source.Slice(24, 16))),
             Length = BinaryPrimitives.ReadInt32LittleEndian(source[12..]),
             Run = BinaryPrimitives.ReadUInt64LittleEndian(source[16..]),
             Sender = new Guid(source.Slice(40, 16)),

@@ -17,14 +17,14 @@ internal sealed class ModelSession
     private readonly ISiloAgents agents;
     private readonly SortedDictionary<string, global::Orleans.Runtime.SiloAddress> live;
     private readonly string sessionId;
-    private readonly Generation generation;
+    private readonly Term term;
 
-    private ModelSession(ISiloAgents agents, SortedDictionary<string, global::Orleans.Runtime.SiloAddress> live, string sessionId, Generation generation, PipelineCaller caller)
+    private ModelSession(ISiloAgents agents, SortedDictionary<string, global::Orleans.Runtime.SiloAddress> live, string sessionId, Term term, PipelineCaller caller)
     {
         this.agents = agents;
         this.live = live;
         this.sessionId = sessionId;
-        this.generation = generation;
+        this.term = term;
         Caller = caller;
     }
 
@@ -46,7 +46,7 @@ internal sealed class ModelSession
             Compute = new ComputeSpec { Products = TorchRuntime.ResolveProducts(dtype, null) },
         };
         var live = await roster.Live();
-        var drawn = new Generation(1, Guid.NewGuid());
+        var drawn = new Term(1, Guid.NewGuid());
         var fences = new List<FenceReply>();
         foreach (var address in live.Values) fences.Add(await agents.At(address).Fence(sessionId, drawn));
         var plan = Planner.Plan(
@@ -62,5 +62,5 @@ internal sealed class ModelSession
         return new ModelSession(agents, live, sessionId, drawn, new PipelineCaller(grains, sessionId, drawn, plan, version: 0));
     }
 
-    internal Task Close() => Task.WhenAll(live.Values.Select(address => agents.At(address).End(sessionId, generation)));
+    internal Task Close() => Task.WhenAll(live.Values.Select(address => agents.At(address).End(sessionId, term)));
 }

@@ -7,10 +7,10 @@ namespace Peft.Orleans.Grains.Inference;
 /// <summary>Sends passes without gradients through a seated pipeline: losses, scores, generated text.</summary>
 /// <param name="grains">Grain factory.</param>
 /// <param name="runId">Run or session.</param>
-/// <param name="generation">Generation in force.</param>
+/// <param name="term">Term in force.</param>
 /// <param name="plan">Plan in force.</param>
 /// <param name="version">Version of the adapter to compute with.</param>
-public sealed class PipelineCaller(IGrainFactory grains, string runId, Generation generation, SeatPlan plan, int version)
+public sealed class PipelineCaller(IGrainFactory grains, string runId, Term term, SeatPlan plan, int version)
 {
     private const int RowsPerPass = 64;
     private const int TokensPerPass = 8192;
@@ -22,7 +22,7 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
         var results = await Pipelined(batches.Count, index => Pass(new PassCall
         {
             RunId = runId,
-            Generation = generation,
+            Term = term,
             Kind = PassKind.Loss,
             Step = version + 1,
             Index = index,
@@ -37,7 +37,7 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
         var results = await Pipelined(items.Count, index => Pass(new PassCall
         {
             RunId = runId,
-            Generation = generation,
+            Term = term,
             Kind = PassKind.Score,
             Step = version + 1,
             Index = index,
@@ -90,7 +90,7 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
                 var result = await Pass(new PassCall
                 {
                     RunId = runId,
-                    Generation = generation,
+                    Term = term,
                     Kind = PassKind.Generate,
                     Step = version + 1,
                     Batch = Row(next, null),
@@ -121,7 +121,7 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
             await Pass(new PassCall
             {
                 RunId = runId,
-                Generation = generation,
+                Term = term,
                 Kind = PassKind.Generate,
                 Step = version + 1,
                 Batch = Row([[0]], null),
@@ -135,7 +135,7 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Generatio
     private Task<PassResult> Pass(PassCall call)
     {
         var replica = (int)((call.Kind == PassKind.Generate ? call.Cache : call.Index) % plan.Replicas);
-        return grains.GetGrain<ILayerShardGrain>(new SeatKey(runId, replica, plan.Stages[0], plan.ActiveSilo(replica, plan.Stages[0])).ToString())
+        return grains.GetGrain<ILayerShardGrain>(new SeatKey(runId, replica, plan.Positions[0], plan.ActiveSilo(replica, plan.Positions[0])).ToString())
             .Pass(call with { Replica = replica }, 0, null);
     }
 

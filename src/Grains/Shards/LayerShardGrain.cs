@@ -29,31 +29,31 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
     }
 
     /// <inheritdoc/>
-    public async Task<PassResult> Pass(PassCall call, int stage, TensorRef? input)
+    public async Task<PassResult> Pass(PassCall call, int position, TensorRef? input)
     {
         var run = store.Run(call.RunId);
         run.Require(protocol => May(protocol, call));
-        var token = run.GenerationToken;
+        var token = run.TermToken;
         var plan = run.Protocol.Plan!;
-        var last = stage == plan.Stages.Length - 1;
+        var last = position == plan.Positions.Length - 1;
         var layer = run.Layers[seat.Layer];
-        var x = input is null ? null : await store.Transport.Receive(call.RunId, call.Generation, input, token);
+        var x = input is null ? null : await store.Transport.Receive(call.RunId, call.Term, input, token);
         ISavedActivations? saved = null;
         try
         {
-            if (last) return await Return(call, plan, stage, await Head(run, layer, call, x!), token);
-            var (y, kept) = await Compute(run, call, DevicePriority.Forward, () => Forward(run, layer, call, stage, x), token);
+            if (last) return await Return(call, plan, position, await Head(run, layer, call, x!), token);
+            var (y, kept) = await Compute(run, call, DevicePriority.Forward, () => Forward(run, layer, call, position, x), token);
             saved = kept;
-            var nextLayer = plan.Stages[stage + 1];
+            var nextLayer = plan.Positions[position + 1];
             var nextSilo = plan.ActiveSilo(call.Replica, nextLayer);
-            var reference = await store.Transport.Send(call.RunId, call.Generation, plan.Silo(nextSilo), y, token);
+            var reference = await store.Transport.Send(call.RunId, call.Term, plan.Silo(nextSilo), y, token);
             var next = grains.GetGrain<ILayerShardGrain>(new SeatKey(call.RunId, call.Replica, nextLayer, nextSilo).ToString());
-            var result = await next.Pass(call, stage + 1, reference);
+            var result = await next.Pass(call, position + 1, reference);
             if (call.Kind is not (PassKind.Train or PassKind.Estimate)) return result;
             if (result.Gradient is null) return result;
-            var dy = await store.Transport.Receive(call.RunId, call.Generation, result.Gradient, token);
-            var dx = await Compute(run, call, DevicePriority.Backward, () => Backward(run, layer, call, stage, saved, dy), token);
-            return await Return(call, plan, stage, (result, dx), token);
+            var dy = await store.Transport.Receive(call.RunId, call.Term, result.Gradient, token);
+            var dx = await Compute(run, call, DevicePriority.Backward, () => Backward(run, layer, call, position, saved, dy), token);
+            return await Return(call, plan, position, (result, dx), token);
         }
         catch (System.Runtime.InteropServices.ExternalException error)
         {
@@ -77,15 +77,15 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         }
     }
 
-    private async Task<PassResult> Return(PassCall call, SeatPlan plan, int stage, (PassResult Result, Tensor? Gradient) outcome, CancellationToken token)
+    private async Task<PassResult> Return(PassCall call, SeatPlan plan, int position, (PassResult Result, Tensor? Gradient) outcome, CancellationToken token)
     {
         if (outcome.Gradient is null) return outcome.Result with { Gradient = null };
-        var callerSilo = plan.Silo(plan.ActiveSilo(call.Replica, plan.Stages[stage - 1]));
-        var reference = await store.Transport.Send(call.RunId, call.Generation, callerSilo, outcome.Gradient, token);
+        var callerSilo = plan.Silo(plan.ActiveSilo(call.Replica, plan.Positions[position - 1]));
+        var reference = await store.Transport.Send(call.RunId, call.Term, callerSilo, outcome.Gradient, token);
         return outcome.Result with { Gradient = reference };
     }
 
-    private (Tensor Output, ISavedActivations? Saved) Forward(AgentRun run, SeatedLayer layer, PassCall call, int stage, Tensor? x)
+    private (Tensor Output, ISavedActivations? Saved) Forward(AgentRun run, SeatedLayer layer, PassCall call, int position, Tensor? x)
     {
         run.Require(protocol => May(protocol, call));
         var version = VersionFor(layer, call);
@@ -95,7 +95,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
             return (empty(0).MoveToOuterDisposeScope(), null);
         }
 
-        if (stage == 0) return (layer.Shard.Embed(version, call.Batch).MoveToOuterDisposeScope(), null);
+        if (position == 0) return (layer.Shard.Embed(version, call.Batch).MoveToOuterDisposeScope(), null);
         if (call.Kind == PassKind.Generate)
         {
             var cache = layer.Cache(call.Cache);
@@ -110,23 +110,23 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         return (y.MoveToOuterDisposeScope(), saved);
     }
 
-    private Tensor? Backward(AgentRun run, SeatedLayer layer, PassCall call, int stage, ISavedActivations? saved, Tensor dy)
+    private Tensor? Backward(AgentRun run, SeatedLayer layer, PassCall call, int position, ISavedActivations? saved, Tensor dy)
     {
         try
         {
-            run.Require(protocol => call.Kind == PassKind.Estimate ? May(protocol, call) : protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
+            run.Require(protocol => call.Kind == PassKind.Estimate ? May(protocol, call) : protocol.StoreLeaf(call.Term, call.Step, seat.Layer));
             if (call.Kind == PassKind.Estimate)
-                return stage == 0 ? null : layer.Shard.BackwardEstimate(saved!, dy, layer.Estimate)?.MoveToOuterDisposeScope();
+                return position == 0 ? null : layer.Shard.BackwardEstimate(saved!, dy, layer.Estimate)?.MoveToOuterDisposeScope();
             var version = layer.Version(call.Step - 1);
             Tensor? dx = null;
             if (layer.Shard.Layout.Size > 0)
             {
                 var gradient = layer.Open(call.Index);
-                if (stage == 0) layer.Shard.EmbedBackward(version, call.Batch, dy, gradient);
+                if (position == 0) layer.Shard.EmbedBackward(version, call.Batch, dy, gradient);
                 else dx = layer.Shard.Backward(version, saved!, dy, gradient);
                 layer.Close(call.Step, call.Index, call.Microbatches);
             }
-            else if (stage > 0)
+            else if (position > 0)
             {
                 dx = layer.Shard.Backward(version, saved!, dy, empty(0));
             }
@@ -140,7 +140,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
     }
 
     private AgentDecision May(AgentProtocol protocol, PassCall call) =>
-        call.Kind == PassKind.Estimate ? protocol.ComputeBase(call.Generation) : protocol.Compute(call.Generation, call.Step, seat.Layer);
+        call.Kind == PassKind.Estimate ? protocol.ComputeBase(call.Term) : protocol.Compute(call.Term, call.Step, seat.Layer);
 
     private static LayerVersion VersionFor(SeatedLayer layer, PassCall call) =>
         call.Kind == PassKind.Estimate ? layer.BaseOnly : layer.Version(call.Step - 1);
@@ -174,7 +174,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
                 var loss = layer.Shard.Loss(version, x, call.Batch, scale: null, gradient: null);
                 return (new PassResult { LossSum = loss.LossSum, TargetTokens = loss.TargetTokens }, null);
             default:
-                if (call.Kind == PassKind.Train) run.Require(protocol => protocol.StoreLeaf(call.Generation, call.Step, seat.Layer));
+                if (call.Kind == PassKind.Train) run.Require(protocol => protocol.StoreLeaf(call.Term, call.Step, seat.Layer));
                 var trains = call.Kind == PassKind.Train && layer.Shard.Layout.Size > 0;
                 var gradient = trains ? layer.Open(call.Index) : null;
                 var result = layer.Shard.Loss(version, x, call.Batch, call.Scale, gradient);

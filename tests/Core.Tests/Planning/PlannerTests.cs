@@ -89,14 +89,14 @@ public class PlannerTests
     {
         Gen.Select(Gen.Int[1, 6], Gen.Int[1, 17]).Where(static (replicas, microbatches) => replicas <= microbatches).Sample((replicas, microbatches) =>
         {
-            var plan = new SeatPlan { Silos = [], Seats = [], Layers = 1, Replicas = replicas, Stages = [0] };
+            var plan = new SeatPlan { Silos = [], Seats = [], Layers = 1, Replicas = replicas, Positions = [0] };
             var owners = Enumerable.Range(0, microbatches).Select(index => plan.ReplicaOfMicrobatch(index, microbatches)).ToArray();
             Assert.Equal(owners.Order(), owners);
             var sizes = Enumerable.Range(0, replicas).Select(replica => owners.Count(owner => owner == replica)).ToArray();
             Assert.InRange(sizes.Max() - sizes.Min(), 0, 1);
             Assert.Throws<ArgumentOutOfRangeException>(() => plan.ReplicaOfMicrobatch(microbatches, microbatches));
         });
-        var three = new SeatPlan { Silos = [], Seats = [], Layers = 1, Replicas = 3, Stages = [0] };
+        var three = new SeatPlan { Silos = [], Seats = [], Layers = 1, Replicas = 3, Positions = [0] };
         Assert.Equal([0, 1, 1, 2, 2], Enumerable.Range(0, 5).Select(index => three.ReplicaOfMicrobatch(index, 5)));
     }
 

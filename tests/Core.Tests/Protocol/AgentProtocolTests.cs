@@ -5,8 +5,8 @@ namespace Peft.Orleans.Core.Tests.Protocol;
 
 public class AgentProtocolTests
 {
-    private static readonly Generation First = new(1, Guid.NewGuid());
-    private static readonly Generation Second = new(2, Guid.NewGuid());
+    private static readonly Term First = new(1, Guid.NewGuid());
+    private static readonly Term Second = new(2, Guid.NewGuid());
 
     private static readonly SeatPlan Plan = new()
     {
@@ -14,7 +14,7 @@ public class AgentProtocolTests
         Seats = [new Seat(0, 0, "a", true), new Seat(1, 0, "b", true)],
         Layers = 2,
         Replicas = 1,
-        Stages = [0, 1],
+        Positions = [0, 1],
     };
 
     private static readonly SeatPlan Protected = Plan with
@@ -32,7 +32,7 @@ public class AgentProtocolTests
     }
 
     [Fact]
-    public void A_lower_generation_is_refused_everywhere()
+    public void A_lower_term_is_refused_everywhere()
     {
         var agent = StartedAt(0);
         agent.Fence(Second);
@@ -49,8 +49,8 @@ public class AgentProtocolTests
     public void The_same_counter_with_another_nonce_is_refused()
     {
         var agent = StartedAt(0);
-        Assert.False(agent.Fence(new Generation(1, Guid.NewGuid())).Accepted);
-        Assert.Equal(First, agent.Generation);
+        Assert.False(agent.Fence(new Term(1, Guid.NewGuid())).Accepted);
+        Assert.Equal(First, agent.Term);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public class AgentProtocolTests
     }
 
     [Fact]
-    public void A_duplicate_fence_of_the_generation_in_force_changes_nothing()
+    public void A_duplicate_fence_of_the_term_in_force_changes_nothing()
     {
         var agent = StartedAt(0);
         Assert.Empty(agent.Fence(First).Effects);
@@ -246,7 +246,7 @@ public class AgentProtocolTests
     [Fact]
     public void Of_version_zero_the_other_replicas_are_sent_copies_too_and_later_versions_they_compute()
     {
-        var plan = Plan with { Seats = [new Seat(0, 0, "a", true), new Seat(0, 1, "b", true)], Layers = 1, Replicas = 2, Stages = [0] };
+        var plan = Plan with { Seats = [new Seat(0, 0, "a", true), new Seat(0, 1, "b", true)], Layers = 1, Replicas = 2, Positions = [0] };
         var agent = new AgentProtocol("a");
         agent.Fence(First);
         agent.Start(First, plan, 0);

@@ -11,7 +11,7 @@ public class CoordinatorProtocolTests
         Seats = [new Seat(0, 0, "a", true), new Seat(1, 0, "b", true)],
         Layers = 2,
         Replicas = 1,
-        Stages = [0, 1],
+        Positions = [0, 1],
     };
 
     private static readonly SeatPlan Protected = Plan with

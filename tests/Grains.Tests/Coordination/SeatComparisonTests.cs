@@ -8,8 +8,8 @@ namespace Peft.Orleans.Grains.Tests.Coordination;
 
 public class SeatComparisonTests
 {
-    private readonly StepComputation steps = new(new GenerationContext(
-        new RunRequest("run", "folder", "", Resume: false), null!, new Generation(1, Guid.NewGuid()), [], "silo", null!, null!, null!, null!, null!, null!, CancellationToken.None, CancellationToken.None, Recovering: false));
+    private readonly StepComputation steps = new(new TermContext(
+        new RunRequest("run", "folder", "", Resume: false), null!, new Term(1, Guid.NewGuid()), [], "silo", null!, null!, null!, null!, null!, null!, CancellationToken.None, CancellationToken.None, Recovering: false));
 
     [Fact]
     public void Seats_of_a_layer_that_hold_the_same_bytes_go_on()

@@ -13,8 +13,8 @@ namespace Peft.Orleans.Grains.Tests.DataPlane;
 public sealed class TcpTensorTransportTests : IAsyncDisposable
 {
     private const string Run = "run";
-    private static readonly Generation First = new(1, Guid.NewGuid());
-    private static readonly Generation Second = new(2, Guid.NewGuid());
+    private static readonly Term First = new(1, Guid.NewGuid());
+    private static readonly Term Second = new(2, Guid.NewGuid());
     private readonly TcpTensorTransport sender;
     private readonly TcpTensorTransport receiver;
     private readonly PlannedSilo target;
@@ -82,7 +82,7 @@ public sealed class TcpTensorTransportTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_fence_drops_what_belongs_to_a_lower_generation()
+    public async Task A_fence_drops_what_belongs_to_a_lower_term()
     {
         var waiting = receiver.Receive(Run, First, new TensorRef { Sender = Guid.NewGuid(), Transfer = 1 }, CancellationToken.None);
         receiver.Fence(Run, Second);

@@ -10,7 +10,7 @@ public class TransferHeaderTests
     private static readonly TransferHeader Header = new()
     {
         Run = TransferHeader.RunKey("run"),
-        Generation = new Generation(7, Guid.NewGuid()),
+        Term = new Term(7, Guid.NewGuid()),
         Sender = Guid.NewGuid(),
         Transfer = 42,
         Type = torch.ScalarType.BFloat16,
@@ -47,7 +47,7 @@ public class TransferHeaderTests
     private sealed class WithoutShape : IEqualityComparer<TransferHeader>
     {
         public bool Equals(TransferHeader x, TransferHeader y) =>
-            x.Run == y.Run && x.Generation == y.Generation && x.Sender == y.Sender && x.Transfer == y.Transfer && x.Type == y.Type
+            x.Run == y.Run && x.Term == y.Term && x.Sender == y.Sender && x.Transfer == y.Transfer && x.Type == y.Type
             && x.TotalBytes == y.TotalBytes && x.Offset == y.Offset && x.Length == y.Length && x.Checksum == y.Checksum;
 
         public int GetHashCode(TransferHeader header) => header.Transfer.GetHashCode();

@@ -4,11 +4,11 @@ using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 
-/// <summary>One generation's coordinator: its real protocol, and what the run grain knows besides.</summary>
+/// <summary>One term's coordinator: its real protocol, and what the run grain knows besides.</summary>
 internal sealed class CoordinatorState(CoordinatorProtocol protocol)
 {
     internal CoordinatorProtocol Protocol { get; private init; } = protocol;
-    internal required int Generation { get; init; }
+    internal required int Term { get; init; }
 
     /// <summary>Process by silo, of the silos that lived when it began.</summary>
     internal required int[] Roster { get; init; }
@@ -42,9 +42,9 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
 
     internal int ProcessOf(string silo) => Roster[silo[0] - 'a'];
 
-    internal CoordinatorState Copy(int? generation = null) => new(ProtocolCopies.Copy(Protocol))
+    internal CoordinatorState Copy(int? term = null) => new(ProtocolCopies.Copy(Protocol))
     {
-        Generation = generation ?? Generation,
+        Term = term ?? Term,
         Roster = Roster,
         Inventories = new(Inventories),
         Records = new(Records),
@@ -62,7 +62,7 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
         Ended = Ended,
     };
 
-    internal string Text() => Ended ? "ended" : new StringBuilder(ProtocolCopies.Text(Protocol)).Append('#').Append(Generation).Append('#')
+    internal string Text() => Ended ? "ended" : new StringBuilder(ProtocolCopies.Text(Protocol)).Append('#').Append(Term).Append('#')
         .AppendJoin(',', Roster).Append('#').AppendJoin(',', Inventories).Append('#').AppendJoin(',', Records).Append('#').AppendJoin(',', Roots).Append('#')
         .AppendJoin(',', Passes).Append('#').AppendJoin(',', Parts).Append('#').Append(Plan).Append('#').Append(Reporting)
         .Append(Opened).Append(Computing).Append('.').Append(Protected).Append(Planning).Append(Finished).ToString();
@@ -71,9 +71,9 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
 /// <summary>How effects become messages, and answers events: as the run grain does it, without its clock and its files.</summary>
 internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
 {
-    internal CoordinatorState Begin(int generation, int[] roster, List<Message> sent)
+    internal CoordinatorState Begin(int term, int[] roster, List<Message> sent)
     {
-        var state = new CoordinatorState(scenario.Coordinator(scenario.Steps)) { Generation = generation, Roster = roster };
+        var state = new CoordinatorState(scenario.Coordinator(scenario.Steps)) { Term = term, Roster = roster };
         Carry(state, state.Protocol.Begin([.. roster.Where(static process => process >= 0).Select(Processes.Silo)]), sent);
         return state;
     }
@@ -165,23 +165,23 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
 
     private void Carry(CoordinatorState state, IReadOnlyList<CoordinatorEffect> effects, List<Message> sent)
     {
-        var g = state.Generation;
+        var term = state.Term;
         foreach (var effect in effects)
         {
             switch (effect)
             {
-                case CoordinatorEffect.SendFence fence: sent.Add(new Message(Kind.Fence, g, state.ProcessOf(fence.Silo))); break;
+                case CoordinatorEffect.SendFence fence: sent.Add(new Message(Kind.Fence, term, state.ProcessOf(fence.Silo))); break;
                 case CoordinatorEffect.MakePlan: state.Planning = true; break;
                 case CoordinatorEffect.SendStart start:
-                    sent.Add(new Message(Kind.Start, g, state.ProcessOf(start.Silo), Step: start.Target, Tag: words.Word(Holders(state, start.Target)), Word: state.Plan));
+                    sent.Add(new Message(Kind.Start, term, state.ProcessOf(start.Silo), Step: start.Target, Tag: words.Word(Holders(state, start.Target)), Word: state.Plan));
                     break;
                 case CoordinatorEffect.Initialize:
-                    foreach (var silo in First(state)) sent.Add(new Message(Kind.Initialize, g, silo));
+                    foreach (var silo in First(state)) sent.Add(new Message(Kind.Initialize, term, silo));
                     break;
                 case CoordinatorEffect.SendProtect protect:
                     if (state.Protected != protect.Version) state.Parts.Clear();
                     state.Protected = protect.Version;
-                    sent.Add(new Message(Kind.Protect, g, state.ProcessOf(protect.Silo), Step: protect.Version));
+                    sent.Add(new Message(Kind.Protect, term, state.ProcessOf(protect.Silo), Step: protect.Version));
                     break;
                 case CoordinatorEffect.Report report:
                     if (report.Step > 0 && !state.Records.ContainsKey(report.Step)) state.Ended = true;
@@ -194,14 +194,14 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
                     for (var i = 0; i < Scenario.Microbatches; i++)
                     {
                         var silo = plan.ActiveSilo(plan.ReplicaOfMicrobatch(i, Scenario.Microbatches), 0);
-                        sent.Add(new Message(Kind.Forward, g, state.ProcessOf(silo), Step: compute.Step, Index: i));
+                        sent.Add(new Message(Kind.Forward, term, state.ProcessOf(silo), Step: compute.Step, Index: i));
                     }
 
                     break;
-                case CoordinatorEffect.SendReduce reduce: sent.Add(new Message(Kind.Gather, g, state.ProcessOf(reduce.Silo), Step: reduce.Step)); break;
-                case CoordinatorEffect.SendPrepare prepare: sent.Add(new Message(Kind.Prepare, g, state.ProcessOf(prepare.Silo), Step: prepare.Step)); break;
+                case CoordinatorEffect.SendReduce reduce: sent.Add(new Message(Kind.Gather, term, state.ProcessOf(reduce.Silo), Step: reduce.Step)); break;
+                case CoordinatorEffect.SendPrepare prepare: sent.Add(new Message(Kind.Prepare, term, state.ProcessOf(prepare.Silo), Step: prepare.Step)); break;
                 case CoordinatorEffect.SendApply apply:
-                    sent.Add(new Message(Kind.Apply, g, state.ProcessOf(apply.Silo), Step: apply.Step, Tag: words.Clip(apply.Step, state.Roots), Word: state.Records[apply.Step]));
+                    sent.Add(new Message(Kind.Apply, term, state.ProcessOf(apply.Silo), Step: apply.Step, Tag: words.Clip(apply.Step, state.Roots), Word: state.Records[apply.Step]));
                     break;
                 case CoordinatorEffect.Finish finish: state.Finished = finish; break;
             }

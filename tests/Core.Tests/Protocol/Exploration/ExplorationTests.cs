@@ -9,38 +9,38 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 /// </summary>
 public class ExplorationTests(ITestOutputHelper output)
 {
-    /// <summary>More than there are reasons for one: the faults bound the generations.</summary>
+    /// <summary>More than there are reasons for one: the faults bound the terms.</summary>
     private const int Unbounded = 99;
 
-    private static readonly Scenario Everything = new("two crashes, freeze, restart, join") { Crashes = 2, Freezes = 1, Restarts = 1, Joins = 1, Generations = Unbounded };
+    private static readonly Scenario Everything = new("two crashes, freeze, restart, join") { Crashes = 2, Freezes = 1, Restarts = 1, Joins = 1, Terms = Unbounded };
 
     private static readonly Dictionary<string, Scenario> Daily = new Scenario[]
     {
         new("undisturbed"),
-        new("crash") { Crashes = 1, Generations = Unbounded },
-        new("crash, copies complete late") { Crashes = 1, SlowCopies = true, Generations = Unbounded },
-        new("crash, two replicas") { Crashes = 1, Generations = Unbounded, Plan = new PlanOptions(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches) },
-        new("freeze") { Freezes = 1, Generations = Unbounded },
+        new("crash") { Crashes = 1, Terms = Unbounded },
+        new("crash, copies complete late") { Crashes = 1, SlowCopies = true, Terms = Unbounded },
+        new("crash, two replicas") { Crashes = 1, Terms = Unbounded, Plan = new PlanOptions(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches) },
+        new("freeze") { Freezes = 1, Terms = Unbounded },
         new("second coordinator") { Takeovers = 1 },
-        new("join") { Joins = 1, Silos = 2, Generations = Unbounded },
-        new("crash, restart") { Crashes = 1, Restarts = 1, Generations = Unbounded },
-        new("crash, join") { Crashes = 1, Joins = 1, Generations = Unbounded },
-        new("crash, freeze") { Crashes = 1, Freezes = 1, Generations = Unbounded },
-        new("two crashes") { Crashes = 2, Generations = Unbounded },
-        new("two crashes, freeze") { Crashes = 2, Freezes = 1, Generations = Unbounded },
-        new("crash, restart, join") { Crashes = 1, Restarts = 1, Joins = 1, Generations = Unbounded },
+        new("join") { Joins = 1, Silos = 2, Terms = Unbounded },
+        new("crash, restart") { Crashes = 1, Restarts = 1, Terms = Unbounded },
+        new("crash, join") { Crashes = 1, Joins = 1, Terms = Unbounded },
+        new("crash, freeze") { Crashes = 1, Freezes = 1, Terms = Unbounded },
+        new("two crashes") { Crashes = 2, Terms = Unbounded },
+        new("two crashes, freeze") { Crashes = 2, Freezes = 1, Terms = Unbounded },
+        new("crash, restart, join") { Crashes = 1, Restarts = 1, Joins = 1, Terms = Unbounded },
     }.ToDictionary(static scenario => scenario.Name);
 
     private static readonly Dictionary<string, Scenario> Long = new Scenario[]
     {
-        new("two crashes, restart") { Crashes = 2, Restarts = 1, Generations = Unbounded },
-        new("crash, freeze, restart") { Crashes = 1, Freezes = 1, Restarts = 1, Generations = Unbounded },
-        new("crash, freeze, join") { Crashes = 1, Freezes = 1, Joins = 1, Generations = Unbounded },
-        new("two crashes, join") { Crashes = 2, Joins = 1, Generations = Unbounded },
-        new("two crashes, freeze, restart") { Crashes = 2, Freezes = 1, Restarts = 1, Generations = Unbounded },
-        new("crash, freeze, restart, join") { Crashes = 1, Freezes = 1, Restarts = 1, Joins = 1, Generations = Unbounded },
-        new("two crashes, restart, join") { Crashes = 2, Restarts = 1, Joins = 1, Generations = Unbounded },
-        new("two crashes, freeze, join") { Crashes = 2, Freezes = 1, Joins = 1, Generations = Unbounded },
+        new("two crashes, restart") { Crashes = 2, Restarts = 1, Terms = Unbounded },
+        new("crash, freeze, restart") { Crashes = 1, Freezes = 1, Restarts = 1, Terms = Unbounded },
+        new("crash, freeze, join") { Crashes = 1, Freezes = 1, Joins = 1, Terms = Unbounded },
+        new("two crashes, join") { Crashes = 2, Joins = 1, Terms = Unbounded },
+        new("two crashes, freeze, restart") { Crashes = 2, Freezes = 1, Restarts = 1, Terms = Unbounded },
+        new("crash, freeze, restart, join") { Crashes = 1, Freezes = 1, Restarts = 1, Joins = 1, Terms = Unbounded },
+        new("two crashes, restart, join") { Crashes = 2, Restarts = 1, Joins = 1, Terms = Unbounded },
+        new("two crashes, freeze, join") { Crashes = 2, Freezes = 1, Joins = 1, Terms = Unbounded },
         Everything,
     }.ToDictionary(static scenario => scenario.Name);
 

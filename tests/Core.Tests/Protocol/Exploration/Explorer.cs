@@ -9,7 +9,7 @@ internal sealed record Exploration(int States, int Ends, int Driven, bool Whole,
 
 /// <summary>
 /// Goes through every state that a scenario allows, each once. A state in which nothing can happen without a fault is an end: from there, with no
-/// more faults and as many generations as it takes, the run must finish.
+/// more faults and as many terms as it takes, the run must finish.
 /// </summary>
 internal sealed class Explorer(Scenario scenario)
 {
@@ -99,14 +99,14 @@ internal sealed class Explorer(Scenario scenario)
     {
         var path = new List<UInt128>();
         var world = end;
-        var generations = world.Generations;
+        var terms = world.Terms;
         while (true)
         {
             var hash = world.Hash();
             if (finishes.Contains(hash) || !world.Lives.Contains(Life.Live) || successors.Finished(world)) break;
             path.Add(hash);
             var next = successors.Of(world, withFaults: false).Select(static move => move.Next).FirstOrDefault();
-            if (next is null && world.Generations < generations + 4) next = successors.NewGeneration(world);
+            if (next is null && world.Terms < terms + 4) next = successors.NewTerm(world);
             if (next is null) return "the run cannot finish, though silos live and nothing more happens: " + successors.Describe(world);
             if (promises.BrokenIn(next) is { } violation) return violation + " (on the way from an end to the finish)";
             world = next;

@@ -2,13 +2,13 @@ using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 
-/// <summary>Crashes, freezes, restarts, joins, and the generations that answer them.</summary>
+/// <summary>Crashes, freezes, restarts, joins, and the terms that answer them.</summary>
 internal sealed class Faults(Scenario scenario, Machines machines, Delivery delivery)
 {
-    /// <summary>The generation that begins if there is a reason for one: a loss, an end, or a coordinator that gave up.</summary>
-    internal World? NextGeneration(World world) => HasReason(world) && world.Generations < scenario.Generations ? NewGeneration(world) : null;
+    /// <summary>The term that begins if there is a reason for one: a loss, an end, or a coordinator that gave up.</summary>
+    internal World? NextTerm(World world) => HasReason(world) && world.Terms < scenario.Terms ? NewTerm(world) : null;
 
-    internal World? NewGeneration(World world)
+    internal World? NewTerm(World world)
     {
         var roster = new int[Processes.Count / 2];
         Array.Fill(roster, -1);
@@ -19,28 +19,28 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
 
         if (roster.All(static process => process < 0)) return null;
         var next = world.Copy();
-        var generation = next.Coordinators.Length;
-        var begun = machines.Begin(generation, roster);
+        var term = next.Coordinators.Length;
+        var begun = machines.Begin(term, roster);
         next.Coordinators = [.. next.Coordinators, begun.State];
-        if (!scenario.OpensAfterFences) next.Owner = generation;
+        if (!scenario.OpensAfterFences) next.Owner = term;
         return delivery.Settle(next, begun.Sent);
     }
 
     /// <summary>
-    /// Faults one at a time. Deferred: only those that somebody notices at once. That a process is gone is noticed only by the generation that begins
+    /// Faults one at a time. Deferred: only those that somebody notices at once. That a process is gone is noticed only by the term that begins
     /// after it and by a coordinator that waits for its fence; until then it is a process that does nothing, which every state has among its
     /// successors. So these faults happen just before they are noticed (<see cref="Sets"/>), and the promises are checked in every state as if they
-    /// had happened already (<see cref="Promises"/>). That a silo has joined or come back is noticed by the generation that begins after it and by a coordinator
+    /// had happened already (<see cref="Promises"/>). That a silo has joined or come back is noticed by the term that begins after it and by a coordinator
     /// that stops for it: it does so just before (<see cref="Arrivals"/>).
     /// </summary>
     internal IEnumerable<Event> Single(World world)
     {
         if (machines.IsFinished(world)) yield break;
-        if (world.Takeovers < scenario.Takeovers && world.Generations < scenario.Generations)
+        if (world.Takeovers < scenario.Takeovers && world.Terms < scenario.Terms)
         {
             var next = world.Copy();
             next.Takeovers++;
-            if (NewGeneration(next) is { } taken) yield return new(() => $"another coordinator begins generation {taken.Generations}", taken, true);
+            if (NewTerm(next) is { } taken) yield return new(() => $"another coordinator begins term {taken.Terms}", taken, true);
         }
 
         for (var process = 0; process < Processes.Count; process++)

@@ -59,7 +59,7 @@ internal sealed class Machines
             made.Seats.Where(seat => seat.Layer == layer).Aggregate(0, (bits, seat) => bits | (1 << Processes.Of(made.Silo(seat.Silo)))))];
     }
 
-    /// <summary>Whether the last generation has brought the run to its last step.</summary>
+    /// <summary>Whether the last term has brought the run to its last step.</summary>
     internal bool IsFinished(World world) => world.Coordinators[^1] is not 0 and var last && Coordinator(last).Finished is { Asked: EndRequest.None };
 
     internal int PureRecord(int step) => pureRecords[step];
@@ -110,19 +110,19 @@ internal sealed class Machines
 
     internal Outcome End(int coordinator) => Remember((coordinator, -4), () => Change(coordinator, static (state, _) => state.Ended = true));
 
-    /// <summary>A silo's state under another number for its generation.</summary>
-    internal int RenumberedSilo(int silo, int generation) => Remember((silo, -100 - generation), () =>
-        (Silo(silo).Renumbered(generation, number => Renumbered(number, generation)), [], true)).State;
+    /// <summary>A silo's state under another number for its term.</summary>
+    internal int RenumberedSilo(int silo, int term) => Remember((silo, -100 - term), () =>
+        (Silo(silo).Renumbered(term, number => Renumbered(number, term)), [], true)).State;
 
-    internal int RenumberedCoordinator(int coordinator, int generation) => Remember((coordinator, -100 - generation), () =>
-        (Coordinator(coordinator).Copy(generation), [], true)).State;
+    internal int RenumberedCoordinator(int coordinator, int term) => Remember((coordinator, -100 - term), () =>
+        (Coordinator(coordinator).Copy(term), [], true)).State;
 
-    internal int Renumbered(int message, int generation) => words.Number(words.Message(message) with { Generation = generation });
+    internal int Renumbered(int message, int term) => words.Number(words.Message(message) with { Term = term });
 
-    internal Outcome Begin(int generation, int[] roster)
+    internal Outcome Begin(int term, int[] roster)
     {
         var sent = new List<Message>();
-        var state = coordinators.Begin(generation, roster, sent);
+        var state = coordinators.Begin(term, roster, sent);
         state.Opened = !scenario.OpensAfterFences;
         return new Outcome(Intern(state), Numbers(sent), true);
     }

@@ -10,7 +10,7 @@ internal enum Kind
 }
 
 /// <summary>One message. What is not a number is a word of the <see cref="Vocabulary"/>.</summary>
-internal readonly record struct Message(Kind Kind, int Generation, int To, int From = -1, int Step = 0, int Index = 0, int Tag = 0, int Word = 0)
+internal readonly record struct Message(Kind Kind, int Term, int To, int From = -1, int Step = 0, int Index = 0, int Tag = 0, int Word = 0)
 {
     internal bool ToCoordinator => Kind >= Kind.Fenced;
 
@@ -21,7 +21,7 @@ internal readonly record struct Message(Kind Kind, int Generation, int To, int F
     internal bool IsGradient => Kind is Kind.Forward or Kind.Up or Kind.Down;
 
     public override string ToString() =>
-        $"{Kind}(g{Generation}{(Step > 0 || Kind is Kind.Protect or Kind.Put or Kind.Value ? $", {Step}" : "")}) {(ToCoordinator ? $"from {Processes.Name(From)}" : $"to {Processes.Name(To)}")}";
+        $"{Kind}(term {Term}{(Step > 0 || Kind is Kind.Protect or Kind.Put or Kind.Value ? $", {Step}" : "")}) {(ToCoordinator ? $"from {Processes.Name(From)}" : $"to {Processes.Name(To)}")}";
 }
 
 /// <summary>Numbers for everything that is compared: values, messages, plans, texts. One per exploration.</summary>
@@ -62,8 +62,8 @@ internal sealed class Vocabulary
 
     internal SeatPlan PlanOf(int word) => plans[word];
 
-    /// <summary>The generation by counter; its nonce follows from it, since the durable record lets only one coordinator draw it.</summary>
-    internal static Generation Generation(int counter) => counter == 0 ? Core.Protocol.Generation.None : new(counter, new Guid(counter, 1, 1, new byte[8]));
+    /// <summary>The term by counter; its nonce follows from it, since the durable record lets only one coordinator draw it.</summary>
+    internal static Term Term(int counter) => counter == 0 ? Core.Protocol.Term.None : new(counter, new Guid(counter, 1, 1, new byte[8]));
 
     // What a step is, as words: any departure gives another word.
     internal int InitialValue(int layer) => Word($"v{layer}.0");

@@ -24,8 +24,8 @@ internal static class ProtocolCopies
         return copy;
     }
 
-    internal static void SetGeneration(AgentProtocol agent, Generation generation) =>
-        typeof(AgentProtocol).GetProperty(nameof(AgentProtocol.Generation))!.SetValue(agent, generation);
+    internal static void SetTerm(AgentProtocol agent, Term term) =>
+        typeof(AgentProtocol).GetProperty(nameof(AgentProtocol.Term))!.SetValue(agent, term);
 
     /// <summary>Whose answers a coordinator waits for.</summary>
     internal static HashSet<string> Waiting(CoordinatorProtocol coordinator) => (HashSet<string>)WaitingField.GetValue(coordinator)!;
@@ -71,7 +71,7 @@ internal static class ProtocolCopies
         {
             case null: text.Append('-'); break;
             case SeatPlan plan: Append(text, plan); break;
-            case Generation generation: text.Append(generation.Counter); break;
+            case Term term: text.Append(term.Counter); break;
             case string or ValueType: text.Append(value); break;
             case SortedDictionary<int, SortedSet<int>> map:
                 foreach (var (key, set) in map) text.Append(key).Append(':').AppendJoin(',', set).Append('|');

@@ -11,11 +11,11 @@ public class ReductionTests(ITestOutputHelper output)
         new("undisturbed"),
         new("takeover") { Takeovers = 1, Steps = 2 },
         new("crash") { Crashes = 1, Steps = 2 },
-        new("freeze") { Freezes = 1, Steps = 2, Generations = 3 },
+        new("freeze") { Freezes = 1, Steps = 2, Terms = 3 },
         new("join") { Joins = 1, Silos = 2 },
-        new("crash, join") { Crashes = 1, Joins = 1, Silos = 2, Steps = 2, Generations = 3 },
-        new("crash, restart") { Crashes = 1, Restarts = 1, Steps = 1, Generations = 3 },
-        new("crash, freeze") { Crashes = 1, Freezes = 1, Steps = 1, Generations = 3 },
+        new("crash, join") { Crashes = 1, Joins = 1, Silos = 2, Steps = 2, Terms = 3 },
+        new("crash, restart") { Crashes = 1, Restarts = 1, Steps = 1, Terms = 3 },
+        new("crash, freeze") { Crashes = 1, Freezes = 1, Steps = 1, Terms = 3 },
     }.ToDictionary(static scenario => scenario.Name);
 
     public static TheoryData<string> Names => new(All.Keys);

@@ -11,7 +11,7 @@ internal sealed record Scenario(string Name)
 
     public int Silos { get; init; } = 3;
     public int Steps { get; init; } = 3;
-    public int Generations { get; init; } = 2;
+    public int Terms { get; init; } = 2;
     public int Crashes { get; init; }
     public int Freezes { get; init; }
     public int Restarts { get; init; }
@@ -34,12 +34,12 @@ internal sealed record Scenario(string Name)
     public bool AddressedByName { get; init; }
     public bool EmptyIsBelieved { get; init; }
     public bool ReadsAnyVersion { get; init; }
-    public bool GradientsOfAnyGeneration { get; init; }
+    public bool GradientsOfAnyTerm { get; init; }
 
-    /// <summary>When a generation takes the files over: before its fences are sent, or when all have answered.</summary>
+    /// <summary>When a term takes the files over: before its fences are sent, or when all have answered.</summary>
     public bool OpensAfterFences { get; init; } = true;
 
-    /// <summary>Whether opening, and writing to, files that a later generation has opened is refused.</summary>
+    /// <summary>Whether opening, and writing to, files that a later term has opened is refused.</summary>
     public bool FilesRefuseEarlierWriters { get; init; } = true;
 
     /// <summary>What no promise sees is handed over at once (<see cref="Delivery"/>).</summary>
@@ -51,7 +51,7 @@ internal sealed record Scenario(string Name)
     /// <summary>A message that has been obeyed, or left behind, is not delivered again.</summary>
     public bool ForgetsObeyed { get; init; } = true;
 
-    /// <summary>Generations are numbered anew once nothing speaks of some of them.</summary>
+    /// <summary>Terms are numbered anew once nothing speaks of some of them.</summary>
     public bool Renumbers { get; init; } = true;
 
     /// <summary>This scenario without any of these reductions.</summary>

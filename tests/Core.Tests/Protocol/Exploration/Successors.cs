@@ -20,18 +20,18 @@ internal sealed class Successors(Scenario scenario, Machines machines)
             world.Silos[i * 2] = machines.NewSilo(i * 2);
         }
 
-        return NewGeneration(world)!;
+        return NewTerm(world)!;
     }
 
-    internal World? NewGeneration(World world) => faults.NewGeneration(world);
+    internal World? NewTerm(World world) => faults.NewTerm(world);
 
     /// <summary>Every event that changes something, in the same order for the same world.</summary>
     internal IEnumerable<Event> Of(World world, bool withFaults)
     {
         foreach (var delivered in Deliveries(world)) yield return delivered;
-        for (var g = 1; g <= world.Generations; g++)
+        for (var term = 1; term <= world.Terms; term++)
         {
-            foreach (var next in Coordinator(world, g, 0, "")) yield return next;
+            foreach (var next in Coordinator(world, term, 0, "")) yield return next;
         }
 
         if (withFaults && scenario.DefersFaults)
@@ -39,17 +39,17 @@ internal sealed class Successors(Scenario scenario, Machines machines)
             foreach (var next in ArrivalsThatMatter(world)) yield return next;
         }
 
-        if (faults.NextGeneration(world) is { } recovery) yield return new(() => $"generation {recovery.Generations} begins", recovery);
+        if (faults.NextTerm(world) is { } recovery) yield return new(() => $"term {recovery.Terms} begins", recovery);
         if (!withFaults) yield break;
         foreach (var next in faults.Single(world)) yield return next;
         if (!scenario.DefersFaults) yield break;
         foreach (var (struck, gone, what) in faults.Sets(world))
         {
-            if (faults.NextGeneration(struck) is { } after) yield return new(() => $"{what()}; generation {after.Generations} begins", after, true);
+            if (faults.NextTerm(struck) is { } after) yield return new(() => $"{what()}; term {after.Terms} begins", after, true);
             if (gone == 0) continue;
-            for (var g = 1; g <= struck.Generations; g++)
+            for (var term = 1; term <= struck.Terms; term++)
             {
-                foreach (var next in Coordinator(struck, g, gone, what())) yield return next;
+                foreach (var next in Coordinator(struck, term, gone, what())) yield return next;
             }
         }
     }
@@ -61,9 +61,9 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         foreach (var (joined, what) in faults.Arrivals(world))
         {
             if (joined.Coordinators[^1] == world.Coordinators[^1]) continue;
-            var before = Coordinator(world, world.Generations, 0, "")
+            var before = Coordinator(world, world.Terms, 0, "")
                 .SelectMany(next => faults.Arrivals(next.Next).Where(arrival => arrival.What == what)).Select(static arrival => arrival.World.Hash()).ToHashSet();
-            foreach (var next in Coordinator(joined, world.Generations, 0, ""))
+            foreach (var next in Coordinator(joined, world.Terms, 0, ""))
             {
                 if (!before.Contains(next.Next.Hash())) yield return new(() => $"{what}; {next.What()}", next.Next, true);
             }
@@ -73,7 +73,7 @@ internal sealed class Successors(Scenario scenario, Machines machines)
     internal bool Finished(World world) => machines.IsFinished(world) && world.Lines.Length == scenario.Steps;
 
     internal string Describe(World world) => string.Join("; ", Enumerable.Range(0, Processes.Count).Where(process => world.Silos[process] != 0)
-        .Select(process => $"{Processes.Name(process)} {world.Lives[process]} {machines.Silo(world.Silos[process]).Agent.Phase} g{machines.Silo(world.Silos[process]).Agent.Generation.Counter}"))
+        .Select(process => $"{Processes.Name(process)} {world.Lives[process]} {machines.Silo(world.Silos[process]).Agent.Phase} term{machines.Silo(world.Silos[process]).Agent.Term.Counter}"))
         + $"; lines {world.Lines.Length}; coordinator {(world.Coordinators[^1] is not 0 and var c ? machines.Coordinator(c).Ended ? "ended" : machines.Coordinator(c).Protocol.Phase.ToString() : "gone")}"
         + $"; messages {string.Join(", ", world.Messages.Select(machines.Words.Message))}";
 
@@ -109,21 +109,21 @@ internal sealed class Successors(Scenario scenario, Machines machines)
     }
 
     /// <param name="gone">Processes that have just been lost: only events that take all of them for lost count. 0: none, every event counts.</param>
-    private IEnumerable<Event> Coordinator(World world, int g, int gone, string what)
+    private IEnumerable<Event> Coordinator(World world, int term, int gone, string what)
     {
-        var number = world.Coordinators[g];
+        var number = world.Coordinators[term];
         if (number == 0) yield break;
         var state = machines.Coordinator(number);
         if (state.Ended || state.Finished is not null) yield break;
         if (gone != 0 && state.Protocol.Phase != CoordinatorPhase.Fencing) yield break;
         if (state.Planning)
         {
-            yield return Plan(world, g, number, false, $"coordinator {g} ");
+            yield return Plan(world, term, number, false, $"coordinator {term} ");
             yield break;
         }
 
-        if (state.Reporting >= 0) yield return Line(world, g, number, state);
-        var answers = Array.FindAll(world.Messages, message => machines.Words.Message(message) is { ToCoordinator: true } answer && answer.Generation == g);
+        if (state.Reporting >= 0) yield return Line(world, term, number, state);
+        var answers = Array.FindAll(world.Messages, message => machines.Words.Message(message) is { ToCoordinator: true } answer && answer.Term == term);
         if (state.Protocol.Phase == CoordinatorPhase.Fencing)
         {
             foreach (var (chosen, lost) in Choices(world, state, answers))
@@ -134,13 +134,13 @@ internal sealed class Successors(Scenario scenario, Machines machines)
                 if (scenario.HandsOverAtOnce)
                 {
                     // Answers stay and the lost stay lost: that a coordinator has them all may as well be just before it plans.
-                    yield return Plan(world, g, outcome.State, gone != 0, $"{(gone == 0 ? "" : what + "; ")}coordinator {g} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))} and ");
+                    yield return Plan(world, term, outcome.State, gone != 0, $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))} and ");
                     continue;
                 }
 
                 yield return new(
-                    () => $"{(gone == 0 ? "" : what + "; ")}coordinator {g} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))}",
-                    Next(world, g, outcome, static _ => { }), gone != 0);
+                    () => $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))}",
+                    Next(world, term, outcome, static _ => { }), gone != 0);
             }
 
             yield break;
@@ -156,28 +156,28 @@ internal sealed class Successors(Scenario scenario, Machines machines)
                 var now = machines.Coordinator(at);
                 // Until the last answer of a kind has come nothing is done with them, so they may as well wait.
                 if (outcome.Sent.Length == 0 && now.Protocol.Phase == state.Protocol.Phase && now.Reporting == state.Reporting && now.Ended == state.Ended && now.Finished == state.Finished) continue;
-                yield return new(() => $"coordinator {g} has answers: {kind.Key}", Next(world, g, outcome, static _ => { }));
+                yield return new(() => $"coordinator {term} has answers: {kind.Key}", Next(world, term, outcome, static _ => { }));
                 break;
             }
         }
     }
 
-    private Event Plan(World world, int g, int number, bool fault, string what)
+    private Event Plan(World world, int term, int number, bool fault, string what)
     {
         var opened = machines.Coordinator(number).Opened;
-        var refused = !opened && scenario.FilesRefuseEarlierWriters && world.Owner > g;
-        return new(() => $"{what}{(refused ? "is refused the files" : "plans")}", Next(world, g, refused ? machines.End(number) : machines.Plan(number), next =>
+        var refused = !opened && scenario.FilesRefuseEarlierWriters && world.Owner > term;
+        return new(() => $"{what}{(refused ? "is refused the files" : "plans")}", Next(world, term, refused ? machines.End(number) : machines.Plan(number), next =>
         {
-            if (!refused && !opened) next.Owner = g;
+            if (!refused && !opened) next.Owner = term;
         }), fault);
     }
 
-    private Event Line(World world, int g, int number, CoordinatorState state)
+    private Event Line(World world, int term, int number, CoordinatorState state)
     {
-        var nowhere = world.Owner != g;
+        var nowhere = world.Owner != term;
         var refused = nowhere && scenario.FilesRefuseEarlierWriters;
         var step = state.Reporting;
-        return new(() => $"coordinator {g} {(refused ? "is refused line" : nowhere ? "writes nowhere line" : "writes line")} {step}", Next(world, g, refused ? machines.End(number) : machines.Written(number), next =>
+        return new(() => $"coordinator {term} {(refused ? "is refused line" : nowhere ? "writes nowhere line" : "writes line")} {step}", Next(world, term, refused ? machines.End(number) : machines.Written(number), next =>
         {
             if (nowhere) return;
             next.Plan = state.Plan;
@@ -188,11 +188,11 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         }));
     }
 
-    private World Next(World world, int g, Machines.Outcome outcome, Action<World> change)
+    private World Next(World world, int term, Machines.Outcome outcome, Action<World> change)
     {
         var next = world.Copy();
         change(next);
-        next.Coordinators[g] = outcome.State;
+        next.Coordinators[term] = outcome.State;
         return delivery.Settle(next, outcome.Sent);
     }
 

@@ -15,12 +15,12 @@ public class WeakerRulesTests(ITestOutputHelper output)
         Breaks(new Scenario("an inventory that does not fence") { Takeovers = 1, Steps = 2, InventoryDoesNotFence = true }, Lost);
 
     [Fact]
-    public void Start_obeyed_twice_in_a_generation() =>
+    public void Start_obeyed_twice_in_a_term() =>
         Breaks(new Scenario("Start obeyed twice") { Crashes = 1, ForgetsObeyed = false, Agent = static silo => new StartsAgain(silo) }, Lost);
 
     [Fact]
     public void Steps_before_all_seats_hold_the_target_again() =>
-        Breaks(new Scenario("steps before all seats hold t") { Silos = 2, Joins = 1, Crashes = 2, Generations = 3, Agent = static silo => new AppliesEarly(silo), Coordinator = static steps => new Hasty(steps) }, Lost);
+        Breaks(new Scenario("steps before all seats hold t") { Silos = 2, Joins = 1, Crashes = 2, Terms = 3, Agent = static silo => new AppliesEarly(silo), Coordinator = static steps => new Hasty(steps) }, Lost);
 
     [Fact]
     public void A_holder_outside_the_plan_that_drops_early() =>
@@ -32,11 +32,11 @@ public class WeakerRulesTests(ITestOutputHelper output)
 
     [Fact]
     public void A_passive_seat_that_drops_a_version_on_receiving_the_next() =>
-        Breaks(new Scenario("a passive seat that drops t on receiving t + 1") { Crashes = 2, Generations = 1, PassiveSeatsDropEarly = true, Agent = static silo => new Forgetful(silo) }, Lost);
+        Breaks(new Scenario("a passive seat that drops t on receiving t + 1") { Crashes = 2, Terms = 1, PassiveSeatsDropEarly = true, Agent = static silo => new Forgetful(silo) }, Lost);
 
     [Fact]
     public void Reporting_before_stability() =>
-        Breaks(new Scenario("reporting before stability") { Crashes = 1, Generations = 1, Coordinator = static steps => new ReportsEarly(steps) }, Lost);
+        Breaks(new Scenario("reporting before stability") { Crashes = 1, Terms = 1, Coordinator = static steps => new ReportsEarly(steps) }, Lost);
 
     [Fact]
     public void A_copy_let_in_earlier_that_is_kept_whenever_it_completes() =>

@@ -17,7 +17,7 @@ internal sealed class World
     internal int[] Coordinators = [0];
     internal int[] Messages = [];
 
-    /// <summary>The run's file of metrics: generation that opened it last, and the words of its lines.</summary>
+    /// <summary>The run's file of metrics: term that opened it last, and the words of its lines.</summary>
     internal int Owner;
     internal int[] Lines = [];
     internal int Crashes;
@@ -32,7 +32,7 @@ internal sealed class World
     /// <summary>All seats of a layer were lost at once: only replay can bring the steps back.</summary>
     internal bool Excused;
 
-    internal int Generations => Coordinators.Length - 1;
+    internal int Terms => Coordinators.Length - 1;
 
     internal World Copy() => new()
     {

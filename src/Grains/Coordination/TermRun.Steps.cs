@@ -3,7 +3,7 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>The phases of a step, and what follows when its version is stable.</summary>
-internal sealed partial class GenerationRun
+internal sealed partial class TermRun
 {
     private readonly Dictionary<int, TaskCompletionSource> reports = [];
 
@@ -17,13 +17,13 @@ internal sealed partial class GenerationRun
 
     private async Task Reduce(string silo, int step)
     {
-        Accept(await context.Agent(silo).Reduce(new ReduceMessage(context.Request.RunId, context.Generation, step, steps.Microbatches, [], null, [])));
+        Accept(await context.Agent(silo).Reduce(new ReduceMessage(context.Request.RunId, context.Term, step, steps.Microbatches, [], null, [])));
         Post(() => protocol.Reduced(silo, step));
     }
 
     private async Task Prepare(string silo, int step)
     {
-        var reply = Accept(await context.Agent(silo).Prepare(context.Request.RunId, context.Generation, step));
+        var reply = Accept(await context.Agent(silo).Prepare(context.Request.RunId, context.Term, step));
         Post(() =>
         {
             steps.Measured(silo, reply.Measures, reply.ComputeSeconds);
@@ -45,7 +45,7 @@ internal sealed partial class GenerationRun
 
     private async Task Protect(string silo, int version)
     {
-        var reply = Accept(await context.Agent(silo).Protect(context.Request.RunId, context.Generation, version));
+        var reply = Accept(await context.Agent(silo).Protect(context.Request.RunId, context.Term, version));
         Post(() =>
         {
             steps.CheckHashes(version, reply.Hashes);
@@ -98,11 +98,11 @@ internal sealed partial class GenerationRun
         Post(() => protocol.Reported(step));
     }
 
-    /// <summary>The first step of this generation is committed: what came between is the pause that a loss, or a join, has cost.</summary>
+    /// <summary>The first step of this term is committed: what came between is the pause that a loss, or a join, has cost.</summary>
     private void UnderWay(int step)
     {
         var phases = times.UpTo(System.Diagnostics.Stopwatch.GetTimestamp());
-        Event(context.Recovering ? "recovered" : context.Generation.Counter == 1 ? "started" : "continued", new { step, seconds = phases });
+        Event(context.Recovering ? "recovered" : context.Term.Counter == 1 ? "started" : "continued", new { step, seconds = phases });
         if (context.Recovering) RunInstruments.Recovered(context.Request.RunId, phases.Values.Sum());
     }
 

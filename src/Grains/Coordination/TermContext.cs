@@ -6,9 +6,9 @@ using Peft.Orleans.Grains.Agents;
 
 namespace Peft.Orleans.Grains.Coordination;
 
-/// <summary>What a generation of a run works with.</summary>
-internal sealed record GenerationContext(
-    RunRequest Request, RunSpec Spec, Generation Generation, SortedDictionary<string, SiloAddress> Live, string Self, DatasetSummary Data,
+/// <summary>What a term of a run works with.</summary>
+internal sealed record TermContext(
+    RunRequest Request, RunSpec Spec, Term Term, SortedDictionary<string, SiloAddress> Live, string Self, DatasetSummary Data,
     IDatasetGrain Dataset, IGrainFactory Grains, ISiloAgents Agents, ClusterRoster Roster, ICoordinatorObserver Observer, CancellationToken Abandoned, CancellationToken SiloStops, bool Recovering)
 {
     /// <summary>Agent of a silo by name.</summary>

@@ -9,7 +9,7 @@ using Peft.Orleans.Kernels.Shards;
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>Who sits where: fences, plan, start, and silos that come while the run goes on.</summary>
-internal sealed partial class GenerationRun
+internal sealed partial class TermRun
 {
     /// <summary>For silos that live, by the membership's probes, and say nothing: long, since an overloaded machine may be slow to begin.</summary>
     private static readonly TimeSpan FenceTime = TimeSpan.FromSeconds(30);
@@ -27,7 +27,7 @@ internal sealed partial class GenerationRun
     {
         try
         {
-            var asked = context.Agent(silo).Fence(context.Request.RunId, context.Generation);
+            var asked = context.Agent(silo).Fence(context.Request.RunId, context.Term);
             // The coordinator's own silo is as alive as it is itself.
             var reply = await (silo == context.Self ? asked : asked.WaitAsync(FenceTime));
             if (!reply.Accepted) throw new InvalidOperationException(reply.Reason);
@@ -83,7 +83,7 @@ internal sealed partial class GenerationRun
         }
 
         var folder = snapshot?.Step == target ? snapshots.FolderOf(target) : null;
-        var reply = Accept(await context.Agent(silo).Start(new StartMessage(definition!, context.Generation, Plan!, target, holders, folder)));
+        var reply = Accept(await context.Agent(silo).Start(new StartMessage(definition!, context.Term, Plan!, target, holders, folder)));
         Post(() =>
         {
             needsEstimate |= reply.NeedsEstimate;
@@ -105,14 +105,14 @@ internal sealed partial class GenerationRun
             }
 
             Progress?.Invoke(status => status with { Message = "initialising the adapter" });
-            var replies = await Task.WhenAll(FirstSilos().Select(silo => context.Agent(silo).Initialize(context.Request.RunId, context.Generation, pass)));
+            var replies = await Task.WhenAll(FirstSilos().Select(silo => context.Agent(silo).Initialize(context.Request.RunId, context.Term, pass)));
             foreach (var reply in replies) Accept(reply);
         }
 
         Post(protocol.Initialized);
     }
 
-    /// <summary>A silo of the plan is gone: the generation ends. New ones are prepared while it goes on.</summary>
+    /// <summary>A silo of the plan is gone: the term ends. New ones are prepared while it goes on.</summary>
     private async Task CheckMembership()
     {
         var live = await context.Roster.Live();
@@ -128,7 +128,7 @@ internal sealed partial class GenerationRun
     }
 
     /// <summary>
-    /// Everyone loads the base weights that the plan with the new silos needs; then the generation ends at the next reported step. The pause is
+    /// Everyone loads the base weights that the plan with the new silos needs; then the term ends at the next reported step. The pause is
     /// that of fences and adapter state alone.
     /// </summary>
     private async Task Welcome(SortedDictionary<string, SiloAddress> live, string[] joined)

@@ -8,26 +8,26 @@ using Peft.Orleans.Grains.Inference;
 namespace Peft.Orleans.Grains.Coordination;
 
 /// <summary>
-/// Carries out the coordinator's protocol within one generation: effects become grain calls, their answers events. Any refusal or loss ends
+/// Carries out the coordinator's protocol within one term: effects become grain calls, their answers events. Any refusal or loss ends
 /// it by an exception.
 /// </summary>
-internal sealed partial class GenerationRun : IDisposable
+internal sealed partial class TermRun : IDisposable
 {
-    private readonly GenerationContext context;
+    private readonly TermContext context;
     private readonly ILogger log;
     private readonly CoordinatorProtocol protocol;
     private readonly Channel<Func<IReadOnlyList<CoordinatorEffect>>> events = Channel.CreateUnbounded<Func<IReadOnlyList<CoordinatorEffect>>>();
     private readonly SnapshotStore snapshots;
     private readonly StepComputation steps;
     private readonly RunReporter reporter;
-    private readonly GenerationTimes times = new();
+    private readonly TermTimes times = new();
     private readonly string runHash;
     private bool over;
 
-    internal GenerationRun(GenerationContext context, ILoggerFactory loggers)
+    internal TermRun(TermContext context, ILoggerFactory loggers)
     {
         this.context = context;
-        log = loggers.CreateLogger<GenerationRun>();
+        log = loggers.CreateLogger<TermRun>();
         protocol = new CoordinatorProtocol(context.Data.Steps);
         snapshots = new SnapshotStore(context.Request.Folder);
         runHash = RunFolder.HashOf(context.Request.RunYaml);
@@ -41,13 +41,13 @@ internal sealed partial class GenerationRun : IDisposable
     /// <summary>Plan in force.</summary>
     internal SeatPlan? Plan { get; private set; }
 
-    /// <summary>Whether a step was committed in this generation.</summary>
+    /// <summary>Whether a step was committed in this term.</summary>
     internal bool Committed { get; private set; }
 
     /// <summary>Whether validation has not improved for as long as the run file allows.</summary>
     internal bool StoppedEarly { get; private set; }
 
-    /// <summary>Runs to the end; returns the last stable step and what ended the generation there.</summary>
+    /// <summary>Runs to the end; returns the last stable step and what ended the term there.</summary>
     internal async Task<(int Step, EndRequest Asked)> Run()
     {
         Carry(protocol.Begin(context.Live.Keys));
@@ -67,7 +67,7 @@ internal sealed partial class GenerationRun : IDisposable
             }
         }
 
-        throw new OperationCanceledException("the generation ended");
+        throw new OperationCanceledException("the term ended");
     }
 
     internal void AskEnd(EndRequest request) => protocol.AskEnd(request);
@@ -79,10 +79,10 @@ internal sealed partial class GenerationRun : IDisposable
     internal void Event(string name, object details) => reporter.Event(name, details);
 
     /// <summary>A caller for passes without gradients at a stable version.</summary>
-    internal PipelineCaller Caller(int version) => new(context.Grains, context.Request.RunId, context.Generation, Plan!, version);
+    internal PipelineCaller Caller(int version) => new(context.Grains, context.Request.RunId, context.Term, Plan!, version);
 
     /// <summary>Drops the run's state everywhere.</summary>
-    internal Task EndAgents() => Task.WhenAll(context.Live.Keys.Select(silo => context.Agent(silo).End(context.Request.RunId, context.Generation)));
+    internal Task EndAgents() => Task.WhenAll(context.Live.Keys.Select(silo => context.Agent(silo).End(context.Request.RunId, context.Term)));
 
     public void Dispose()
     {

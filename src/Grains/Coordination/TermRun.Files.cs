@@ -2,8 +2,8 @@ using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Grains.Coordination;
 
-/// <summary>What a generation writes: snapshots, the best adapter, the final one.</summary>
-internal sealed partial class GenerationRun
+/// <summary>What a term writes: snapshots, the best adapter, the final one.</summary>
+internal sealed partial class TermRun
 {
     /// <summary>Folder with the parts of the best adapter, where the run keeps it.</summary>
     internal string? BestParts => context.Spec.Training.EarlyStopping.KeepBest ? reporter.Best.Folder : null;
@@ -13,10 +13,10 @@ internal sealed partial class GenerationRun
     {
         if (snapshots.Read(step) is not null) return;
         reporter.Sync();
-        var folder = snapshots.Begin(step, context.Generation.Nonce.ToString("N")[..8]);
+        var folder = snapshots.Begin(step, context.Term.Nonce.ToString("N")[..8]);
         var files = new Dictionary<string, string>();
         var replies = await Task.WhenAll(FirstSilos().Select(silo =>
-            context.Agent(silo).WriteSnapshot(context.Request.RunId, context.Generation, step, folder)));
+            context.Agent(silo).WriteSnapshot(context.Request.RunId, context.Term, step, folder)));
         foreach (var reply in replies.Select(Accept))
         {
             foreach (var (file, sha256) in reply.Files) files[file] = sha256;
@@ -30,7 +30,7 @@ internal sealed partial class GenerationRun
     internal async Task WriteAdapter(int step, string folder)
     {
         foreach (var reply in await Task.WhenAll(FirstSilos().Select(silo =>
-            context.Agent(silo).WriteAdapter(context.Request.RunId, context.Generation, step, folder)))) Accept(reply);
+            context.Agent(silo).WriteAdapter(context.Request.RunId, context.Term, step, folder)))) Accept(reply);
     }
 
     /// <summary>Peak resident memory of every silo's process.</summary>
@@ -43,7 +43,7 @@ internal sealed partial class GenerationRun
 
     private async Task KeepBest(int step)
     {
-        var written = $"{reporter.Best.FolderOf(step)}.{context.Generation.Nonce.ToString("N")[..8]}.tmp";
+        var written = $"{reporter.Best.FolderOf(step)}.{context.Term.Nonce.ToString("N")[..8]}.tmp";
         Directory.CreateDirectory(written);
         await WriteAdapter(step, written);
         reporter.Best.Keep(step, written);

@@ -3,8 +3,8 @@ using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Grains.Coordination;
 
-/// <summary>Where the time of a recovery goes: when a generation entered each of its phases.</summary>
-internal sealed class GenerationTimes
+/// <summary>Where the time of a recovery goes: when a term entered each of its phases.</summary>
+internal sealed class TermTimes
 {
     private readonly List<(string Phase, long At)> entered = [("open", Stopwatch.GetTimestamp())];
 

@@ -5,16 +5,16 @@ namespace Peft.Orleans.Core.Protocol;
 /// the same counter differ in the nonce, and the one that comes second is refused.
 /// </summary>
 /// <param name="Counter">Grows with every recovery.</param>
-/// <param name="Nonce">Fresh for every generation.</param>
+/// <param name="Nonce">Fresh for every term.</param>
 [GenerateSerializer, Immutable]
-[Alias("Peft.Orleans.Generation")]
-public readonly record struct Generation(int Counter, Guid Nonce)
+[Alias("Peft.Orleans.Term")]
+public readonly record struct Term(int Counter, Guid Nonce)
 {
-    /// <summary>The generation before all others.</summary>
-    public static readonly Generation None = new(0, Guid.Empty);
+    /// <summary>The term before all others.</summary>
+    public static readonly Term None = new(0, Guid.Empty);
 
     /// <summary>Whether this one is above <paramref name="other"/>.</summary>
-    public bool Supersedes(Generation other) => Counter > other.Counter;
+    public bool Supersedes(Term other) => Counter > other.Counter;
 
     /// <inheritdoc/>
     public override string ToString() => $"{Counter}:{Nonce.ToString("N")[..8]}";
