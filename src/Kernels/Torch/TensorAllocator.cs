@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Peft.Orleans.Kernels.Loops.Products;
 
 namespace Peft.Orleans.Kernels.Torch;
 

@@ -1,6 +1,6 @@
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
-using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Loops.Products;
 using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,5 @@
-using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Loops.Products;
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 

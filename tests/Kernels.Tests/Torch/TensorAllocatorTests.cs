@@ -1,4 +1,3 @@
-using Peft.Orleans.Kernels.Fused;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -24,7 +23,7 @@ public unsafe class TensorAllocatorTests
         var tensors = Enumerable.Range(0, 20).Select(value => full(elements, value, ScalarType.Float32)).ToArray();
         for (var i = 0; i < tensors.Length; i++)
         {
-            Assert.Equal(0, (long)Rows.Of(tensors[i]) % 64);
+            Assert.Equal(0, (long)TensorMemory.Of(tensors[i]) % 64);
             Assert.True(tensors[i].eq(i).all().item<bool>());
         }
     }
@@ -50,7 +49,7 @@ public unsafe class TensorAllocatorTests
             var left = new HashSet<nint>();
             for (var i = 0; i < Count; i += 2)
             {
-                left.Add((nint)Rows.Of(living[i]));
+                left.Add((nint)TensorMemory.Of(living[i]));
                 living[i].Dispose();
             }
 
@@ -58,7 +57,7 @@ public unsafe class TensorAllocatorTests
             for (var i = 0; i < Count; i += 2)
             {
                 living[i] = ones(shape);
-                if (left.Contains((nint)Rows.Of(living[i]))) reused++;
+                if (left.Contains((nint)TensorMemory.Of(living[i]))) reused++;
             }
 
             Assert.True(reused > Count / 4, $"{reused} of {Count / 2} new tensors lie where one of their size was freed");

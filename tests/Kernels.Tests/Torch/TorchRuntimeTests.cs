@@ -64,7 +64,7 @@ public class TorchRuntimeTests
         var (a, b) = (zeros(2, 3), zeros(4, 5));
         Assert.Throws<ExternalException>(() => a.mm(b));
         Assert.Throws<ExternalException>(() => Dispatcher.MatMul(a, b));
-        Assert.Throws<ExternalException>(() => Products.BatchedAdd(zeros(2, 2), zeros(1, 2, 3), zeros(1, 2, 3), 1));
+        Assert.Throws<ExternalException>(() => BatchedProducts.Add(zeros(2, 2), zeros(1, 2, 3), zeros(1, 2, 3), 1));
         Assert.Throws<ArgumentException>(() => Dispatcher.FusedAdamW(zeros(4), zeros(3), zeros(4), zeros(4), 1, 0.1, 0.9, 0.999, 0, 1e-8));
         Assert.Equal(6, Dispatcher.MatMul(a, ones(3, 3)).numel());
     }

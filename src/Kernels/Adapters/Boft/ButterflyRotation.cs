@@ -1,6 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Loops;
+using Peft.Orleans.Kernels.Loops.Rotations;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;

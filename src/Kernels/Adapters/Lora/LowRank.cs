@@ -1,4 +1,4 @@
-using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Loops.Products;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;

@@ -1,4 +1,5 @@
 using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
@@ -208,7 +209,7 @@ internal sealed class CausalAttention : IDisposable
     /// <summary>Probabilities of <paramref name="count"/> positions from <paramref name="first"/> over the keys up to the last of them.</summary>
     private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count, Tensor? padding = null)
     {
-        var scores = Products.BatchedAdd(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), scale);
+        var scores = BatchedProducts.Add(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), scale);
         if (padding is not null) scores = scores.to(ScalarType.Float32).add_(padding, One);
         if (queries.dtype == ScalarType.Float32) return scores.softmax(-1);
         return scores.softmax(-1, ScalarType.Float32).to(queries.dtype);

@@ -1,4 +1,5 @@
-using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Loops;
+using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
@@ -16,7 +17,7 @@ internal sealed class FusedAttention(int keyHeads, int group, int headDim, float
     /// <summary>Sequences from here on go in blocks of twice as many queries: what each block does to all keys before it costs more than the masked half that it skips.</summary>
     private const int Long = 1024;
 
-    internal bool Fits(Tensor q, int length) => Rows.Fit(q, headDim / 2) && headDim % 2 == 0 && length <= AttentionLoops.LongestRow;
+    internal bool Fits(Tensor q, int length) => Lanes.Fit(q, headDim / 2) && headDim % 2 == 0 && length <= AttentionLoops.LongestRow;
 
     /// <summary>A segment's heads; q, k, v are <c>[T, heads·head_dim]</c>, T = rows·columns.</summary>
     internal SavedSegment Heads(Tensor q, Tensor k, Tensor v, int columns, Segment segment, Tensor cos, Tensor sin) => new(

@@ -1,6 +1,7 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Data.HuggingFace;
-using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Loops;
+using Peft.Orleans.Kernels.Loops.Rows;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
@@ -100,7 +101,7 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
     private (double Loss, Tensor? Gradient) CrossEntropy(LayerVersion version, Tensor h, Tensor targets, bool gradient)
     {
         var logits = weight.Product(version, h); // [C, vocabulary]
-        if (Rows.Fit(logits, logits.shape[1])) return (HeadLoops.Loss(logits, targets, gradient), gradient ? logits : null);
+        if (Lanes.Fit(logits, logits.shape[1])) return (CrossEntropyLoops.Loss(logits, targets, gradient), gradient ? logits : null);
         var target = targets.unsqueeze(1);
         var logProbabilities = logits.to(ScalarType.Float32).log_softmax(-1);
         var loss = -logProbabilities.gather(1, target).to(ScalarType.Float64).sum().item<double>();

@@ -1,4 +1,6 @@
-using Peft.Orleans.Kernels.Fused;
+using Peft.Orleans.Kernels.Loops;
+using Peft.Orleans.Kernels.Loops.Rows;
+using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
@@ -11,7 +13,7 @@ internal static class RmsNorm
     /// <summary>1 / rms of each row, fp32 <c>[T, 1]</c>, and the normalised rows in x's type.</summary>
     internal static (Tensor Inverse, Tensor Rows) Forward(Tensor x, Tensor weight, double epsilon)
     {
-        if (Rows.Fit(x, x.shape[1])) return NormLoops.Forward(x.contiguous(), weight, epsilon);
+        if (Lanes.Fit(x, x.shape[1])) return NormLoops.Forward(x.contiguous(), weight, epsilon);
         var inverse = InverseRms(x, epsilon);
         return (inverse, Apply(x, inverse, weight));
     }
@@ -26,7 +28,7 @@ internal static class RmsNorm
     /// <summary>The normalised rows in x's type, again.</summary>
     internal static Tensor Apply(Tensor x, Tensor inverse, Tensor weight)
     {
-        if (Rows.Fit(x, x.shape[1])) return NormLoops.Apply(x, inverse, weight);
+        if (Lanes.Fit(x, x.shape[1])) return NormLoops.Apply(x, inverse, weight);
         if (x.dtype == ScalarType.Float32) return x.mul(inverse).mul_(weight);
         using var scope = NewDisposeScope();
         return x.to(ScalarType.Float32).mul_(inverse).mul_(weight).to(x.dtype).MoveToOuterDisposeScope();
@@ -37,7 +39,7 @@ internal static class RmsNorm
     {
         using var scope = NewDisposeScope();
         if (weightGradient is not null) weightGradient.add_(x.to(ScalarType.Float32).mul(inverse).mul_(dh.to(ScalarType.Float32)).sum(dim: 0), One);
-        if (Rows.Fit(x, x.shape[1])) return NormLoops.Backward(dh.contiguous(), x.contiguous(), inverse, weight, residual?.contiguous()).MoveToOuterDisposeScope();
+        if (Lanes.Fit(x, x.shape[1])) return NormLoops.Backward(dh.contiguous(), x.contiguous(), inverse, weight, residual?.contiguous()).MoveToOuterDisposeScope();
         var x32 = x.to(ScalarType.Float32);
         var dh32 = dh.to(ScalarType.Float32);
         // dx = r g − x r³ ⟨g, x⟩ / n with g = dh ⊙ w, r = 1 / rms.
