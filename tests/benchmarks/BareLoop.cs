@@ -1,8 +1,11 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

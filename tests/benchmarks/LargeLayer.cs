@@ -3,8 +3,10 @@ using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

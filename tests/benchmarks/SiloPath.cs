@@ -8,7 +8,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Coordination;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Silo;
 
 namespace Peft.Orleans.Benchmarks;

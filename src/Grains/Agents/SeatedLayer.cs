@@ -1,5 +1,7 @@
 using Peft.Orleans.Core.Cluster;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Models;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -4,6 +4,7 @@ using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 
 namespace Peft.Orleans.Grains.Agents;

@@ -2,7 +2,8 @@ using System.Security.Cryptography;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Data.SafeTensors;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Kernels.Weights;
 
 namespace Peft.Orleans.Grains.Agents;
 

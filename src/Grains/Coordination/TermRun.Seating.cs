@@ -4,7 +4,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Data.HuggingFace;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Adapters;
 
 namespace Peft.Orleans.Grains.Coordination;
 

@@ -10,6 +10,8 @@ using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -5,8 +5,10 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Placement;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,5 @@
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;

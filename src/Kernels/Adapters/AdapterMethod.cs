@@ -7,7 +7,7 @@ using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Adapters.None;
 using Peft.Orleans.Kernels.Adapters.Urnn;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -2,6 +2,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Models.Llama;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Weights;

@@ -1,6 +1,6 @@
 using Peft.Orleans.Grains.Agents;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,8 +1,8 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Lora;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,7 +1,7 @@
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
 using Peft.Orleans.Tests;

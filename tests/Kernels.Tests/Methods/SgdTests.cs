@@ -1,8 +1,7 @@
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Optimizers;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Kernels.Versions;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Methods;

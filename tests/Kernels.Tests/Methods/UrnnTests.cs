@@ -4,9 +4,9 @@ using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Urnn;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

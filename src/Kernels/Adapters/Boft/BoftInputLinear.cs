@@ -1,4 +1,4 @@
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;

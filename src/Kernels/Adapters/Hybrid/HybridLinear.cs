@@ -1,7 +1,7 @@
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;

@@ -1,8 +1,8 @@
 using System.Globalization;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,8 +1,8 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Lora;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;

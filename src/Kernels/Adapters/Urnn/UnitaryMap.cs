@@ -1,5 +1,5 @@
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;

@@ -1,6 +1,5 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Adapters;
-using Peft.Orleans.Kernels.Shards;
 using TorchSharp;
 using static TorchSharp.torch;
 

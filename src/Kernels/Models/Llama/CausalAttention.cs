@@ -1,6 +1,5 @@
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Loops.Attention;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;

@@ -2,8 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Adapters;
-using Peft.Orleans.Kernels.Shards;
-using Peft.Orleans.Kernels.Weights;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 

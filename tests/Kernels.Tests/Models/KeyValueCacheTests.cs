@@ -1,10 +1,10 @@
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Tests.Shards;
+namespace Peft.Orleans.Kernels.Tests.Models;
 
 public class KeyValueCacheTests
 {

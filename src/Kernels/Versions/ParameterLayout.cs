@@ -1,4 +1,4 @@
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>A tensor's place in a flat buffer.</summary>
 /// <param name="Name">Name in the adapter file (or the Hugging Face parameter name for full fine-tuning).</param>

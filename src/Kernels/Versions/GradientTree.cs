@@ -2,7 +2,7 @@ using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>
 /// The fixed binary tree over a step's microbatches: node (level, i) is the fp32 sum of its two children, so the sum has the same bits in

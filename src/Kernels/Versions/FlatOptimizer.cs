@@ -1,11 +1,10 @@
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Optimizers;
+namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>The optimizer over a layer's flat buffers: copies the current version into the next and updates it in place there.</summary>
 internal sealed class FlatOptimizer

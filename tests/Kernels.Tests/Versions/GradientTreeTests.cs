@@ -1,9 +1,9 @@
 using CsCheck;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Tests.Shards;
+namespace Peft.Orleans.Kernels.Tests.Versions;
 
 public class GradientTreeTests
 {

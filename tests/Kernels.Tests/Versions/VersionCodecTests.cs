@@ -1,9 +1,9 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Tests.Shards;
+namespace Peft.Orleans.Kernels.Tests.Versions;
 
 public class VersionCodecTests
 {

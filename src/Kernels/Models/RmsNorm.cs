@@ -5,7 +5,7 @@ using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models.Llama;
+namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>RMSNorm over rows, computed in fp32: <c>h = x · (mean x² + ε)^−½ · w</c>.</summary>
 internal static class RmsNorm

@@ -1,11 +1,12 @@
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Loops.Products;
-using Peft.Orleans.Kernels.Shards;
+using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Weights;
+namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>A base tensor that is no adapted linear (norm, embedding, head): frozen, or with method full a slot of the version.</summary>
 internal sealed class BaseTensor : IDisposable

@@ -3,14 +3,12 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Adapters;
-using Peft.Orleans.Kernels.Optimizers;
-using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
-using Peft.Orleans.Kernels.Weights;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models.Llama;
+namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>What every shard of a Llama model has alike: its layout, version 0, the optimizer step, export.</summary>
 internal abstract class TrainableShard : LayerShard

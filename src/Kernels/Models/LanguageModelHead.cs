@@ -2,13 +2,12 @@ using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Data.HuggingFace;
 using Peft.Orleans.Kernels.Loops;
 using Peft.Orleans.Kernels.Loops.Rows;
-using Peft.Orleans.Kernels.Shards;
-using Peft.Orleans.Kernels.Weights;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models.Llama;
+namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>
 /// Final norm, head and cross-entropy. Only positions with a target are computed, in chunks of tokens whose logits never exist whole; a chunk's

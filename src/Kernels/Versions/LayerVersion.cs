@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>
 /// Version t of a layer: everything step t+1 reads except base weights, data and run file. All tensors are flat fp32 on the shard's device,

@@ -6,7 +6,7 @@ using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>A layer version as a file and as a hash. Equal versions give equal bytes.</summary>
 public static class VersionCodec

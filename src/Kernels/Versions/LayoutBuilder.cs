@@ -1,4 +1,4 @@
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>Lays tensors out in flat buffers: 64-byte aligned, in the order of declaration.</summary>
 internal sealed class LayoutBuilder

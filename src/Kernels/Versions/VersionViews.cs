@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>Tensors derived from a version, made once on first use: views of its slots, casts, composed rotations.</summary>
 internal sealed class DerivedTensors : IDisposable

@@ -1,8 +1,9 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Versions;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>What a microbatch's forward pass leaves for its backward pass in one shard.</summary>
 public interface ISavedActivations : IDisposable
@@ -10,13 +11,6 @@ public interface ISavedActivations : IDisposable
     /// <summary>Bytes held.</summary>
     long Bytes { get; }
 }
-
-/// <summary>Where a microbatch stands in the run: seeds what is random in it.</summary>
-/// <param name="Seed">The run's seed.</param>
-/// <param name="Step">Step from 1; in gradient estimation the pass over the samples, from 1; 0 in evaluation.</param>
-/// <param name="Index">Microbatch index in the global batch; in gradient estimation the sample.</param>
-/// <param name="Training">Whether dropout is active.</param>
-public readonly record struct PassContext(long Seed, int Step, int Index, bool Training);
 
 /// <summary>What the head returns of a microbatch.</summary>
 /// <param name="LossSum">Sum of the token losses (natural logarithm), not normalised.</param>
@@ -28,14 +22,6 @@ public readonly record struct HeadResult(double LossSum, int TargetTokens, Tenso
 /// <param name="SquaredNorm">Squared norm of the gradient, float64, fixed order.</param>
 /// <param name="NextLambda">λ for the next step's forward pass (bounded, averaged); empty without λ.</param>
 public sealed record GradientMeasure(double SquaredNorm, double[] NextLambda);
-
-/// <summary>What one optimizer step needs to know.</summary>
-/// <param name="Step">Step from 1.</param>
-/// <param name="Clip">Factor on the gradient: min(1, max_norm / (norm + 1e-6)), or 1.</param>
-/// <param name="LearningRate">Rate of <see cref="ParameterGroup.Default"/>.</param>
-/// <param name="RotationLearningRate">Rate of <see cref="ParameterGroup.Rotation"/>.</param>
-/// <param name="NextLambda">λ as measured for this layer.</param>
-public sealed record OptimizerStep(int Step, double Clip, double LearningRate, double RotationLearningRate, double[] NextLambda);
 
 /// <summary>
 /// One layer of the model with its adapters: embedding (layer 0), decoder block (1 … L), head (L+1), or, where trained tied embeddings

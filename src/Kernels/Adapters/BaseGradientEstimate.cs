@@ -5,7 +5,7 @@ using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Shards;
+namespace Peft.Orleans.Kernels.Adapters;
 
 /// <summary>
 /// The gradient of the frozen base weights before training, the mean over some samples: what LoRA-GA's initialisation needs (Eq. 7), for each
