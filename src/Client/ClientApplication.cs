@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Commands;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Core;
@@ -67,6 +68,11 @@ public static class ClientApplication
         {
             terminal.Note("peft-client: interrupted");
             return ExitCodes.Interrupted;
+        }
+        catch (Exception error) when (StartWatch.IsPassing(error))
+        {
+            terminal.Note($"peft-client: the cluster did not answer: {error.Message}");
+            return ExitCodes.NoCluster;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

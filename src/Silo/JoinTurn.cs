@@ -1,4 +1,5 @@
 using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Silo;
 
@@ -10,8 +11,6 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
 {
     private const string FileName = "join.lock";
 
-    // Whoever holds the turn longer is frozen: to lose the race costs less than to wait for it.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
 
     private FileStream? _turn;
@@ -35,9 +34,9 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
                 _turn = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
                 return;
             }
-            catch (IOException) when (TimeProvider.System.GetElapsedTime(begun) < Patience)
+            catch (IOException) when (TimeProvider.System.GetElapsedTime(begun) < ClusterTimes.Current.JoinTurn)
             {
-                // Another silo is joining.
+                // Another silo is joining. Whoever takes longer is frozen: to lose the race costs less than to wait for it.
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {

@@ -8,9 +8,6 @@ internal static class JoinWatch
 {
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(0.5);
 
-    // A run that is being resumed tells its former end until its coordinator has begun.
-    private static readonly TimeSpan Beginning = TimeSpan.FromSeconds(30);
-
     internal static async Task Run(WebApplication app, string runFolder)
     {
         var run = app.Services.GetRequiredService<IGrainFactory>().GetGrain<IRunGrain>(Path.GetFileName(runFolder));
@@ -24,7 +21,8 @@ internal static class JoinWatch
                 var state = (await run.GetStatus()).State;
                 var ended = state is RunState.Completed or RunState.Failed or RunState.Stopped;
                 active |= !ended;
-                if (!ended || (!active && TimeProvider.System.GetElapsedTime(joined) < Beginning)) continue;
+                // A run that is being resumed tells its former end until its coordinator has begun.
+                if (!ended || (!active && TimeProvider.System.GetElapsedTime(joined) < ClusterTimes.Current.JoinedRun)) continue;
                 app.Logger.LogInformation("the run has ended ({State}); this silo joined it by hand and ends too", state);
                 await app.StopAsync();
                 return;

@@ -6,8 +6,6 @@ namespace Peft.Orleans.Silo;
 /// <summary>A local silo lives as long as its client: when standard input closes, runs finish their step and snapshot, then the silo ends.</summary>
 internal static class ParentWatch
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
-
     internal static async Task Run(WebApplication app)
     {
         using var input = Console.OpenStandardInput();
@@ -21,7 +19,7 @@ internal static class ParentWatch
         var grains = app.Services.GetRequiredService<IGrainFactory>();
         try
         {
-            await Task.WhenAll(store.TrainingRuns.Select(run => StopRun(grains.GetGrain<IRunGrain>(run)))).WaitAsync(Patience);
+            await Task.WhenAll(store.TrainingRuns.Select(run => StopRun(grains.GetGrain<IRunGrain>(run)))).WaitAsync(ClusterTimes.Current.OrderlyEnd);
         }
         catch (Exception error)
         {

@@ -97,12 +97,12 @@ internal static class SiloHost
         silo.Configure<ClusterMembershipOptions>(static options =>
         {
             // A crashed silo is noticed within about a second and a hung one within four; the defaults take 12 and 60.
-            options.ProbeTimeout = TimeSpan.FromSeconds(1);
-            options.MinProbeTimeout = TimeSpan.FromSeconds(0.5);
-            options.MaxProbeTimeout = TimeSpan.FromSeconds(2);
-            options.NumMissedProbesLimit = 2;
+            options.ProbeTimeout = ClusterTimes.Current.Probe;
+            options.MinProbeTimeout = ClusterTimes.Current.Probe / 2;
+            options.MaxProbeTimeout = ClusterTimes.Current.Probe * 2;
+            options.NumMissedProbesLimit = ClusterTimes.Current.ProbesMissed;
             // One that was evicted across a cut is told by nobody: it reads so itself, by default once a minute only.
-            options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
+            options.TableRefreshTimeout = ClusterTimes.Current.MembershipRefresh;
             // Compares one machine's time of day with another's: a silo that joins after a clock was set would be evicted for it.
             options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });

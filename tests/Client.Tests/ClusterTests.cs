@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Client.Tests;
@@ -56,7 +57,7 @@ public sealed class ClusterTests
             using var silo = SiloProcess.Start("silo-0", workspace.Path("cluster"), workspace.Path("silo.log"), 3);
             Assert.False(silo.Exited);
             silo.AskToEnd();
-            await silo.Ended.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            await silo.Ended.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
             Assert.Equal($"  started --cluster-folder {workspace.Path("cluster")} --name silo-0 --threads 3 --exit-with-parent\n  ended\n(whole log: {workspace.Path("silo.log")})", silo.LastWords());
         }
         finally

@@ -4,6 +4,7 @@ using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Client.Tests;
@@ -41,7 +42,7 @@ public sealed class RealSilo : IDisposable
     public void Dispose()
     {
         _process.Kill();
-        _process.Ended.Wait(TimeSpan.FromSeconds(30));
+        _process.Ended.Wait(Patience.Limit);
         _process.Dispose();
         _workspace.Dispose();
     }
@@ -105,7 +106,7 @@ public sealed class DataUploadTests(RealSilo silo) : IClassFixture<RealSilo>
 
     private static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
-    private async Task<ClusterClient> Connect() => await ClusterClient.ToAddress(await silo.Address(), TestContext.Current.CancellationToken);
+    private async Task<ClusterClient> Connect() => await ClusterClient.ToAddress(TestClient.Nowhere, await silo.Address(), TestContext.Current.CancellationToken);
 }
 
 /// <summary>A cluster that is gone, and what is not on it.</summary>
@@ -116,13 +117,13 @@ public sealed class LostClusterTests
     {
         using var silo = new RealSilo();
         var address = await silo.Address();
-        await using var client = await ClusterClient.ToAddress(address, TestContext.Current.CancellationToken);
+        await using var client = await ClusterClient.ToAddress(TestClient.Nowhere, address, TestContext.Current.CancellationToken);
         Assert.Equal(ExitCodes.NotFound, (await Assert.ThrowsAsync<ClientException>(() => client.StatusOf("no-such"))).ExitCode);
         Assert.Equal(ExitCodes.NotFound, (await TestClient.Run("stop", "no-such", "--cluster", address)).ExitCode);
         Assert.Equal("[]", (await TestClient.Run("get", "runs", "--cluster", address, "-o", "json")).Output.Trim());
         silo.Kill();
         using var interruption = new Interruption();
-        var session = new RunSession(new Terminal(TextWriter.Null, TextWriter.Null, animated: false, colored: false), interruption) { Patience = TimeSpan.FromSeconds(1) };
+        var session = new RunSession(TestClient.Nowhere, interruption) { Patience = TimeSpan.FromSeconds(1) };
         var lost = await Assert.ThrowsAsync<ClientException>(() => session.Watch(client, new IndexedRun("r", "", address, DateTimeOffset.UtcNow)));
         Assert.Equal(ExitCodes.NoCluster, lost.ExitCode);
         Assert.Contains($"no silo at {address} has answered", lost.Message, StringComparison.Ordinal);

@@ -19,6 +19,9 @@ internal static class TestClient
         Environment.SetEnvironmentVariable("PEFT_CLUSTER", null);
     }
 
+    /// <summary>A terminal that nobody reads.</summary>
+    internal static Terminal Nowhere { get; } = new(TextWriter.Null, TextWriter.Null, animated: false, colored: false);
+
     internal sealed record Outcome(int ExitCode, string Output, string Errors)
     {
         internal JsonNode Json => JsonNode.Parse(Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1])!;

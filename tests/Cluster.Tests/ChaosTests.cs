@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Text.Json;
 
@@ -18,7 +19,7 @@ public sealed class ChaosTests
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(15)).Token);
+        await process.WaitForExitAsync(Patience.Token);
         Assert.True(process.ExitCode == 0, await errors + await output);
         var report = JsonDocument.Parse(await output).RootElement;
         int Number(string key) => report.GetProperty(key).GetInt32();

@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Text.Json;
 
@@ -47,7 +48,7 @@ internal sealed class ElasticRun : IDisposable
 
     internal async Task Until(Func<bool> condition)
     {
-        await SameBytesTests.Until(() => client.HasExited || condition());
+        await Patience.Until(() => client.HasExited || condition());
         Assert.True(condition(), client.HasExited ? $"the client ended with {client.ExitCode}\n{await errors}\n{await output}" : "the condition did not come true");
     }
 
@@ -69,7 +70,7 @@ internal sealed class ElasticRun : IDisposable
     internal async Task Client(params string[] arguments) => (await PeftClient.Run(arguments)).Succeeded();
 
     /// <summary>Waits for the client, however it ends.</summary>
-    internal Task Ended() => client.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
+    internal Task Ended() => client.WaitForExitAsync(Patience.Token);
 
     /// <summary>Waits for the run's end, or resumes it, and compares adapter, samples and metrics with the undisturbed run's.</summary>
     internal async Task<JsonElement> Completed(int resume = 0)

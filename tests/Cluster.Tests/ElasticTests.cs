@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Text.Json;
 
@@ -68,7 +69,7 @@ public sealed class ElasticTests
         var frozen = run.Signal("silo-1", "STOP");
         await run.MoreSteps(3);
         run.Signal("silo-1", "CONT");
-        await frozen.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
+        await frozen.WaitForExitAsync(Patience.Token);
         var json = await run.Completed();
         Assert.True(json.GetProperty("recoveries").GetInt32() >= 1);
     }

@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -17,18 +18,18 @@ public sealed class JoinTests
         var output = running.StandardOutput.ReadToEndAsync();
         var errors = running.StandardError.ReadToEndAsync();
         var folder = Path.Combine(workspace.Folder, "runs", "joined");
-        await SameBytesTests.Until(() => File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
+        await Patience.Until(() => File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
         var log = Path.Combine(workspace.Folder, "joined.log");
         using var silo = RemoteClusterSilo.Start(log, workspace.Folder, "--join", folder);
-        await SameBytesTests.Until(() => running.HasExited || Silos(folder).Contains(2));
+        await Patience.Until(() => running.HasExited || Silos(folder).Contains(2));
         Assert.False(running.HasExited, await errors + await output + await File.ReadAllTextAsync(log));
 
-        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
+        await running.WaitForExitAsync(Patience.Token);
         Assert.True(running.ExitCode == 0, await errors + await output);
         var json = JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
         Assert.Equal(2, json.GetProperty("silos").GetInt32());
         undisturbed.AssertSame(folder);
-        await silo.Ended.WaitAsync(TimeSpan.FromMinutes(5));
+        await silo.Ended.WaitAsync(Patience.Limit);
         var said = await File.ReadAllTextAsync(log);
         Assert.True(silo.ExitCode == 0, said);
         Assert.Contains("run joined: layer 5 loaded", said, StringComparison.Ordinal);
@@ -49,7 +50,7 @@ public sealed class JoinTests
                  })
         {
             using var silo = RemoteClusterSilo.Start(log, workspace.Folder, arguments);
-            await silo.Ended.WaitAsync(TimeSpan.FromMinutes(5));
+            await silo.Ended.WaitAsync(Patience.Limit);
             Assert.Equal(2, silo.ExitCode);
             Assert.Contains(message, await File.ReadAllTextAsync(log), StringComparison.Ordinal);
         }

@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Text.Json;
 
 namespace Peft.Orleans.Cluster.Tests;
@@ -23,13 +24,12 @@ public sealed class NetworkCutTests
         var output = client.StandardOutput.ReadToEndAsync();
         var errors = client.StandardError.ReadToEndAsync();
         var metrics = Path.Combine(folder, "metrics.jsonl");
-        await SameBytesTests.Until(() => client.HasExited || (File.Exists(metrics) && File.ReadLines(metrics).Count() >= 5));
+        await Patience.Until(() => client.HasExited || (File.Exists(metrics) && File.ReadLines(metrics).Count() >= 5));
         Assert.False(client.HasExited, client.HasExited ? await errors + await output + network.Logs : "");
         if (other is { } second) network.CutBetween(one, second);
         else network.CutOff(one);
 
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
-        await client.WaitForExitAsync(patience.Token);
+        await client.WaitForExitAsync(Patience.Token);
         Assert.True(client.ExitCode == 0, await errors + await output + network.Logs);
         var json = JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
         Assert.Equal("completed", json.GetProperty("status").GetString());
@@ -39,7 +39,7 @@ public sealed class NetworkCutTests
 
         // Who was left behind knows that it is out, and ends itself.
         var behind = other is null ? [one] : new[] { one, other.Value };
-        await Task.WhenAny(behind.Select(silo => network.Silo(silo).WaitForExitAsync(patience.Token)));
+        await Task.WhenAny(behind.Select(silo => network.Silo(silo).WaitForExitAsync(Patience.Token)));
         Assert.Single(behind, silo => network.Silo(silo).HasExited);
     }
 }

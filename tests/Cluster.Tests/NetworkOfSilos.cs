@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -114,7 +115,7 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
                 "-c", "log=$1; shift; exec ip netns exec \"$@\" >>\"$log\" 2>&1", "sh", Log(silo), Machine(silo), "dotnet", RemoteClusterSilo.Program, "--cluster-folder", cluster,
                 "--name", name, "--threads", "1", "--host", Address(silo), "--gateway-port", gatewayPort.ToString(CultureInfo.InvariantCulture)]) start.ArgumentList.Add(argument);
             silos.Add(Process.Start(start)!);
-            await SameBytesTests.Until(() => File.Exists(Path.Combine(cluster, "silos", name + ".json")) || silos[silo].HasExited);
+            await Patience.Until(() => File.Exists(Path.Combine(cluster, "silos", name + ".json")) || silos[silo].HasExited);
             Assert.False(silos[silo].HasExited, File.ReadAllText(Log(silo)));
         }
     }

@@ -8,8 +8,6 @@ namespace Peft.Orleans.Cluster.Tests;
 /// <summary>Runs the built client as a user would: a child process, its own silos, real files.</summary>
 internal static class PeftClient
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
-
     /// <summary>The outcome of a command.</summary>
     internal sealed record Outcome(int ExitCode, string Output, string Errors)
     {
@@ -31,15 +29,14 @@ internal static class PeftClient
         using var process = Start(arguments);
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        using var timeout = new CancellationTokenSource(Patience);
         try
         {
-            await process.WaitForExitAsync(timeout.Token);
+            await process.WaitForExitAsync(Patience.Token);
         }
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"peft-client {string.Join(' ', arguments)} did not end in {Patience}\n{await output}\n{await errors}");
+            throw new TimeoutException($"peft-client {string.Join(' ', arguments)} did not end in {Patience.Limit}\n{await output}\n{await errors}");
         }
 
         return new Outcome(process.ExitCode, await output, await errors);

@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
@@ -31,7 +32,7 @@ internal sealed class RemoteClusterSilo : IDisposable
         var port = Random.Shared.Next(10_240, 32_768).ToString(CultureInfo.InvariantCulture);
         var silo = Start(log, workingFolder, "--cluster-folder", clusterFolder, "--name", name, "--threads", "1", "--gateway-port", port);
         var registration = Path.Combine(clusterFolder, "silos", name + ".json");
-        await SameBytesTests.Until(() => File.Exists(registration) || silo.process.HasExited);
+        await Patience.Until(() => File.Exists(registration) || silo.process.HasExited);
         Assert.True(File.Exists(registration), await File.ReadAllTextAsync(log));
         using var document = JsonDocument.Parse(await File.ReadAllTextAsync(registration));
         Assert.Equal(port, document.RootElement.GetProperty("gatewayPort").GetRawText());

@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
@@ -82,7 +83,7 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         var home = Path.Combine(workspace.Folder, "home");
         Assert.Equal(3, (await Run(workspace.Folder, home, "stop", "handed")).ExitCode);
         Assert.Equal(3, (await Run(workspace.Folder, home, "watch", "no-such", "--cluster", cluster.Address)).ExitCode);
-        await SameBytesTests.Until(() => File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "handed", "metrics.jsonl")).Length >= 3);
+        await Patience.Until(() => File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "handed", "metrics.jsonl")).Length >= 3);
         var listed = JsonNode.Parse((await Run(workspace.Folder, home, "get", "runs", "--cluster", cluster.Address, "-o", "json")).Succeeded().Output)!.AsArray();
         Assert.Equal("running", Assert.Single(listed, static run => run!["runId"]!.GetValue<string>() == "handed")!["state"]!.GetValue<string>());
         (await Run(workspace.Folder, home, "stop", "handed", "--snapshot", "--cluster", cluster.Address)).Succeeded();
@@ -147,8 +148,7 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
-        await process.WaitForExitAsync(patience.Token);
+        await process.WaitForExitAsync(Patience.Token);
         return new PeftClient.Outcome(process.ExitCode, await output, await errors);
     }
 }

@@ -1,3 +1,5 @@
+using Peft.Orleans.Tests;
+
 namespace Peft.Orleans.Cluster.Tests;
 
 /// <summary>One run, the same bytes: on one, two and three silos, and when it is stopped and resumed in the middle.</summary>
@@ -37,9 +39,9 @@ public class SameBytesTests
         var output = interrupted.StandardOutput.ReadToEndAsync();
         var errors = interrupted.StandardError.ReadToEndAsync();
         var folder = Path.Combine(workspace.Folder, "runs", "stopped");
-        await Until(() => File.Exists(Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
+        await Patience.Until(() => File.Exists(Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
         (await PeftClient.Run("stop", folder, "--snapshot")).Succeeded();
-        await interrupted.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
+        await interrupted.WaitForExitAsync(Patience.Token);
         Assert.Contains("\"stopped\"", await output, StringComparison.Ordinal);
         Assert.NotEqual(0, interrupted.ExitCode);
         var done = File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length;
@@ -50,24 +52,5 @@ public class SameBytesTests
         Assert.Equal(undisturbed.Json.GetProperty("adapterSha256").GetString(), resumed.Json.GetProperty("adapterSha256").GetString());
         Assert.Equal(EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "undisturbed")), EmbeddedModel.Comparable(folder));
         _ = await errors;
-    }
-
-    /// <summary>Waits for a condition on files, which have no event of their own that is reliable across processes.</summary>
-    internal static async Task Until(Func<bool> condition)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        do
-        {
-            try
-            {
-                if (condition()) return;
-            }
-            catch (IOException)
-            {
-                // The file is just being replaced.
-            }
-        }
-        while (await timer.WaitForNextTickAsync(patience.Token));
     }
 }

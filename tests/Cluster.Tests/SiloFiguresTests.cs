@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -16,11 +17,11 @@ public partial class SiloFiguresTests
         var output = running.StandardOutput.ReadToEndAsync();
         var errors = running.StandardError.ReadToEndAsync();
         var folder = Path.Combine(workspace.Folder, "runs", "flat");
-        await SameBytesTests.Until(() => Steps(folder) >= 40);
+        await Patience.Until(() => Steps(folder) >= 40);
         var before = await Scrape(folder);
-        await SameBytesTests.Until(() => Steps(folder) >= 240);
+        await Patience.Until(() => Steps(folder) >= 240);
         var after = await Scrape(folder);
-        await running.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(10)).Token);
+        await running.WaitForExitAsync(Patience.Token);
         Assert.True(running.ExitCode == 0, await errors + await output);
 
         long read = 0;

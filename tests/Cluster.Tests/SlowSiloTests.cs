@@ -1,3 +1,4 @@
+using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
@@ -15,7 +16,7 @@ public sealed partial class SlowSiloTests
         using var http = new HttpClient();
         using var throttled = new Throttle(run.Pid("silo-1"));
         var slowest = 0.0;
-        await SameBytesTests.Until(() =>
+        await Patience.Until(() =>
         {
             foreach (var url in run.MetricsUrls())
             {

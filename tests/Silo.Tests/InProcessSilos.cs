@@ -55,12 +55,11 @@ internal sealed class InProcessSilos : IAsyncDisposable
             """), "run.yaml");
         var run = Grains.GetGrain<IRunGrain>(id);
         await run.Start(new RunRequest(id, Path.Combine(Folder, "runs", id), RunFile.Write(spec), Resume: false));
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         RunStatus status;
         do
         {
-            await timer.WaitForNextTickAsync(patience.Token);
+            await timer.WaitForNextTickAsync(Patience.Token);
             status = await run.GetStatus();
         }
         while (status.State is not (RunState.Completed or RunState.Failed or RunState.Stopped));

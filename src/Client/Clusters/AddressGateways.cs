@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Orleans.Messaging;
+using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Clusters;
 
@@ -11,8 +12,6 @@ namespace Peft.Orleans.Client.Clusters;
 /// </summary>
 internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGatewayListProvider
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
-
     private volatile bool doubted;
     private volatile int doubts;
     private IPEndPoint[]? answering;
@@ -51,7 +50,7 @@ internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGa
     private static async Task<bool> Answers(IPEndPoint address)
     {
         using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(ClusterTimes.Current.Connection);
         try
         {
             await socket.ConnectAsync(address, patience.Token).ConfigureAwait(false);

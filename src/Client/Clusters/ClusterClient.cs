@@ -1,18 +1,21 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Messaging;
 using Orleans.Runtime;
+using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;
 
 namespace Peft.Orleans.Client.Clusters;
 
 /// <summary>A connection to a cluster's grains.</summary>
 internal sealed class ClusterClient : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
-
     private readonly IHost _host;
 
     private readonly AddressGateways? _gateways;
@@ -32,25 +35,40 @@ internal sealed class ClusterClient : IAsyncDisposable
     public IReadOnlyList<string> Addresses { get; }
 
     /// <summary>Connects to silos by address.</summary>
-    public static async Task<ClusterClient> ToAddress(string addresses, CancellationToken cancellation)
+    public static async Task<ClusterClient> ToAddress(Terminal terminal, string addresses, CancellationToken cancellation)
     {
         var endpoints = await Gateways.Parse(addresses);
-        return await Open(Prepare(new AddressGateways(endpoints)), [.. endpoints.Select(static e => e.ToString())], $"no silo answers at {addresses}; is the cluster running, and its gateway port reachable?", cancellation);
+        var host = Prepare(new AddressGateways(endpoints), patient: false);
+        using var watch = WatchOf(terminal, cancellation);
+        return await Open(
+            host, [.. endpoints.Select(static e => e.ToString())], watch, $"an answer from {addresses}",
+            $"no silo answers at {addresses}; is the cluster running, and its gateway port reachable?");
     }
 
     /// <summary>Connects to the living silos of a run's local cluster.</summary>
-    public static async Task<ClusterClient> ToRun(Runs.IndexedRun run, CancellationToken cancellation)
+    public static async Task<ClusterClient> ToRun(Terminal terminal, IndexedRun run, CancellationToken cancellation)
     {
-        if (run.Cluster is { } address) return await ToAddress(address, cancellation);
-        var living = Runs.RunFolderReader.LivingSilos(run.Folder);
+        if (run.Cluster is { } address) return await ToAddress(terminal, address, cancellation);
+        var living = RunFolderReader.LivingSilos(run.Folder);
         if (living.Count == 0)
-            throw new ClientException(ExitCodes.NoCluster, $"run {run.Id} is not running: no silo of {run.Folder} is alive; see peft-client describe run {run.Id}, or continue it with peft-client resume {run.Id}");
-        var endpoints = living.Select(static silo => System.Net.IPEndPoint.Parse($"{silo.Address}:{silo.GatewayPort}")).ToArray();
-        return await Open(Prepare(new AddressGateways(endpoints)), [.. endpoints.Select(static e => e.ToString())], $"the silos of run {run.Id} do not answer; see its logs: peft-client logs {run.Id}", cancellation);
+        {
+            throw new ClientException(ExitCodes.NoCluster,
+                $"run {run.Id} is not running: no silo of {run.Folder} is alive; see peft-client describe run {run.Id}, "
+                + $"or continue it with peft-client resume {run.Id}");
+        }
+
+        var endpoints = living.Select(static silo => IPEndPoint.Parse($"{silo.Address}:{silo.GatewayPort}")).ToArray();
+        var host = Prepare(new AddressGateways(endpoints), patient: false);
+        using var watch = WatchOf(terminal, cancellation);
+        return await Open(
+            host, [.. endpoints.Select(static e => e.ToString())], watch, $"an answer from {string.Join(", ", living.Select(static silo => silo.Name))}",
+            $"the silos of run {run.Id} do not answer; see its logs: peft-client logs {run.Id}");
     }
 
     /// <summary>Builds the client without connecting, so that this happens while silos start.</summary>
-    public static IHost Prepare(IGatewayListProvider gateways)
+    /// <param name="gateways">Where it may connect.</param>
+    /// <param name="patient">Whether a refused connection is tried again: silos that are just starting. An answer that takes long always is.</param>
+    public static IHost Prepare(IGatewayListProvider gateways, bool patient)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.UseOrleansClient(client =>
@@ -61,26 +79,66 @@ internal sealed class ClusterClient : IAsyncDisposable
                 options.ServiceId = ClusterIdentity.ServiceId;
             });
             client.Configure<GatewayOptions>(static options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
-            client.Configure<ClientMessagingOptions>(static options => options.ResponseTimeout = TimeSpan.FromSeconds(15));
+            client.Configure<ClientMessagingOptions>(static options => options.ResponseTimeout = ClusterTimes.Current.Call);
+            client.UseConnectionRetryFilter(async (error, token) =>
+            {
+                if (!patient && error is not TimeoutException) return false;
+                await Task.Delay(ClusterTimes.Current.RetryFirst, token);
+                return true;
+            });
             client.Services.AddSingleton(gateways);
         });
         return builder.Build();
     }
 
     /// <summary>Connects a prepared client.</summary>
-    public static async Task<ClusterClient> Open(IHost host, IReadOnlyList<string> addresses, string failure, CancellationToken cancellation)
+    public static async Task<ClusterClient> Open(IHost host, IReadOnlyList<string> addresses, StartWatch watch, string what, string failure)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(Patience);
+        using var given = new CancellationTokenSource();
+        var starting = host.StartAsync(given.Token);
         try
         {
-            await host.StartAsync(limit.Token);
+            await watch.Until(() => what, async () =>
+            {
+                await starting;
+                return true;
+            }, _ => new ClientException(ExitCodes.NoCluster, failure));
             return new ClusterClient(host, addresses);
         }
-        catch (Exception error) when (!cancellation.IsCancellationRequested && error is OrleansException or OperationCanceledException or TimeoutException or System.Net.Sockets.SocketException)
+        catch (Exception error)
         {
+            await given.CancelAsync();
+            await starting.ContinueWith(static _ => { }, TaskScheduler.Default);
             host.Dispose();
-            throw new ClientException(ExitCodes.NoCluster, failure, error);
+            if (error is OrleansException or TimeoutException or SocketException && error is not PeftException)
+                throw new ClientException(ExitCodes.NoCluster, failure, error);
+            throw;
+        }
+    }
+
+    /// <summary>Asks until there is an answer: a call that is lost, or that a busy machine leaves without one, is made again, by another gateway.</summary>
+    /// <exception cref="ClientException">The cluster has been silent for as long as <see cref="ClusterTimes.Silence"/>.</exception>
+    public async Task<T> Ask<T>(Func<Task<T>> call)
+    {
+        var begun = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await call();
+            }
+            catch (Exception error) when (StartWatch.IsPassing(error))
+            {
+                if (TimeProvider.System.GetElapsedTime(begun) > ClusterTimes.Current.Silence)
+                {
+                    throw new ClientException(ExitCodes.NoCluster,
+                        $"no silo at {string.Join(", ", Addresses)} has answered for {ClusterTimes.Current.Silence.TotalSeconds:0} s", error);
+                }
+
+                if (error is TimeoutException) DoubtGateways();
+            }
+
+            await Task.Delay(ClusterTimes.Current.RetryFirst);
         }
     }
 
@@ -96,26 +154,27 @@ internal sealed class ClusterClient : IAsyncDisposable
     {
         try
         {
-            return await Grains.GetGrain<IRunGrain>(runId).GetStatus();
+            return await Ask(() => Grains.GetGrain<IRunGrain>(runId).GetStatus());
         }
-        catch (PeftException error)
+        catch (PeftException error) when (error is not ClientException)
         {
             throw new ClientException(ExitCodes.NotFound, error.Message, error);
         }
     }
 
-    /// <summary>A silo joins a moment after it accepts clients; plans are to be made over all of them.</summary>
-    public async Task AllJoined(int silos, CancellationToken cancellation)
+    /// <summary>The silos of the cluster, and what each holds of a run; any name will do where no run is meant.</summary>
+    public Task<IReadOnlyList<SiloStatus>> SilosOf(string runId) => Ask(() => Grains.GetGrain<IRunGrain>(runId).GetSilos());
+
+    /// <summary>Asks a run to stop after the step under way; returns at once.</summary>
+    public Task Stop(string runId, bool snapshot) => Ask(async () =>
     {
-        // Any run's coordinator tells the members of the cluster.
-        var grain = Grains.GetGrain<IRunGrain>("members");
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(25));
-        while ((await grain.GetSilos()).Count(static silo => silo.State == "Active") < silos) await timer.WaitForNextTickAsync(cancellation);
-    }
+        await Grains.GetGrain<IRunGrain>(runId).Stop(snapshot);
+        return true;
+    });
 
     public async ValueTask DisposeAsync()
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+        using var limit = new CancellationTokenSource(ClusterTimes.Current.Answer);
         try
         {
             await _host.StopAsync(limit.Token);
@@ -127,4 +186,7 @@ internal sealed class ClusterClient : IAsyncDisposable
 
         _host.Dispose();
     }
+
+    private static StartWatch WatchOf(Terminal terminal, CancellationToken cancellation) =>
+        new(terminal, ClusterTimes.Current.Silence, ClusterTimes.Current, TimeProvider.System, static () => null, cancellation);
 }

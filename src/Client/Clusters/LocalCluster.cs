@@ -10,17 +10,16 @@ namespace Peft.Orleans.Client.Clusters;
 /// </summary>
 internal sealed class LocalCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan StartPatience = TimeSpan.FromMinutes(2);
-    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(25);
-
     private readonly string _folder;
+    private readonly string _logs;
     private readonly List<SiloProcess> _silos;
     private readonly Terminal _terminal;
     private bool _ended;
 
-    private LocalCluster(string folder, List<SiloProcess> silos, Terminal terminal)
+    private LocalCluster(string folder, string logs, List<SiloProcess> silos, Terminal terminal)
     {
         _folder = folder;
+        _logs = logs;
         _silos = silos;
         _terminal = terminal;
     }
@@ -55,28 +54,50 @@ internal sealed class LocalCluster : IAsyncDisposable
             throw;
         }
 
-        return new LocalCluster(clusterFolder, processes, terminal);
+        return new LocalCluster(clusterFolder, logFolder, processes, terminal);
     }
 
-    /// <summary>Waits until every silo accepts clients, and connects.</summary>
-    /// <exception cref="ClientException">A silo ended before; its last words are in the message.</exception>
+    /// <summary>Waits until every silo has started, answers and has joined, however long the machine takes for it, and says what it waits for.</summary>
+    /// <exception cref="ClientException">A silo ended before, or patience did; the message has its last words and names its log.</exception>
     public async Task<ClusterClient> Connect(CancellationToken cancellation)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(StartPatience);
+        using var watch = Watch(() => _silos.Find(static silo => silo.Exited) is null ? null : new ClientException(ExitCodes.NoCluster, LastWords), cancellation);
         // The client's own assembly loading takes as long as a silo's start: side by side.
-        var prepared = Task.Run(() => ClusterClient.Prepare(new RegistrationGateways(_folder)), cancellation);
+        var prepared = Task.Run(() => ClusterClient.Prepare(new RegistrationGateways(_folder), patient: true), cancellation);
+        await watch.Until(() => $"{string.Join(", ", Missing())} to start", () => Task.FromResult(_silos.Count > Missing().Count), Failure);
+        var client = await ClusterClient.Open(await prepared, ["local"], watch, $"{_silos[0].Name} to answer", Failure("an answer of the silos").Message);
         try
         {
-            await Registered(1, limit.Token);
-            var client = await ClusterClient.Open(await prepared, ["local"], "the silos started but do not answer; see their logs", cancellation);
-            await Registered(_silos.Count, limit.Token);
+            await watch.Until(() => $"{string.Join(", ", Missing())} to start", () => Task.FromResult(Missing().Count == 0), Failure);
+            var joined = 0;
+            // A silo joins a moment after it accepts clients; plans are to be made over all of them. Any run's coordinator tells the members.
+            await watch.Until(() => $"all silos to join ({joined} of {_silos.Count} have)", async () =>
+            {
+                try
+                {
+                    joined = (await client.Grains.GetGrain<IRunGrain>("members").GetSilos()).Count(static silo => silo.State == "Active");
+                }
+                catch (Exception error) when (StartWatch.IsPassing(error))
+                {
+                    // Asked again.
+                }
+
+                return joined >= _silos.Count;
+            }, Failure);
             return client;
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        catch
         {
-            throw new ClientException(ExitCodes.NoCluster, $"the silos did not come up within {StartPatience.TotalSeconds:0} s; last words of {_silos[0].Name}:\n{_silos[0].LastWords()}");
+            await client.DisposeAsync();
+            throw;
         }
+    }
+
+    /// <summary>Makes a call until it is answered, as long as there is a silo.</summary>
+    public async Task<T> Answered<T>(string what, Func<Task<T>> call, CancellationToken cancellation)
+    {
+        using var watch = Watch(() => AllExited ? new ClientException(ExitCodes.NoCluster, LastWords) : null, cancellation);
+        return await watch.Answered(what, call, Failure);
     }
 
     /// <summary>Ends the silos: standard input closed, then SIGTERM, then SIGKILL.</summary>
@@ -88,28 +109,31 @@ internal sealed class LocalCluster : IAsyncDisposable
         if (!await AllEnded(patience))
         {
             _silos.ForEach(static silo => silo.Terminate());
-            if (!await AllEnded(TimeSpan.FromSeconds(5)))
+            if (!await AllEnded(ClusterTimes.Current.SiloTerminated))
             {
                 _terminal.Note("a silo does not end; killing it");
                 _silos.ForEach(static silo => silo.Kill());
-                await AllEnded(TimeSpan.FromSeconds(5));
+                await AllEnded(ClusterTimes.Current.SiloTerminated);
             }
         }
 
         _silos.ForEach(static silo => silo.Dispose());
     }
 
-    public async ValueTask DisposeAsync() => await End(TimeSpan.FromSeconds(15));
+    public async ValueTask DisposeAsync() => await End(ClusterTimes.Current.SiloEnd);
 
-    private async Task Registered(int count, CancellationToken cancellation)
+    private StartWatch Watch(Func<ClientException?> lost, CancellationToken cancellation) =>
+        new(_terminal, ClusterTimes.Current.LocalStart, ClusterTimes.Current, TimeProvider.System, lost, cancellation);
+
+    private List<string> Missing()
     {
-        using var timer = new PeriodicTimer(Poll);
-        while (SiloRegistration.ReadAll(_folder).Count < count)
-        {
-            if (_silos.Exists(static silo => silo.Exited)) throw new ClientException(ExitCodes.NoCluster, LastWords);
-            await timer.WaitForNextTickAsync(cancellation);
-        }
+        var registered = SiloRegistration.ReadAll(_folder).Select(static silo => silo.Name).ToHashSet(StringComparer.Ordinal);
+        return [.. _silos.Select(static silo => silo.Name).Where(name => !registered.Contains(name))];
     }
+
+    private ClientException Failure(string what) => new(ExitCodes.NoCluster,
+        $"waited {ClusterTimes.Current.LocalStart.TotalSeconds:0} s for {what}; the silos' logs are in {_logs}, the last words of {_silos[0].Name}:\n"
+        + _silos[0].LastWords());
 
     private async Task<bool> AllEnded(TimeSpan patience)
     {

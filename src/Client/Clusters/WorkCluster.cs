@@ -1,4 +1,5 @@
 using Peft.Orleans.Client.Output;
+using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Clusters;
 
@@ -21,19 +22,18 @@ internal sealed class WorkCluster : IAsyncDisposable
     /// <summary>Starts silos, or connects.</summary>
     public static async Task<WorkCluster> Open(Terminal terminal, int silos, string? address, CancellationToken cancellation)
     {
-        if (address is not null) return new WorkCluster(await ClusterClient.ToAddress(address, cancellation), null, null);
+        if (address is not null) return new WorkCluster(await ClusterClient.ToAddress(terminal, address, cancellation), null, null);
         var folder = Directory.CreateTempSubdirectory("peft-").FullName;
         LocalCluster? local = null;
         try
         {
             local = LocalCluster.Start(Path.Combine(folder, "cluster"), Path.Combine(folder, "logs"), silos, Math.Max(1, Environment.ProcessorCount / silos), terminal);
             var client = await local.Connect(cancellation);
-            await client.AllJoined(silos, cancellation);
             return new WorkCluster(client, local, folder);
         }
         catch
         {
-            if (local is not null) await local.End(TimeSpan.FromSeconds(5));
+            if (local is not null) await local.End(ClusterTimes.Current.SiloTerminated);
             Delete(folder);
             throw;
         }
@@ -55,7 +55,7 @@ internal sealed class WorkCluster : IAsyncDisposable
         // Nothing here is worth keeping: the silos need no orderly end.
         if (_local is not null)
         {
-            var ended = _local.End(TimeSpan.FromSeconds(3));
+            var ended = _local.End(ClusterTimes.Current.SiloTerminated);
             await Client.DisposeAsync();
             await ended;
         }

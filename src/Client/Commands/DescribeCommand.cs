@@ -23,23 +23,23 @@ internal static class DescribeCommand
         var describe = new Command("run", "Everything known of one run: state, figures, method, silos, last events.") { run, cluster, output };
         describe.SetAction(async (parsed, cancellation) =>
         {
-            var data = await Describe(RunLookup.Find(parsed, run, cluster), cancellation);
+            var data = await Describe(terminal, RunLookup.Find(parsed, run, cluster), cancellation);
             terminal.Data(data, parsed.Format(output), () => Table(data));
             return ExitCodes.Success;
         });
         return new Command("describe", "Show one thing in detail.") { describe };
     }
 
-    private static async Task<JsonObject> Describe(IndexedRun run, CancellationToken cancellation)
+    private static async Task<JsonObject> Describe(Terminal terminal, IndexedRun run, CancellationToken cancellation)
     {
         var status = RunFolderReader.Status(run.Folder);
         var alive = run.Cluster is not null || RunFolderReader.LivingSilos(run.Folder).Count > 0;
         IReadOnlyList<SiloStatus> silos = [];
         if (alive)
         {
-            await using var client = await ClusterClient.ToRun(run, cancellation);
+            await using var client = await ClusterClient.ToRun(terminal, run, cancellation);
             status = await client.StatusOf(run.Id);
-            silos = await client.Grains.GetGrain<IRunGrain>(run.Id).GetSilos();
+            silos = await client.SilosOf(run.Id);
             if (run.Folder.Length == 0) run = run with { Folder = status.Folder, Created = status.Created };
         }
 

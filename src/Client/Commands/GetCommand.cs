@@ -18,7 +18,7 @@ internal static class GetCommand
         var runs = new Command("runs", "List your runs, newest first; with --cluster those of a cluster.") { cluster, output };
         runs.SetAction(async (parsed, cancellation) =>
         {
-            var rows = parsed.GetValue(cluster) is { } address ? await OfCluster(address, cancellation) : OfUser();
+            var rows = parsed.GetValue(cluster) is { } address ? await OfCluster(terminal, address, cancellation) : OfUser();
             terminal.Data(new JsonArray([.. rows.Select(static row => (JsonNode)row)]), parsed.Format(output), () => Table(rows));
             return ExitCodes.Success;
         });
@@ -39,11 +39,11 @@ internal static class GetCommand
         return rows;
     }
 
-    private static async Task<List<JsonObject>> OfCluster(string address, CancellationToken cancellation)
+    private static async Task<List<JsonObject>> OfCluster(Terminal terminal, string address, CancellationToken cancellation)
     {
-        await using var client = await ClusterClient.ToAddress(address, cancellation);
+        await using var client = await ClusterClient.ToAddress(terminal, address, cancellation);
         var rows = new List<JsonObject>();
-        foreach (var reported in await client.Grains.GetGrain<IRunCatalogGrain>(0).List())
+        foreach (var reported in await client.Ask(() => client.Grains.GetGrain<IRunCatalogGrain>(0).List()))
         {
             // The catalogue knows beginnings and ends; how far a run has come, its coordinator knows.
             var run = RunSession.WordOf(reported.State) is null ? await client.StatusOf(reported.RunId) : reported;

@@ -21,7 +21,7 @@ internal static class MetricsCommand
         command.SetAction(async (parsed, _) =>
         {
             using var interruption = new Interruption();
-            await using var source = await MetricsSource.Open(RunLookup.Find(parsed, run, cluster), interruption.Asked);
+            await using var source = await MetricsSource.Open(terminal, RunLookup.Find(parsed, run, cluster), interruption.Asked);
             var format = parsed.Format(output);
             var last = Write(terminal, await source.After(0), format, 0);
             if (!parsed.GetValue(follow)) return ExitCodes.Success;

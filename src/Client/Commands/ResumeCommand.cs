@@ -46,7 +46,7 @@ internal static class ResumeCommand
         var prepared = new PreparedRun(run.Id, run.Folder, spec, yaml, Existed: true);
         if ((address ?? run.Cluster) is { } remote && silos == 0)
         {
-            await using var client = await ClusterClient.ToAddress(remote, interruption.Asked);
+            await using var client = await ClusterClient.ToAddress(terminal, remote, interruption.Asked);
             await RunSession.Hand(client, prepared, resume: true);
             var (status, word) = await session.Watch(client, run with { Cluster = remote });
             return RunEndReport.Write(terminal, status, word, spec, run.Folder, format);

@@ -10,8 +10,6 @@ namespace Peft.Orleans.Client.Commands;
 /// <summary><c>scale</c>.</summary>
 internal static class ScaleCommand
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
-
     public static Command Create(Terminal terminal)
     {
         var run = CommonOptions.Run();
@@ -29,7 +27,7 @@ internal static class ScaleCommand
                 throw new ClientException(ExitCodes.Refused, $"run {found.Id} is on a running cluster, whose silos are started and ended there (Kubernetes: kubectl scale statefulset peft-silo --replicas={parsed.GetValue(silos)}); the run takes them in by itself");
             var living = RunFolderReader.LivingSilos(found.Folder);
             if (living.Count == 0) throw new ClientException(ExitCodes.NoCluster, $"run {found.Id} is not running; start it again with: peft-client resume {found.Id} --local {parsed.GetValue(silos)}");
-            await using var client = await ClusterClient.ToRun(found, cancellation);
+            await using var client = await ClusterClient.ToRun(terminal, found, cancellation);
             var wanted = parsed.GetValue(silos);
             if (wanted > living.Count) await Grow(found, wanted - living.Count, terminal, cancellation);
             else if (wanted < living.Count) await Shrink([.. living.OrderByDescending(static silo => silo.Name, StringComparer.Ordinal).Take(living.Count - wanted)], terminal, cancellation);
@@ -50,7 +48,8 @@ internal static class ScaleCommand
             SiloProcess.Join(name, run.Folder, Path.Combine(run.Folder, RunFiles.Logs, name + ".log"));
         }
 
-        await Until(() => names.All(name => SiloRegistration.ReadAll(clusterFolder).Any(silo => silo.Name == name)),
+        string[] Missing() => [.. names.Except(SiloRegistration.ReadAll(clusterFolder).Select(static silo => silo.Name))];
+        await Until(terminal, () => Missing().Length == 0, () => $"{string.Join(", ", Missing())} to start",
             $"the new silos did not come up; see {Path.Combine(run.Folder, RunFiles.Logs)}", cancellation);
     }
 
@@ -62,22 +61,14 @@ internal static class ScaleCommand
             terminal.Note($"ending {silo.Name} (process {silo.Pid})");
             SiloProcess.Terminate(silo.Pid);
             // One after the other: the layers of each have a second place only where the next has not left as well.
-            await Until(() => !RunFolderReader.IsAlive(silo), $"{silo.Name} (process {silo.Pid}) does not end", cancellation);
+            await Until(terminal, () => !RunFolderReader.IsAlive(silo), () => $"{silo.Name} to end", $"{silo.Name} (process {silo.Pid}) does not end", cancellation);
         }
     }
 
-    private static async Task Until(Func<bool> condition, string otherwise, CancellationToken cancellation)
+    private static async Task Until(Terminal terminal, Func<bool> condition, Func<string> what, string otherwise, CancellationToken cancellation)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(Patience);
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
-        try
-        {
-            while (!condition()) await timer.WaitForNextTickAsync(limit.Token);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw new ClientException(ExitCodes.NoCluster, otherwise);
-        }
+        var times = ClusterTimes.Current;
+        using var watch = new StartWatch(terminal, times.LocalStart, times, TimeProvider.System, static () => null, cancellation);
+        await watch.Until(what, () => Task.FromResult(condition()), _ => new ClientException(ExitCodes.NoCluster, otherwise));
     }
 }

@@ -67,7 +67,7 @@ internal static class StartRunCommand
     private static async Task<int> Remote(Terminal terminal, Options options, RunSpec spec, string id)
     {
         using var interruption = new Interruption();
-        await using var client = await ClusterClient.ToAddress(options.Cluster!, interruption.Asked);
+        await using var client = await ClusterClient.ToAddress(terminal, options.Cluster!, interruption.Asked);
         spec = await DataUpload.Run(terminal, client.Grains, spec, interruption.Asked);
         var run = new PreparedRun(id, Path.Combine(spec.Output, id), spec, RunFile.Write(spec), Existed: false);
         var session = new RunSession(terminal, interruption);

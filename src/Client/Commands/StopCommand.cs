@@ -18,14 +18,14 @@ internal static class StopCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             var found = RunLookup.Find(parsed, run, cluster);
-            await using var client = await ClusterClient.ToRun(found, cancellation);
+            await using var client = await ClusterClient.ToRun(terminal, found, cancellation);
             if (RunSession.WordOf((await client.StatusOf(found.Id)).State) is { } word)
             {
                 terminal.Line($"run {found.Id} is {word} already");
                 return ExitCodes.Success;
             }
 
-            await client.Grains.GetGrain<IRunGrain>(found.Id).Stop(parsed.GetValue(snapshot));
+            await client.Stop(found.Id, parsed.GetValue(snapshot));
             terminal.Line($"run {found.Id} stops after the step under way{(parsed.GetValue(snapshot) ? ", with a snapshot" : "")}; continue it with: peft-client resume {found.Id}");
             return ExitCodes.Success;
         });

@@ -28,7 +28,7 @@ internal static class WatchCommand
             else
             {
                 if (found.Cluster is null) await FirstSilo(found, interruption.Asked);
-                await using var client = await ClusterClient.ToRun(found, interruption.Asked);
+                await using var client = await ClusterClient.ToRun(terminal, found, interruption.Asked);
                 await client.StatusOf(found.Id);
                 (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
             }

@@ -1,5 +1,6 @@
 using Orleans.Runtime;
 using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Client.Output;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 
@@ -17,12 +18,12 @@ internal abstract class MetricsSource : IAsyncDisposable
     public abstract ValueTask DisposeAsync();
 
     /// <summary>The source of a run; a cluster that is gone may have left the run's folder.</summary>
-    public static async Task<MetricsSource> Open(IndexedRun run, CancellationToken cancellation)
+    public static async Task<MetricsSource> Open(Terminal terminal, IndexedRun run, CancellationToken cancellation)
     {
         if (run.Cluster is null) return new OfFolder(run);
         try
         {
-            var client = await ClusterClient.ToRun(run, cancellation);
+            var client = await ClusterClient.ToRun(terminal, run, cancellation);
             try
             {
                 await client.StatusOf(run.Id);
@@ -73,7 +74,7 @@ internal abstract class MetricsSource : IAsyncDisposable
                     step = RunFolderReader.StepOf(part[^1]);
                 }
             }
-            catch (Exception error) when (IsPassing(error))
+            catch (Exception error) when (StartWatch.IsPassing(error))
             {
                 // The silo of the coordinator is being replaced: what is missing comes with the next call.
             }
@@ -87,14 +88,12 @@ internal abstract class MetricsSource : IAsyncDisposable
             {
                 return (await _grain.GetStatus()).State is RunState.Completed or RunState.Failed or RunState.Stopped;
             }
-            catch (Exception error) when (IsPassing(error))
+            catch (Exception error) when (StartWatch.IsPassing(error))
             {
                 return false;
             }
         }
 
         public override ValueTask DisposeAsync() => client.DisposeAsync();
-
-        private static bool IsPassing(Exception error) => error is OrleansException or TimeoutException && error is not PeftException;
     }
 }

@@ -11,11 +11,8 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>A silo that says nothing for so long may have been cut off, and its connection with it.</summary>
-    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(5);
-
     /// <summary>How long a remote cluster may be silent: coordinators move within seconds.</summary>
-    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+    public TimeSpan Patience { get; init; } = ClusterTimes.Current.Silence;
 
     /// <summary>Runs on silos of this machine, which end with it.</summary>
     /// <returns>Last status, and <c>completed</c>, <c>failed</c> or <c>stopped</c>.</returns>
@@ -29,18 +26,19 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
             Path.Combine(run.Folder, SiloArguments.ClusterSubfolder), Path.Combine(run.Folder, RunFiles.Logs), silos, threads, terminal);
         await using var client = await cluster.Connect(interruption.Asked);
         var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
-        await client.AllJoined(silos, interruption.Asked);
-        await grain.Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
+        // The same request again only asks after the run.
+        var request = new RunRequest(run.Id, run.Folder, run.Yaml, resume);
+        await cluster.Answered($"the silos to take run {run.Id}", () => grain.Start(request), interruption.Asked);
         var (status, word) = await Follow(client, grain, run.Id, run.Folder, () =>
             // Silos that were added later may hold the run when the first ones are gone.
             cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null, StopInOrder);
-        if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.FromSeconds(1));
+        if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.Zero);
         return (status with { Folder = run.Folder }, word);
     }
 
     /// <summary>Gives the run to a cluster.</summary>
     public static Task<RunStatus> Hand(ClusterClient client, PreparedRun run, bool resume) =>
-        client.Grains.GetGrain<IRunGrain>(run.Id).Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume));
+        client.Ask(() => client.Grains.GetGrain<IRunGrain>(run.Id).Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume)));
 
     /// <summary>Follows a run on silos that are not this command's; a Ctrl-C leaves it there.</summary>
     public Task<(RunStatus Status, string Word)> Watch(ClusterClient client, IndexedRun run) => Follow(
@@ -48,7 +46,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null, Detach, run.Cluster);
 
     private async Task<(RunStatus Status, string Word)> Follow(
-        ClusterClient client, IRunGrain grain, string id, string folder, Func<string?> lost, Func<IRunGrain, string, Task<bool>> interrupted, string? address = null)
+        ClusterClient client, IRunGrain grain, string id, string folder, Func<string?> lost, Func<ClusterClient, string, Task<bool>> interrupted, string? address = null)
     {
         var progress = new ProgressLine(terminal, TimeProvider.System);
         var last = new RunStatus { RunId = id };
@@ -83,7 +81,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                 {
                     asked = true;
                     progress.End();
-                    if (!await interrupted(grain, id)) return (last, "detached");
+                    if (!await interrupted(client, id)) return (last, "detached");
                 }
 
                 if (interruption.Insisted.IsCancellationRequested) return (last with { State = RunState.Stopped, Message = "ended at once" }, "stopped");
@@ -96,14 +94,14 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         }
     }
 
-    private async Task<bool> StopInOrder(IRunGrain grain, string id)
+    private async Task<bool> StopInOrder(ClusterClient client, string id)
     {
         terminal.Note("stopping after the step under way, with a snapshot (Ctrl-C again ends at once)");
-        await grain.Stop(snapshot: true);
+        await client.Stop(id, snapshot: true);
         return true;
     }
 
-    private Task<bool> Detach(IRunGrain grain, string id)
+    private Task<bool> Detach(ClusterClient client, string id)
     {
         terminal.Note($"detached; the run goes on. Come back with: peft-client watch {id}");
         return Task.FromResult(false);
@@ -114,11 +112,11 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
     {
         try
         {
-            var status = await grain.GetStatus().WaitAsync(AnswerTime);
+            var status = await grain.GetStatus().WaitAsync(ClusterTimes.Current.Answer);
             client.TrustGateways();
             return status;
         }
-        catch (Exception error) when (error is OrleansException or TimeoutException && error is not PeftException)
+        catch (Exception error) when (StartWatch.IsPassing(error))
         {
             if (error is TimeoutException) client.DoubtGateways();
             return null;
