@@ -1,6 +1,6 @@
 using System.Globalization;
 using Peft.Orleans.Core;
-using YamlDotNet.Core;
+using Peft.Orleans.Core.Runs;
 using YamlDotNet.RepresentationModel;
 
 namespace Peft.Orleans.Client.Comparison;
@@ -132,22 +132,10 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
 
     private static YamlMappingNode Read(string path, string kind)
     {
-        try
-        {
-            var stream = new YamlStream();
-            stream.Load(new StringReader(File.ReadAllText(path)));
-            return stream.Documents.Count == 1 && stream.Documents[0].RootNode is YamlMappingNode mapping
-                ? mapping
-                : throw new PeftException($"{path}:1: a {kind} is one YAML document of 'key: value' lines");
-        }
-        catch (YamlException error)
-        {
-            throw new PeftException($"{path}:{error.Start.Line}: not valid YAML: {error.InnerException?.Message ?? error.Message}", error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new PeftException($"{kind} {path} cannot be read: {error.Message}", error);
-        }
+        var documents = YamlReader.Read(YamlReader.ReadText(path, kind), path);
+        return documents.Count == 1 && documents[0].RootNode is YamlMappingNode mapping
+            ? mapping
+            : throw new PeftException($"{path}:1: a {kind} is one YAML document of 'key: value' lines");
     }
 
     private static int Count(string text, string place) => int.TryParse(text, CultureInfo.InvariantCulture, out var count) && count >= 1

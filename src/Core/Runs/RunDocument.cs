@@ -1,4 +1,3 @@
-using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
 namespace Peft.Orleans.Core.Runs;
@@ -23,12 +22,11 @@ internal sealed class RunDocument
     /// <summary>Parses one YAML document that is a mapping.</summary>
     public static RunDocument Read(string yaml, string path)
     {
-        var stream = new YamlStream();
-        stream.Load(new StringReader(yaml));
-        if (stream.Documents.Count == 0) throw new PeftException($"{path}:1: the file is empty; it needs name, model, data and training");
-        if (stream.Documents.Count > 1)
-            throw new PeftException($"{path}:{stream.Documents[1].RootNode.Start.Line}: a second YAML document; a run file is one document, remove the '---'");
-        var root = stream.Documents[0].RootNode;
+        var documents = YamlReader.Read(yaml, path);
+        if (documents.Count == 0) throw new PeftException($"{path}:1: the file is empty; it needs name, model, data and training");
+        if (documents.Count > 1)
+            throw new PeftException($"{path}:{documents[1].RootNode.Start.Line}: a second YAML document; a run file is one document, remove the '---'");
+        var root = documents[0].RootNode;
         return root is YamlMappingNode mapping
             ? new RunDocument(mapping, path)
             : throw new PeftException($"{path}:{root.Start.Line}: a run file is a list of 'key: value' lines; it needs name, model, data and training");
@@ -104,13 +102,12 @@ internal sealed class RunDocument
         if (text.Length == 0) return new YamlScalarNode("");
         try
         {
-            var stream = new YamlStream();
-            stream.Load(new StringReader(text));
-            return stream.Documents.Count == 1 ? stream.Documents[0].RootNode : new YamlScalarNode(text);
+            var documents = YamlReader.Read(text, "");
+            return documents.Count == 1 ? documents[0].RootNode : new YamlScalarNode(text);
         }
-        catch (YamlException error)
+        catch (PeftException error)
         {
-            throw new PeftException($"--set {assignment}: the value is not valid YAML ({error.Message}); quote it", error);
+            throw new PeftException($"--set {assignment}: the value is not valid YAML ({error.Message.TrimStart(':')}); quote it", error);
         }
     }
 

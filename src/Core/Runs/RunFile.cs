@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using YamlDotNet.Core;
 
 namespace Peft.Orleans.Core.Runs;
 
@@ -13,16 +12,7 @@ public static class RunFile
     /// <exception cref="PeftException">The file is absent or refused; the message has every refusal with line, key and remedy.</exception>
     public static RunSpec Load(string path, IReadOnlyList<string>? overrides = null)
     {
-        string yaml;
-        try
-        {
-            yaml = File.ReadAllText(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new PeftException($"run file {path} cannot be read: {error.Message}", error);
-        }
-
+        var yaml = YamlReader.ReadText(path, "run file");
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var spec = Resolve(Parse(yaml, path, overrides), folder);
         // Inference seats a model without adapters in this way; a run would train nothing.
@@ -35,7 +25,7 @@ public static class RunFile
     /// <exception cref="PeftException">The text is refused.</exception>
     public static RunSpec Parse(string yaml, string pathForMessages = "run.yaml", IReadOnlyList<string>? overrides = null)
     {
-        var document = Read(yaml, pathForMessages);
+        var document = RunDocument.Read(yaml, pathForMessages);
         foreach (var assignment in overrides ?? []) document.Override(assignment);
         var schema = RunSchema.Published;
         Refuse(SchemaCheck.Check(document, schema));
@@ -47,7 +37,7 @@ public static class RunFile
     /// <summary>Where a key of a file stands: file and line, or --set; of the deepest part of the key that is written.</summary>
     public static string Where(string path, IReadOnlyList<string> overrides, string key)
     {
-        var document = Read(File.ReadAllText(path), path);
+        var document = RunDocument.Read(YamlReader.ReadText(path, "run file"), path);
         foreach (var assignment in overrides) document.Override(assignment);
         return document.Where(key);
     }
@@ -56,7 +46,7 @@ public static class RunFile
     /// <exception cref="PeftException">The section is refused.</exception>
     public static MethodSpec ParseMethod(string text, string pathForMessages)
     {
-        var document = Read(text, pathForMessages).AsSection("method");
+        var document = RunDocument.Read(text, pathForMessages).AsSection("method");
         Refuse(SchemaCheck.Check(document, RunSchema.Published, "method"));
         var method = RunBinder.Bind(document).Method;
         Refuse([.. RunRules.CheckMethod(method).Select(broken => $"{document.Where(broken.Key)}: {broken.Key}: {broken.Message}")]);
@@ -90,18 +80,6 @@ public static class RunFile
             Method = spec.Method with { InitialAdapter = spec.Method.InitialAdapter is { } adapter ? Absolute(adapter) : null },
             Output = Absolute(spec.Output),
         };
-    }
-
-    private static RunDocument Read(string yaml, string pathForMessages)
-    {
-        try
-        {
-            return RunDocument.Read(yaml, pathForMessages);
-        }
-        catch (YamlException error)
-        {
-            throw new PeftException($"{pathForMessages}:{error.Start.Line}: not valid YAML: {error.InnerException?.Message ?? error.Message}", error);
-        }
     }
 
     private static void Refuse(IReadOnlyList<string> refusals)

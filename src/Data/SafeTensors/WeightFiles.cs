@@ -4,8 +4,9 @@ using Peft.Orleans.Core;
 namespace Peft.Orleans.Data.SafeTensors;
 
 /// <summary>
-/// The weights of a Hugging Face folder: <c>model.safetensors</c>, or the shards of <c>model.safetensors.index.json</c>. Headers of
-/// shards are read when a tensor in them is asked for, so a silo opens only the files its layers need. Safe to use from several threads.
+/// The weights of a Hugging Face folder: <c>model.safetensors</c>, or the shards of <c>model.safetensors.index.json</c>. Where both lie
+/// side by side the single file is taken, as transformers does: the index is left from another save. Headers of shards are read when a
+/// tensor in them is asked for, so a silo opens only the files its layers need. Safe to use from several threads.
 /// </summary>
 public sealed class WeightFiles
 {
@@ -28,20 +29,41 @@ public sealed class WeightFiles
     /// <summary>Names of all tensors.</summary>
     public IReadOnlyCollection<string> Names => files.Keys;
 
-    /// <summary>Opens a folder: reads the index, or the single file's header.</summary>
-    /// <exception cref="PeftException">There are no weights, or the index is malformed.</exception>
+    /// <summary>Opens a folder: reads the single file's header, or the index.</summary>
+    /// <exception cref="PeftException">There are no weights, or the index is malformed or stale.</exception>
     public static WeightFiles Open(string folder)
     {
         if (!Directory.Exists(folder)) throw new PeftException($"{folder}: folder not found; model.path names a Hugging Face folder");
-        var index = Path.Combine(folder, IndexFile);
-        if (File.Exists(index)) return new WeightFiles(folder, ReadIndex(index));
         var single = Path.Combine(folder, SingleFile);
         if (!File.Exists(single))
-            throw new PeftException($"{folder}: neither {SingleFile} nor {IndexFile} is there; weights in other formats must be converted to safetensors first");
+        {
+            var index = Path.Combine(folder, IndexFile);
+            return File.Exists(index) ? new WeightFiles(folder, ReadIndex(index)) : throw NoWeights(folder);
+        }
+
         var header = SafeTensorsHeader.Read(single);
         var weights = new WeightFiles(folder, header.Entries.Keys.ToDictionary(static name => name, static _ => SingleFile, StringComparer.Ordinal));
         weights.headers[SingleFile] = header;
         return weights;
+    }
+
+    /// <summary>Reads every header: all shards are there and sound, each tensor is where the index says, and nowhere else.</summary>
+    /// <exception cref="PeftException">Names the file.</exception>
+    public void CheckAll()
+    {
+        var holders = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (tensor, file) in files)
+        {
+            TryFind(tensor, out _, out _);
+            if (!holders.TryAdd(tensor, file)) continue;
+            foreach (var other in Header(file, tensor).Entries.Keys)
+            {
+                // Which of two is meant depends on who reads: transformers takes the last file, the index says another.
+                if (files.TryGetValue(other, out var named) && named != file)
+                    throw new PeftException($"{Path.Combine(Folder, IndexFile)}: tensor '{other}' is said to be in {named}, and {file} holds it too; "
+                        + "shards of two saves lie in one folder: fetch or save the model again into an empty one");
+            }
+        }
     }
 
     /// <summary>Whether a folder holds weights that <see cref="Open"/> can open.</summary>
@@ -73,10 +95,34 @@ public sealed class WeightFiles
         {
             if (headers.TryGetValue(file, out var header)) return header;
             var path = Path.Combine(Folder, file);
-            if (!File.Exists(path))
-                throw new PeftException($"{path}: file not found, although {IndexFile} names it for tensor '{tensor}'; fetch the missing shard");
+            if (!File.Exists(path)) throw MissingShard(file, tensor);
             return headers[file] = SafeTensorsHeader.Read(path);
         }
+    }
+
+    private PeftException MissingShard(string file, string tensor)
+    {
+        var index = Path.Combine(Folder, IndexFile);
+        var missing = files.Values.Distinct(StringComparer.Ordinal).Where(shard => !File.Exists(Path.Combine(Folder, shard))).ToArray();
+        var named = files.Values.Distinct(StringComparer.Ordinal).Count();
+        var others = Directory.EnumerateFiles(Folder, "*.safetensors").Select(static path => Path.GetFileName(path)!)
+            .Where(name => !files.ContainsValue(name)).Order(StringComparer.Ordinal).ToArray();
+        if (missing.Length < named)
+            return new PeftException($"{Path.Combine(Folder, file)}: file not found, although {index} names it for tensor '{tensor}'; fetch the missing shard");
+        var remedy = others.Length == 0
+            ? "fetch the shards, or delete the index and put model.safetensors into the folder"
+            : $"the folder holds {string.Join(", ", others.Take(3))}{(others.Length > 3 ? ", …" : "")} instead: the index is left from another save; "
+                + (others.Length == 1 ? $"delete it and rename {others[0]} to {SingleFile}" : "fetch the index that belongs to them");
+        return new PeftException($"{index}: none of the {named} shards it names is there ({string.Join(", ", missing.Take(3))}{(named > 3 ? ", …" : "")}); {remedy}");
+    }
+
+    private static PeftException NoWeights(string folder)
+    {
+        var other = new[] { "*.bin", "*.gguf", "*.pth", "*.pt", "*.safetensors" }
+            .SelectMany(pattern => Directory.EnumerateFiles(folder, pattern)).Select(Path.GetFileName).Order(StringComparer.Ordinal).FirstOrDefault();
+        var found = other is null ? "" : $" (there is {other})";
+        return new PeftException($"{folder}: neither {SingleFile} nor {IndexFile} is there{found}; weights in other formats must be converted to safetensors first, "
+            + "for example with AutoModelForCausalLM.from_pretrained(…).save_pretrained(…)");
     }
 
     private static Dictionary<string, string> ReadIndex(string path)

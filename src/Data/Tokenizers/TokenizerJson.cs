@@ -7,10 +7,15 @@ namespace Peft.Orleans.Data.Tokenizers;
 
 /// <summary>
 /// A <c>tokenizer.json</c> prepared for the native library, which always adds special tokens when it encodes and always skips them when
-/// it decodes: the copy has no post-processor and no token marked special, so that both are decided here.
+/// it decodes: the copy has no post-processor and no token marked special, so that both are decided here. Nor has it <c>truncation</c> and
+/// <c>padding</c>, which <c>save_pretrained</c> leaves in the file after a call that used them: they are the other program's state, and
+/// transformers sets both anew at each call. <c>model.dropout</c> is no such state: the library merges at random wherever it is set, in
+/// transformers too, so a file with it is refused; a run is a pure function of its files.
 /// </summary>
 internal sealed class TokenizerJson
 {
+    private static readonly byte[] Null = "null"u8.ToArray();
+
     private TokenizerJson()
     {
     }
@@ -59,12 +64,14 @@ internal sealed class TokenizerJson
         var ids = new int?[names.Length];
         var largest = -1;
         (int Start, int End) postProcessor = default, addedTokens = default;
+        var state = new List<(int Start, int End)>();
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("it is not a JSON object");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("post_processor"u8)) postProcessor = Span(ref reader);
             else if (reader.ValueTextEquals("added_tokens"u8)) addedTokens = Span(ref reader);
+            else if (reader.ValueTextEquals("truncation"u8) || reader.ValueTextEquals("padding"u8)) state.Add(Span(ref reader));
             else if (reader.ValueTextEquals("model"u8)) largest = ReadModel(ref reader, names, ids);
             else Span(ref reader);
         }
@@ -98,7 +105,7 @@ internal sealed class TokenizerJson
             : ([], []);
         return new TokenizerJson
         {
-            Prepared = Splice(json, (postProcessor, "null"u8.ToArray()), (addedTokens, unmarked)),
+            Prepared = Splice(json, [(postProcessor, Null), (addedTokens, unmarked), .. state.Select(static span => (span, Null))]),
             VocabularySize = largest + 1,
             AddedTokens = added,
             SpecialIds = special,
@@ -132,6 +139,12 @@ internal sealed class TokenizerJson
         if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("model is not an object");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
+            if (reader.ValueTextEquals("dropout"u8))
+            {
+                RequireNoDropout(ref reader);
+                continue;
+            }
+
             if (!reader.ValueTextEquals("vocab"u8))
             {
                 Span(ref reader);
@@ -163,6 +176,14 @@ internal sealed class TokenizerJson
         return largest;
     }
 
+    private static void RequireNoDropout(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.Null || (reader.TokenType == JsonTokenType.Number && reader.GetDouble() == 0)) return;
+        var found = reader.TokenType == JsonTokenType.Number ? Encoding.UTF8.GetString(reader.ValueSpan) : "no number";
+        throw new FormatException($"model.dropout is {found}: merges left out at random give the same text other tokens each time; write \"dropout\": null");
+    }
+
     private static (int[] Prefix, int[] Suffix) ReadTemplate(JsonNode? node)
     {
         if (node is null) return ([], []);
@@ -185,7 +206,7 @@ internal sealed class TokenizerJson
     private static int[] Ids(JsonNode template, IEnumerable<JsonNode?> items) =>
         [.. items.SelectMany(item => template["special_tokens"]![(string)item!["SpecialToken"]!["id"]!]!["ids"]!.AsArray().Select(static id => (int)id!))];
 
-    private static byte[] Splice(byte[] json, params ((int Start, int End) Span, byte[] Text)[] changes)
+    private static byte[] Splice(byte[] json, IEnumerable<((int Start, int End) Span, byte[] Text)> changes)
     {
         using var result = new MemoryStream(json.Length + 1024);
         var at = 0;

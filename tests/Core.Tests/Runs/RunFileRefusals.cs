@@ -123,7 +123,14 @@ public sealed class RunFileRefusals
     [InlineData("", "f.yaml:1: the file is empty")]
     [InlineData("- a\n- b", "f.yaml:1: a run file is a list of 'key: value' lines")]
     [InlineData("name: a\n---\nname: b", "a second YAML document")]
-    [InlineData("name: [a", "not valid YAML")]
+    [InlineData("name: [a", "f.yaml:1: not valid YAML")]
+    [InlineData("name: a\ndata:\n  train: { path: x }\n\tmax_length: 2\n", "f.yaml:4: not valid YAML: a tab in the indentation")]
+    [InlineData("name: a\ndata:\n\ttrain: x\n", "f.yaml:3: not valid YAML: a tab in the indentation")]
+    [InlineData("name: a\r\ndata: x\r\n\tmax_length: 2\r\n", "f.yaml:3: not valid YAML: a tab in the indentation")]
+    [InlineData("name: a\ndata: { train: x\nmodel: y\n", "not valid YAML: a '{' or '[' is not closed")]
+    [InlineData("name: a\nname: b\n", "f.yaml:2: not valid YAML: Duplicate key name")]
+    [InlineData("name: a\nmodel: *base\n", "not valid YAML: The anchor 'base' does not exist")]
+    [InlineData("name: a\ndata: &d\n  train: *d\n", "f.yaml:3: *d stands inside what &d names")]
     public void Text_that_is_no_run_file(string yaml, string message) =>
         Assert.Contains(message, Assert.Throws<PeftException>(() => RunFile.Parse(yaml, "f.yaml")).Message, StringComparison.Ordinal);
 
@@ -162,6 +169,17 @@ public sealed class RunFileRefusals
     [Fact]
     public void Absent_file_is_named() =>
         Assert.Contains("no-such-file.yaml", Assert.Throws<PeftException>(() => RunFile.Load("no-such-file.yaml")).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_folder_is_no_run_file() =>
+        Assert.Contains(". is a folder; name a run file", Assert.Throws<PeftException>(() => RunFile.Load(".")).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Text_without_end_of_nesting()
+    {
+        var yaml = "name: " + new string('[', 100_000);
+        Assert.Contains("f.yaml:1: nested deeper than 64", Assert.Throws<PeftException>(() => RunFile.Parse(yaml, "f.yaml")).Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Stable_initialisation_needs_room_for_twice_the_rank()

@@ -36,6 +36,46 @@ public sealed class WeightFilesTests
     }
 
     [Theory]
+    [InlineData("""{"weight_map":{"a":"model-00001-of-00001.safetensors"}}""")]
+    [InlineData("""{"weight_map":{"a":"gone-00001-of-00002.safetensors"}}""")]
+    [InlineData("{")]
+    public void TheSingleFileComesBeforeAnIndex(string index)
+    {
+        using var folder = new TemporaryFolder();
+        WriteOne(folder.File("model.safetensors"), "a");
+        WriteOne(folder.File("model-00001-of-00001.safetensors"), "a");
+        folder.Write(Index, index);
+        var weights = WeightFiles.Open(folder.Path);
+        weights.CheckAll();
+        Assert.True(weights.TryFind("a", out var path, out _));
+        Assert.Equal(folder.File("model.safetensors"), path);
+    }
+
+    [Fact]
+    public void AnIndexWithoutItsShardsIsNamedWithTheRemedy()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write(Index, """{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors"}}""");
+        AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "none of the 2 shards", "delete the index");
+        WriteOne(folder.File("weights.safetensors"), "a");
+        AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "rename weights.safetensors to model.safetensors");
+        WriteOne(folder.File("model-00001-of-00003.safetensors"), "a");
+        AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "another save", "fetch the index that belongs to them");
+    }
+
+    [Fact]
+    public void ATensorInTwoShardsIsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        WriteOne(folder.File("one"), "a", "b");
+        WriteOne(folder.File("two"), "b");
+        folder.Write(Index, """{"weight_map":{"a":"one","b":"two"}}""");
+        AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "'b'", "in two, and one holds it too");
+        folder.Write(Index, """{"weight_map":{"b":"two"}}""");
+        WeightFiles.Open(folder.Path).CheckAll();
+    }
+
+    [Theory]
     [InlineData("{}", "weight_map")]
     [InlineData("""{"weight_map":{}}""", "empty")]
     [InlineData("""{"weight_map":{"a":3}}""", "no file name")]
@@ -54,6 +94,8 @@ public sealed class WeightFilesTests
         using var folder = new TemporaryFolder();
         AssertError(() => WeightFiles.Open(folder.Path), folder.Path, "safetensors");
         AssertError(() => WeightFiles.Open(folder.File("no")), folder.File("no"), "not found");
+        folder.Write("pytorch_model.bin", "");
+        AssertError(() => WeightFiles.Open(folder.Path), "there is pytorch_model.bin", "converted to safetensors");
     }
 
     private static void AssertError(Action action, params string[] parts)
@@ -62,6 +104,6 @@ public sealed class WeightFilesTests
         Assert.All(parts, part => Assert.Contains(part, error.Message, StringComparison.Ordinal));
     }
 
-    private static void WriteOne(string path, string name) =>
-        SafeTensorsWriter.Write(path, [SafeTensorsWriterTests.Tensor(name, SafeTensorsType.BF16, [1], [0, 1])]);
+    private static void WriteOne(string path, params string[] names) =>
+        SafeTensorsWriter.Write(path, [.. names.Select(static name => SafeTensorsWriterTests.Tensor(name, SafeTensorsType.BF16, [1], [0, 1]))]);
 }

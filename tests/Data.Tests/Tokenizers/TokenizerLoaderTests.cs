@@ -103,6 +103,57 @@ public sealed class TokenizerLoaderTests
         Assert.Equal("a</s>", tokenizer.Decode([.. ids, 100_000], skipSpecialTokens: false));
     }
 
+    [Theory]
+    [InlineData("truncation", """{"max_length":8,"strategy":"LongestFirst","stride":0,"direction":"Right"}""")]
+    [InlineData("truncation", """{"max_length":4,"strategy":"OnlyFirst","stride":2,"direction":"Left"}""")]
+    [InlineData("padding", """{"strategy":{"Fixed":64},"direction":"Left","pad_to_multiple_of":null,"pad_id":2,"pad_type_id":0,"pad_token":"</s>"}""")]
+    [InlineData("padding", """{"strategy":"BatchLongest","direction":"Right","pad_to_multiple_of":16,"pad_id":0,"pad_type_id":0,"pad_token":"<unk>"}""")]
+    public void StateThatAnotherProgramLeftIsReset(string key, string state)
+    {
+        using var folder = new TemporaryFolder();
+        ArithmeticProblems.WriteTokenizer(folder.Path);
+        const string Text = "Ann has 3 pears and finds 4 more.";
+        var expected = TokenizerLoader.Load(folder.Path).Encode(Text, addSpecialTokens: true);
+        var json = JsonNode.Parse(File.ReadAllText(folder.File("tokenizer.json")))!;
+        json[key] = JsonNode.Parse(state);
+        folder.Write("tokenizer.json", json.ToJsonString());
+        var tokenizer = TokenizerLoader.Load(folder.Path);
+        Assert.Equal(expected, tokenizer.Encode(Text, addSpecialTokens: true));
+        // What is not state stays: the post-processor's BOS.
+        Assert.Equal(1, tokenizer.Encode("a", addSpecialTokens: true)[0]);
+        Assert.Equal(2, tokenizer.Encode("a", addSpecialTokens: true).Length);
+    }
+
+    [Fact]
+    public void TheModelsLongestInputIsNoTruncation()
+    {
+        using var folder = new TemporaryFolder();
+        ArithmeticProblems.WriteTokenizer(folder.Path);
+        var config = JsonNode.Parse(File.ReadAllText(folder.File("tokenizer_config.json")))!;
+        config["model_max_length"] = 4;
+        config["truncation_side"] = "left";
+        config["padding_side"] = "left";
+        folder.Write("tokenizer_config.json", config.ToJsonString());
+        Assert.Equal(9, TokenizerLoader.Load(folder.Path).Encode("12345678", addSpecialTokens: true).Length);
+    }
+
+    [Theory]
+    [InlineData("0.1", "model.dropout is 0.1")]
+    [InlineData("\"0.1\"", "model.dropout is no number")]
+    [InlineData("0", null)]
+    [InlineData("0.0", null)]
+    [InlineData("null", null)]
+    public void MergesAtRandomAreRefused(string dropout, string? reason)
+    {
+        using var folder = new TemporaryFolder();
+        ArithmeticProblems.WriteTokenizer(folder.Path);
+        var json = JsonNode.Parse(File.ReadAllText(folder.File("tokenizer.json")))!;
+        json["model"]!["dropout"] = JsonNode.Parse(dropout);
+        folder.Write("tokenizer.json", json.ToJsonString());
+        if (reason is null) Assert.Equal(2, TokenizerLoader.Load(folder.Path).Encode("a", addSpecialTokens: true).Length);
+        else AssertRefused(folder.Path, folder.File("tokenizer.json"), reason);
+    }
+
     [Fact]
     public void ManyThreadsGetTheSameIds()
     {
