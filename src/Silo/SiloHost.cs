@@ -5,10 +5,11 @@ using Orleans.Storage;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Grains.Agents;
-using Peft.Orleans.Grains.Coordination;
 using Peft.Orleans.Grains.DataPlane;
-using Peft.Orleans.Grains.Placement;
+using Peft.Orleans.Grains.Membership;
+using Peft.Orleans.Grains.Shards;
 using Peft.Orleans.Grains.Storage;
+using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Silo;

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
-using Peft.Orleans.Grains.Coordination;
+using Peft.Orleans.Grains.Terms;
 
 namespace Peft.Orleans.Silo.Tests;
 

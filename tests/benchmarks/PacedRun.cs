@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Grains.Coordination;
+using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Silo;
 
 namespace Peft.Orleans.Benchmarks;

@@ -6,8 +6,7 @@ using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.HuggingFace;
-using Peft.Orleans.Grains.Agents;
-using Peft.Orleans.Grains.Coordination;
+using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Silo;
 

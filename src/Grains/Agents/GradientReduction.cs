@@ -1,6 +1,7 @@
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -3,6 +3,7 @@ using Orleans.Concurrency;
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Versions;
 using Peft.Orleans.Kernels.Weights;
 

@@ -1,8 +1,7 @@
 using Orleans.Concurrency;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
-using Peft.Orleans.Grains.Agents;
-using Peft.Orleans.Grains.Coordination;
+using Peft.Orleans.Grains.Membership;
 
 namespace Peft.Orleans.Grains.Inference;
 

@@ -4,7 +4,6 @@ using Orleans.Placement;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Agents;
-using Peft.Orleans.Grains.Placement;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Torch;

@@ -1,0 +1,109 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Agents;
+
+namespace Peft.Orleans.Grains.Membership;
+
+/// <summary>
+/// Notices a dead process at once: an idle connection to the data planes of the next silos in the ring, which breaks when their process ends.
+/// Only a silo that then refuses a new connection is declared dead. One that does not answer at all may be alive behind a cut: the coordinators
+/// are told. Probes of the membership protocol remain for those that hang.
+/// </summary>
+public sealed partial class PeerWatch(AgentStore store, IClusterMembershipService membership, IGrainFactory grains, ILogger<PeerWatch> log) : IDisposable
+{
+    /// <summary>Silos watched by each.</summary>
+    private const int Successors = 3;
+
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> watched = new();
+    private readonly CancellationTokenSource stopping = new();
+
+    /// <summary>Watches the successors in a plan's ring of silos, and no longer those that are none.</summary>
+    public void Follow(SeatPlan plan)
+    {
+        var names = plan.Silos.Select(static silo => silo.Name).ToArray();
+        var self = Array.IndexOf(names, store.Identity.Name);
+        if (self < 0) return;
+        var successors = Enumerable.Range(1, Math.Min(Successors, names.Length - 1)).Select(k => plan.Silos[(self + k) % names.Length]).ToArray();
+        foreach (var gone in watched.Keys.Except(successors.Select(static silo => silo.Incarnation)).ToArray())
+        {
+            if (watched.TryRemove(gone, out var ended)) ended.Cancel();
+        }
+
+        foreach (var silo in successors)
+        {
+            var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
+            if (watched.TryAdd(silo.Incarnation, ending)) _ = Watch(silo, ending.Token);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => stopping.Cancel();
+
+    private async Task Watch(PlannedSilo silo, CancellationToken token)
+    {
+        try
+        {
+            while (true)
+            {
+                using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+                switch (await Reachability.Connect(socket, silo, token).ConfigureAwait(false))
+                {
+                    case Reach.Open:
+                        await UntilBroken(socket, token).ConfigureAwait(false);
+                        break;
+                    case Reach.Refused:
+                        LogGone(silo.Name);
+                        await membership.TryKill(SiloAddress.FromParsableString(silo.Incarnation)).ConfigureAwait(false);
+                        return;
+                    case Reach.Silent:
+                        LogSilent(silo.Name);
+                        foreach (var run in store.TrainingRuns) grains.GetGrain<IRunGrain>(run).PeerUnreachable(store.Identity.Name, silo.Name).Ignore();
+                        await Task.Delay(Reachability.Patience, token).ConfigureAwait(false);
+                        break;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // No longer a successor, or this silo stops.
+        }
+        catch (Exception error)
+        {
+            LogWatchFailed(error, silo.Name);
+        }
+        finally
+        {
+            watched.TryRemove(silo.Incarnation, out _);
+        }
+    }
+
+    /// <summary>Waits until a connection breaks: its process has ended, or nothing comes through any more.</summary>
+    private static async Task UntilBroken(Socket socket, CancellationToken token)
+    {
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 1);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 1);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        try
+        {
+            await socket.ReceiveAsync(new byte[1], SocketFlags.None, token).ConfigureAwait(false);
+        }
+        catch (SocketException)
+        {
+            // Reset, or the kernel's probes went unanswered.
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} has ended: its data plane refuses connections")]
+    private partial void LogGone(string silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} cannot be reached from here; the coordinator is asked to look")]
+    private partial void LogSilent(string silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "watching silo {Silo} failed; the membership's probes remain")]
+    private partial void LogWatchFailed(Exception error, string silo);
+}

@@ -1,0 +1,85 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Grains.Membership;
+
+/// <summary>
+/// Finds silos that do not reach each other though membership sees both alive, as others reach them, and evicts as few as it takes. All silos
+/// are asked: a single complaint, or a slow one, evicts nobody.
+/// </summary>
+internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster, string self, ILogger log)
+{
+    /// <summary>Longer than an agent waits for its connections.</summary>
+    private static readonly TimeSpan AnswerTime = Reachability.Patience * 2;
+
+    /// <summary>Name of the coordinator's silo.</summary>
+    internal string Self => self;
+
+    /// <summary>Asks all; returns the silos that were evicted.</summary>
+    internal async Task<string[]> Mend()
+    {
+        var live = await roster.Live();
+        var evicted = Fewest(await Cuts(live), self);
+        foreach (var silo in evicted)
+        {
+            LogEvicted(silo);
+            await roster.Kill(live[silo]);
+        }
+
+        return evicted;
+    }
+
+    /// <summary>
+    /// As few silos as it takes, nearly, so that no pair is left: the one in most pairs first, the coordinator's own last among equals. A coordinator
+    /// that nobody answers is cut off itself.
+    /// </summary>
+    internal static string[] Fewest(IEnumerable<(string From, string To)> cuts, string self)
+    {
+        var left = cuts.Where(static cut => cut.From != cut.To).ToList();
+        var chosen = new List<string>();
+        while (left.Count > 0)
+        {
+            // Both directions of one cut are one pair.
+            var pairs = left.Select(static cut => string.CompareOrdinal(cut.From, cut.To) < 0 ? cut : (cut.To, cut.From)).Distinct();
+            var next = pairs.SelectMany(static cut => (string[])[cut.Item1, cut.Item2]).GroupBy(static silo => silo)
+                .OrderByDescending(static group => group.Count()).ThenBy(group => group.Key == self).ThenByDescending(static group => group.Key, StringComparer.Ordinal).First().Key;
+            chosen.Add(next);
+            left.RemoveAll(cut => cut.From == next || cut.To == next);
+        }
+
+        return [.. chosen];
+    }
+
+    private async Task<List<(string From, string To)>> Cuts(SortedDictionary<string, SiloAddress> live)
+    {
+        var reports = await Task.WhenAll(live.Select(async silo => (silo.Key, Report: await Answer(agents.At(silo.Value).Describe()))));
+        var cuts = reports.Where(static entry => entry.Report is null).Select(entry => (self, entry.Key)).ToList();
+        PlannedSilo[] reached = [.. reports.Select(static entry => entry.Report?.Silo).OfType<PlannedSilo>()];
+        var answers = await Task.WhenAll(reached.Select(async silo => (silo.Name, Unreachable: await Answer(agents.At(live[silo.Name]).Unreachable([.. reached.Where(other => other != silo)])))));
+        foreach (var (name, unreachable) in answers)
+        {
+            if (unreachable is null) cuts.Add((self, name));
+            else cuts.AddRange(unreachable.Select(other => (name, other)));
+        }
+
+        return cuts;
+    }
+
+    /// <summary>What a silo answers; null when it does not.</summary>
+    private static async Task<T?> Answer<T>(Task<T> asked)
+        where T : class
+    {
+        try
+        {
+            return await asked.WaitAsync(AnswerTime);
+        }
+        catch (Exception error) when (error is TimeoutException or SiloUnavailableException or OrleansMessageRejectionException)
+        {
+            return null;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} is cut off from others of its run; it is evicted, and may join again when the network is whole")]
+    private partial void LogEvicted(string silo);
+}

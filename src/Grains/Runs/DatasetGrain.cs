@@ -1,0 +1,43 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Datasets;
+using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Tokenizers;
+
+namespace Peft.Orleans.Grains.Runs;
+
+/// <summary>The data of a run: a pure function of the run file, so that it may sit anywhere and be rebuilt at any time.</summary>
+public sealed class DatasetGrain : Grain, IDatasetGrain
+{
+    private TrainingData? data;
+    private DatasetSummary? summary;
+
+    /// <inheritdoc/>
+    public async Task<DatasetSummary> Open(string runYaml)
+    {
+        if (summary is not null) return summary;
+        data = await Task.Run(() => Load(RunFile.Parse(runYaml, "run.yaml")));
+        return summary = new DatasetSummary(data.Steps, data.Samples, data.Dropped, data.Validation.Count, data.TrainSha256);
+    }
+
+    /// <inheritdoc/>
+    public Task<Microbatch[]> GetStep(int step) =>
+        Task.FromResult(Enumerable.Range(0, Data.Microbatches(step)).Select(index => Data.Get(step, index)).ToArray());
+
+    /// <inheritdoc/>
+    public Task<Microbatch> GetSample(int index) => Task.FromResult(Data.Sample(index % Data.Samples));
+
+    /// <inheritdoc/>
+    public Task<Microbatch[]> GetValidation() => Task.FromResult(Data.Validation.ToArray());
+
+    private TrainingData Data => data ?? throw new InvalidOperationException("the data set of this run is not open: it was on a silo that is gone, and is opened again");
+
+    private static TrainingData Load(RunSpec spec)
+    {
+        var config = LlamaConfig.Read(spec.Model.Path);
+        var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? TokenizerLoader.Load(spec.Model.Path) : null;
+        return TrainingData.Load(spec, resolvePath: null, tokenizer, config.VocabSize);
+    }
+}

@@ -1,0 +1,154 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Concurrency;
+using Orleans.Runtime;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Grains.Agents;
+using Peft.Orleans.Grains.Membership;
+using Peft.Orleans.Grains.RunFiles;
+using Peft.Orleans.Grains.Terms;
+using MemberState = Orleans.Runtime.SiloStatus;
+using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;
+
+namespace Peft.Orleans.Grains.Runs;
+
+/// <summary>The coordinator of one run: single writer of its durable record; its loop makes the steps.</summary>
+[Reentrant, KeepAlive]
+public sealed partial class RunGrain(
+    [PersistentState("run", "runs")] IPersistentState<RunRecord> record,
+    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ICoordinatorObserver observer,
+    Microsoft.Extensions.Hosting.IHostApplicationLifetime host, ILoggerFactory loggers)
+    : Grain, IRunGrain
+{
+    private readonly ILogger log = loggers.CreateLogger<RunGrain>();
+    private readonly SemaphoreSlim starts = new(1, 1);
+    private RunLoop? loop;
+
+    /// <inheritdoc/>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        // Brought back to life after its silo died: go on by itself.
+        if (record.State is { Request: not null, Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing }) Begin(recovering: true);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        loop?.Abandon();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task<RunStatus> Start(RunRequest request)
+    {
+        // One at a time: calls interleave in this grain, and a run has one loop.
+        await starts.WaitAsync();
+        try
+        {
+            return await StartAlone(RunCreation.Resolve(request, record.State.Request, store.Identity.Threads));
+        }
+        finally
+        {
+            starts.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<RunStatus> GetStatus() => Task.FromResult(
+        loop?.Status ?? record.State.Status ?? throw new PeftException($"no run {this.GetPrimaryKeyString()} on this cluster"));
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> GetMetrics(int step)
+    {
+        var folder = record.State.Request?.Folder ?? throw new PeftException($"no run {this.GetPrimaryKeyString()} on this cluster");
+        IReadOnlyList<string> lines = [.. Journal.ReadValid(Path.Combine(folder, RunFolder.Metrics)).Where(line => MetricsLine.StepOf(line) > step).Take(1000)];
+        return Task.FromResult(lines);
+    }
+
+    /// <inheritdoc/>
+    public Task Stop(bool snapshot)
+    {
+        loop?.AskStop(snapshot);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<SiloStatus>> GetSilos()
+    {
+        var plan = loop?.Plan;
+        var live = await roster.Live();
+        var rows = new List<SiloStatus>();
+        foreach (var (name, address) in live)
+        {
+            var report = await agents.At(address).Describe();
+            var layers = plan?.ActiveLayersOn(name) ?? [];
+            rows.Add(new SiloStatus
+            {
+                Name = name,
+                Pid = report.Pid,
+                Address = address.Endpoint.ToString(),
+                State = "Active",
+                Layers = layers,
+                Replica = plan?.ReplicaOf(name),
+                Standby = layers.Length == 0,
+                ResidentBytes = report.ResidentBytes,
+                WeightBytesRead = report.WeightBytesRead,
+                MetricsUrl = report.MetricsUrl,
+            });
+        }
+
+        foreach (var member in roster.Members.Where(member => member.Status != MemberState.Active && !live.ContainsKey(member.Name)))
+            rows.Add(new SiloStatus { Name = member.Name, Address = member.SiloAddress.Endpoint.ToString(), State = member.Status.ToString() });
+        return rows;
+    }
+
+    /// <inheritdoc/>
+    public Task MembershipChanged()
+    {
+        loop?.MembershipChanged();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task PeerUnreachable(string from, string to) => loop?.MendLinks() ?? Task.CompletedTask;
+
+    private async Task<RunStatus> StartAlone(RunRequest request)
+    {
+        if (record.State.Request is { } known && known.RunYaml != request.RunYaml)
+            throw new PeftException($"run {request.RunId} exists with another run file; choose another run id, or resume it with the file it was created with");
+        if (loop is { Ended: false }) return loop.Status;
+        if (record.State.Status is { } before && before.State is RunState.Completed) return before;
+        if (record.State.Status is not null && record.State.Request is not null && !request.Resume) return record.State.Status;
+        RunCreation.MakeFolder(request);
+        var status = new RunStatus { RunId = request.RunId, Folder = request.Folder, State = RunState.Starting, Created = DateTimeOffset.UtcNow };
+        await grains.GetGrain<IRunCatalogGrain>(0).Report(status);
+        record.State.Request = request;
+        record.State.Status = status;
+        await record.WriteStateAsync();
+        Begin(recovering: false);
+        return loop!.Status;
+    }
+
+    private void Begin(bool recovering)
+    {
+        loop = new RunLoop(record, grains, agents, roster, new SiloLinks(agents, roster, store.Identity.Name, log), observer, loggers, recovering, host.ApplicationStopping);
+        _ = Watch(loop);
+    }
+
+    private async Task Watch(RunLoop running)
+    {
+        try
+        {
+            await running.Run();
+        }
+        catch (Exception error)
+        {
+            LogLoopFailed(error, this.GetPrimaryKeyString());
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId}: the coordinator's loop ended by an error")]
+    private partial void LogLoopFailed(Exception error, string runId);
+}

@@ -1,0 +1,34 @@
+using Orleans.Placement;
+using Orleans.Runtime;
+using Orleans.Runtime.Placement;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Grains.Shards;
+
+/// <summary>Places a layer shard on the silo named in its key.</summary>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.SeatPlacement")]
+public sealed class SeatPlacement : PlacementStrategy
+{
+    internal static readonly SeatPlacement Instance = new();
+}
+
+/// <summary>Marks a grain whose key ends in <c>@silo</c>.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class SeatPlacementAttribute() : PlacementAttribute(SeatPlacement.Instance);
+
+/// <summary>Finds the silo named in the key among the compatible ones.</summary>
+internal sealed class SeatPlacementDirector(ISiloStatusOracle silos) : IPlacementDirector
+{
+    /// <inheritdoc/>
+    public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
+    {
+        var key = SeatKey.Parse(target.GrainIdentity.Key.ToString()!);
+        foreach (var address in context.GetCompatibleSilos(target))
+        {
+            if (silos.TryGetSiloName(address, out var name) && name == key.Silo) return Task.FromResult(address);
+        }
+
+        throw new SiloUnavailableException($"silo {key.Silo}, the seat of layer {key.Layer} of run {key.RunId}, is not alive");
+    }
+}
