@@ -1,6 +1,6 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Torch;
 using static TorchSharp.torch;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Shards;

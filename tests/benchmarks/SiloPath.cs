@@ -5,7 +5,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Silo;

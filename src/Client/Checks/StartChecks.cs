@@ -2,7 +2,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Data.Tokenizers;
 
@@ -15,9 +15,9 @@ internal static class StartChecks
     /// <param name="spec">The run, paths absolute.</param>
     /// <param name="where">Place in the run file of a key, for messages.</param>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
-    public static LlamaConfig Check(RunSpec spec, Func<string, string> where)
+    public static ModelFolder Check(RunSpec spec, Func<string, string> where)
     {
-        var config = LlamaConfig.Read(spec.Model.Path);
+        var model = ModelFolder.Open(spec.Model.Path);
         if (spec.Method.Name != MethodName.Full || WeightFiles.Exist(spec.Model.Path)) Weights(spec.Model.Path);
         DataFile(spec.Data.Train.Path, "data.train.path", where);
         if (spec.Data.Validation?.Path is { } validation) DataFile(validation, "data.validation.path", where);
@@ -26,8 +26,8 @@ internal static class StartChecks
             throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json with merges.txt); copy the model's tokenizer files there, or use data.train.format tokens");
         if (spec.Method.InitialAdapter is { } adapter)
             RequireFile(Path.Combine(adapter, "adapter_config.json"), "method.initial_adapter", "name an adapter folder, with adapter_config.json and adapter_model.safetensors", where);
-        Modules(spec, config, where);
-        return config;
+        Modules(spec, model, where);
+        return model;
     }
 
     /// <summary>Every shard file is there, and its header is sound; no weight is read.</summary>
@@ -37,10 +37,10 @@ internal static class StartChecks
         foreach (var name in weights.Names) weights.TryFind(name, out _, out _);
     }
 
-    private static void Modules(RunSpec spec, LlamaConfig config, Func<string, string> where)
+    private static void Modules(RunSpec spec, ModelFolder model, Func<string, string> where)
     {
         if (spec.Method.Name == MethodName.Full) return;
-        var linears = LlamaDimensions.Of(config).Linears;
+        var linears = model.Dimensions.Linears;
         var all = spec.Method.TargetModules.Contains("all-linear");
         if (!all && spec.Method.TargetModules.FirstOrDefault(target => linears.All(linear => linear.Name != target)) is { } unknown)
             throw new PeftException($"{where("method.target_modules")}: method.target_modules: {unknown} is no linear module of this model; choose of {string.Join(", ", linears.Select(static linear => linear.Name))}, or write all-linear");

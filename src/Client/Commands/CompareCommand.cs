@@ -3,7 +3,7 @@ using Peft.Orleans.Client.Comparison;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Client.Commands;
@@ -27,13 +27,13 @@ internal static class CompareCommand
     {
         var file = ComparisonFile.Load(path, sets);
         var resolver = new CombinationResolver(file, silos);
-        var config = resolver.CheckAll();
+        var model = resolver.CheckAll();
         var first = resolver.Candidates(file.Methods[0])[0].Spec;
         var folder = Path.GetFullPath(to ?? Path.Combine(first.Output, "compare-" + first.Name));
         Directory.CreateDirectory(folder);
         using var interruption = new Interruption();
         var runner = new ComparisonRunner(
-            file, resolver, LlamaDimensions.Of(config), Samples(first, config), silos, new LocalRunMaker(terminal, interruption, config, silos), TimeProvider.System)
+            file, resolver, model.Dimensions, Samples(first, model), silos, new LocalRunMaker(terminal, interruption, model, silos), TimeProvider.System)
         {
             Note = terminal.Note,
             Progress = result => Tables(result, folder),
@@ -71,8 +71,8 @@ internal static class CompareCommand
     }
 
     /// <summary>Samples of an epoch, counted as a silo counts them.</summary>
-    private static int Samples(RunSpec spec, LlamaConfig config) => TrainingData.Load(
-        spec, null, TrainingData.NeedsTokenizer(spec.Data) ? TokenizerLoader.Load(spec.Model.Path) : null, config.VocabSize).Samples;
+    private static int Samples(RunSpec spec, ModelFolder model) => TrainingData.Load(
+        spec, null, TrainingData.NeedsTokenizer(spec.Data) ? TokenizerLoader.Load(spec.Model.Path) : null, model.Vocabulary).Samples;
 
     private static void Tables(ComparisonResult result, string folder)
     {

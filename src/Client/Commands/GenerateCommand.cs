@@ -7,7 +7,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.ChatTemplates;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Client.Commands;
@@ -44,15 +44,15 @@ internal static class GenerateCommand
         command.SetAction(async (parsed, _) =>
         {
             var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
-            var (request, config) = model.Read(parsed);
+            var (request, folder) = model.Read(parsed);
             var tokenizer = parsed.GetValue(promptIds) is null || TokenizerLoader.Exists(request.ModelPath) ? TokenizerLoader.Load(request.ModelPath) : null;
             var ids = parsed.GetValue(promptIds) is { } list ? ParseIds(list)
                 : parsed.GetValue(chat) is { } message ? ChatTemplate.Select(ChatTemplateName.Model, request.ModelPath).Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true).Ids
                 : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
-            Check(ids, config, parsed.GetValue(length));
+            Check(ids, folder, parsed.GetValue(length));
             var sampled = parsed.GetValue(temperature) is not null || parsed.GetValue(topP) is not null;
             var generation = new GenerationRequest(
-                [ids], parsed.GetValue(length), parsed.GetValue(ignoreEos) ? [] : [.. config.EosTokenIds],
+                [ids], parsed.GetValue(length), parsed.GetValue(ignoreEos) ? [] : [.. folder.EndTokens],
                 sampled ? parsed.GetValue(temperature) ?? 1 : 0, parsed.GetValue(topP) ?? 1, parsed.GetValue(seed));
             using var interruption = new Interruption();
             var result = await Generate(terminal, silos, address, request, generation, interruption.Asked);
@@ -108,12 +108,12 @@ internal static class GenerateCommand
         }
     }
 
-    private static void Check(int[] ids, LlamaConfig config, int length)
+    private static void Check(int[] ids, ModelFolder model, int length)
     {
         if (ids.Length == 0) throw new PeftException("the prompt has no token; this tokenizer adds none at the beginning, so write at least one character");
-        if (ids.FirstOrDefault(id => id >= config.VocabSize, -1) is var large and >= 0)
-            throw new PeftException($"token id {large} is not below the model's vocab_size {config.VocabSize}; do model and tokenizer belong together?");
-        if (ids.Length + length > config.MaxPositionEmbeddings && ids.Length >= config.MaxPositionEmbeddings)
-            throw new PeftException($"the prompt has {ids.Length} tokens, and the model is made for {config.MaxPositionEmbeddings} (max_position_embeddings); shorten it");
+        if (ids.FirstOrDefault(id => id >= model.Vocabulary, -1) is var large and >= 0)
+            throw new PeftException($"token id {large} is not below the model's vocab_size {model.Vocabulary}; do model and tokenizer belong together?");
+        if (ids.Length + length > model.MaxPositions && ids.Length >= model.MaxPositions)
+            throw new PeftException($"the prompt has {ids.Length} tokens, and the model is made for {model.MaxPositions} (max_position_embeddings); shorten it");
     }
 }

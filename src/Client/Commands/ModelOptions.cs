@@ -2,7 +2,7 @@ using System.CommandLine;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Commands;
 
@@ -24,14 +24,14 @@ internal sealed class ModelOptions
     }
 
     /// <summary>The model asked for, checked as far as this machine sees it.</summary>
-    public (ModelRequest Request, LlamaConfig Config) Read(ParseResult parsed)
+    public (ModelRequest Request, ModelFolder Folder) Read(ParseResult parsed)
     {
         var model = Path.GetFullPath(parsed.GetValue(Model)!);
         var adapter = parsed.GetValue(Adapter) is { } folder ? Path.GetFullPath(folder) : null;
-        var config = LlamaConfig.Read(model);
+        var opened = ModelFolder.Open(model);
         if (adapter is not null && !File.Exists(Path.Combine(adapter, "adapter_config.json")))
             throw new PeftException($"--adapter {adapter}: no adapter_config.json in it; name an adapter folder");
-        return (new ModelRequest(model, adapter, Parse(parsed.GetValue(Dtype))), config);
+        return (new ModelRequest(model, adapter, Parse(parsed.GetValue(Dtype))), opened);
     }
 
     /// <summary>The option <c>--dtype</c>.</summary>

@@ -5,7 +5,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Commands;
 
@@ -13,10 +13,10 @@ namespace Peft.Orleans.Client.Commands;
 internal static class RunPlan
 {
     /// <summary>Prints the plan of a resolved run over some local silos.</summary>
-    public static void Write(Terminal terminal, RunSpec spec, LlamaConfig config, int silos, OutputFormat format)
+    public static void Write(Terminal terminal, RunSpec spec, ModelFolder model, int silos, OutputFormat format)
     {
-        var dimensions = LlamaDimensions.Of(config);
-        var dtype = spec.Model.Dtype ?? config.TorchDtype ?? WeightType.Float32;
+        var dimensions = model.Dimensions;
+        var dtype = spec.Model.Dtype ?? model.StoredType;
         var effective = spec with { Model = spec.Model with { Dtype = dtype } };
         // The silos of a local cluster share this machine's memory; the planner orders them by name.
         var machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
@@ -24,7 +24,7 @@ internal static class RunPlan
             .Select(i => new SiloInventory(new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", ""), [], machine)).ToArray();
         var plan = RunPlanner.Plan(effective, dimensions, inventory);
         var inFlight = Math.Min(spec.Training.GlobalBatch / spec.Training.Microbatch, plan.Silos.Length + 1);
-        var layers = MemoryModel.Layers(dimensions, effective, Math.Min(spec.Data.MaxLength, config.MaxPositionEmbeddings), inFlight);
+        var layers = MemoryModel.Layers(dimensions, effective, Math.Min(spec.Data.MaxLength, model.MaxPositions), inFlight);
         var memory = MemoryModel.PerSilo(plan, layers);
         var rows = plan.Silos.Select(silo => (silo.Name, Layers: plan.ActiveLayersOn(silo.Name), Bytes: memory[silo.Name])).ToArray();
         var trainable = Comparison.MatchedControl.Trainable(spec.Method, dimensions);

@@ -28,9 +28,9 @@ internal static class ScoreCommand
         command.SetAction(async (parsed, _) =>
         {
             var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
-            var (request, config) = model.Read(parsed);
+            var (request, folder) = model.Read(parsed);
             ITextTokenizer? tokenizer = null;
-            var items = ScoreItems.Read(parsed.GetValue(input)!, () => tokenizer ??= TokenizerLoader.Load(request.ModelPath), config.VocabSize);
+            var items = ScoreItems.Read(parsed.GetValue(input)!, () => tokenizer ??= TokenizerLoader.Load(request.ModelPath), folder.Vocabulary);
             var target = parsed.GetValue(results)!;
             await using var writer = target == "-" ? null : Open(target);
             using var interruption = new Interruption();

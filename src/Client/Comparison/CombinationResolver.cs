@@ -6,7 +6,7 @@ using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Comparison;
 
@@ -63,18 +63,18 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
 
     /// <summary>Resolves every method with every grid combination and checks files and shapes; all refusals at once.</summary>
     /// <exception cref="PeftException">Something is refused.</exception>
-    public LlamaConfig CheckAll()
+    public ModelFolder CheckAll()
     {
         var refusals = new List<string>();
-        LlamaConfig? config = null;
+        ModelFolder? model = null;
         foreach (var method in file.Methods)
         {
             try
             {
                 foreach (var run in Candidates(method))
                 {
-                    config = StartChecks.Check(run.Spec, key => Where(method, run.Chosen, key));
-                    if (Control(method, run, LlamaDimensions.Of(config)) is { } control) Candidates(control, control: true);
+                    model = StartChecks.Check(run.Spec, key => Where(method, run.Chosen, key));
+                    if (Control(method, run, model.Dimensions) is { } control) Candidates(control, control: true);
                 }
             }
             catch (PeftException error)
@@ -94,7 +94,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
 
         if (grid.Length > 0 && file.Base.All(static item => !item.Key.StartsWith("data.validation", StringComparison.Ordinal)))
             refusals.Add($"{grid[0].Values[0].Place}: grid: values are chosen by validation loss; add data.validation: {{ fraction: 0.05 }} below base");
-        return refusals.Count == 0 ? config! : throw new PeftException(string.Join('\n', refusals.Distinct()));
+        return refusals.Count == 0 ? model! : throw new PeftException(string.Join('\n', refusals.Distinct()));
     }
 
     private PlannedRun Resolve(ComparedMethod method, IReadOnlyList<Assignment> grid, long? seed, bool control)

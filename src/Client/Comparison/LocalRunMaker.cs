@@ -1,18 +1,18 @@
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Comparison;
 
 /// <summary>Makes each run as <c>start-run --local</c> does: a local cluster of its own, in the run's folder.</summary>
-internal sealed class LocalRunMaker(Terminal terminal, Interruption interruption, LlamaConfig config, int silos) : IRunMaker
+internal sealed class LocalRunMaker(Terminal terminal, Interruption interruption, ModelFolder model, int silos) : IRunMaker
 {
     public RunMeasure? Finished(PlannedRun run) => RunMeasure.Read(run.Folder);
 
     public async Task<(string Word, string Message)> Train(PlannedRun run)
     {
         if (interruption.Asked.IsCancellationRequested) return ("stopped", "");
-        var spec = RunPreparation.ResolveCompute(RunPreparation.KeepRecorded(run.Spec, run.Folder), config, silos);
+        var spec = RunPreparation.ResolveCompute(RunPreparation.KeepRecorded(run.Spec, run.Folder), model, silos);
         var prepared = RunPreparation.Create(spec, run.Id);
         if (!prepared.Existed) RunIndex.OfUser().Add(new IndexedRun(run.Id, run.Folder, null, DateTimeOffset.UtcNow));
         try

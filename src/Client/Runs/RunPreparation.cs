@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Runs;
 
@@ -18,12 +18,12 @@ internal sealed record PreparedRun(string Id, string Folder, RunSpec Spec, strin
 internal static class RunPreparation
 {
     /// <summary>Replaces what is <c>auto</c> by what holds from now on; bits are promised for the recorded values.</summary>
-    public static RunSpec ResolveCompute(RunSpec spec, LlamaConfig config, int silos) => spec with
+    public static RunSpec ResolveCompute(RunSpec spec, ModelFolder model, int silos) => spec with
     {
         Compute = spec.Compute with
         {
             ThreadsPerSilo = spec.Compute.ThreadsPerSilo ?? Math.Max(1, Environment.ProcessorCount / Math.Max(1, silos)),
-            Products = spec.Compute.Products ?? Processor.Products(spec.Model.Dtype ?? config.TorchDtype ?? WeightType.Float32),
+            Products = spec.Compute.Products ?? Processor.Products(spec.Model.Dtype ?? model.StoredType),
         },
     };
 

@@ -55,7 +55,7 @@ public static class MemoryModel
         var widths = model.Linears.Sum(static linear => (long)linear.Out) + (4L * model.HiddenSize) + model.IntermediateSize;
         var kept = spec.Training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method);
         var attention = (long)model.Heads * columns * columns * activation * spec.Training.Microbatch;
-        var scratch = native ? 0 : model.Linears.Max(static linear => (long)linear.Out * linear.In) * 4;
+        var scratch = native ? 0 : model.Linears.Max(static linear => linear.Elements) * 4;
         var block = Shard(
             model.BlockParameters, full ? model.BlockParameters : model.Linears.Sum(linear => Trainable(method, linear)),
             tokens * kept * activation, (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4)) with
@@ -115,19 +115,21 @@ public static class MemoryModel
         return peak + seats.Max(layer => layers[layer].Workspace);
     }
 
-    /// <summary>Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what is made of them, and o_proj's is made again.</summary>
+    /// <summary>Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what is made of them, and that of the attention's output projection is made again.</summary>
     private static long SavedOutputs(ModelDimensions model, MethodSpec method)
     {
         var onOutput = method.Name == MethodName.Hybrid || (method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Output);
         if (!onOutput && method.Name != MethodName.Boft && !(method.Name == MethodName.Lora && method.Lora.Dora)) return 0;
-        string[] heads = ["q_proj", "k_proj", "v_proj"];
-        var repeatsHeads = Array.TrueForAll(heads, name => Targets(method, name));
-        bool Repeated(string name) => onOutput && (name is "gate_proj" or "up_proj" or "o_proj" || (repeatsHeads && heads.Contains(name)));
-        return model.Linears.Where(linear => Targets(method, linear.Name) && !Repeated(linear.Name)).Sum(static linear => (long)linear.Out);
+        var repeatsHeads = model.Linears.Where(static linear => MakesHeads(linear.Role)).All(linear => Targets(method, linear.Name));
+        bool Repeated(LinearRole role) =>
+            onOutput && (role is LinearRole.Gate or LinearRole.Up or LinearRole.Output || (repeatsHeads && MakesHeads(role)));
+        return model.Linears.Where(linear => Targets(method, linear.Name) && !Repeated(linear.Role)).Sum(static linear => (long)linear.Out);
     }
 
+    private static bool MakesHeads(LinearRole role) => role is LinearRole.Query or LinearRole.Key or LinearRole.Value or LinearRole.QueryKeyValue;
+
     private static long BlockEstimate(ModelDimensions model, MethodSpec method) =>
-        EstimatesWhole(method) ? 4 * model.Linears.Where(linear => Targets(method, linear.Name)).Sum(static linear => (long)linear.Out * linear.In) : 0;
+        EstimatesWhole(method) ? 4 * model.Linears.Where(linear => Targets(method, linear.Name)).Sum(static linear => linear.Elements) : 0;
 
     private static bool Targets(MethodSpec method, string module) => method.TargetModules.Contains("all-linear") || method.TargetModules.Contains(module);
 
@@ -135,7 +137,7 @@ public static class MemoryModel
         && method.LoraGa is { Initialization: not LoraGaInitialization.Random, GradientEstimate: GradientEstimate.Exact };
 
     /// <summary>Trainable parameters of a method on one linear module.</summary>
-    public static long Trainable(MethodSpec method, (string Name, int Out, int In) linear)
+    public static long Trainable(MethodSpec method, LinearDimensions linear)
     {
         if (!Targets(method, linear.Name)) return 0;
         var lowRank = (long)method.Lora.Rank * (linear.Out + linear.In);
@@ -151,7 +153,7 @@ public static class MemoryModel
             MethodName.Boft => angles,
             MethodName.Hybrid => lowRank + angles,
             MethodName.Urnn => method.Urnn.Kind == UrnnKind.Structured ? 7L * linear.In / 2 : (long)linear.In * method.Urnn.BlockSize,
-            _ => (long)linear.Out * linear.In,
+            _ => linear.Elements,
         };
     }
 }

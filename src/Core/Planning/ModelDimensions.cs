@@ -3,42 +3,51 @@ using Peft.Orleans.Core.Runs;
 namespace Peft.Orleans.Core.Planning;
 
 /// <summary>The sizes of a decoder model that plan and memory depend on.</summary>
+[GenerateSerializer, Immutable]
+[Alias("Peft.Orleans.ModelDimensions")]
 public sealed record ModelDimensions
 {
     /// <summary>Hidden size.</summary>
-    public required int HiddenSize { get; init; }
+    [Id(0)] public required int HiddenSize { get; init; }
 
     /// <summary>Width of the MLP.</summary>
-    public required int IntermediateSize { get; init; }
+    [Id(1)] public required int IntermediateSize { get; init; }
 
     /// <summary>Decoder layers.</summary>
-    public required int Blocks { get; init; }
+    [Id(2)] public required int Blocks { get; init; }
 
     /// <summary>Query heads.</summary>
-    public required int Heads { get; init; }
+    [Id(3)] public required int Heads { get; init; }
 
     /// <summary>Key and value heads.</summary>
-    public required int KeyValueHeads { get; init; }
+    [Id(4)] public required int KeyValueHeads { get; init; }
 
     /// <summary>Width of a head.</summary>
-    public required int HeadDim { get; init; }
+    [Id(5)] public required int HeadDim { get; init; }
 
     /// <summary>Vocabulary.</summary>
-    public required int Vocabulary { get; init; }
+    [Id(6)] public required int Vocabulary { get; init; }
 
     /// <summary>Whether the head shares the embedding's weight.</summary>
-    public required bool Tied { get; init; }
+    [Id(7)] public required bool Tied { get; init; }
 
-    /// <summary>Weights of the linear modules of one block: module → (out, in).</summary>
-    public IReadOnlyList<(string Name, int Out, int In)> Linears =>
-    [
-        ("q_proj", Heads * HeadDim, HiddenSize), ("k_proj", KeyValueHeads * HeadDim, HiddenSize), ("v_proj", KeyValueHeads * HeadDim, HiddenSize),
-        ("o_proj", HiddenSize, Heads * HeadDim), ("gate_proj", IntermediateSize, HiddenSize), ("up_proj", IntermediateSize, HiddenSize),
-        ("down_proj", HiddenSize, IntermediateSize),
-    ];
+    /// <summary>The linear modules of one block, in the order in which the block has them; names and sizes are the model family's.</summary>
+    [Id(8)] public required IReadOnlyList<LinearDimensions> Linears { get; init; }
 
-    /// <summary>Parameters of one block, norms included.</summary>
-    public long BlockParameters => Linears.Sum(static linear => (long)linear.Out * linear.In) + (2L * HiddenSize);
+    /// <summary>Elements of one block's norms.</summary>
+    [Id(9)] public required int BlockNorms { get; init; }
+
+    /// <summary>Elements of the norm before the head.</summary>
+    [Id(10)] public required int HeadNorms { get; init; }
+
+    /// <summary>Elements of a norm after the embedding; 0: there is none.</summary>
+    [Id(11)] public int EmbeddingNorms { get; init; }
+
+    /// <summary>Longest sequence the model is made for; 0: not said.</summary>
+    [Id(12)] public int MaxPositions { get; init; }
+
+    /// <summary>Parameters of one block, biases and norms included.</summary>
+    public long BlockParameters => Linears.Sum(static linear => linear.Parameters) + BlockNorms;
 
     /// <summary>Parameters of the embedding.</summary>
     public long EmbeddingParameters => (long)Vocabulary * HiddenSize;

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Runs;
@@ -61,8 +61,8 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
             await OnDevice(() => WriteTensors(PartOf(parts, index), MergedLayer(spec, config, index, TypeOf(dtype))));
         }
 
-        ModelFolder.CopyCompanions(request.BasePath, request.ToPath, word);
-        var sha256 = await Task.Run(() => ModelFolder.Assemble(parts, request.ToPath));
+        ModelAssembly.CopyCompanions(request.BasePath, request.ToPath, word);
+        var sha256 = await Task.Run(() => ModelAssembly.Assemble(parts, request.ToPath));
         return $"merged model written to {request.ToPath} ({word}, sha256 over its shards {sha256})";
     }
 

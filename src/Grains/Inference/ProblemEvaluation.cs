@@ -1,7 +1,7 @@
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Grains.Inference;
@@ -12,11 +12,11 @@ internal static class ProblemEvaluation
     /// <summary>Fraction answered correctly, and the number of problems.</summary>
     internal static async Task<(double Correct, int Problems)> Run(PipelineCaller caller, RunSpec spec, EvaluationSource source)
     {
-        var tokenizer = TokenizerLoader.Load(spec.Model.Path);
-        var config = LlamaConfig.Read(spec.Model.Path);
+        var model = ModelFolder.Open(spec.Model.Path);
+        var tokenizer = model.Tokenizer;
         var problems = EvaluationProblems.Read(source.Path);
         var prompts = problems.Select(problem => tokenizer.Encode(problem.Prompt, addSpecialTokens: true)).ToArray();
-        var answers = await caller.Generate(new GenerationRequest(prompts, source.MaxNewTokens, [.. config.EosTokenIds], 0, 1, 0));
+        var answers = await caller.Generate(new GenerationRequest(prompts, source.MaxNewTokens, [.. model.EndTokens], 0, 1, 0));
         var correct = problems.Where((problem, i) => EvaluationProblems.IsCorrect(source.Metric, tokenizer.Decode(answers[i].Ids, skipSpecialTokens: true), problem.Completion)).Count();
         return ((double)correct / problems.Count, problems.Count);
     }

@@ -3,8 +3,7 @@ using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets;
-using Peft.Orleans.Data.HuggingFace;
-using Peft.Orleans.Data.Tokenizers;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Grains.Runs;
 
@@ -36,8 +35,8 @@ public sealed class DatasetGrain : Grain, IDatasetGrain
 
     private static TrainingData Load(RunSpec spec)
     {
-        var config = LlamaConfig.Read(spec.Model.Path);
-        var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? TokenizerLoader.Load(spec.Model.Path) : null;
-        return TrainingData.Load(spec, resolvePath: null, tokenizer, config.VocabSize);
+        var model = ModelFolder.Open(spec.Model.Path);
+        var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? model.Tokenizer : null;
+        return TrainingData.Load(spec, resolvePath: null, tokenizer, model.Vocabulary);
     }
 }

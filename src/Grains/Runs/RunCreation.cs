@@ -1,7 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Torch;
 
@@ -54,5 +54,5 @@ internal static class RunCreation
         }
     }
 
-    private static WeightType DtypeOf(RunSpec spec) => spec.Model.Dtype ?? LlamaConfig.Read(spec.Model.Path).TorchDtype ?? WeightType.Float32;
+    private static WeightType DtypeOf(RunSpec spec) => spec.Model.Dtype ?? ModelFolder.Open(spec.Model.Path).StoredType;
 }

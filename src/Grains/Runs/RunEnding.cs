@@ -66,13 +66,13 @@ internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, 
     {
         var folder = Path.Combine(request.Folder, RunFolder.Model);
         Directory.CreateDirectory(folder);
-        ModelFolder.CopyCompanions(spec.Model.Path, folder, "float32");
-        return (folder, ModelFolder.Assemble(parts, folder));
+        ModelAssembly.CopyCompanions(spec.Model.Path, folder, "float32");
+        return (folder, ModelAssembly.Assemble(parts, folder));
     }
 }
 
 /// <summary>Puts a Hugging Face model folder together from files of one layer each.</summary>
-internal static class ModelFolder
+internal static class ModelAssembly
 {
     /// <summary>Copies configuration and tokenizer files, with the type of the written weights.</summary>
     internal static void CopyCompanions(string source, string target, string dtype)

@@ -4,7 +4,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
@@ -100,7 +100,7 @@ internal sealed partial class RunLoop
     {
         try
         {
-            _ = LlamaConfig.Read(spec.Model.Path);
+            _ = ModelFolder.Open(spec.Model.Path);
             var data = grains.GetGrain<IDatasetGrain>(request.RunId);
             var summary = await Reached(() => data.Open(request.RunYaml));
             Status = Status with { Steps = summary.Steps };

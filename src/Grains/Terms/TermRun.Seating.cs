@@ -3,7 +3,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Adapters;
 
@@ -156,7 +156,7 @@ internal sealed partial class TermRun
     private SeatPlan PlanFor(IEnumerable<SiloInventory> silos) =>
         RunPlanner.Plan(context.Spec, Dimensions, [.. silos]);
 
-    private ModelDimensions Dimensions => LlamaDimensions.Of(LlamaConfig.Read(context.Spec.Model.Path));
+    private ModelDimensions Dimensions => ModelFolder.Open(context.Spec.Model.Path).Dimensions;
 
     /// <summary>What each layer costs, as the plan has it.</summary>
     private double[] LayerCosts => layerCosts ??= Dimensions.PlanFor(context.Spec.Method).LayerCosts;

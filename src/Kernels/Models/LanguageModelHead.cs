@@ -1,5 +1,5 @@
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Loops;
 using Peft.Orleans.Kernels.Loops.Rows;
 using Peft.Orleans.Kernels.Versions;

@@ -1,7 +1,7 @@
 using Peft.Orleans.Client.Comparison;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 using Xunit;
 
 namespace Peft.Orleans.Client.Tests.Comparison;
@@ -42,7 +42,7 @@ public sealed class CombinationResolverTests
         resolver.CheckAll();
         Assert.Equal([2, 4, 2], file.Methods.Select(method => resolver.Candidates(method).Count));
         Assert.All(resolver.Candidates(file.Methods[2]), static run => Assert.Equal(0.5, run.Spec.Training.Optimizer.LearningRate));
-        var control = CombinationResolver.Control(file.Methods[1], resolver.Candidates(file.Methods[1])[0], LlamaDimensions.Of(LlamaConfig.Read(workspace.Files.Model())))!;
+        var control = CombinationResolver.Control(file.Methods[1], resolver.Candidates(file.Methods[1])[0], ModelFolder.Open(workspace.Files.Model()).Dimensions)!;
         // The control's rank follows from the method; it chooses its own learning rate.
         Assert.Equal([0.1, 0.2], resolver.Candidates(control, control: true).Select(static run => run.Spec.Training.Optimizer.LearningRate));
     }
@@ -56,7 +56,7 @@ public sealed class CombinationResolverTests
               - { name: hybrid, method: { target_modules: [v_proj, o_proj], lambda: { ema: 0.5 } }, training: { optimizer: { learning_rate: 0.01, boft_learning_rate: 0.1 } } }
             """);
         resolver.CheckAll();
-        var model = LlamaDimensions.Of(LlamaConfig.Read(workspace.Files.Model()));
+        var model = ModelFolder.Open(workspace.Files.Model()).Dimensions;
         var hybrid = resolver.Candidates(file.Methods[0])[0];
         var control = resolver.Candidates(CombinationResolver.Control(file.Methods[0], hybrid, model)!, control: true)[0].Spec;
         Assert.Equal(MethodName.Lora, control.Method.Name);

@@ -1,6 +1,6 @@
 using Peft.Orleans.Client.Comparison;
 using Peft.Orleans.Core.Cluster;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Tests.Comparison;
 
@@ -31,7 +31,7 @@ internal sealed class ComparisonWorkspace : IDisposable
     internal ComparisonRunner Runner(string text, IRunMaker maker, Action<string>? note = null)
     {
         var (file, resolver) = Load(text);
-        return new ComparisonRunner(file, resolver, LlamaDimensions.Of(LlamaConfig.Read(Files.Model())), 40, 1, maker, TimeProvider.System) { Note = note ?? (static _ => { }) };
+        return new ComparisonRunner(file, resolver, ModelFolder.Open(Files.Model()).Dimensions, 40, 1, maker, TimeProvider.System) { Note = note ?? (static _ => { }) };
     }
 
     public void Dispose() => Files.Dispose();

@@ -1,6 +1,7 @@
 using Peft.Orleans.Client.Comparison;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Client.Tests.Comparison;
@@ -8,17 +9,8 @@ namespace Peft.Orleans.Client.Tests.Comparison;
 /// <summary>The rank of the parameter-matched control.</summary>
 public sealed class MatchedControlTests
 {
-    private static readonly ModelDimensions Model = new()
-    {
-        Vocabulary = 100,
-        HiddenSize = 64,
-        IntermediateSize = 128,
-        Blocks = 3,
-        Heads = 4,
-        KeyValueHeads = 2,
-        HeadDim = 16,
-        Tied = false,
-    };
+    private static readonly ModelDimensions Model =
+        LlamaShaped.Of(hidden: 64, wide: 128, blocks: 3, heads: 4, keyValueHeads: 2, vocabulary: 100, tied: false);
 
     /// <summary>One module of 64 × 64: a rank costs 128 parameters in each of 3 blocks.</summary>
     [Theory]

@@ -1,22 +1,14 @@
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Core.Tests.Planning;
 
 public class MemoryModelTests
 {
-    private static readonly ModelDimensions Model = new()
-    {
-        HiddenSize = 512,
-        IntermediateSize = 1024,
-        Blocks = 2,
-        Heads = 8,
-        KeyValueHeads = 8,
-        HeadDim = 64,
-        Vocabulary = 256,
-        Tied = true,
-    };
+    private static readonly ModelDimensions Model =
+        LlamaShaped.Of(hidden: 512, wide: 1024, blocks: 2, heads: 8, keyValueHeads: 8, vocabulary: 256, tied: true);
 
     [Fact]
     public void A_whole_gradient_estimate_counts_where_it_is_more_than_training_needs()

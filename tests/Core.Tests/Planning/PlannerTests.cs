@@ -2,6 +2,7 @@ using CsCheck;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Core.Tests.Planning;
@@ -136,17 +137,7 @@ public class PlannerTests
     [Fact]
     public void The_run_file_and_the_memory_that_silos_of_one_machine_share_decide_the_replicas()
     {
-        var model = new ModelDimensions
-        {
-            HiddenSize = 64,
-            IntermediateSize = 128,
-            Blocks = 2,
-            Heads = 4,
-            KeyValueHeads = 2,
-            HeadDim = 16,
-            Vocabulary = 512,
-            Tied = true,
-        };
+        var model = LlamaShaped.Of(hidden: 64, wide: 128, blocks: 2, heads: 4, keyValueHeads: 2, vocabulary: 512, tied: true);
         var spec = new RunSpec { Model = new ModelSpec { Dtype = WeightType.Float32 }, Training = new TrainingSpec { GlobalBatch = 4, Microbatch = 1 } };
         Assert.Equal(3, RunPlanner.Plan(spec, model, Silos(3)).Replicas);
         Assert.Equal(4, RunPlanner.Plan(spec, model, Silos(6)).Replicas);

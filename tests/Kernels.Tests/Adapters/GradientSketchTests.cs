@@ -15,19 +15,11 @@ public class GradientSketchTests(ITestOutputHelper output)
 {
     private static readonly MethodSpec Exact = new() { Name = MethodName.LoraGa };
     private static readonly MethodSpec Sketch = Exact with { LoraGa = new LoraGaSpec { GradientEstimate = GradientEstimate.Sketch } };
-    private static readonly ModelDimensions Small = new()
-    {
-        HiddenSize = 64,
-        IntermediateSize = 128,
-        Blocks = 2,
-        Heads = 4,
-        KeyValueHeads = 4,
-        HeadDim = 16,
-        Vocabulary = 64,
-        Tied = true,
-    };
+    private static readonly ModelDimensions Small =
+        LlamaShaped.Of(hidden: 64, wide: 128, blocks: 2, heads: 4, keyValueHeads: 4, vocabulary: 64, tied: true);
 
-    private static readonly ModelDimensions Large = Small with { HiddenSize = 1024, IntermediateSize = 4096, Heads = 64 };
+    private static readonly ModelDimensions Large =
+        LlamaShaped.Of(hidden: 1024, wide: 4096, blocks: 2, heads: 64, keyValueHeads: 4, vocabulary: 64, tied: true, headDim: 16);
 
     [Fact]
     public void Passes_over_the_samples_find_the_leading_triples_in_the_memory_of_a_sketch()

@@ -1,4 +1,4 @@
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;

@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;

@@ -1,4 +1,4 @@
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;

@@ -1,7 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Tests.Models;
 using static Peft.Orleans.Kernels.Tests.Methods.Conformance.MethodRun;
 using static TorchSharp.torch;

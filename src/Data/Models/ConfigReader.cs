@@ -1,10 +1,10 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 
-namespace Peft.Orleans.Data.HuggingFace;
+namespace Peft.Orleans.Data.Models;
 
-/// <summary>Typed access to a Hugging Face JSON file; errors name the file and the key.</summary>
-internal sealed class ConfigReader
+/// <summary>Typed access to a Hugging Face JSON file; every error names the file and the key.</summary>
+public sealed class ConfigReader
 {
     private readonly string prefix;
     private readonly JsonElement root;
@@ -16,8 +16,13 @@ internal sealed class ConfigReader
         this.root = root;
     }
 
+    /// <summary>Path of the file.</summary>
     public string File { get; }
 
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="remedy">What to do where it is absent.</param>
+    /// <exception cref="PeftException">There is no such file, or it holds no JSON object.</exception>
     public static ConfigReader Read(string path, string remedy)
     {
         if (!System.IO.File.Exists(path)) throw new PeftException($"{path}: file not found; {remedy}");
@@ -33,8 +38,10 @@ internal sealed class ConfigReader
         }
     }
 
+    /// <summary>Whether a key is there and not null.</summary>
     public bool Has(string key) => TryGet(key, out _);
 
+    /// <summary>An object below a key; null where there is none.</summary>
     public ConfigReader? Section(string key)
     {
         if (!TryGet(key, out var value)) return null;
@@ -42,19 +49,26 @@ internal sealed class ConfigReader
         return new ConfigReader(File, $"{prefix}{key}.", value);
     }
 
+    /// <summary>A string; null where there is none.</summary>
     public string? Text(string key)
     {
         if (!TryGet(key, out var value)) return null;
         return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(key, value, "a string");
     }
 
+    /// <summary>A list of strings; empty where there is none.</summary>
     public IReadOnlyList<string> Texts(string key)
     {
         if (!TryGet(key, out var value)) return [];
         if (value.ValueKind != JsonValueKind.Array) throw Wrong(key, value, "a list of strings");
-        return [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString()! : throw Wrong(key, value, "a list of strings"))];
+        return
+        [
+            .. value.EnumerateArray().Select(item =>
+                item.ValueKind == JsonValueKind.String ? item.GetString()! : throw Wrong(key, value, "a list of strings")),
+        ];
     }
 
+    /// <summary>True or false.</summary>
     public bool Flag(string key, bool absent)
     {
         if (!TryGet(key, out var value)) return absent;
@@ -66,6 +80,7 @@ internal sealed class ConfigReader
         };
     }
 
+    /// <summary>A finite number; required where <paramref name="absent"/> is null.</summary>
     public double Number(string key, double? absent = null)
     {
         if (!TryGet(key, out var value)) return absent ?? throw Missing(key);
@@ -74,18 +89,21 @@ internal sealed class ConfigReader
             : throw Wrong(key, value, "a number");
     }
 
+    /// <summary>An integer; null where there is none.</summary>
     public int? OptionalInteger(string key)
     {
         if (!TryGet(key, out var value)) return null;
         return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw Wrong(key, value, "an integer");
     }
 
+    /// <summary>An integer above 0; required where <paramref name="absent"/> is null.</summary>
     public int PositiveInteger(string key, int? absent = null)
     {
         var number = OptionalInteger(key) ?? absent ?? throw Missing(key);
         return number > 0 ? number : throw new PeftException($"{File}: {prefix}{key} is {number}; it must be positive");
     }
 
+    /// <summary>An integer or a list of some; empty where there is none.</summary>
     public int[] Integers(string key)
     {
         if (!TryGet(key, out var value)) return [];

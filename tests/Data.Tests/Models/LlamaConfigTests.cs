@@ -1,9 +1,9 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.HuggingFace;
+using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Tests;
 
-namespace Peft.Orleans.Data.Tests.HuggingFace;
+namespace Peft.Orleans.Data.Tests.Models;
 
 public sealed class LlamaConfigTests
 {
@@ -45,14 +45,6 @@ public sealed class LlamaConfigTests
         Assert.Equal(32, config.HeadDim);
     }
 
-    [Fact]
-    public void EndTokensOfTheGenerationConfigComeFirst()
-    {
-        var config = Read($$"""{ {{Sizes}}, "eos_token_id":7, "bos_token_id":1 }""", """{"eos_token_id":[9,7]}""");
-        Assert.Equal([9, 7], config.EosTokenIds);
-        Assert.Equal(1, config.BosTokenId);
-    }
-
     [Theory]
     [InlineData("""{"model_type":"mamba","architectures":["MambaForCausalLM"]}""", "MambaForCausalLM")]
     [InlineData("""{"architectures":["QwenForCausalLM"]}""", "model_type")]
@@ -85,11 +77,10 @@ public sealed class LlamaConfigTests
         Assert.Contains("bloom", Assert.Throws<PeftException>(() => LlamaConfig.Read(SharedFolder.Require("goldens/bloom-8-heads"))).Message, StringComparison.Ordinal);
     }
 
-    private static LlamaConfig Read(string json, string? generation = null)
+    private static LlamaConfig Read(string json)
     {
         using var folder = new TemporaryFolder();
         folder.Write("config.json", json);
-        if (generation is not null) folder.Write("generation_config.json", generation);
         return LlamaConfig.Read(folder.Path);
     }
 }

@@ -1,7 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 
-namespace Peft.Orleans.Data.HuggingFace;
+namespace Peft.Orleans.Data.Models.Llama;
 
 /// <summary>
 /// <c>config.json</c> of a Llama model, in both spellings of the wild: transformers 5 (<c>rope_parameters</c>, <c>dtype</c>) and older
@@ -54,7 +54,7 @@ public sealed record LlamaConfig
     /// <summary>Beginning-of-text token.</summary>
     public int? BosTokenId { get; init; }
 
-    /// <summary>Tokens that end a text: those of generation_config.json and of config.json.</summary>
+    /// <summary>Tokens that end a text.</summary>
     public IReadOnlyList<int> EosTokenIds { get; init; } = [];
 
     /// <summary>Standard deviation of random initial weights.</summary>
@@ -63,12 +63,14 @@ public sealed record LlamaConfig
     /// <summary>Type of the stored weights according to the configuration; null: not said.</summary>
     public WeightType? TorchDtype { get; init; }
 
-    /// <summary>Reads a folder's config.json, and the end-of-text ids of its generation_config.json.</summary>
-    /// <exception cref="PeftException">Names file, key and reason: unknown architecture, activation or RoPE kind, impossible sizes.</exception>
-    public static LlamaConfig Read(string folder)
+    /// <summary>The configuration of a folder.</summary>
+    /// <exception cref="PeftException">As <see cref="ModelFolder.Open"/>.</exception>
+    public static LlamaConfig Read(string folder) => ModelFolder.Open(folder).Config<LlamaConfig>();
+
+    /// <summary>Reads config.json.</summary>
+    /// <exception cref="PeftException">Names file, key and reason: unknown activation or RoPE kind, impossible sizes.</exception>
+    internal static LlamaConfig Read(ConfigReader config)
     {
-        ModelConfig.Family(folder);
-        var config = ModelConfig.Open(folder);
         var activation = config.Text("hidden_act") ?? "silu";
         if (activation is not ("silu" or "swish"))
             throw new PeftException($"{config.File}: hidden_act {activation} is not supported; supported: silu");
@@ -102,7 +104,7 @@ public sealed record LlamaConfig
             MlpBias = config.Flag("mlp_bias", false),
             MaxPositionEmbeddings = positions,
             BosTokenId = config.OptionalInteger("bos_token_id"),
-            EosTokenIds = ReadEndTokens(folder, config),
+            EosTokenIds = config.Integers("eos_token_id"),
             InitializerRange = config.Number("initializer_range", 0.02),
             TorchDtype = ReadDtype(config),
         };
@@ -131,15 +133,6 @@ public sealed record LlamaConfig
     {
         var number = rope.Number(key);
         return number > 0 ? number : throw new PeftException($"{rope.File}: {key} of RoPE is {number}; it must be positive");
-    }
-
-    private static int[] ReadEndTokens(string folder, ConfigReader config)
-    {
-        IEnumerable<int> ids = config.Integers("eos_token_id");
-        var generation = Path.Combine(folder, "generation_config.json");
-        // generation_config.json is what generate obeys; it may list further end tokens (Llama 3's <|eot_id|>).
-        if (File.Exists(generation)) ids = ConfigReader.Read(generation, "").Integers("eos_token_id").Concat(ids);
-        return [.. ids.Distinct()];
     }
 
     private static WeightType? ReadDtype(ConfigReader config)
