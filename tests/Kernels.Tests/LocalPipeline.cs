@@ -163,7 +163,7 @@ internal sealed class LocalPipeline : IDisposable
         var clip = spec.Training.MaxGradNorm is { } max ? Math.Min(1, max / (norm + 1e-6)) : 1;
         for (var i = 0; i < shards.Length; i++)
         {
-            shards[i].Apply(Versions[i], next[i], gradients[i], new OptimizerStep(step, clip, learningRate, rotationLearningRate ?? learningRate, measures[i].NextLambda));
+            shards[i].Apply(Versions[i], next[i], gradients[i], new OptimizerStep(step, clip, [learningRate, rotationLearningRate ?? learningRate], measures[i].NextLambda));
             (Versions[i], next[i]) = (next[i], Versions[i]);
             gradients[i].Dispose();
         }

@@ -75,7 +75,7 @@ internal sealed class BareLoop : IDisposable
         for (var i = 0; i < shards.Length; i++)
         {
             if (gradients[i] is not { } gradient) continue;
-            shards[i].Apply(current[i], next[i], gradient, new OptimizerStep(step, clip, rate, rate, measures[i]!.NextLambda));
+            shards[i].Apply(current[i], next[i], gradient, new OptimizerStep(step, clip, [rate, rate], measures[i]!.NextLambda));
             next[i].Step = step;
             (current[i], next[i]) = (next[i], current[i]);
             next[i].Invalidate();

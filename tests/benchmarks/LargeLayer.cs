@@ -62,7 +62,7 @@ internal static class LargeLayer
                 shard.Backward(from, saved!, dy, gradient);
                 saved!.Dispose();
                 var measure = shard.Measure(from, gradient);
-                shard.Apply(from, to, gradient, new OptimizerStep(step, 1, 1e-4, 1e-4, measure.NextLambda));
+                shard.Apply(from, to, gradient, new OptimizerStep(step, 1, [1e-4, 1e-4], measure.NextLambda));
             }
 
             (from, to) = (to, from);

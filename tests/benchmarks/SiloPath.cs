@@ -67,7 +67,7 @@ internal sealed class SiloPath : IAsyncDisposable
         var result = await Pass(PassKind.Train, step, 0, 1, batch);
         var prepared = await agent.Prepare(RunId, term, step);
         var norm = Math.Sqrt(prepared.Measures.Values.Sum(static measure => measure.SquaredNorm));
-        await agent.Apply(new ApplyMessage(RunId, term, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), 1e-4, 1e-4, "{}"));
+        await agent.Apply(new ApplyMessage(RunId, term, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), [1e-4, 1e-4], "{}"));
         return result.LossSum / result.TargetTokens;
     }
 

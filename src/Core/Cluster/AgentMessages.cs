@@ -147,13 +147,12 @@ public sealed record LayerMeasure(double SquaredNorm, double[] Lambda, double[] 
 /// <param name="Term">Term.</param>
 /// <param name="Step">Step.</param>
 /// <param name="Clip">Factor on the gradients.</param>
-/// <param name="LearningRate">Learning rate of the step.</param>
-/// <param name="RotationLearningRate">That of the rotation angles.</param>
+/// <param name="Rates">Learning rate of each group of parameters (<see cref="Runs.ParameterGroup"/>), in their order.</param>
 /// <param name="Record">The step's record, kept with the version.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.ApplyMessage")]
 public sealed record ApplyMessage(
-    string RunId, Term Term, int Step, double Clip, double LearningRate, double RotationLearningRate, string Record);
+    string RunId, Term Term, int Step, double Clip, double[] Rates, string Record);
 
 /// <summary>What an agent says of its silo.</summary>
 [GenerateSerializer, Immutable]

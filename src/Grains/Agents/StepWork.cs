@@ -118,7 +118,7 @@ internal static class StepWork
                 if (layer.Tree is not { Complete: true } tree || layer.TreeStep != message.Step || layer.Measure is null)
                     throw new StaleTermException($"step {message.Step} of layer {layer.Shard.Layer} was not prepared");
                 layer.Shard.Apply(current, next, tree.Root, new OptimizerStep(
-                    message.Step, message.Clip, message.LearningRate, message.RotationLearningRate, layer.Measure.NextLambda));
+                    message.Step, message.Clip, message.Rates, layer.Measure.NextLambda));
             }
 
             next.Step = message.Step;

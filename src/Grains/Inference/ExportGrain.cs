@@ -8,7 +8,6 @@ using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Lora;
-using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
@@ -68,10 +67,8 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 
     private async Task<string> Lora(ExportRequest request, RunSpec spec, LlamaConfig config, string parts)
     {
-        if (request.Rank is null && spec.Method.Name == MethodName.LoraGa) return await ExactLora(request, spec);
+        if (request.Rank is null && LoraForm.Exact(spec.Method) is { } exact) return await ExactLora(request, exact);
         var rank = request.Rank ?? throw new PeftException("export --as lora of this adapter needs --rank R, the rank of the approximation");
-        // The scale is 1: factors are written as they add to the weight.
-        var lora = spec with { Method = new MethodSpec { Name = MethodName.Lora, TargetModules = spec.Method.TargetModules, Lora = new LoraSpec { Rank = rank, Alpha = rank } } };
         double lost = 0, norm = 0;
         var worst = (Module: "", Error: -1.0);
         for (var layer = 1; layer <= config.NumHiddenLayers; layer++)
@@ -88,21 +85,19 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 
         var file = Path.Combine(request.ToPath, AdapterTensors.WeightsFile);
         await Task.Run(() => Data.SafeTensors.SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal)));
-        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora));
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(LoraForm.Approximate(spec.Method, rank), request.BasePath));
         return string.Create(CultureInfo.InvariantCulture,
             $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights {Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}");
     }
 
-    /// <summary>LoRA-GA is plain LoRA of twice the rank.</summary>
-    private async Task<string> ExactLora(ExportRequest request, RunSpec spec)
+    private async Task<string> ExactLora(ExportRequest request, LoraForm lora)
     {
-        var lora = spec with { Method = LoraGaExport.Method(spec.Method) };
         await OnDevice(() =>
         {
             using var adapter = AdapterTensors.Read(request.AdapterPath);
-            WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. LoraGaExport.Tensors(adapter)]);
+            WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. lora.Tensors(adapter)]);
         });
-        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora));
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, request.BasePath));
         var rank = lora.Method.Lora.Rank;
         return $"LoRA adapter of rank {rank} written to {request.ToPath}: exact, twice the trained rank; a server needs max_lora_rank ≥ {rank}";
     }

@@ -57,7 +57,7 @@ internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, 
         Directory.CreateDirectory(folder);
         var file = Path.Combine(folder, "adapter_model.safetensors");
         SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal));
-        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), AdapterConfigWriter.Write(spec));
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
         return (folder, StepWork.Sha256(file));
     }
 

@@ -113,16 +113,14 @@ internal sealed class StepComputation(TermContext context)
         if (!double.IsFinite(norm))
             throw new PeftException($"the gradient norm of step {step} is {norm}; the run stops at step {step - 1}. Lower the learning rate, or check the batch");
         var clip = training.MaxGradNorm is { } limit ? Math.Min(1.0, limit / (norm + 1e-6)) : 1.0;
-        var factor = LearningRateSchedule.Factor(training.Schedule, step, context.Data.Steps);
-        var rate = training.Optimizer.LearningRate * factor;
-        var rotation = (training.Optimizer.BoftLearningRate ?? training.Optimizer.LearningRate) * factor;
+        var rates = LearningRateSchedule.Rates(training, step, context.Data.Steps);
         var record = MetricsLine.Write(
-            step, loss, rate, norm, batches.Sum(static batch => batch.Tokens), batches.Sum(static batch => batch.TargetTokens),
+            step, loss, rates[0], norm, batches.Sum(static batch => batch.Tokens), batches.Sum(static batch => batch.TargetTokens),
             Stopwatch.GetElapsedTime(started).TotalSeconds, [.. measures.Values.SelectMany(static measure => measure.Lambda)],
             context.Term.Counter, plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count(),
             [.. batches.Select(static batch => batch.ContentHash)]);
         Records[step] = record;
-        return apply = new ApplyMessage(context.Request.RunId, context.Term, step, clip, rate, rotation, record);
+        return apply = new ApplyMessage(context.Request.RunId, context.Term, step, clip, rates, record);
     }
 
     /// <summary>Different bytes of one layer's version on two seats stop the run, loudly.</summary>

@@ -1,48 +1,32 @@
+using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Adapters.Boft;
-using Peft.Orleans.Kernels.Adapters.Full;
-using Peft.Orleans.Kernels.Adapters.Hybrid;
-using Peft.Orleans.Kernels.Adapters.Lora;
-using Peft.Orleans.Kernels.Adapters.LoraGa;
-using Peft.Orleans.Kernels.Adapters.None;
-using Peft.Orleans.Kernels.Adapters.Urnn;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters;
 
-/// <summary>A fine-tuning method as the layer shards see it: which linear a module becomes, and the layer's own state (λ).</summary>
+/// <summary>
+/// A fine-tuning method as far as tensors and adapter files go: which linear a module becomes, the layer's own state (λ), and the form of its
+/// files. A method is a folder; one line of <see cref="AdapterMethods"/> registers it.
+/// </summary>
 internal abstract class AdapterMethod
 {
-    /// <summary>The registration table: a new method adds its folder and one line here.</summary>
-    private static readonly Dictionary<MethodName, AdapterMethod> Registered = new()
-    {
-        [MethodName.Lora] = new LoraMethod(),
-        [MethodName.Hybrid] = new HybridMethod(),
-        [MethodName.Full] = new FullMethod(),
-        [MethodName.Urnn] = new UrnnMethod(),
-        [MethodName.LoraGa] = new LoraGaMethod(),
-        [MethodName.Boft] = new BoftMethod(),
-    };
-
-    /// <summary>The methods of this version.</summary>
-    internal static IReadOnlyCollection<MethodName> Names => Registered.Keys;
+    /// <summary>The method's name in the run file.</summary>
+    internal abstract MethodName Name { get; }
 
     /// <summary><c>peft_type</c> of its adapter files; null: it leaves a model, no adapter.</summary>
     internal abstract string? PeftType { get; }
 
-    /// <exception cref="PeftException">The method is not in this version.</exception>
-    internal static AdapterMethod Of(MethodSpec method) => Registered.TryGetValue(method.Name, out var found)
-        ? found
-        : throw new PeftException($"method.name: {method.Name.ToString().ToLowerInvariant()} is not supported by this version; supported: {string.Join(", ", Registered.Keys.Select(static name => name.ToString().ToLowerInvariant()))}");
+    /// <summary>Whether all weights of the model train, so that none is frozen and version 0 may be random.</summary>
+    internal virtual bool TrainsModel => false;
 
     /// <summary>Refuses options that this version lacks.</summary>
     internal abstract void Validate(MethodSpec method);
 
     /// <summary>The linear of a module; <paramref name="adapted"/> counts the adapted modules of the layer before it.</summary>
-    internal virtual AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) => new PlainLinear(site, context);
+    internal abstract AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted);
 
     /// <summary>Whether version 0 needs the gradient of the base.</summary>
     internal virtual bool NeedsEstimate(MethodSpec method) => false;
@@ -59,17 +43,20 @@ internal abstract class AdapterMethod
     internal virtual double[] NextLambda(MethodSpec method, LayerVersion version, IReadOnlyList<AdaptedLinear> linears, Tensor gradient) => [];
 
     /// <summary>Names of the λ tensors in the adapter file, one for each λ.</summary>
-    internal virtual IReadOnlyList<string> LambdaNames(MethodSpec method, int layer, IReadOnlyList<AdaptedLinear> linears) => [];
+    /// <param name="method">Options.</param>
+    /// <param name="layerPrefix">What the names of the layer's modules begin with: <c>model.layers.3.</c></param>
+    /// <param name="linears">The layer's linears.</param>
+    internal virtual IReadOnlyList<string> LambdaNames(MethodSpec method, string layerPrefix, IReadOnlyList<AdaptedLinear> linears) => [];
 
-    private sealed class FullMethod : AdapterMethod
-    {
-        internal override string? PeftType => null;
+    /// <summary>Writes the keys of <c>adapter_config.json</c>.</summary>
+    /// <exception cref="PeftException">The method leaves no adapter.</exception>
+    internal abstract void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin);
 
-        internal override void Validate(MethodSpec method)
-        {
-            if (method.InitialAdapter is not null) throw new PeftException("method.initial_adapter has no meaning for method full: point model.path at the folder to start from");
-        }
-
-        internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) => new FullLinear(site, context);
-    }
+    /// <summary>The adapter exactly as plain LoRA on the unmodified base; null where it has no such form.</summary>
+    internal virtual LoraForm? ExactLora(MethodSpec method) => null;
 }
+
+/// <summary>What an adapter's configuration tells of where it comes from.</summary>
+/// <param name="Method">Its options.</param>
+/// <param name="BasePath">Folder of the base model.</param>
+internal sealed record AdapterOrigin(MethodSpec Method, string BasePath);

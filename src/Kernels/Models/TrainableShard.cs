@@ -24,7 +24,7 @@ internal abstract class TrainableShard : LayerShard
         NeedsInputGradient = needsInputGradient;
         Context = context;
         Config = config;
-        method = AdapterMethod.Of(context.Spec.Method);
+        method = AdapterMethods.Of(context.Spec.Method);
     }
 
     public sealed override ParameterLayout Layout => layout;
@@ -43,8 +43,6 @@ internal abstract class TrainableShard : LayerShard
     /// <summary>Other base tensors.</summary>
     protected List<BaseTensor> Tensors { get; } = [];
 
-    private bool IsFull => method.PeftType is null;
-
     public sealed override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate, AdapterTensors? initialAdapter)
     {
         using var scope = NewDisposeScope();
@@ -62,7 +60,7 @@ internal abstract class TrainableShard : LayerShard
             Load(version, initialAdapter);
         }
 
-        var names = method.LambdaNames(Method, Layer, Linears);
+        var names = method.LambdaNames(Method, $"model.layers.{Layer - 1}.", Linears);
         if (names.Count > 0) method.InitializeLambda(Method, version, Linears, estimate);
         for (var i = 0; i < names.Count && initialAdapter is not null && Method.Lambda.Fixed is null; i++)
         {
@@ -100,8 +98,8 @@ internal abstract class TrainableShard : LayerShard
         using var scope = NewDisposeScope();
         var result = new List<(string, Tensor)>();
         foreach (var slot in Layout.Trainable) result.Add((slot.Name, InFile(slot, version).DetachFromDisposeScope()));
-        foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).to(slot.IsIndex ? ScalarType.Int64 : ScalarType.Float32, copy: true).DetachFromDisposeScope()));
-        var names = method.LambdaNames(Method, Layer, Linears);
+        foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).to(slot.Options.IsIndex ? ScalarType.Int64 : ScalarType.Float32, copy: true).DetachFromDisposeScope()));
+        var names = method.LambdaNames(Method, $"model.layers.{Layer - 1}.", Linears);
         for (var i = 0; i < names.Count; i++) result.Add((names[i], tensor((float)version.Lambda[i]).DetachFromDisposeScope()));
         return result;
     }
@@ -144,31 +142,31 @@ internal abstract class TrainableShard : LayerShard
     private static Tensor InFile(ParameterSlot slot, LayerVersion version)
     {
         var value = slot.View(version.Parameters);
-        return slot.Stored is { } form ? form.Write(value) : value.clone();
+        return slot.Options.Stored is { } form ? form.Write(value) : value.clone();
     }
 
     private void Load(LayerVersion version, AdapterTensors adapter)
     {
         var type = adapter.Config.GetProperty("peft_type").GetString();
-        if (IsFull || type != method.PeftType)
-            throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {Method.Name.ToString().ToLowerInvariant()}");
-        var expected = new HashSet<string>(method.LambdaNames(Method, Layer, Linears), StringComparer.Ordinal);
+        if (method.PeftType is null || type != method.PeftType)
+            throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {AdapterMethods.Word(Method.Name)}");
+        var expected = new HashSet<string>(method.LambdaNames(Method, $"model.layers.{Layer - 1}.", Linears), StringComparer.Ordinal);
         foreach (var (slots, buffer) in new[] { (Layout.Trainable, version.Parameters), (Layout.Constants, version.Constants) })
         {
             foreach (var slot in slots)
             {
                 expected.Add(slot.Name);
-                // Rotations that an adapter does not name start as the identity, its frozen factors as the trained ones.
-                var source = adapter.ShapeOf(slot.Name) is null ? slot.Name.Replace("_A0.", "_A.", StringComparison.Ordinal).Replace("_B0.", "_B.", StringComparison.Ordinal) : slot.Name;
-                if (slot.Name.EndsWith(".boft_theta", StringComparison.Ordinal) && adapter.ShapeOf(slot.Name) is null) continue;
+                var lacks = adapter.ShapeOf(slot.Name) is null;
+                if (lacks && slot.Options.MayLack) continue;
+                var source = lacks ? slot.Options.Substitute ?? slot.Name : slot.Name;
                 var shape = adapter.ShapeOf(source)
                     ?? throw new PeftException($"{adapter.Folder}: there is no tensor '{slot.Name}'; method and target_modules must be those the adapter was trained with");
-                var needed = slot.Stored?.Shape ?? slot.Shape;
+                var needed = slot.Options.Stored?.Shape ?? slot.Shape;
                 if (!shape.AsSpan().SequenceEqual(needed))
                     throw new PeftException($"{adapter.Folder}: tensor '{slot.Name}' has shape [{string.Join(", ", shape)}], but this run needs [{string.Join(", ", needed)}]; rank, blocks and model must be those the adapter was trained with");
                 using var scope = NewDisposeScope();
                 var value = adapter.Get(source);
-                slot.View(buffer).copy_(slot.Stored is { } form ? form.Read(value) : value);
+                slot.View(buffer).copy_(slot.Options.Stored is { } form ? form.Read(value) : value);
             }
         }
 

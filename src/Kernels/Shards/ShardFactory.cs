@@ -41,7 +41,7 @@ public static class ShardFactory
     public static LayerShard Load(ShardRequest request)
     {
         var (spec, folder, config, layer) = request;
-        var method = AdapterMethod.Of(spec.Method);
+        var method = AdapterMethods.Of(spec.Method);
         method.Validate(spec.Method);
         var head = LayerCount(config) - 1;
         ArgumentOutOfRangeException.ThrowIfNegative(layer, nameof(request));

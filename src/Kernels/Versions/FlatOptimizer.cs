@@ -21,10 +21,11 @@ internal sealed class FlatOptimizer
             var end = i + 1 < layout.Trainable.Count ? layout.Trainable[i + 1].Offset : layout.Size;
             var decays = options.WeightDecay != 0 && slot.Decays;
             // Neighbours with the same treatment are one call; the padding between them is zero and stays zero.
-            if (ranges.Count > 0 && ranges[^1] is var last && last.Decays == decays && last.Group == slot.Group && last.EpsilonFactor == slot.EpsilonFactor)
+            var (group, epsilonFactor) = (slot.Options.Group, slot.Options.EpsilonFactor);
+            if (ranges.Count > 0 && ranges[^1] is var last && last.Decays == decays && last.Group == group && last.EpsilonFactor == epsilonFactor)
                 ranges[^1] = last with { Count = end - last.Start };
             else
-                ranges.Add((slot.Offset, end - slot.Offset, decays, slot.Group, slot.EpsilonFactor));
+                ranges.Add((slot.Offset, end - slot.Offset, decays, group, epsilonFactor));
         }
     }
 
@@ -38,7 +39,7 @@ internal sealed class FlatOptimizer
         foreach (var (start, count, decays, group, epsilonFactor) in ranges)
         {
             using var inner = NewDisposeScope();
-            var rate = group == ParameterGroup.Rotation ? step.RotationLearningRate : step.LearningRate;
+            var rate = step.Rates[(int)group];
             var decay = decays ? options.WeightDecay : 0;
             var parameters = next.Parameters.narrow(0, start, count);
             var part = clipped.narrow(0, start, count);

@@ -12,17 +12,17 @@ internal sealed class LayoutBuilder
 
     internal int LambdaCount { get; set; }
 
-    internal ParameterSlot Trainable(string name, long[] shape, ParameterGroup group = ParameterGroup.Default, StoredForm? stored = null, double epsilonFactor = 1)
+    internal ParameterSlot Trainable(string name, long[] shape, SlotOptions? options = null)
     {
-        var slot = new ParameterSlot(name, shape, size, group) { Stored = stored, EpsilonFactor = epsilonFactor };
+        var slot = new ParameterSlot(name, shape, size) { Options = options ?? SlotOptions.None };
         trainable.Add(slot);
         size = Next(size, slot);
         return slot;
     }
 
-    internal ParameterSlot Constant(string name, long[] shape, bool isIndex = false)
+    internal ParameterSlot Constant(string name, long[] shape, SlotOptions? options = null)
     {
-        var slot = new ParameterSlot(name, shape, constantSize) { IsIndex = isIndex };
+        var slot = new ParameterSlot(name, shape, constantSize) { Options = options ?? SlotOptions.None };
         constants.Add(slot);
         constantSize = Next(constantSize, slot);
         return slot;

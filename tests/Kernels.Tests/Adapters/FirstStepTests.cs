@@ -59,7 +59,7 @@ public class FirstStepTests(ITestOutputHelper output)
         double Norm(double rate)
         {
             for (var i = 0; i < starts.Length; i++)
-                if (pipeline.Shards[i].Layout.Size > 0) pipeline.Shards[i].Apply(starts[i], stepped[i], gradients[i], new OptimizerStep(1, 1, rate, rate, []));
+                if (pipeline.Shards[i].Layout.Size > 0) pipeline.Shards[i].Apply(starts[i], stepped[i], gradients[i], new OptimizerStep(1, 1, [rate, rate], []));
             return Math.Sqrt(pipeline.Shards.Zip(stepped).Sum(static pair => Change(pair.First.Layout, pair.Second)));
         }
 

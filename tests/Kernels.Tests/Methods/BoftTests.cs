@@ -144,7 +144,7 @@ public class BoftTests
             Assert.Equal(new[] { rotation, scale }.OfType<string>().Order(), export.Keys.Select(static key => key[(key.LastIndexOf('.') + 1)..]).Distinct().Order());
             using var folder = new TemporaryFolder();
             TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), export.Select(static pair => (pair.Key, pair.Value)));
-            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec));
+            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
             using var adapter = AdapterTensors.Read(folder.Path);
             using var again = new LocalPipeline(spec with { Method = method with { InitialAdapter = folder.Path } });
             again.Initialize(adapter);
@@ -166,7 +166,7 @@ public class BoftTests
     public void Configuration_has_PEFTs_keys_only_where_PEFT_can_read_the_tensors()
     {
         var input = new MethodSpec { Name = MethodName.Boft, TargetModules = ["v_proj", "q_proj"], Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2 } };
-        using var config = JsonDocument.Parse(AdapterConfigWriter.Write(Specs.Of("base", input)));
+        using var config = JsonDocument.Parse(AdapterConfigWriter.Write(input, "base"));
         var root = config.RootElement;
         Assert.Equal("BOFT", root.GetProperty("peft_type").GetString());
         Assert.Equal(4, root.GetProperty("boft_block_size").GetInt32());
@@ -174,7 +174,7 @@ public class BoftTests
         Assert.Equal(2, root.GetProperty("boft_n_butterfly_factor").GetInt32());
         Assert.False(root.TryGetProperty("method", out _));
 
-        using var own = JsonDocument.Parse(AdapterConfigWriter.Write(Specs.Of("base", input with { Boft = input.Boft with { Side = BoftSide.Output } })));
+        using var own = JsonDocument.Parse(AdapterConfigWriter.Write(input with { Boft = input.Boft with { Side = BoftSide.Output } }, "base"));
         Assert.Equal("BOFT", own.RootElement.GetProperty("peft_type").GetString());
         Assert.Equal("output", own.RootElement.GetProperty("method").GetProperty("boft").GetProperty("side").GetString());
         // PEFT raises an error where both are zero, rather than load tensors it does not know as the identity.
@@ -195,7 +195,7 @@ public class BoftTests
         pipeline.Initialize();
         using var folder = new TemporaryFolder();
         TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), pipeline.Export().Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec));
+        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
         using var adapter = AdapterTensors.Read(folder.Path);
         using var other = new LocalPipeline(Specs.Of(model.Folder, Method(asked) with { InitialAdapter = folder.Path }));
         Assert.Contains(tensor, Assert.Throws<PeftException>(() => other.Initialize(adapter)).Message);

@@ -85,11 +85,11 @@ public class LoraGaTrainingTests
         using var own = new TemporaryFolder();
         using var plain = new TemporaryFolder();
         TensorWriting.Write(Path.Combine(own.Path, AdapterTensors.WeightsFile), pipeline.Export().Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(own.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec));
+        File.WriteAllText(Path.Combine(own.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
         using var trained = AdapterTensors.Read(own.Path);
         var lora = spec with { Method = LoraGaExport.Method(method) with { InitialAdapter = plain.Path } };
         TensorWriting.Write(Path.Combine(plain.Path, AdapterTensors.WeightsFile), LoraGaExport.Tensors(trained).ToArray());
-        File.WriteAllText(Path.Combine(plain.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora));
+        File.WriteAllText(Path.Combine(plain.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, lora.Model.Path));
 
         using var adapter = AdapterTensors.Read(plain.Path);
         Assert.Equal(8, adapter.Config.GetProperty("r").GetInt32());

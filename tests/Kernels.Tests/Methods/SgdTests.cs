@@ -44,7 +44,7 @@ public class SgdTests
         var builder = new LayoutBuilder();
         ParameterSlot[] slots =
         [
-            builder.Trainable("plain", [3, 5]), builder.Trainable("doubled", [4, 4], epsilonFactor: 2), builder.Trainable("angles", [2, 3, 4], ParameterGroup.Rotation),
+            builder.Trainable("plain", [3, 5]), builder.Trainable("doubled", [4, 4], new SlotOptions { EpsilonFactor = 2 }), builder.Trainable("angles", [2, 3, 4], new SlotOptions { Group = ParameterGroup.Rotation }),
         ];
         var layout = builder.Build(moments: true);
         using var current = new LayerVersion(layout, CPU);
@@ -53,10 +53,10 @@ public class SgdTests
         const double Epsilon = 1e-3;
         var gradient = zeros(layout.Size);
         foreach (var slot in slots) slot.View(gradient).fill_(Epsilon);
-        new FlatOptimizer(new OptimizerSpec { Eps = Epsilon }, layout).Apply(current, next, gradient, new OptimizerStep(1, 1, 0.1, 0.3, []));
+        new FlatOptimizer(new OptimizerSpec { Eps = Epsilon }, layout).Apply(current, next, gradient, new OptimizerStep(1, 1, [0.1, 0.3], []));
         foreach (var (slot, expected) in slots.Zip([-0.05, -0.1 / 3, -0.15]))
             Compare.Within(slot.View(next.Parameters), full(slot.Shape, expected), 1e-6);
-        new FlatOptimizer(new OptimizerSpec { Name = OptimizerName.Sgd }, layout).Apply(current, next, gradient, new OptimizerStep(1, 0.5, 0.1, 0.3, []));
+        new FlatOptimizer(new OptimizerSpec { Name = OptimizerName.Sgd }, layout).Apply(current, next, gradient, new OptimizerStep(1, 0.5, [0.1, 0.3], []));
         foreach (var (slot, rate) in slots.Zip([0.1, 0.1, 0.3]))
             Compare.Within(slot.View(next.Parameters), full(slot.Shape, -rate * 0.5 * Epsilon), 1e-9);
     }

@@ -38,7 +38,7 @@ public class UrnnTests
             if (step == 1) first = loss;
             versions.Next.FirstMoment.copy_(versions.Current.FirstMoment.mul(0.9).add(gradient.mul(0.1)));
             versions.Next.SecondMoment.copy_(versions.Current.SecondMoment.mul(0.999).add(gradient.square().mul(0.001)));
-            map.AfterStep(versions.Current, versions.Next, gradient, new OptimizerStep(step, 1, rate / Math.Sqrt(step), rate, []));
+            map.AfterStep(versions.Current, versions.Next, gradient, new OptimizerStep(step, 1, [rate / Math.Sqrt(step)], []));
             versions.Swap();
         }
 
@@ -127,7 +127,7 @@ public class UrnnTests
             if (Equals(tags[0].Value, "drifting")) counted += value;
         });
         listener.Start();
-        var step = new OptimizerStep(1, 1, 0.01, 0.01, []);
+        var step = new OptimizerStep(1, 1, [0.01], []);
         map.AfterStep(versions.Current, versions.Next, zeros(layout.Size), step);
         Assert.Equal(0, counted);
 
@@ -177,7 +177,7 @@ public class UrnnTests
         using var scope = NewDisposeScope();
         var (map, layout) = Map(UrnnKind.Structured, 8);
         using var versions = new Pair(layout, version => map.Initialize(version, 1));
-        var slot = layout.Constants.Single(static slot => slot.IsIndex);
+        var slot = layout.Constants.Single(static slot => slot.Options.IsIndex);
         slot.View(versions.Current.Constants).fill_(3);
         Assert.Contains("urnn_permutation", Assert.Throws<PeftException>(() => map.Map(versions.Current, Random([2, 16], 1))).Message);
     }

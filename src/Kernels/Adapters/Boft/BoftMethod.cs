@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
@@ -18,6 +19,8 @@ internal enum BoftForm
 /// <summary>BOFT (Eq. 3-6).</summary>
 internal sealed class BoftMethod : AdapterMethod
 {
+    internal override MethodName Name => MethodName.Boft;
+
     internal override string PeftType => "BOFT";
 
     internal override void Validate(MethodSpec method)
@@ -26,6 +29,33 @@ internal sealed class BoftMethod : AdapterMethod
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
         context.Spec.Method.Boft.Side == BoftSide.Input ? new BoftInputLinear(site, context) : new BoftOutputLinear(site, context);
+
+    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin)
+    {
+        var boft = origin.Method.Boft;
+        if (FormOf(boft) == BoftForm.Own)
+        {
+            // PEFT refuses a configuration with neither; a size would let it load the identity.
+            json.WriteNumber("boft_block_num", 0);
+            json.WriteNumber("boft_block_size", 0);
+            AdapterConfigWriter.WriteOwn(json, origin, PeftType);
+            return;
+        }
+
+        json.WriteString("base_model_name_or_path", origin.BasePath);
+        json.WriteString("bias", "none");
+        json.WriteNumber("boft_block_num", 0);
+        json.WriteNumber("boft_block_size", boft.BlockSize);
+        json.WriteNumber("boft_dropout", 0.0);
+        json.WriteNumber("boft_n_butterfly_factor", boft.ButterflyFactors);
+        json.WriteBoolean("fan_in_fan_out", false);
+        json.WriteBoolean("inference_mode", true);
+        json.WriteBoolean("init_weights", true);
+        json.WriteNull("modules_to_save");
+        json.WriteString("peft_type", PeftType);
+        AdapterConfigWriter.WriteTargets(json, origin.Method);
+        json.WriteString("task_type", "CAUSAL_LM");
+    }
 
     internal static BoftForm FormOf(BoftSpec options) =>
         options is { Side: BoftSide.Input, Parameterization: BoftParameterization.Cayley } ? BoftForm.Peft : BoftForm.Own;

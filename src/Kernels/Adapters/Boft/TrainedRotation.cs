@@ -23,13 +23,13 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
         }
         else if (BoftMethod.FormOf(options) == BoftForm.Own)
         {
-            Slot = layout.Trainable($"{site.AdapterPrefix}.boft_theta", shape);
+            Slot = layout.Trainable($"{site.AdapterPrefix}.boft_theta", shape, new SlotOptions { MayLack = true });
         }
         else
         {
             // PEFT's gradient is that of an unconstrained R, half of θ's: with twice the ε both walk the same path.
             var form = new StoredForm([.. shape[..2], options.BlockSize, options.BlockSize], cayley.ToSkew, cayley.FromUnconstrained);
-            Slot = layout.Trainable($"{site.AdapterPrefix}.boft_R", shape, stored: form, epsilonFactor: 2);
+            Slot = layout.Trainable($"{site.AdapterPrefix}.boft_R", shape, new SlotOptions { Stored = form, EpsilonFactor = 2 });
         }
     }
 

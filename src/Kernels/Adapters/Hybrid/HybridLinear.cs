@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Torch;
@@ -36,7 +37,7 @@ internal sealed class HybridLinear : FrozenBaseLinear
     internal override void Declare(LayoutBuilder layout)
     {
         change.Declare(layout);
-        theta = layout.Trainable($"{Site.AdapterPrefix}.boft_theta", rotation.ParameterShape, ParameterGroup.Rotation);
+        theta = layout.Trainable($"{Site.AdapterPrefix}.boft_theta", rotation.ParameterShape, new SlotOptions { Group = ParameterGroup.Rotation, MayLack = true });
     }
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)

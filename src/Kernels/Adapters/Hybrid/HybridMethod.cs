@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Torch;
@@ -11,6 +12,8 @@ namespace Peft.Orleans.Kernels.Adapters.Hybrid;
 /// <summary>Hybrid's layer state: the mixing coefficient λ, from the norms of the two gradients (Alg. 2).</summary>
 internal sealed class HybridMethod : AdapterMethod
 {
+    internal override MethodName Name => MethodName.Hybrid;
+
     internal override string PeftType => "HYBRID";
 
     internal override void Validate(MethodSpec method)
@@ -20,6 +23,8 @@ internal sealed class HybridMethod : AdapterMethod
         if (method.Lora.Dora || method.Lora.MaxDeltaRatio is not null)
             throw new PeftException("method.lora: dora and max_delta_ratio have no meaning for hybrid; remove them");
     }
+
+    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) => AdapterConfigWriter.WriteOwn(json, origin, PeftType);
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
         new HybridLinear(site, context, context.Spec.Method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 0);
@@ -85,13 +90,13 @@ internal sealed class HybridMethod : AdapterMethod
         return next;
     }
 
-    internal override IReadOnlyList<string> LambdaNames(MethodSpec method, int layer, IReadOnlyList<AdaptedLinear> linears)
+    internal override IReadOnlyList<string> LambdaNames(MethodSpec method, string layerPrefix, IReadOnlyList<AdaptedLinear> linears)
     {
         var adapted = linears.OfType<HybridLinear>().ToArray();
         if (adapted.Length == 0) return [];
         return method.Lambda.Granularity == LambdaGranularity.Module
             ? [.. adapted.Select(static linear => $"{linear.Site.AdapterPrefix}.lambda")]
-            : [$"base_model.model.model.layers.{layer - 1}.lambda"];
+            : [$"base_model.model.{layerPrefix}lambda"];
     }
 
     private static double? InitialNumber(MethodSpec method)

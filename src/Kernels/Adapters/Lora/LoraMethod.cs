@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Dora;
@@ -7,7 +8,13 @@ namespace Peft.Orleans.Kernels.Adapters.Lora;
 /// <summary>LoRA (Eq. 1-2) and, with <c>dora</c>, its weight-decomposed form.</summary>
 internal sealed class LoraMethod : AdapterMethod
 {
+    internal override MethodName Name => MethodName.Lora;
+
     internal override string PeftType => "LORA";
+
+    /// <summary>LoRA with these options and no others.</summary>
+    internal static MethodSpec Plain(LoraSpec options, IReadOnlyList<string> targets) =>
+        new() { Name = new LoraMethod().Name, TargetModules = targets, Lora = options };
 
     internal override void Validate(MethodSpec method)
     {
@@ -17,4 +24,23 @@ internal sealed class LoraMethod : AdapterMethod
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
         context.Spec.Method.Lora.Dora ? new DoraLinear(site, context) : new LoraLinear(site, context);
+
+    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin)
+    {
+        var lora = origin.Method.Lora;
+        json.WriteString("base_model_name_or_path", origin.BasePath);
+        json.WriteString("bias", "none");
+        json.WriteBoolean("fan_in_fan_out", false);
+        json.WriteBoolean("inference_mode", true);
+        json.WriteBoolean("init_lora_weights", true);
+        AdapterConfigWriter.WriteNumber(json, "lora_alpha", lora.Alpha);
+        json.WriteNumber("lora_dropout", lora.Dropout);
+        json.WriteNull("modules_to_save");
+        json.WriteString("peft_type", PeftType);
+        json.WriteNumber("r", lora.Rank);
+        AdapterConfigWriter.WriteTargets(json, origin.Method);
+        json.WriteString("task_type", "CAUSAL_LM");
+        json.WriteBoolean("use_dora", lora.Dora);
+        json.WriteBoolean("use_rslora", lora.Rslora);
+    }
 }

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Adapters.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,18 +10,16 @@ namespace Peft.Orleans.Kernels.Adapters.LoraGa;
 /// A LoRA-GA adapter as plain LoRA of rank 2r on the unmodified base, exactly: <c>A' = [A; A0]</c>, <c>B' = [B, −B0]</c>. PEFT loads it, and
 /// servers whose largest rank is 2r or more.
 /// </summary>
-public static class LoraGaExport
+internal static class LoraGaExport
 {
     /// <summary>The options of the plain LoRA adapter: r' = 2r and the α' that keeps the scale, 2α or with rsLoRA √2·α.</summary>
-    public static MethodSpec Method(MethodSpec method) => method with
-    {
-        Name = MethodName.Lora,
-        Lora = method.Lora with { Rank = 2 * method.Lora.Rank, Alpha = method.Lora.Alpha * (method.Lora.Rslora ? Math.Sqrt(2) : 2) },
-    };
+    internal static MethodSpec Method(MethodSpec method) => LoraMethod.Plain(
+        method.Lora with { Rank = 2 * method.Lora.Rank, Alpha = method.Lora.Alpha * (method.Lora.Rslora ? Math.Sqrt(2) : 2) },
+        method.TargetModules);
 
     /// <summary>Its tensors, module by module in the order of their names; owned by the caller, one pair at a time.</summary>
     /// <exception cref="PeftException">The folder is no LoRA-GA adapter, or a factor is missing.</exception>
-    public static IEnumerable<(string Name, Tensor Value)> Tensors(AdapterTensors adapter)
+    internal static IEnumerable<(string Name, Tensor Value)> Tensors(AdapterTensors adapter)
     {
         var type = adapter.Config.GetProperty("peft_type").GetString();
         if (type != "LORA_GA") throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} has no frozen start to write out; only LORA_GA has");

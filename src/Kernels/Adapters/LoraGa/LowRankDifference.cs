@@ -52,8 +52,8 @@ internal sealed class LowRankDifference
         var prefix = site.AdapterPrefix;
         Down = layout.Trainable($"{prefix}.lora_A.weight", [rank, site.In]);
         Up = layout.Trainable($"{prefix}.lora_B.weight", [site.Out, rank]);
-        frozenDown = layout.Constant($"{prefix}.lora_A0.weight", [rank, site.In]);
-        frozenUp = layout.Constant($"{prefix}.lora_B0.weight", [site.Out, rank]);
+        frozenDown = layout.Constant($"{prefix}.lora_A0.weight", [rank, site.In], new SlotOptions { Substitute = Down.Name });
+        frozenUp = layout.Constant($"{prefix}.lora_B0.weight", [site.Out, rank], new SlotOptions { Substitute = Up.Name });
     }
 
     internal void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)

@@ -72,7 +72,7 @@ internal sealed class DenseMap(LinearSite site, RunSpec spec) : UnitaryMap
     internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
-        var u = UnitaryBlocks.Step(view_as_complex(slot.View(current.Parameters)), view_as_complex(Direction(next, gradient, step)), step.LearningRate);
+        var u = UnitaryBlocks.Step(view_as_complex(slot.View(current.Parameters)), view_as_complex(Direction(next, gradient, step)), step.Rates[(int)slot.Options.Group]);
         if (UnitaryBlocks.Drift(u) > UnitaryBlocks.Tolerance)
         {
             u = UnitaryBlocks.Renormalize(u);

@@ -27,7 +27,7 @@ internal sealed class StructuredMap(LinearSite site) : UnitaryMap
     {
         for (var i = 0; i < Names.Length; i++) current[i] = layout.Trainable(Name(Names[i]), Shape(i));
         for (var i = 0; i < Names.Length; i++) start[i] = layout.Constant(Name($"{Names[i]}_start"), Shape(i));
-        permutation = layout.Constant(Name("permutation"), [Half], isIndex: true);
+        permutation = layout.Constant(Name("permutation"), [Half], new SlotOptions { IsIndex = true });
     }
 
     internal override void Initialize(LayerVersion version, long seed)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 
@@ -6,6 +7,8 @@ namespace Peft.Orleans.Kernels.Adapters.Urnn;
 /// <summary>Unitary layers (Eq. 10-12, Alg. 1).</summary>
 internal sealed class UrnnMethod : AdapterMethod
 {
+    internal override MethodName Name => MethodName.Urnn;
+
     internal override string PeftType => "URNN";
 
     internal override void Validate(MethodSpec method)
@@ -13,6 +16,8 @@ internal sealed class UrnnMethod : AdapterMethod
         if (method.Urnn.Kind == UrnnKind.Dense && method.Urnn.BlockSize < 1)
             throw new PeftException($"method.urnn.block_size: {method.Urnn.BlockSize} is no size of a block; write 1 or more");
     }
+
+    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) => AdapterConfigWriter.WriteOwn(json, origin, PeftType);
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted)
     {

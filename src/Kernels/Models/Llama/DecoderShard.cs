@@ -28,7 +28,7 @@ internal sealed class DecoderShard : TrainableShard
     {
         var prefix = $"model.layers.{layer - 1}";
         var targets = Method.Name == MethodName.Full ? MethodSpec.DefaultTargetModules : TargetModules.Resolve(Method);
-        var method = AdapterMethod.Of(Method);
+        var method = AdapterMethods.Of(Method);
         var adapted = 0;
         foreach (var site in Sites(prefix, config))
             Linears.Add(targets.Contains(site.Suffix) ? method.Adapt(site, context, adapted++) : new Adapters.None.PlainLinear(site, context));
@@ -69,7 +69,7 @@ internal sealed class DecoderShard : TrainableShard
     public override Tensor? Backward(LayerVersion version, ISavedActivations saved, Tensor dy, Tensor gradient) => Backward((BlockSaved)saved, dy, gradient, estimate: null, baseOnly: false);
 
     public override BaseGradientEstimate? BeginGradientEstimate() =>
-        AdapterMethod.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate(Method, LlamaDimensions.Of(Config), Layer) : null;
+        AdapterMethods.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate(Method, LlamaDimensions.Of(Config), Layer) : null;
 
     public override Tensor? BackwardEstimate(ISavedActivations saved, Tensor dy, BaseGradientEstimate? estimate)
     {

@@ -59,12 +59,12 @@ public class FileTests
         var spec = Specs.Of("base", MethodCase.Of(name).Method);
         if (spec.Method.Name is MethodName.Full)
         {
-            Assert.Contains("full", Assert.Throws<PeftException>(() => AdapterConfigWriter.Write(spec)).Message);
+            Assert.Contains("full", Assert.Throws<PeftException>(() => AdapterConfigWriter.Write(spec.Method, spec.Model.Path)).Message);
             return;
         }
 
-        using var config = System.Text.Json.JsonDocument.Parse(AdapterConfigWriter.Write(spec));
-        Assert.Equal(AdapterMethod.Of(spec.Method).PeftType, config.RootElement.GetProperty("peft_type").GetString());
+        using var config = System.Text.Json.JsonDocument.Parse(AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+        Assert.Equal(AdapterMethods.Of(spec.Method).PeftType, config.RootElement.GetProperty("peft_type").GetString());
         Assert.Equal(TargetModules.Resolve(spec.Method), config.RootElement.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString()!));
         if (!config.RootElement.TryGetProperty("method", out var method)) return; // PEFT's own keys
         var read = RunFile.ParseMethod(method.GetRawText(), "adapter_config.json");

@@ -18,7 +18,7 @@ internal sealed record MethodCase(string Name, MethodSpec Method)
     internal (MethodSpec Method, string Part)[] Refused { get; init; } = [];
 
     /// <summary>The cases; a method that this version registers and that has none fails the suite.</summary>
-    internal static IReadOnlyList<MethodCase> All { get; } = [.. Cases().Where(static item => AdapterMethod.Names.Contains(item.Method.Name))];
+    internal static IReadOnlyList<MethodCase> All { get; } = [.. Cases().Where(static item => AdapterMethods.Names.Contains(item.Method.Name))];
 
     /// <summary>Their names, for theories.</summary>
     public static TheoryData<string> Names => [.. All.Select(static item => item.Name)];

@@ -64,7 +64,7 @@ internal static class MethodRun
     {
         var folder = new TemporaryFolder();
         TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), tensors.Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), config ?? AdapterConfigWriter.Write(spec));
+        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), config ?? AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
         return folder;
     }
 }

@@ -11,7 +11,7 @@ public class StartTests
 {
     [Fact]
     public void Every_registered_method_is_in_the_table() =>
-        Assert.Empty(AdapterMethod.Names.Except(MethodCase.All.Select(static item => item.Method.Name)));
+        Assert.Empty(AdapterMethods.Names.Except(MethodCase.All.Select(static item => item.Method.Name)));
 
     [Theory, MemberData(nameof(MethodCase.Names), MemberType = typeof(MethodCase))]
     public void The_model_starts_as_its_base(string name)
