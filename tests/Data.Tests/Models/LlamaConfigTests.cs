@@ -1,5 +1,6 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Tests;
 

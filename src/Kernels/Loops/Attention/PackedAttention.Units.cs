@@ -5,7 +5,7 @@ using Peft.Orleans.Kernels.Torch;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <content>What one thread does: blocks of keys arranged, blocks of queries forward, parts of heads backward.</content>
-internal static unsafe partial class PackedAttention
+internal sealed unsafe partial class PackedAttention
 {
     /// <summary>A thread's own memory.</summary>
     private struct Workspace
@@ -85,20 +85,30 @@ internal static unsafe partial class PackedAttention
         Workspace.Place(a, T.Size, a->Scratch + (worker * a->WorkerBytes), out var w);
         var row = (((nint)head * a->Length) + (block * Positions)) * a->Group;
         var rows = Math.Min(Positions, a->Length - (block * Positions)) * a->Group;
-        Probabilities<T>(a, &w, Whole<T>(a->Queries + (row * a->HeadDim * T.Size), rows, a->Rows, a->HeadDim, w.Queries), head, block, rows);
+        var queries = Whole<T>(a->Queries + (row * a->HeadDim * T.Size), rows, a->Rows, a->HeadDim, w.Queries);
+        Probabilities<T>(a, &w, queries, head, block, rows);
         var result = a->Result + (row * a->HeadDim);
         var sums = rows == a->Rows ? result : w.Sums;
         for (var key = 0; key <= block; key++)
-            T.Multiply(a->Rows, a->HeadDim, Positions, w.Probabilities + (key * a->Tile * T.Size), Positions, (uint*)(a->ValuesPlain + KeyOffset<T>(a, head, key)), sums, add: key > 0);
+        {
+            var values = (uint*)(a->ValuesPlain + KeyOffset<T>(a, head, key));
+            T.Multiply(a->Rows, a->HeadDim, Positions, w.Probabilities + (key * a->Tile * T.Size), Positions, values, sums, add: key > 0);
+        }
+
         if (sums != result) Unsafe.CopyBlockUnaligned(result, sums, (uint)(rows * a->HeadDim * sizeof(float)));
     }
 
-    private static nint KeyOffset<T>(Arguments* a, int head, int block) where T : struct, IPackedElements => (((nint)head * a->Blocks) + block) * a->KeyBlock * T.Size;
+    private static nint KeyOffset<T>(Arguments* a, int head, int block) where T : struct, IPackedElements =>
+        (((nint)head * a->Blocks) + block) * a->KeyBlock * T.Size;
 
     private static void Probabilities<T>(Arguments* a, Workspace* w, byte* queries, int head, int block, int rows) where T : struct, IPackedElements
     {
         for (var key = 0; key <= block; key++)
-            T.Multiply(a->Rows, Positions, a->HeadDim, queries, a->HeadDim, (uint*)(a->KeysTurned + KeyOffset<T>(a, head, key)), w->Scores + (key * a->Tile), add: false);
+        {
+            var keys = (uint*)(a->KeysTurned + KeyOffset<T>(a, head, key));
+            T.Multiply(a->Rows, Positions, a->HeadDim, queries, a->HeadDim, keys, w->Scores + (key * a->Tile), add: false);
+        }
+
         AttentionTiles.Softmax<T>(w->Scores, w->Probabilities, rows, a->Rows, block, a->Group, a->Scale);
     }
 

@@ -6,17 +6,17 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
-/// Causal attention as <see cref="AttentionBlocks"/> makes it, in bf16 or fp32, on processors with AVX-512: scores lie in tiles of a block of queries by a block
-/// of keys, which the block kernel multiplies with as they are. Scores, sums and results are fp32; probabilities are of the heads' type.
+/// Causal attention as <see cref="BlockedAttention"/> makes it, in bf16 or fp32, on processors with AVX-512: scores lie in tiles of a block of
+/// queries by a block of keys, which the block kernel multiplies with as they are. Scores, sums and results are fp32; probabilities are of the
+/// heads' type.
 /// </summary>
 /// <remarks>
-/// Heads are <c>[B, L·group, head_dim]</c> for queries and <c>[B, L, head_dim]</c> for keys and values, B = rows·kv. What is missing of a last block are zeros, so that one
-/// set of kernels serves all lengths. Bits do not depend on the number of threads.
+/// What is missing of a last block are zeros, so that one set of kernels serves all lengths. Bits do not depend on the number of threads.
 /// </remarks>
-internal static unsafe partial class PackedAttention
+internal sealed unsafe partial class PackedAttention(AttentionShape shape, int threads) : BlockwiseAttention(shape)
 {
     /// <summary>Positions of a block of queries, and of keys.</summary>
-    internal const int Positions = AttentionTiles.Keys;
+    private const int Positions = AttentionTiles.Keys;
 
     private struct Arguments
     {
@@ -57,57 +57,53 @@ internal static unsafe partial class PackedAttention
         internal readonly int Begin(int part) => (int)((long)Blocks * part / Parts);
     }
 
-    /// <summary>Whether it can work with these heads.</summary>
-    internal static bool Fit(Tensor heads) =>
-        (heads.dtype == ScalarType.BFloat16 ? BlockKernel.HasHalf : heads.dtype == ScalarType.Float32 && BlockKernel.HasSingle)
-        && heads.device_type == DeviceType.CPU && heads.shape[^1] % MatrixPacking.Columns == 0;
+    /// <summary>Whether it can work with such heads, for whose type there are loops.</summary>
+    internal static bool Fit(AttentionShape shape, ScalarType type) =>
+        (type == ScalarType.BFloat16 ? BlockKernel.HasHalf : type == ScalarType.Float32 && BlockKernel.HasSingle)
+        && shape.HeadDim % MatrixPacking.Columns == 0;
 
-    /// <summary>softmax(scale · Q Kᵀ) V over the keys up to each query, fp32 <c>[B, L·group, head_dim]</c>. In the caller's scope.</summary>
-    internal static Tensor Forward(Tensor queries, Tensor keys, Tensor values, float scale, int threads)
+    internal override Tensor Attend(SegmentHeads heads)
     {
-        var output = empty(queries.shape, ScalarType.Float32);
-        var arguments = Of(queries, keys, values, scale);
+        var output = empty(heads.Queries.shape, ScalarType.Float32);
+        var arguments = Of(heads);
         arguments.Result = (float*)TensorMemory.Of(output);
-        if (queries.dtype == ScalarType.BFloat16) Forward<HalfElements>(&arguments, threads);
+        if (heads.Queries.dtype == ScalarType.BFloat16) Forward<HalfElements>(&arguments, threads);
         else Forward<SingleElements>(&arguments, threads);
         return output;
     }
 
-    /// <summary>
-    /// Gradients of queries, keys and values, fp32, those of queries and keys still to be multiplied by the scale; δ = ⟨o, do⟩ of each query in
-    /// <paramref name="deltas"/>. In the caller's scope.
-    /// </summary>
-    internal static (Tensor Queries, Tensor Keys, Tensor Values) Backward(Tensor queries, Tensor keys, Tensor values, Tensor dOutput, Tensor deltas, float scale, int threads)
+    internal override (Tensor Queries, Tensor Keys, Tensor Values) Differentiate(SegmentHeads heads, Tensor dOutput, Tensor deltas)
     {
-        var (dQueries, dKeys, dValues) = (empty(queries.shape, ScalarType.Float32), empty(keys.shape, ScalarType.Float32), empty(values.shape, ScalarType.Float32));
-        var arguments = Of(queries, keys, values, scale);
+        var dQueries = empty(heads.Queries.shape, ScalarType.Float32);
+        var (dKeys, dValues) = (empty(heads.Keys.shape, ScalarType.Float32), empty(heads.Values.shape, ScalarType.Float32));
+        var arguments = Of(heads);
         arguments.Backward = true;
         arguments.Gradient = TensorMemory.Of(dOutput);
         arguments.Deltas = (float*)TensorMemory.Of(deltas);
         arguments.Result = (float*)TensorMemory.Of(dQueries);
         arguments.KeyGradient = (float*)TensorMemory.Of(dKeys);
         arguments.ValueGradient = (float*)TensorMemory.Of(dValues);
-        if (queries.dtype == ScalarType.BFloat16) Backward<HalfElements>(&arguments, threads);
+        if (heads.Queries.dtype == ScalarType.BFloat16) Backward<HalfElements>(&arguments, threads);
         else Backward<SingleElements>(&arguments, threads);
         return (dQueries, dKeys, dValues);
     }
 
-    private static Arguments Of(Tensor queries, Tensor keys, Tensor values, float scale)
+    private Arguments Of(SegmentHeads heads)
     {
-        var (batch, length) = ((int)keys.shape[0], (int)keys.shape[1]);
+        var (batch, length) = ((int)heads.Keys.shape[0], heads.Segment.Length);
         var blocks = (length + Positions - 1) / Positions;
         return new Arguments
         {
-            Queries = TensorMemory.Of(queries),
-            Keys = TensorMemory.Of(keys),
-            Values = TensorMemory.Of(values),
-            Scale = scale,
+            Queries = TensorMemory.Of(heads.Queries),
+            Keys = TensorMemory.Of(heads.Keys),
+            Values = TensorMemory.Of(heads.Values),
+            Scale = Shape.Scale,
             Batch = batch,
             Length = length,
-            Group = (int)(queries.shape[1] / length),
-            HeadDim = (int)keys.shape[2],
+            Group = Shape.Group,
+            HeadDim = Shape.HeadDim,
             Blocks = blocks,
-            Parts = AttentionBlocks.PartsOf(batch, blocks),
+            Parts = PartsOf(batch, blocks),
         };
     }
 

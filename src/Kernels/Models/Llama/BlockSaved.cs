@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Loops.Attention;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,7 +22,7 @@ internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, in
     /// <summary>Whether the backward pass finds everything it reads; else the forward pass is run again.</summary>
     internal bool Full { get; set; }
 
-    internal List<SavedSegment> Segments { get; } = [];
+    internal List<SegmentHeads> Segments { get; } = [];
 
     internal LinearSaved[] Linears { get; } = [.. Enumerable.Range(0, linears).Select(index => new LinearSaved { KeepsBaseOutput = index != productAgain })];
 

@@ -3,6 +3,8 @@ using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Loops.Attention;
+using Peft.Orleans.Kernels.Models.Attention;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
@@ -34,7 +36,11 @@ internal sealed class DecoderShard : TrainableShard
             Linears.Add(targets.Contains(site.Suffix) ? method.Adapt(site, context, adapted++) : new Adapters.None.PlainLinear(site, context));
         Tensors.Add(inputNorm = new BaseTensor($"{prefix}.input_layernorm.weight", [config.HiddenSize], context));
         Tensors.Add(middleNorm = new BaseTensor($"{prefix}.post_attention_layernorm.weight", [config.HiddenSize], context));
-        attention = new CausalAttention(config, context.Device);
+        attention = new CausalAttention(
+            new AttentionShape(config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim),
+            new RotaryTable(config.HeadDim, config.RopeTheta, config.RopeScaling, context.Device),
+            context.Compute,
+            context.Device);
         Seal();
     }
 
@@ -145,7 +151,7 @@ internal sealed class DecoderShard : TrainableShard
     /// <summary>Whether queries, keys and values are made again from their base outputs instead of being kept beside them.</summary>
     private bool RepeatsHeads => Linears[Q].RepeatsOutput && Linears[K].RepeatsOutput && Linears[V].RepeatsOutput;
 
-    private List<SavedSegment> HeadsAgain(BlockSaved saved)
+    private List<SegmentHeads> HeadsAgain(BlockSaved saved)
     {
         using var scope = NewDisposeScope();
         var (q, k, v) = (Again(Q), Again(K), Again(V));

@@ -7,60 +7,89 @@ namespace Peft.Orleans.Kernels.Tests.Loops.Attention;
 /// <summary>Causal attention block by block against float64 and its derivatives by autograd, and bit by bit against itself on other numbers of threads.</summary>
 public sealed class AttentionTests
 {
+    private const int HeadDim = 32;
     private const float Scale = 0.25f;
 
-    private delegate Tensor Forward(Tensor queries, Tensor keys, Tensor values, float scale, int threads);
-
-    private delegate (Tensor Queries, Tensor Keys, Tensor Values) Backward(Tensor queries, Tensor keys, Tensor values, Tensor dOutput, Tensor deltas, float scale, int threads);
-
-    /// <summary>Heads and positions: one, a whole block, one more, several blocks with a part of one, more heads than parts are made for; and queries of a key head.</summary>
+    /// <summary>
+    /// Heads and positions: one, a whole block, one more, several blocks with a part of one, more heads than parts are made for; and queries of a
+    /// key head.
+    /// </summary>
     public static TheoryData<int, int, int> Shapes => new() { { 1, 1, 3 }, { 1, 64, 3 }, { 2, 65, 1 }, { 3, 300, 3 }, { 40, 130, 2 } };
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Blocks_are_the_formula_in_fp32(int batch, int length, int group) =>
-        Check(ScalarType.Float32, AttentionBlocks.Fit, AttentionBlocks.Forward, AttentionBlocks.Backward, batch, length, group);
+    public void Blocks_are_the_formula_in_fp32(int batch, int length, int group) => Check(
+        ScalarType.Float32,
+        static (_, type) => BlockedAttention.Fit(type),
+        static (shape, threads) => new BlockedAttention(shape, threads),
+        batch,
+        length,
+        group);
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Packed_blocks_are_the_formula_in_fp32(int batch, int length, int group) =>
-        Check(ScalarType.Float32, PackedAttention.Fit, PackedAttention.Forward, PackedAttention.Backward, batch, length, group);
+    public void Packed_blocks_are_the_formula_in_fp32(int batch, int length, int group) => Check(
+        ScalarType.Float32,
+        PackedAttention.Fit,
+        static (shape, threads) => new PackedAttention(shape, threads),
+        batch,
+        length,
+        group);
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Packed_blocks_are_the_formula_in_bf16(int batch, int length, int group) =>
-        Check(ScalarType.BFloat16, PackedAttention.Fit, PackedAttention.Forward, PackedAttention.Backward, batch, length, group);
+    public void Packed_blocks_are_the_formula_in_bf16(int batch, int length, int group) => Check(
+        ScalarType.BFloat16,
+        PackedAttention.Fit,
+        static (shape, threads) => new PackedAttention(shape, threads),
+        batch,
+        length,
+        group);
 
-    private static void Check(ScalarType type, Func<Tensor, bool> fit, Forward forward, Backward backward, int batch, int length, int group)
+    private static void Check(
+        ScalarType type,
+        Func<AttentionShape, ScalarType, bool> fit,
+        Func<AttentionShape, int, BlockwiseAttention> make,
+        int batch,
+        int length,
+        int group)
     {
-        const int HeadDim = 32;
         using var scope = NewDisposeScope();
+        var shape = new AttentionShape(group, 1, HeadDim) { Scale = Scale };
+        Assert.SkipUnless(fit(shape, type), $"SKIPPED: this processor, or libtorch on it, has no kernel for {type}");
         var (q, d) = (Random(1, type, batch, length * group, HeadDim), Random(2, type, batch, length * group, HeadDim));
         var (k, v) = (Random(3, type, batch, length, HeadDim), Random(4, type, batch, length, HeadDim));
-        Assert.SkipUnless(fit(q), $"SKIPPED: this processor, or libtorch on it, has no kernel for {type}");
-        var (q64, k64, v64) = (q.to(ScalarType.Float64).requires_grad_(), k.to(ScalarType.Float64).requires_grad_(), v.to(ScalarType.Float64).requires_grad_());
+        var (q64, k64, v64) = (Trained(q), Trained(k), Trained(v));
         var mask = full([length, length], double.NegativeInfinity, ScalarType.Float64).triu(1).repeat_interleave(group, 0);
         var expected = q64.matmul(k64.transpose(1, 2)).mul(Scale).add(mask).softmax(-1).matmul(v64);
         torch.autograd.backward([expected], [d.to(ScalarType.Float64)]);
         using var noGrad = no_grad();
         var deltas = expected.mul(d).sum(-1).to(ScalarType.Float32);
-        var output = forward(q, k, v, Scale, 1);
-        var (dq, dk, dv) = backward(q, k, v, d, deltas, Scale, 1);
+        var heads = new SegmentHeads(new Segment(0, batch, 0, length), q, k, v);
+        var kernel = make(shape, 1);
+        var output = kernel.Attend(heads);
+        var (dq, dk, dv) = kernel.Differentiate(heads, d, deltas);
         Within(expected, output, type);
         Within(q64.grad!, dq.mul(Scale), type);
         Within(k64.grad!, dk.mul(Scale), type);
         Within(v64.grad!, dv, type);
         foreach (var threads in new[] { 2, 3 })
         {
-            Assert.True(output.equal(forward(q, k, v, Scale, threads)).all().item<bool>(), $"other bits on {threads} threads");
-            var (dq2, dk2, dv2) = backward(q, k, v, d, deltas, Scale, threads);
-            Assert.True(dq.equal(dq2).all().item<bool>() && dk.equal(dk2).all().item<bool>() && dv.equal(dv2).all().item<bool>(), $"other bits of gradients on {threads} threads");
+            var other = make(shape, threads);
+            Assert.True(Same(output, other.Attend(heads)), $"other bits on {threads} threads");
+            var (dq2, dk2, dv2) = other.Differentiate(heads, d, deltas);
+            Assert.True(Same(dq, dq2) && Same(dk, dk2) && Same(dv, dv2), $"other bits of gradients on {threads} threads");
         }
     }
 
+    private static Tensor Trained(Tensor value) => value.to(ScalarType.Float64).requires_grad_();
+
+    private static bool Same(Tensor one, Tensor other) => one.equal(other).all().item<bool>();
+
     /// <summary>
-    /// Relative to the largest (one key alone has no gradient). In fp32: sums of up to 3 · length terms of size 1, rounded after each. In bf16 probabilities and the
-    /// gradients of scores, made from them, are rounded by 2⁻⁹ at most each before they are summed up: together 2⁻⁸ of a term, and terms are up to twice as large as their sum.
+    /// Relative to the largest (one key alone has no gradient). In fp32: sums of up to 3 · length terms of size 1, rounded after each. In bf16
+    /// probabilities and the gradients of scores, made from them, are rounded by 2⁻⁹ at most each before they are summed up: together 2⁻⁸ of a
+    /// term, and terms are up to twice as large as their sum.
     /// </summary>
     private static void Within(Tensor expected, Tensor actual, ScalarType type)
     {

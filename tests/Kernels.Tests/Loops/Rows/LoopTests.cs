@@ -2,7 +2,6 @@ using System.Runtime.Intrinsics;
 using Peft.Orleans.Kernels.Loops;
 using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Loops.Rows;
-using Peft.Orleans.Kernels.Models.Llama;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -73,26 +72,28 @@ public sealed class LoopTests
     {
         const int KeyHeads = 2, Group = 3, HeadDim = 16, Columns = 11;
         using var scope = NewDisposeScope();
-        var segment = new Segment(1, 2, 3, 7);
+        var layout = new AttentionShape(KeyHeads * Group, KeyHeads, HeadDim).Queries(new Segment(1, 2, 3, 7), Columns);
         var (flat, output) = (Random(type, 3 * Columns, KeyHeads * Group * HeadDim), Random(type, 3 * Columns, KeyHeads * Group * HeadDim));
         var angles = Random(ScalarType.Float32, 7, HeadDim / 2);
         var (cos, sin) = (angles.cos(), angles.sin());
+        var turned = new Angles(cos, sin);
         var part = flat.to(ScalarType.Float64).view(3, Columns, KeyHeads, Group, HeadDim).narrow(0, 1, 2).narrow(1, 3, 7).permute(0, 2, 1, 3, 4); // [2, kv, 7, group, hd]
         var (first, second) = (part.narrow(-1, 0, HeadDim / 2), part.narrow(-1, HeadDim / 2, HeadDim / 2));
         var (c, s) = (cos.to(ScalarType.Float64).unsqueeze(1), sin.to(ScalarType.Float64).unsqueeze(1));
         var expected = cat([first.mul(c).sub(second.mul(s)), second.mul(c).add(first.mul(s))], -1).reshape(4, 7 * Group, HeadDim);
-        var heads = HeadLayout.Gather(flat, Columns, segment, KeyHeads, Group, HeadDim, cos, sin);
+        var heads = HeadLoops.Gather(flat, layout, turned);
         Close(expected, heads, type);
 
         var back = flat.clone();
         for (var start = 0; start < 7; start += 4)
         {
             var count = Math.Min(4, 7 - start);
-            HeadLayout.Scatter(heads.narrow(1, start * Group, count * Group).contiguous(), back, Columns, segment, start, count, KeyHeads, Group, HeadDim, cos, sin, 1);
+            var piece = heads.narrow(1, start * Group, count * Group).contiguous();
+            HeadLoops.Scatter(piece, back, layout.Positions(start, count), turned, 1);
         }
 
         Close(flat, back, type, roundings: 2);
-        var (moved, deltas) = HeadLayout.GatherGradient(flat, output, Columns, segment, KeyHeads, Group, HeadDim);
+        var (moved, deltas) = HeadLoops.GatherGradient(flat, output, layout);
         Assert.True(moved.equal(part.reshape(4, 7 * Group, HeadDim).to(type)).all().item<bool>());
         var other = output.to(ScalarType.Float64).view(3, Columns, KeyHeads, Group, HeadDim).narrow(0, 1, 2).narrow(1, 3, 7).permute(0, 2, 1, 3, 4);
         Close(part.mul(other).sum(-1).reshape(4, 7 * Group), deltas, ScalarType.Float32);

@@ -1,7 +1,7 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Loops.Attention;
 
-namespace Peft.Orleans.Kernels.Models.Llama;
+namespace Peft.Orleans.Kernels.Models.Attention;
 
 /// <summary>How a microbatch falls into segments.</summary>
 internal static class SequenceMap

@@ -1,4 +1,4 @@
-namespace Peft.Orleans.Data.Models.Llama;
+namespace Peft.Orleans.Data.Models;
 
 /// <summary>How rotary frequencies are stretched beyond the trained length.</summary>
 public enum RopeKind

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Peft.Orleans.Kernels.Loops.Products;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
@@ -7,21 +8,14 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
-/// Causal attention in fp32, a block of queries of one key head after the other: a thread makes the block's scores, their softmax and the products
-/// with them in memory of its own, which stays in its cache, while the others do the same with other blocks. Products over all heads at once
-/// would have to share three key heads between two threads, and meet after each step.
+/// Causal attention in fp32, a block of queries of one key head after the other: a thread makes the block's scores, their softmax and the
+/// products with them in memory of its own, which stays in its cache, while the others do the same with other blocks. Products over all heads
+/// at once would have to share three key heads between two threads, and meet after each step.
 /// </summary>
-/// <remarks>Heads are <c>[B, L·group, head_dim]</c> for queries and <c>[B, L, head_dim]</c> for keys and values, B = rows·kv.</remarks>
-internal static unsafe class AttentionBlocks
+internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads) : BlockwiseAttention(shape)
 {
     /// <summary>Positions of a block: scores of a group of queries and their gradients fit a core's own cache up to a thousand keys.</summary>
-    internal const int Positions = 64;
-
-    /// <summary>
-    /// How many units of work a backward pass wants at least, and how many parts of a head it takes to have them: all parts add to the gradient of
-    /// the same keys, so each has a sum of its own. Not as many as there are threads: sums in another order have other bits.
-    /// </summary>
-    private const int Units = 32, MostParts = 4;
+    private const int Positions = 64;
 
     private struct Arguments
     {
@@ -56,65 +50,58 @@ internal static unsafe class AttentionBlocks
         internal readonly int Reach(int part) => Math.Min(Length, Begin(part + 1) * Positions);
     }
 
-    /// <summary>Whether it can work with these heads.</summary>
-    internal static bool Fit(Tensor heads) => heads.dtype == ScalarType.Float32 && heads.device_type == DeviceType.CPU && SingleProducts.Found;
+    /// <summary>Whether it can work with heads of this type, for which there are loops.</summary>
+    internal static bool Fit(ScalarType type) => type == ScalarType.Float32 && SingleProducts.Found;
 
-    /// <summary>softmax(scale · Q Kᵀ) V over the keys up to each query, <c>[B, L·group, head_dim]</c>. In the caller's scope.</summary>
-    internal static Tensor Forward(Tensor queries, Tensor keys, Tensor values, float scale, int threads)
+    internal override Tensor Attend(SegmentHeads heads)
     {
-        var output = empty_like(queries);
-        var arguments = Of(queries, keys, values, scale);
+        var output = empty_like(heads.Queries);
+        var arguments = Of(heads);
         arguments.Output = (float*)TensorMemory.Of(output);
-        using var scratch = Scratch(ref arguments, threads, 1);
+        using var scratch = Scratch(ref arguments, 1);
         TorchThreads.RunUnits(arguments.Batch * arguments.Blocks, &Forward, &arguments, threads);
         return output;
     }
 
-    /// <summary>
-    /// Gradients of queries, keys and values, those of queries and keys still to be multiplied by the scale; δ = ⟨o, do⟩ of each query in
-    /// <paramref name="deltas"/>. In the caller's scope.
-    /// </summary>
-    internal static (Tensor Queries, Tensor Keys, Tensor Values) Backward(Tensor queries, Tensor keys, Tensor values, Tensor dOutput, Tensor deltas, float scale, int threads)
+    internal override (Tensor Queries, Tensor Keys, Tensor Values) Differentiate(SegmentHeads heads, Tensor dOutput, Tensor deltas)
     {
-        var (dQueries, dKeys, dValues) = (empty_like(queries), empty_like(keys), empty_like(values));
-        var arguments = Of(queries, keys, values, scale);
+        var (dQueries, dKeys, dValues) = (empty_like(heads.Queries), empty_like(heads.Keys), empty_like(heads.Values));
+        var arguments = Of(heads);
         arguments.Output = (float*)TensorMemory.Of(dOutput);
         arguments.Deltas = (float*)TensorMemory.Of(deltas);
         arguments.QueryGradient = (float*)TensorMemory.Of(dQueries);
         arguments.KeyGradient = (float*)TensorMemory.Of(dKeys);
         arguments.ValueGradient = (float*)TensorMemory.Of(dValues);
-        using var scratch = Scratch(ref arguments, threads, 2);
+        using var scratch = Scratch(ref arguments, 2);
         using var parts = empty([2, Math.Max(1, PartOffset(&arguments, arguments.Parts - 1))], ScalarType.Float32);
         arguments.KeyParts = (float*)TensorMemory.Of(parts);
         arguments.ValueParts = arguments.KeyParts + parts.shape[1];
         TorchThreads.RunUnits(arguments.Batch * arguments.Parts, &Backward, &arguments, threads);
-        if (arguments.Parts > 1) TorchThreads.Run(arguments.Batch * arguments.Length, 2L * arguments.Parts * arguments.HeadDim, &AddParts, &arguments, threads);
+        if (arguments.Parts > 1)
+            TorchThreads.Run(arguments.Batch * arguments.Length, 2L * arguments.Parts * arguments.HeadDim, &AddParts, &arguments, threads);
         return (dQueries, dKeys, dValues);
     }
 
-    private static Arguments Of(Tensor queries, Tensor keys, Tensor values, float scale)
+    private Arguments Of(SegmentHeads heads)
     {
-        var (batch, length) = ((int)keys.shape[0], (int)keys.shape[1]);
+        var (batch, length) = ((int)heads.Keys.shape[0], heads.Segment.Length);
         var blocks = (length + Positions - 1) / Positions;
         return new Arguments
         {
-            Queries = (float*)TensorMemory.Of(queries),
-            Keys = (float*)TensorMemory.Of(keys),
-            Values = (float*)TensorMemory.Of(values),
-            Scale = scale,
+            Queries = (float*)TensorMemory.Of(heads.Queries),
+            Keys = (float*)TensorMemory.Of(heads.Keys),
+            Values = (float*)TensorMemory.Of(heads.Values),
+            Scale = Shape.Scale,
             Batch = batch,
             Length = length,
-            Group = (int)(queries.shape[1] / length),
-            HeadDim = (int)keys.shape[2],
+            Group = Shape.Group,
+            HeadDim = Shape.HeadDim,
             Blocks = blocks,
             Parts = PartsOf(batch, blocks),
         };
     }
 
-    /// <summary>Parts of a head in a backward pass.</summary>
-    internal static int PartsOf(int batch, int blocks) => Math.Clamp((Units + batch - 1) / batch, 1, Math.Min(MostParts, blocks));
-
-    private static Tensor Scratch(ref Arguments arguments, int threads, int blocks)
+    private Tensor Scratch(ref Arguments arguments, int blocks)
     {
         var scratch = empty([threads, blocks, arguments.Scores], ScalarType.Float32);
         arguments.Scratch = (float*)TensorMemory.Of(scratch);
@@ -189,12 +176,15 @@ internal static unsafe class AttentionBlocks
             {
                 if (key >= a->Reach(part)) continue;
                 var source = (nint)(PartOffset(a, part) + ((((long)head * a->Reach(part)) + key) * n));
-                for (var i = 0; i < n; i += ILanes.Count)
-                {
-                    Float32Lanes.Store((byte*)(a->KeyGradient + target), i, Float32Lanes.Load((byte*)(a->KeyGradient + target), i) + Float32Lanes.Load((byte*)(a->KeyParts + source), i));
-                    Float32Lanes.Store((byte*)(a->ValueGradient + target), i, Float32Lanes.Load((byte*)(a->ValueGradient + target), i) + Float32Lanes.Load((byte*)(a->ValueParts + source), i));
-                }
+                Add(a->KeyGradient + target, a->KeyParts + source, n);
+                Add(a->ValueGradient + target, a->ValueParts + source, n);
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(float* to, float* row, int count)
+    {
+        for (var i = 0; i < count; i += ILanes.Count) (Vector256.Load(to + i) + Vector256.Load(row + i)).Store(to + i);
     }
 }
