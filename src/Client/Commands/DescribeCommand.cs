@@ -44,7 +44,7 @@ internal static class DescribeCommand
         }
 
         status = RunResult.Complete(status ?? new RunStatus { RunId = run.Id }, run.Folder);
-        var data = RunResult.Json(status, RunFolderReader.StateOf(status, alive));
+        var data = RunResult.Json(status, RunFolderReader.StateOf(status, alive || RunLock.IsHeld(run.Folder)));
         data["plannedSteps"] = status.Steps;
         data["message"] = status.Message;
         data["folder"] = run.Folder;

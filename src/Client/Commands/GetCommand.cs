@@ -32,7 +32,7 @@ internal static class GetCommand
         {
             if (!Directory.Exists(run.Folder) && run.Cluster is null) continue;
             var status = RunFolderReader.Status(run.Folder);
-            var alive = run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0;
+            var alive = run.Cluster is null && RunFolderReader.IsActive(run.Folder);
             rows.Add(Row(run.Id, status, run.Cluster is null || status is not null ? RunFolderReader.StateOf(status, alive) : "on " + run.Cluster, run.Folder, run.Created));
         }
 

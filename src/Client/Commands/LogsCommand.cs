@@ -29,7 +29,7 @@ internal static class LogsCommand
             {
                 for (var ended = false; !ended;)
                 {
-                    ended = !parsed.GetValue(follow) || RunFolderReader.LivingSilos(found.Folder).Count == 0;
+                    ended = !parsed.GetValue(follow) || !RunFolderReader.IsActive(found.Folder);
                     Print(terminal, folder, parsed.GetValue(silo), positions);
                     if (!ended) await timer.WaitForNextTickAsync(interruption.Asked);
                 }

@@ -52,6 +52,7 @@ internal static class ResumeCommand
             return RunEndReport.Write(terminal, status, word, spec, run.Folder, format);
         }
 
+        using var held = RunLock.Take(run.Folder, run.Id);
         var (ended, how) = await session.Local(prepared, silos, resume: true);
         return RunEndReport.Write(terminal, ended, how, spec, run.Folder, format);
     }

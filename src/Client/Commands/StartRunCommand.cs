@@ -47,13 +47,16 @@ internal static class StartRunCommand
             return ExitCodes.Success;
         }
 
+        if (RunPreparation.Existing(spec, id) is { } known && RunFolderReader.Status(known.Folder) is { State: RunState.Completed } done)
+            return RunEndReport.Write(terminal, done, "completed", spec, known.Folder, options.Format);
+        using var held = RunLock.Take(Path.Combine(spec.Output, id), id);
         var run = RunPreparation.Create(spec, id);
-        var before = run.Existed ? RunFolderReader.Status(run.Folder) : null;
-        if (before?.State == RunState.Completed) return RunEndReport.Write(terminal, before, "completed", spec, run.Folder, options.Format);
         if (!run.Existed) RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, null, DateTimeOffset.UtcNow));
         if (options.NoWait)
         {
-            BackgroundClient.Start(run, options.Silos);
+            held.Dispose();
+            await BackgroundClient.Start(terminal, run, options.Silos);
+            var before = run.Existed ? RunFolderReader.Status(run.Folder) : null;
             terminal.Note($"run {id} goes on in the background. Follow it with: peft-client watch {id}");
             return RunEndReport.Write(terminal, before ?? new RunStatus { RunId = id, Folder = run.Folder }, "detached", spec, run.Folder, options.Format);
         }

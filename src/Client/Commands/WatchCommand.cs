@@ -2,6 +2,7 @@ using System.CommandLine;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Commands;
 
@@ -18,18 +19,17 @@ internal static class WatchCommand
         {
             var found = RunLookup.Find(parsed, run, cluster);
             using var interruption = new Interruption();
-            // A run started a moment ago in the background has no silo yet.
             var word = "";
             var status = RunFolderReader.Status(found.Folder);
-            if (found.Cluster is null && RunFolderReader.LivingSilos(found.Folder).Count == 0 && status is not null)
+            if (found.Cluster is null && status is not null && !RunFolderReader.IsActive(found.Folder))
             {
                 word = RunFolderReader.StateOf(status, alive: false);
             }
             else
             {
-                if (found.Cluster is null) await FirstSilo(found, interruption.Asked);
+                if (found.Cluster is null) await FirstSilo(terminal, found, interruption.Asked);
                 await using var client = await ClusterClient.ToRun(terminal, found, interruption.Asked);
-                await client.StatusOf(found.Id);
+                await Begun(terminal, client, found, interruption.Asked);
                 (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
             }
 
@@ -41,18 +41,35 @@ internal static class WatchCommand
         return command;
     }
 
-    private static async Task FirstSilo(IndexedRun run, CancellationToken cancellation)
+    /// <summary>A run started a moment ago in the background has a client, but no silo yet.</summary>
+    private static async Task FirstSilo(Terminal terminal, IndexedRun run, CancellationToken cancellation)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
-        try
-        {
-            while (RunFolderReader.LivingSilos(run.Folder).Count == 0) await timer.WaitForNextTickAsync(limit.Token);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw new ClientException(ExitCodes.NoCluster, $"run {run.Id} is not running: no silo of {run.Folder} is alive; continue it with peft-client resume {run.Id}");
-        }
+        using var watch = StartOf(terminal, cancellation);
+        await watch.Until(
+            static () => "the first silo", () => Task.FromResult(RunFolderReader.LivingSilos(run.Folder).Count > 0 || !RunLock.IsHeld(run.Folder)), Failure);
     }
+
+    /// <summary>Silos that are just starting do not know the run yet that their client is going to give them.</summary>
+    private static async Task Begun(Terminal terminal, ClusterClient client, IndexedRun run, CancellationToken cancellation)
+    {
+        using var watch = StartOf(terminal, cancellation);
+        await watch.Until(() => $"run {run.Id} to begin", async () =>
+        {
+            try
+            {
+                await client.StatusOf(run.Id);
+                return true;
+            }
+            catch (ClientException error) when (error.ExitCode == ExitCodes.NotFound && RunLock.IsHeld(run.Folder))
+            {
+                return false;
+            }
+        }, Failure);
+    }
+
+    private static StartWatch StartOf(Terminal terminal, CancellationToken cancellation) =>
+        new(terminal, ClusterTimes.Current.LocalStart, ClusterTimes.Current, TimeProvider.System, static () => null, cancellation);
+
+    private static ClientException Failure(string what) =>
+        new(ExitCodes.NoCluster, $"waited {ClusterTimes.Current.LocalStart.TotalSeconds:0} s for {what}");
 }

@@ -13,6 +13,7 @@ internal sealed class LocalRunMaker(Terminal terminal, Interruption interruption
     {
         if (interruption.Asked.IsCancellationRequested) return ("stopped", "");
         var spec = RunPreparation.ResolveCompute(RunPreparation.KeepRecorded(run.Spec, run.Folder), model, silos);
+        using var held = RunLock.Take(run.Folder, run.Id);
         var prepared = RunPreparation.Create(spec, run.Id);
         if (!prepared.Existed) RunIndex.OfUser().Add(new IndexedRun(run.Id, run.Folder, null, DateTimeOffset.UtcNow));
         try

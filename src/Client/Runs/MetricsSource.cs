@@ -43,9 +43,6 @@ internal abstract class MetricsSource : IAsyncDisposable
 
     private sealed class OfFolder(IndexedRun run) : MetricsSource
     {
-        // A run that was given to a background client a moment ago has neither silo nor status yet.
-        private static readonly TimeSpan Young = TimeSpan.FromSeconds(30);
-
         public override Task<IReadOnlyList<string>> After(int step) =>
             Task.FromResult<IReadOnlyList<string>>([.. RunFolderReader.MetricsLines(run.Folder).Where(line => RunFolderReader.StepOf(line) > step)]);
 
@@ -53,7 +50,8 @@ internal abstract class MetricsSource : IAsyncDisposable
         {
             var status = RunFolderReader.Status(run.Folder);
             if (run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0) return Task.FromResult(status is { State: RunState.Completed or RunState.Failed });
-            return Task.FromResult(status is not null || DateTimeOffset.UtcNow - run.Created > Young);
+            // A run that was given to a background client a moment ago has neither silo nor status yet, but its client.
+            return Task.FromResult(!RunLock.IsHeld(run.Folder));
         }
 
         public override ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Peft.Orleans.Core.Cluster;
 
@@ -31,8 +30,11 @@ internal static class RunFolderReader
     public static IReadOnlyList<SiloRegistration> LivingSilos(string folder) => folder.Length == 0 ? [] :
         [.. SiloRegistration.ReadAll(Path.Combine(folder, SiloArguments.ClusterSubfolder)).Where(IsAlive)];
 
+    /// <summary>Whether a silo lives, or a client is about to start some.</summary>
+    public static bool IsActive(string folder) => LivingSilos(folder).Count > 0 || RunLock.IsHeld(folder);
+
     /// <summary>Whether the process that wrote a registration lives.</summary>
-    public static bool IsAlive(SiloRegistration silo) => IsAlive(silo.Pid);
+    public static bool IsAlive(SiloRegistration silo) => Processes.IsAlive(silo.Pid);
 
     /// <summary>Complete lines of metrics.jsonl.</summary>
     public static IReadOnlyList<string> MetricsLines(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics));
@@ -54,19 +56,5 @@ internal static class RunFolderReader
         using var reader = new StreamReader(stream);
         // What follows the last line feed is being written.
         return reader.ReadToEnd().Split('\n')[..^1];
-    }
-
-    private static bool IsAlive(int pid)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(pid);
-            return !process.HasExited && process.ProcessName.StartsWith("peft-silo", StringComparison.Ordinal)
-                || (!process.HasExited && process.ProcessName.StartsWith("dotnet", StringComparison.Ordinal));
-        }
-        catch (Exception error) when (error is ArgumentException or InvalidOperationException)
-        {
-            return false;
-        }
     }
 }

@@ -53,29 +53,36 @@ internal static class RunPreparation
         };
     }
 
-    /// <summary>Makes the folder and writes the run file into it.</summary>
-    /// <exception cref="PeftException">The folder cannot be written, or holds another run.</exception>
-    public static PreparedRun Create(RunSpec resolved, string id)
+    /// <summary>The run as its folder holds it; null where there is none yet.</summary>
+    /// <exception cref="PeftException">The folder holds another run.</exception>
+    public static PreparedRun? Existing(RunSpec resolved, string id)
     {
         var folder = Path.Combine(resolved.Output, id);
         var path = Path.Combine(folder, RunFiles.RunYaml);
+        if (!File.Exists(path)) return null;
         var yaml = RunFile.Write(resolved);
-        if (File.Exists(path))
-        {
-            return File.ReadAllText(path) == yaml
-                ? new PreparedRun(id, folder, resolved, yaml, Existed: true)
-                : throw new PeftException($"run {id} exists in {folder} with another run file ({path}); choose another --run-id, or continue it with peft-client resume {id}");
-        }
+        return File.ReadAllText(path) == yaml
+            ? new PreparedRun(id, folder, resolved, yaml, Existed: true)
+            : throw new PeftException(
+                $"run {id} exists in {folder} with another run file ({path}); choose another --run-id, or continue it with peft-client resume {id}");
+    }
 
+    /// <summary>The run as its folder holds it, or a folder made for it with the run file in it. The caller has its <see cref="RunLock"/>.</summary>
+    /// <exception cref="PeftException">The folder cannot be written, or holds another run.</exception>
+    public static PreparedRun Create(RunSpec resolved, string id)
+    {
+        if (Existing(resolved, id) is { } existing) return existing;
+        var folder = Path.Combine(resolved.Output, id);
+        var yaml = RunFile.Write(resolved);
         try
         {
             Directory.CreateDirectory(Path.Combine(folder, RunFiles.Logs));
             Directory.CreateDirectory(Path.Combine(folder, SiloArguments.ClusterSubfolder));
-            File.WriteAllText(path, yaml);
+            File.WriteAllText(Path.Combine(folder, RunFiles.RunYaml), yaml);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new PeftException($"output: {folder} cannot be written: {error.Message}; set output to a folder you can write (--set output=FOLDER), or free some space", error);
+            throw RunLock.Unwritable(folder, error);
         }
 
         return new PreparedRun(id, folder, resolved, yaml, Existed: false);

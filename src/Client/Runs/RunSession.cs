@@ -18,8 +18,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
     /// <returns>Last status, and <c>completed</c>, <c>failed</c> or <c>stopped</c>.</returns>
     public async Task<(RunStatus Status, string Word)> Local(PreparedRun run, int silos, bool resume)
     {
-        if (RunFolderReader.LivingSilos(run.Folder).Count > 0)
-            throw new ClientException(ExitCodes.Refused, $"run {run.Id} is running; follow it with peft-client watch {run.Id}");
+        await FormerSilosEnded(run);
         var threads = run.Spec.Compute.ThreadsPerSilo ?? 1;
         terminal.Note($"run {run.Id}: {silos} {(silos == 1 ? "silo" : "silos")} with {threads} {(threads == 1 ? "thread" : "threads")} each, folder {run.Folder}");
         await using var cluster = LocalCluster.Start(
@@ -34,6 +33,16 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
             cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null, StopInOrder);
         if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.Zero);
         return (status with { Folder = run.Folder }, word);
+    }
+
+    /// <summary>Silos whose client was killed finish their step and end by themselves; until then the run is theirs.</summary>
+    private async Task FormerSilosEnded(PreparedRun run)
+    {
+        string Former() => string.Join(", ", RunFolderReader.LivingSilos(run.Folder).Select(static silo => $"{silo.Name} (process {silo.Pid})"));
+        using var watch = new StartWatch(
+            terminal, ClusterTimes.Current.OrderlyEnd, ClusterTimes.Current, TimeProvider.System, static () => null, interruption.Asked);
+        await watch.Until(() => $"{Former()} to end, whose client is gone", () => Task.FromResult(Former().Length == 0), _ => new ClientException(
+            ExitCodes.Refused, $"run {run.Id} still has living silos: {Former()}; follow it with peft-client watch {run.Id}, or end them"));
     }
 
     /// <summary>Gives the run to a cluster.</summary>
