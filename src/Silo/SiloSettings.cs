@@ -59,6 +59,7 @@ internal sealed record SiloSettings
 
     internal static string Help =>
         "peft-silo: a silo of a Peft.Orleans cluster\n\n" +
+        $"  {SiloArguments.Check,-20} alone: say what libtorch has on this machine, and end\n" +
         string.Join('\n', Known.Select(static option => $"  {option.Key,-20} {option.Value}")) +
         "\n\nEach may also be given as an environment variable: PEFT_SILO_GATEWAY_PORT for --gateway-port.";
 

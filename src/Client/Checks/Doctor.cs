@@ -22,7 +22,8 @@ internal static class Doctor
     private const long Gibibyte = 1L << 30;
 
     /// <summary>All findings.</summary>
-    public static IReadOnlyList<Finding> Examine() => [Runtime(), OperatingSystem(), Cores(), Products(), Memory(), Disk(), Silo(), LibTorch(), Ports(), Index()];
+    public static IReadOnlyList<Finding> Examine() =>
+        [Runtime(), OperatingSystem(), Cores(), Products(), Memory(), Disk(), Silo(), LibTorch(), BlockKernelFinding.Ask(), Ports(), Index()];
 
     private static Finding Runtime() => Environment.Version.Major >= 10
         ? new("runtime", "ok", RuntimeInformation.FrameworkDescription)

@@ -18,6 +18,9 @@ public static class SiloArguments
     /// <summary>Adds this silo to a local run: the run's folder.</summary>
     public const string Join = "--join";
 
+    /// <summary>Alone: says what libtorch has here, a <see cref="SiloCheck"/>, and ends.</summary>
+    public const string Check = "--check";
+
     /// <summary>Subfolder of a run's folder that holds its local cluster.</summary>
     public const string ClusterSubfolder = "cluster";
 }

@@ -26,6 +26,17 @@ internal static unsafe class BlockKernel
     /// <summary>Whether it multiplies fp32 here.</summary>
     internal static bool HasSingle => MultiplySingle != null;
 
+    /// <summary>Whether it should multiply bf16 here, and does.</summary>
+    internal static BlockKernelState HalfState => State(TakesHalf, HasHalf);
+
+    /// <summary>Whether it should multiply fp32 here, and does.</summary>
+    internal static BlockKernelState SingleState => State(TakesSingle, HasSingle);
+
+    /// <summary>With AMX the arrangement is another, and a thread's tiles would have to be given back: libtorch's own products stay.</summary>
+    private static bool TakesHalf => Processor.HasAvx512BFloat16 && !Processor.HasAmxBFloat16 && Avx512BW.IsSupported;
+
+    private static bool TakesSingle => Avx512BW.IsSupported;
+
     /// <summary>
     /// <c>C = A B</c>, or <c>C += A B</c> with <paramref name="add"/>, A in bf16: A <c>[m, k]</c> in rows that are <paramref name="aStride"/> elements apart,
     /// B in pairs of rows, <c>[k / 2, n]</c> words of which the lower half is the upper row's, C <c>[m, n]</c>, both without gaps; k even.
@@ -35,12 +46,14 @@ internal static unsafe class BlockKernel
     /// <summary>As <see cref="Half"/> in fp32, with B <c>[k, n]</c> as it is.</summary>
     internal static void Single(int m, int n, int k, void* a, int aStride, uint* b, float* c, bool add) => MultiplySingle(m, n, k, aStride, n, n, add ? (byte)1 : (byte)0, a, b, c, 0);
 
-    /// <summary>With AMX the arrangement is another, and a thread's tiles would have to be given back: libtorch's own products stay.</summary>
+    private static BlockKernelState State(bool taken, bool found) =>
+        found ? BlockKernelState.Found : taken ? BlockKernelState.Missing : BlockKernelState.OtherProcessor;
+
     private static delegate* unmanaged[Cdecl]<long, long, long, long, long, long, byte, void*, uint*, float*, byte, void> FindHalf() =>
-        Processor.HasAvx512BFloat16 && !Processor.HasAmxBFloat16 && Avx512BW.IsSupported ? Find(HalfName, 2) : null;
+        TakesHalf ? Find(HalfName, 2) : null;
 
     private static delegate* unmanaged[Cdecl]<long, long, long, long, long, long, byte, void*, uint*, float*, byte, void> FindSingle() =>
-        Avx512BW.IsSupported ? Find(SingleName, 1) : null;
+        TakesSingle ? Find(SingleName, 1) : null;
 
     private static delegate* unmanaged[Cdecl]<long, long, long, long, long, long, byte, void*, uint*, float*, byte, void> Find(string name, int terms)
     {

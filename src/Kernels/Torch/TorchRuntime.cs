@@ -68,6 +68,9 @@ public static class TorchRuntime
     public static ProductType ResolveProducts(WeightType dtype, ProductType? asked) =>
         asked ?? (Device.type == DeviceType.CPU ? Processor.Products(dtype) : ProductType.Native);
 
+    /// <summary>What libtorch has here, for people; after <see cref="Initialize"/>.</summary>
+    public static SiloCheck Check() => new(Device.ToString(), BlockKernel.HalfState, BlockKernel.SingleState);
+
     /// <summary>
     /// glibc maps and unmaps every large tensor, so each one is paid for in page faults (a quarter of a LoRA step). Large blocks are kept in
     /// the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top. One heap is

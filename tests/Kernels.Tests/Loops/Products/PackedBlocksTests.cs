@@ -189,6 +189,11 @@ public sealed class PackedBlocksTests
     {
         Assert.Equal(Avx512BW.IsSupported, BlockKernel.HasSingle);
         Assert.Equal(Avx512BW.IsSupported && Processor.HasAvx512BFloat16 && !Processor.HasAmxBFloat16, BlockKernel.HasHalf);
+        Assert.Equal(
+            new SiloCheck("cpu", StateOf(BlockKernel.HasHalf), StateOf(BlockKernel.HasSingle)),
+            TorchRuntime.Check() with { Device = "cpu" });
+
+        static BlockKernelState StateOf(bool found) => found ? BlockKernelState.Found : BlockKernelState.OtherProcessor;
     }
 
     [Fact]
