@@ -1,6 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
@@ -24,9 +25,13 @@ internal static class StartChecks
         if (spec.Data.Evaluation?.Path is { } evaluation) DataFile(evaluation, "data.evaluation.path", where);
         if (TrainingData.NeedsTokenizer(spec.Data) && !TokenizerLoader.Exists(spec.Model.Path))
             throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json with merges.txt); copy the model's tokenizer files there, or use data.train.format tokens");
-        if (spec.Method.InitialAdapter is { } adapter)
-            RequireFile(Path.Combine(adapter, "adapter_config.json"), "method.initial_adapter", "name an adapter folder, with adapter_config.json and adapter_model.safetensors", where);
         Modules(spec, model, where);
+        if (spec.Method.InitialAdapter is { } adapter)
+        {
+            RequireFile(Path.Combine(adapter, AdapterFolder.ConfigName), "method.initial_adapter", $"name an adapter folder, with {AdapterFolder.ConfigName} and {AdapterFolder.WeightsName}", where);
+            AdapterFolder.Read(adapter).CheckStart(spec.Method, model, where);
+        }
+
         return model;
     }
 

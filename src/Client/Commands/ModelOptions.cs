@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Peft.Orleans.Core;
+using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
@@ -29,8 +29,7 @@ internal sealed class ModelOptions
         var model = Path.GetFullPath(parsed.GetValue(Model)!);
         var adapter = parsed.GetValue(Adapter) is { } folder ? Path.GetFullPath(folder) : null;
         var opened = ModelFolder.Open(model);
-        if (adapter is not null && !File.Exists(Path.Combine(adapter, "adapter_config.json")))
-            throw new PeftException($"--adapter {adapter}: no adapter_config.json in it; name an adapter folder");
+        if (adapter is not null) AdapterChecks.Check(adapter, "--adapter", opened);
         return (new ModelRequest(model, adapter, Parse(parsed.GetValue(Dtype))), opened);
     }
 

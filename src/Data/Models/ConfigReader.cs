@@ -38,8 +38,37 @@ public sealed class ConfigReader
         }
     }
 
+    /// <summary>All keys, those without a value too.</summary>
+    public IEnumerable<string> Keys => root.EnumerateObject().Select(static property => property.Name);
+
     /// <summary>Whether a key is there and not null.</summary>
     public bool Has(string key) => TryGet(key, out _);
+
+    /// <summary>Whether a key says more than null, false, or an empty text, list or object.</summary>
+    public bool IsSet(string key) => TryGet(key, out var value) && value.ValueKind switch
+    {
+        JsonValueKind.False => false,
+        JsonValueKind.String => !value.ValueEquals(""),
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        _ => true,
+    };
+
+    /// <summary>Whether a key's value is a text.</summary>
+    public bool IsText(string key) => TryGet(key, out var value) && value.ValueKind == JsonValueKind.String;
+
+    /// <summary>Whether a key's value is true or false.</summary>
+    public bool IsFlag(string key) => TryGet(key, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False;
+
+    /// <summary>A key's value as it is written; null: there is none.</summary>
+    public string? Raw(string key) => TryGet(key, out var value) ? value.GetRawText() : null;
+
+    /// <summary>What refuses a key's value, with <paramref name="reason"/> after it.</summary>
+    public PeftException Refusal(string key, string reason)
+    {
+        var found = Raw(key) ?? "missing";
+        return new PeftException($"{File}: {prefix}{key} is {(found.Length > 60 ? found[..60] + "…" : found)}; {reason}");
+    }
 
     /// <summary>An object below a key; null where there is none.</summary>
     public ConfigReader? Section(string key)

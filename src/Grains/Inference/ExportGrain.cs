@@ -2,6 +2,7 @@ using System.Globalization;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.RunFiles;
@@ -28,7 +29,7 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         {
             Name = "export",
             Model = new ModelSpec { Path = request.BasePath, Dtype = config.TorchDtype ?? WeightType.Float32 },
-            Method = AdapterMethod.Of(request.AdapterPath),
+            Method = InferenceMethod.Of(request.AdapterPath, ModelFolder.Open(request.BasePath)),
             Training = new TrainingSpec { Steps = 1 },
             Compute = new ComputeSpec { Products = ProductType.Float32 },
         };
@@ -110,7 +111,7 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         var written = new List<(string, Tensor)>();
         using var scope = NewDisposeScope();
         using var adapter = AdapterTensors.Read(spec.Method.InitialAdapter!);
-        var bare = spec with { Method = AdapterMethod.Of(null) };
+        var bare = spec with { Method = InferenceMethod.Frozen };
         var weights = MergedLayer(bare, config, layer, ScalarType.Float32).ToDictionary(static tensor => tensor.Name, static tensor => tensor.Value);
         foreach (var (name, merged) in MergedLayer(spec, config, layer, ScalarType.Float32))
         {

@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Adapters;
@@ -39,7 +40,7 @@ internal sealed class ModelSession
         {
             Name = sessionId,
             Model = new ModelSpec { Path = model.ModelPath, Dtype = dtype },
-            Method = AdapterMethod.Of(model.AdapterPath),
+            Method = InferenceMethod.Of(model.AdapterPath, ModelFolder.Open(model.ModelPath)),
             Data = new DataSpec { Train = new DataSource { Path = "none", Format = DataFormat.Tokens } },
             Training = new TrainingSpec { Steps = 1 },
             Compute = new ComputeSpec { Products = TorchRuntime.ResolveProducts(dtype, null) },

@@ -4,6 +4,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Grains.RunFiles;
@@ -100,7 +101,10 @@ internal sealed partial class RunLoop
     {
         try
         {
-            _ = ModelFolder.Open(spec.Model.Path);
+            var model = ModelFolder.Open(spec.Model.Path);
+            // A client far away does not see the silos' files; once a step is done, nothing starts from the adapter any more.
+            if (Status.Step == 0 && spec.Method.InitialAdapter is { } adapter)
+                AdapterFolder.Read(adapter).CheckStart(spec.Method, model, static _ => RunFolder.RunFileName);
             var data = grains.GetGrain<IDatasetGrain>(request.RunId);
             var summary = await Reached(() => data.Open(request.RunYaml));
             Status = Status with { Steps = summary.Steps };

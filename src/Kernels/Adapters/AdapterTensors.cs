@@ -1,5 +1,5 @@
-using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
@@ -7,71 +7,36 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters;
 
-/// <summary>
-/// The tensors of an adapter folder, ours or PEFT's (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>), read one by one when
-/// asked for. PEFT options that change what an adapter computes and are not implemented are refused by name.
-/// </summary>
+/// <summary>The tensors of an adapter folder, ours or PEFT's, read one by one when asked for.</summary>
 public sealed class AdapterTensors : IDisposable
 {
     /// <summary>Name of the weights file.</summary>
-    public const string WeightsFile = "adapter_model.safetensors";
+    public const string WeightsFile = AdapterFolder.WeightsName;
 
     /// <summary>Name of the configuration file.</summary>
-    public const string ConfigFile = "adapter_config.json";
+    public const string ConfigFile = AdapterFolder.ConfigName;
 
-    private static readonly string[] Refused =
-    [
-        "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "layer_replication", "exclude_modules",
-        "target_parameters", "trainable_token_indices", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora", "alora_invocation_tokens",
-        "arrow_config", "megatron_config", "velora_config", "monteclora_config", "kasa_config",
-    ];
-
+    private readonly AdapterFolder adapter;
     private readonly SafeTensorsHeader header;
-    private readonly JsonDocument config;
 
-    private AdapterTensors(string folder, SafeTensorsHeader header, JsonDocument config)
+    private AdapterTensors(AdapterFolder adapter)
     {
-        Folder = folder;
-        this.header = header;
-        this.config = config;
+        this.adapter = adapter;
+        header = adapter.Weights;
     }
 
     /// <summary>The folder.</summary>
-    public string Folder { get; }
+    public string Folder => adapter.Path;
 
-    /// <summary>The parsed adapter_config.json.</summary>
-    public JsonElement Config => config.RootElement;
+    /// <summary><c>peft_type</c> of its configuration.</summary>
+    public string PeftType => adapter.PeftType;
 
     /// <summary>Names of all tensors.</summary>
     public IEnumerable<string> Names => header.Entries.Keys;
 
     /// <summary>Opens an adapter folder.</summary>
     /// <exception cref="PeftException">A file is missing or malformed, or an option is not implemented; names it.</exception>
-    public static AdapterTensors Read(string folder)
-    {
-        var path = Path.Combine(folder, ConfigFile);
-        if (!File.Exists(path)) throw new PeftException($"{folder}: there is no {ConfigFile}; an adapter folder holds it beside {WeightsFile}");
-        JsonDocument document;
-        try
-        {
-            document = JsonDocument.Parse(File.ReadAllBytes(path));
-        }
-        catch (JsonException error)
-        {
-            throw new PeftException($"{path}: invalid JSON: {error.Message}", error);
-        }
-
-        try
-        {
-            RefuseUnknown(path, document.RootElement);
-            return new AdapterTensors(folder, SafeTensorsHeader.Read(Path.Combine(folder, WeightsFile)), document);
-        }
-        catch
-        {
-            document.Dispose();
-            throw;
-        }
-    }
+    public static AdapterTensors Read(string folder) => new(AdapterFolder.Read(folder));
 
     /// <summary>Shape of a tensor, or null where there is none of that name.</summary>
     public long[]? ShapeOf(string name) => header.Entries.GetValueOrDefault(name)?.Shape;
@@ -95,27 +60,8 @@ public sealed class AdapterTensors : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => config.Dispose();
-
-    private static void RefuseUnknown(string path, JsonElement root)
+    public void Dispose()
     {
-        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("peft_type", out _))
-            throw new PeftException($"{path}: there is no peft_type; it is no adapter configuration");
-        foreach (var key in Refused)
-        {
-            if (root.TryGetProperty(key, out var value) && IsSet(value))
-                throw new PeftException($"{path}: {key} is not supported; train or convert the adapter without it");
-        }
-
-        if (root.TryGetProperty("bias", out var bias) && bias.GetString() is not (null or "none"))
-            throw new PeftException($"{path}: bias '{bias.GetString()}' is not supported; only 'none' is");
+        // Files are opened for each tensor alone.
     }
-
-    private static bool IsSet(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Null or JsonValueKind.False or JsonValueKind.Undefined => false,
-        JsonValueKind.Array => value.GetArrayLength() > 0,
-        JsonValueKind.Object => value.EnumerateObject().Any(),
-        _ => true,
-    };
 }

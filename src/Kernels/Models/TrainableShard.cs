@@ -147,7 +147,7 @@ internal abstract class TrainableShard : LayerShard
 
     private void Load(LayerVersion version, AdapterTensors adapter)
     {
-        var type = adapter.Config.GetProperty("peft_type").GetString();
+        var type = adapter.PeftType;
         if (method.PeftType is null || type != method.PeftType)
             throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {AdapterMethods.Word(Method.Name)}");
         var expected = new HashSet<string>(method.LambdaNames(Method, $"model.layers.{Layer - 1}.", Linears), StringComparer.Ordinal);

@@ -92,7 +92,7 @@ public class LoraGaTrainingTests
         File.WriteAllText(Path.Combine(plain.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, lora.Model.Path));
 
         using var adapter = AdapterTensors.Read(plain.Path);
-        Assert.Equal(8, adapter.Config.GetProperty("r").GetInt32());
+        Assert.Equal(8, adapter.ShapeOf("base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight")![0]);
         using var again = new LocalPipeline(lora);
         again.Initialize(adapter);
         var expected = pipeline.Logits(batch);

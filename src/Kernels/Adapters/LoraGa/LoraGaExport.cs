@@ -21,7 +21,7 @@ internal static class LoraGaExport
     /// <exception cref="PeftException">The folder is no LoRA-GA adapter, or a factor is missing.</exception>
     internal static IEnumerable<(string Name, Tensor Value)> Tensors(AdapterTensors adapter)
     {
-        var type = adapter.Config.GetProperty("peft_type").GetString();
+        var type = adapter.PeftType;
         if (type != "LORA_GA") throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} has no frozen start to write out; only LORA_GA has");
         const string Down = ".lora_A.weight", Up = ".lora_B.weight";
         foreach (var name in adapter.Names.Where(static name => name.EndsWith(Down, StringComparison.Ordinal)).Order(StringComparer.Ordinal))

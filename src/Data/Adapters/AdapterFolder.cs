@@ -1,0 +1,146 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.SafeTensors;
+
+namespace Peft.Orleans.Data.Adapters;
+
+/// <summary>
+/// An adapter folder, ours or PEFT's, without its tensors' values: what adapter_config.json says, and the names and shapes in the header of
+/// adapter_model.safetensors. Everything in it that changes what is computed is honoured or refused by name.
+/// </summary>
+public sealed class AdapterFolder
+{
+    /// <summary>Name of the configuration file.</summary>
+    public const string ConfigName = "adapter_config.json";
+
+    /// <summary>Name of the weights file.</summary>
+    public const string WeightsName = "adapter_model.safetensors";
+
+    private const string PickledName = "adapter_model.bin";
+
+    private AdapterFolder(string path, ConfigReader config, AdapterForm form, MethodSpec? options, PeftTargets? targets, SafeTensorsHeader weights)
+    {
+        Path = path;
+        BaseModel = config.IsText("base_model_name_or_path") ? config.Text("base_model_name_or_path") : null;
+        Config = config;
+        Form = form;
+        Options = options;
+        Targets = targets;
+        Weights = weights;
+    }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>The configuration file.</summary>
+    public string ConfigFile => Config.File;
+
+    /// <summary><c>peft_type</c>.</summary>
+    public string PeftType => Form.PeftType;
+
+    /// <summary>The base model it names; null: none.</summary>
+    public string? BaseModel { get; }
+
+    /// <summary>The header of its weights.</summary>
+    public SafeTensorsHeader Weights { get; }
+
+    /// <summary>The method and its options; null: a form of ours whose configuration does not say them. Its modules are those of the tensors.</summary>
+    internal MethodSpec? Options { get; }
+
+    internal AdapterForm Form { get; }
+
+    internal ConfigReader Config { get; }
+
+    /// <summary>Which modules PEFT would load; null: a form of ours.</summary>
+    internal PeftTargets? Targets { get; }
+
+    /// <summary>Whether a folder holds an adapter's configuration.</summary>
+    public static bool Is(string folder) => File.Exists(System.IO.Path.Combine(folder, ConfigName));
+
+    /// <summary>Reads a folder.</summary>
+    /// <exception cref="PeftException">A file is absent or malformed, or a key is not supported; names file, key and remedy.</exception>
+    public static AdapterFolder Read(string folder)
+    {
+        var file = System.IO.Path.Combine(folder, ConfigName);
+        try
+        {
+            var config = ConfigReader.Read(file, $"an adapter folder holds it beside {WeightsName}");
+            var form = FormOf(config);
+            MethodSpec? options;
+            PeftTargets? targets = null;
+            if (config.Has("method") || form.ReadPeft is null)
+            {
+                options = ReadOwn(config, form);
+            }
+            else
+            {
+                PeftKeys.Check(config);
+                options = form.ReadPeft(config);
+                targets = PeftTargets.Read(config);
+            }
+
+            return new AdapterFolder(folder, config, form, options, targets, ReadWeights(folder));
+        }
+        catch (InvalidOperationException error)
+        {
+            // A text of halves of characters, which JSON allows and nothing can hold.
+            throw new PeftException($"{file}: a text in it is not valid Unicode; write it again", error);
+        }
+    }
+
+    /// <summary>The method it stands for in a model, with the modules that its tensors change, and this folder as what it starts from.</summary>
+    /// <param name="model">The model.</param>
+    /// <exception cref="PeftException">A tensor has no place in the model, is missing, or has another shape; names it and the key that says otherwise.</exception>
+    public MethodSpec MethodIn(ModelFolder model) => AdapterPlaces.Find(
+        this,
+        Options ?? throw new PeftException($"{ConfigFile}: the key method is missing, which says the options of an adapter of peft_type {PeftType}"),
+        model);
+
+    /// <summary>Refuses to start a run from it that would compute something else with its tensors.</summary>
+    /// <param name="run">The run's method.</param>
+    /// <param name="model">The run's model.</param>
+    /// <param name="where">The place in the run file of a key, for messages.</param>
+    /// <exception cref="PeftException">Names both keys and values, or the tensor.</exception>
+    public void CheckStart(MethodSpec run, ModelFolder model, Func<string, string> where)
+    {
+        AdapterAgreement.CheckOptions(this, run, where);
+        // What the configuration says is what the run says, and what it does not say is the run's.
+        var placed = AdapterPlaces.Find(this, run, model);
+        AdapterAgreement.CheckModules(this, run, placed, model, where);
+        AdapterAgreement.CheckLambda(this, run, where);
+    }
+
+    private static AdapterForm FormOf(ConfigReader config)
+    {
+        if (!config.Has("peft_type"))
+            throw new PeftException($"{config.File}: there is no peft_type; it is no adapter configuration");
+        var type = config.Text("peft_type");
+        return AdapterForm.All.FirstOrDefault(form => form.PeftType == type)
+            ?? throw config.Refusal("peft_type", $"this version loads {string.Join(", ", AdapterForm.All.Select(static form => form.PeftType))}");
+    }
+
+    private static MethodSpec? ReadOwn(ConfigReader config, AdapterForm form)
+    {
+        if (config.Section("method") is null) return null;
+        var method = RunFile.ParseMethod(config.Raw("method")!, config.File);
+        if (method.Name != form.Method)
+        {
+            var named = AdapterForm.All.FirstOrDefault(other => other.Method == method.Name)?.PeftType;
+            throw config.Refusal("peft_type", $"its section method is that of {named ?? "a method without adapters"}; take adapter_config.json from the run again");
+        }
+
+        return method;
+    }
+
+    private static SafeTensorsHeader ReadWeights(string folder)
+    {
+        var weights = System.IO.Path.Combine(folder, WeightsName);
+        if (File.Exists(weights)) return SafeTensorsHeader.Read(weights);
+        var pickled = System.IO.Path.Combine(folder, PickledName);
+        throw new PeftException(File.Exists(pickled)
+            ? $"{pickled}: adapters are read from {WeightsName}, not from pickled files; convert it: python -c \"import torch, safetensors.torch as s; "
+                + $"s.save_file({{k: v.contiguous() for k, v in torch.load('{PickledName}', weights_only=True).items()}}, '{WeightsName}')\""
+            : $"{weights}: file not found; an adapter folder holds it beside {ConfigName}");
+    }
+}

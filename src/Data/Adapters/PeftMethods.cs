@@ -1,0 +1,64 @@
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
+
+namespace Peft.Orleans.Data.Adapters;
+
+/// <summary>The methods that PEFT has, from its keys in adapter_config.json; absent and null keys have PEFT's defaults.</summary>
+internal static class PeftMethods
+{
+    // Starts that leave the base as it is: their B·A belongs to the weights of the base model's folder. All others (pissa…, olora, corda…, loftq,
+    // lora_ga, and what is to come) subtract their start from the base, or put another in its place, which no file of the adapter keeps.
+    private static readonly string[] BaseKeptBy = ["gaussian", "eva", "orthogonal"];
+
+    /// <summary>LoRA, with or without DoRA.</summary>
+    internal static MethodSpec Lora(ConfigReader config)
+    {
+        CheckStart(config);
+        PeftPatterns.Refuse(config);
+        return new MethodSpec
+        {
+            Name = MethodName.Lora,
+            Lora = new LoraSpec
+            {
+                Rank = config.PositiveInteger("r", 8),
+                Alpha = Alpha(config),
+                Rslora = config.Flag("use_rslora", false),
+                Dora = config.Flag("use_dora", false),
+            },
+        };
+    }
+
+    /// <summary>BOFT, PEFT's form: input side, Cayley transforms.</summary>
+    internal static MethodSpec Boft(ConfigReader config)
+    {
+        // A number of blocks gives each module its own block size.
+        if (config.OptionalInteger("boft_block_num") is not (null or 0))
+            throw config.Refusal("boft_block_num", "blocks are given by boft_block_size in this version; train or convert the adapter with it");
+        var size = config.PositiveInteger("boft_block_size", 4);
+        return new MethodSpec
+        {
+            Name = MethodName.Boft,
+            Boft = new BoftSpec
+            {
+                BlockSize = size >= 2 ? size : throw config.Refusal("boft_block_size", "a block that rotates has a size of at least 2"),
+                ButterflyFactors = config.PositiveInteger("boft_n_butterfly_factor", 1),
+            },
+        };
+    }
+
+    private static double Alpha(ConfigReader config)
+    {
+        var alpha = config.Number("lora_alpha", 8);
+        return alpha > 0 ? alpha : throw config.Refusal("lora_alpha", "expected a number above 0");
+    }
+
+    private static void CheckStart(ConfigReader config)
+    {
+        const string Key = "init_lora_weights";
+        if (!config.Has(Key) || config.IsFlag(Key)) return;
+        if (BaseKeptBy.Contains(config.Text(Key), StringComparer.OrdinalIgnoreCase)) return;
+        throw config.Refusal(Key,
+            "this start changes the base weights, and the adapter belongs to the changed ones, which are not in its folder; convert it to plain LoRA "
+            + "with PEFT (save_pretrained with path_initial_model_for_weight_conversion), or merge it there and use the merged model");
+    }
+}
