@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets.Formats;
@@ -24,7 +23,7 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
             foreach (var ((number, _), (sample, error)) in batch.Zip(results))
             {
                 // The first bad line of the file is reported, whichever thread met its bad line first.
-                if (error is FormatException or JsonException) throw new PeftException($"{path}, line {number}: {error.Message}", error);
+                if (error is FormatException) throw new PeftException($"{path}, line {number}: {error.Message}", error);
                 if (error is not null) throw error;
                 if (sample is null) dropped++;
                 else samples.Add(sample);
@@ -45,16 +44,11 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
         {
             return (null, error);
         }
-        catch (JsonException error)
-        {
-            return (null, new FormatException($"invalid JSON: {error.Message}", error));
-        }
     }
 
     private static Sample? ReadLine(int number, ReadOnlyMemory<byte> text, SampleFormat format, DataSpec data, int vocabularySize)
     {
-        using var document = JsonDocument.Parse(text);
-        if (document.RootElement.ValueKind != JsonValueKind.Object) throw new FormatException("not a JSON object");
+        using var document = JsonLines.Parse(text);
         var (ids, labels) = format.Read(document.RootElement);
         if (ids.Length == 0) throw new FormatException("the sample has no tokens");
         var sample = new Sample(ids, labels, number);

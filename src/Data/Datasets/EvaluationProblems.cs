@@ -50,17 +50,16 @@ public static partial class EvaluationProblems
     {
         try
         {
-            using var document = JsonDocument.Parse(text);
+            using var document = JsonLines.Parse(text);
             var line = document.RootElement;
-            if (line.ValueKind == JsonValueKind.Object
-                && line.TryGetProperty("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.String
+            if (line.TryGetProperty("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.String
                 && line.TryGetProperty("completion", out var completion) && completion.ValueKind == JsonValueKind.String)
                 return new EvaluationProblem(prompt.GetString()!, completion.GetString()!);
-            throw new PeftException($"{path}, line {number}: an evaluation problem is an object with the texts \"prompt\" and \"completion\"");
+            throw new FormatException("an evaluation problem is an object with the texts \"prompt\" and \"completion\"");
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (FormatException error)
         {
-            throw new PeftException($"{path}, line {number}: invalid JSON: {error.Message}", error);
+            throw new PeftException($"{path}, line {number}: {error.Message}", error);
         }
     }
 

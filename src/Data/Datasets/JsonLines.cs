@@ -1,17 +1,23 @@
 using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Datasets;
 
 /// <summary>Lines of a JSONL file, of any size, with the file's sha256.</summary>
-internal static class JsonLines
+public static partial class JsonLines
 {
     private const int ReadSize = 1 << 20;
 
     /// <summary>Calls back with batches of lines that are not blank.</summary>
     /// <returns>sha256 of the file, in hexadecimal.</returns>
+    /// <exception cref="PeftException">The file is absent, a folder, unreadable, or of another kind; names it and the remedy.</exception>
     public static string Read(string path, int batchSize, Action<IReadOnlyList<(int Number, ReadOnlyMemory<byte> Text)>> batch)
     {
+        if (Directory.Exists(path)) throw new PeftException($"{path}: a folder; name a JSONL file in it, one JSON object per line");
         if (!File.Exists(path)) throw new PeftException($"{path}: data file not found");
         try
         {
@@ -25,6 +31,7 @@ internal static class JsonLines
                 if (filled == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);
                 var read = file.Read(buffer, filled, buffer.Length - filled);
                 hash.AppendData(buffer, filled, read);
+                if (number == 0 && filled == 0) RequireLines(path, buffer.AsSpan(0, read));
                 filled += read;
                 var start = 0;
                 while (start < filled)
@@ -56,4 +63,38 @@ internal static class JsonLines
             throw new PeftException($"{path}: cannot be read: {error.Message}", error);
         }
     }
+
+    /// <summary>A line's object.</summary>
+    /// <exception cref="FormatException">The line is not one whole JSON object; says why and what to do.</exception>
+    public static JsonDocument Parse(ReadOnlyMemory<byte> line)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonText.Parse(line);
+        }
+        catch (FormatException error)
+        {
+            if (OldMacEnd().IsMatch(Encoding.UTF8.GetString(line.Span)))
+                throw new FormatException("lines end with a carriage return alone, as on old Macs; write them anew: tr '\\r' '\\n' < FILE > NEW", error);
+            var open = line.Span.TrimStart(" \t\r"u8) is [(byte)'{', ..] && error.Message.EndsWith("closed", StringComparison.Ordinal);
+            throw open ? new FormatException($"{error.Message}; a line is one whole object: jq -c . FILE > NEW", error) : error;
+        }
+
+        if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
+        document.Dispose();
+        throw new FormatException("not a JSON object");
+    }
+
+    private static void RequireLines(string path, ReadOnlySpan<byte> start)
+    {
+        if (FileContent.NoText(path, start[..Math.Min(start.Length, FileContent.Telling)]) is { } other) throw new PeftException($"{path}: {other}");
+        if (start.StartsWith(Encoding.UTF8.Preamble)) start = start[Encoding.UTF8.Preamble.Length..];
+        var name = Path.GetFileName(path);
+        if (start.TrimStart(" \t\r\n"u8) is [(byte)'[', ..])
+            throw new PeftException($"{path}: a JSON array; a data file has one object per line: jq -c '.[]' {name} > {Path.GetFileNameWithoutExtension(path)}.jsonl");
+    }
+
+    [GeneratedRegex(@"\}[ \t]*\r[ \t]*\{")]
+    private static partial Regex OldMacEnd();
 }

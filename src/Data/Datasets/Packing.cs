@@ -13,7 +13,7 @@ internal static class Packing
     public static Row[] BestFit(IReadOnlyList<Sample> samples, int maxLength)
     {
         var rows = new List<List<Sample>>();
-        var rowsByRoom = new Stack<int>[maxLength + 1];
+        var rowsByRoom = new Dictionary<int, Stack<int>>();
         var rooms = new SortedSet<int>();
         foreach (var sample in samples.OrderByDescending(static sample => sample.Ids.Length))
         {
@@ -33,7 +33,8 @@ internal static class Packing
             }
 
             rows[row].Add(sample);
-            (rowsByRoom[room - length] ??= []).Push(row);
+            if (!rowsByRoom.TryGetValue(room - length, out var roomy)) rowsByRoom[room - length] = roomy = [];
+            roomy.Push(row);
             rooms.Add(room - length);
         }
 

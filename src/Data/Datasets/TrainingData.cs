@@ -29,8 +29,11 @@ public sealed class TrainingData
         microbatch = spec.Training.Microbatch;
         if (spec.Training.Epochs is { } epochs)
         {
-            stepsPerEpoch = (rows.Length + globalBatch - 1) / globalBatch;
-            Steps = checked(epochs * stepsPerEpoch.Value);
+            stepsPerEpoch = (int)((rows.Length + (long)globalBatch - 1) / globalBatch);
+            var steps = (long)epochs * stepsPerEpoch.Value;
+            Steps = steps <= int.MaxValue
+                ? (int)steps
+                : throw new PeftException($"training.epochs: {epochs} epochs are {steps:N0} steps; at most {int.MaxValue:N0} are possible");
         }
         else
         {
@@ -96,7 +99,7 @@ public sealed class TrainingData
         data.Train.Format != DataFormat.Tokens || data.Evaluation is not null || data.Validation is { Format: not (null or DataFormat.Tokens) };
 
     /// <summary>Number of microbatches of a step (from 1).</summary>
-    public int Microbatches(int step) => (BatchSize(step) + microbatch - 1) / microbatch;
+    public int Microbatches(int step) => (int)((BatchSize(step) + (long)microbatch - 1) / microbatch);
 
     /// <summary>A microbatch.</summary>
     /// <param name="step">Step, from 1.</param>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Models;
 
@@ -23,20 +24,8 @@ public sealed class ConfigReader
     /// <param name="path">The file.</param>
     /// <param name="remedy">What to do where it is absent.</param>
     /// <exception cref="PeftException">There is no such file, or it holds no JSON object.</exception>
-    public static ConfigReader Read(string path, string remedy)
-    {
-        if (!System.IO.File.Exists(path)) throw new PeftException($"{path}: file not found; {remedy}");
-        try
-        {
-            using var document = JsonDocument.Parse(System.IO.File.ReadAllBytes(path));
-            if (document.RootElement.ValueKind != JsonValueKind.Object) throw new PeftException($"{path}: not a JSON object");
-            return new ConfigReader(path, "", document.RootElement.Clone());
-        }
-        catch (JsonException error)
-        {
-            throw new PeftException($"{path}: invalid JSON: {error.Message}", error);
-        }
-    }
+    public static ConfigReader Read(string path, string remedy) =>
+        new(path, "", JsonText.ReadObject(path, remedy));
 
     /// <summary>All keys, those without a value too.</summary>
     public IEnumerable<string> Keys => root.EnumerateObject().Select(static property => property.Name);

@@ -87,7 +87,7 @@ public sealed class ModelFolder
         // generation_config.json is what generate obeys; it may list further end tokens (Llama 3's <|eot_id|>).
         var generation = System.IO.Path.Combine(path, GenerationFile);
         IEnumerable<int> endTokens = description.EndTokens;
-        if (File.Exists(generation)) endTokens = ConfigReader.Read(generation, "").Integers("eos_token_id").Concat(endTokens);
+        if (File.Exists(generation) || Directory.Exists(generation)) endTokens = ConfigReader.Read(generation, "").Integers("eos_token_id").Concat(endTokens);
         return new ModelFolder(path, architecture, description, [.. endTokens.Distinct()]);
     }
 

@@ -52,6 +52,7 @@ public sealed class SafeTensorsHeader
     /// <exception cref="PeftException">The file is absent, unreadable, or no valid safetensors file; names file and reason.</exception>
     public static SafeTensorsHeader Read(string path)
     {
+        if (Directory.Exists(path)) throw new PeftException($"{path}: a folder is there, where a file is needed");
         if (!File.Exists(path)) throw new PeftException($"{path}: file not found");
         try
         {
@@ -102,6 +103,7 @@ public sealed class SafeTensorsHeader
         if (fileBytes < LengthBytes) throw Refuse(path, $"the file has {fileBytes} bytes, too few for a header");
         Span<byte> prefix = stackalloc byte[LengthBytes];
         file.ReadExactly(prefix);
+        if (prefix.SequenceEqual("version "u8)) throw Refuse(path, "it is a Git LFS pointer, not the file it stands for; fetch the file: git lfs pull");
         var declared = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (declared > LargestHeader) throw Refuse(path, $"its header claims {declared:N0} bytes; at most {LargestHeader:N0} are accepted");
         var length = (long)declared;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.SafeTensors;
 
@@ -128,24 +129,15 @@ public sealed class WeightFiles
     private static Dictionary<string, string> ReadIndex(string path)
     {
         var files = new Dictionary<string, string>(StringComparer.Ordinal);
-        try
+        if (!JsonText.ReadObject(path, "").TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+            throw new PeftException($"{path}: there is no object 'weight_map'");
+        foreach (var item in map.EnumerateObject())
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            if (document.RootElement.ValueKind != JsonValueKind.Object
-                || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
-                throw new PeftException($"{path}: there is no object 'weight_map'");
-            foreach (var item in map.EnumerateObject())
-            {
-                var file = item.Value.ValueKind == JsonValueKind.String ? item.Value.GetString()! : "";
-                // A shard lies beside its index; anything else would let a model folder reach out of itself.
-                if (file.Length == 0 || file != Path.GetFileName(file) || file is "." or "..")
-                    throw new PeftException($"{path}: weight_map['{item.Name}'] is {item.Value.GetRawText()}, which is no file name");
-                files[item.Name] = file;
-            }
-        }
-        catch (JsonException error)
-        {
-            throw new PeftException($"{path}: invalid JSON: {error.Message}", error);
+            var file = item.Value.ValueKind == JsonValueKind.String ? item.Value.GetString()! : "";
+            // A shard lies beside its index; anything else would let a model folder reach out of itself.
+            if (file.Length == 0 || file != Path.GetFileName(file) || file is "." or ".." || file.Contains('\0', StringComparison.Ordinal))
+                throw new PeftException($"{path}: weight_map['{item.Name}'] is {item.Value.GetRawText()}, which is no file name");
+            files[item.Name] = file;
         }
 
         if (files.Count == 0) throw new PeftException($"{path}: weight_map is empty");

@@ -1,6 +1,9 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Tokenizers;
 
@@ -9,19 +12,19 @@ internal static class Gpt2Files
 {
     public static byte[] ToTokenizerJson(string vocabPath, string mergesPath, TokenizerConfig config)
     {
-        JsonObject vocab;
-        try
+        var vocab = new JsonObject();
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var item in JsonText.ReadObject(vocabPath, "").EnumerateObject())
         {
-            vocab = JsonNode.Parse(File.ReadAllBytes(vocabPath)) as JsonObject ?? throw new PeftException($"{vocabPath}: not a JSON object of token: id");
-        }
-        catch (JsonException error)
-        {
-            throw new PeftException($"{vocabPath}: invalid JSON: {error.Message}", error);
+            if (item.Value.ValueKind != JsonValueKind.Number || !item.Value.TryGetInt32(out var id) || id is < 0 or > TokenizerConfig.LargestId)
+                throw new PeftException($"{vocabPath}: '{item.Name}' has the id {item.Value.GetRawText()}, which is no token id");
+            vocab[item.Name] = id;
+            ids[item.Name] = id;
         }
 
         var merges = new JsonArray();
         var number = 0;
-        foreach (var line in File.ReadLines(mergesPath))
+        foreach (var line in ReadMerges(mergesPath))
         {
             number++;
             if (line.Length == 0 || number == 1 && line.StartsWith("#version", StringComparison.Ordinal)) continue;
@@ -32,7 +35,7 @@ internal static class Gpt2Files
         var added = new JsonArray();
         foreach (var token in new[] { config.BosToken, config.EosToken, config.UnkToken }.OfType<string>().Distinct(StringComparer.Ordinal))
         {
-            if (vocab[token] is JsonValue id && id.TryGetValue<int>(out var number32)) added.Add(BpeModel.AddedToken(token, number32, special: true));
+            if (ids.TryGetValue(token, out var id)) added.Add(BpeModel.AddedToken(token, id, special: true));
         }
 
         return new BpeModel
@@ -42,5 +45,12 @@ internal static class Gpt2Files
             Added = added,
             PreTokenizer = BpeModel.ByteLevelNode(config.AddPrefixSpace ?? false, useRegex: true),
         }.ToTokenizerJson();
+    }
+
+    private static string[] ReadMerges(string path)
+    {
+        var bytes = FileContent.WithoutMark(JsonText.ReadAll(path, "")).Span;
+        if (!Utf8.IsValid(bytes)) throw new PeftException($"{path}: not valid UTF-8");
+        return Encoding.UTF8.GetString(bytes).Split('\n').Select(static line => line.TrimEnd('\r')).ToArray();
     }
 }

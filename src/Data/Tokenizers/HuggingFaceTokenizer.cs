@@ -9,8 +9,14 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
     private readonly Tokenizer native;
     private readonly TokenizerJson json;
 
-    private HuggingFaceTokenizer(Tokenizer native, TokenizerJson json)
+    private readonly string path;
+
+    // Letters of several scripts and a character that no vocabulary has: what the library cannot encode shows when the file is loaded.
+    private const string Probe = "a \u0001é中\U0001FAE8";
+
+    private HuggingFaceTokenizer(string path, Tokenizer native, TokenizerJson json)
     {
+        this.path = path;
         this.native = native;
         this.json = json;
     }
@@ -34,7 +40,10 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
         try
         {
             File.WriteAllBytes(temporary, json.Prepared);
-            return new HuggingFaceTokenizer(new Tokenizer(temporary), json);
+            var tokenizer = new HuggingFaceTokenizer(path, new Tokenizer(temporary), json);
+            tokenizer.EncodeText(Probe);
+            tokenizer.RequireDeclaredIds();
+            return tokenizer;
         }
         catch (TokenizerException error)
         {
@@ -53,7 +62,7 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
     /// <inheritdoc/>
     public int[] Encode(string text, bool addSpecialTokens)
     {
-        var ids = text.Length == 0 ? [] : native.Encode(text);
+        var ids = text.Length == 0 ? [] : EncodeText(text);
         var prefix = addSpecialTokens ? json.Prefix : [];
         var suffix = addSpecialTokens ? json.Suffix : [];
         var result = new int[prefix.Length + ids.Length + suffix.Length];
@@ -61,6 +70,28 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
         for (var i = 0; i < ids.Length; i++) result[prefix.Length + i] = (int)ids[i];
         suffix.CopyTo(result, prefix.Length + ids.Length);
         return result;
+    }
+
+    private uint[] EncodeText(string text)
+    {
+        try
+        {
+            return native.Encode(text);
+        }
+        catch (TokenizerException error)
+        {
+            throw new PeftException($"{path}: the tokenizer cannot encode: {error.Message}", error);
+        }
+    }
+
+    // The library counts the ids of added tokens on from the vocabulary, whatever the file says.
+    private void RequireDeclaredIds()
+    {
+        foreach (var (token, id) in json.AddedTokens)
+        {
+            if (json.SpecialIds.Contains(id) && token.Length > 0 && EncodeText(token) is [var found] && found != id)
+                throw new PeftException($"{path}: added_tokens gives '{token}' the id {id}, but after the vocabulary it has {found}; the file was put together of two");
+        }
     }
 
     /// <inheritdoc/>
@@ -76,7 +107,14 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
             if (id >= 0 && id < VocabularySize && !(skipSpecialTokens && json.SpecialIds.Contains(id))) kept.Add((uint)id);
         }
 
-        return kept.Count == 0 ? "" : native.Decode([.. kept]);
+        try
+        {
+            return kept.Count == 0 ? "" : native.Decode([.. kept]);
+        }
+        catch (TokenizerException error)
+        {
+            throw new PeftException($"{path}: the tokenizer cannot decode: {error.Message}", error);
+        }
     }
 
     /// <inheritdoc/>

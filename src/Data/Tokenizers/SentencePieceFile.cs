@@ -49,10 +49,17 @@ internal static class SentencePieceFile
         }
 
         if (proto.Pieces.Count == 0) throw new PeftException($"{path}: neither a SentencePiece model nor a tiktoken file");
+        var nameless = proto.Pieces.FindIndex(static piece => piece.Text.Length == 0);
+        if (nameless >= 0) throw new PeftException($"{path}: piece {nameless} has no text");
+
         const ulong bpe = 2;
         if (proto.ModelType != bpe) throw new PeftException($"{path}: only SentencePiece models of type BPE are supported; a tokenizer.json beside it would be read instead");
         if (proto.HasCharacterMap || proto.RemoveExtraWhitespaces)
             throw new PeftException($"{path}: the SentencePiece normalizer {proto.Normalizer} is not supported (supported: identity, spaces kept); a tokenizer.json beside it would be read instead");
+        foreach (var (name, id) in new[] { ("bos_id", proto.BosId), ("eos_id", proto.EosId) })
+        {
+            if (id >= proto.Pieces.Count) throw new PeftException($"{path}: {name} is {id}, and there are {proto.Pieces.Count} pieces");
+        }
 
         var json = TokenizerJson.Parse(path, ToBpeModel(path, proto).ToTokenizerJson(), TokenizerConfig.Empty);
         var special = new Dictionary<string, int>(config.AddedTokens, StringComparer.Ordinal);

@@ -65,13 +65,16 @@ internal static class TiktokenFile
     private static List<string> ReadTokens(string path, byte[] bytes)
     {
         var tokens = new List<string>();
+        var number = 0;
         foreach (var line in Encoding.ASCII.GetString(bytes).Split('\n'))
         {
-            if (line.Length == 0) continue;
+            number++;
+            if (line.TrimEnd('\r').Length == 0) continue;
             var space = line.IndexOf(' ', StringComparison.Ordinal);
             var token = new byte[Math.Max(space, 0)];
-            if (space <= 0 || !Convert.TryFromBase64String(line[..space], token, out var length) || !int.TryParse(line[(space + 1)..], out var rank) || rank != tokens.Count)
-                throw new PeftException($"{path}, line {tokens.Count + 1}: expected a base64 text and the rank {tokens.Count}");
+            if (space <= 0 || !Convert.TryFromBase64String(line[..space], token, out var length) || length == 0
+                || !int.TryParse(line[(space + 1)..], out var rank) || rank != tokens.Count)
+                throw new PeftException($"{path}, line {number}: expected a base64 text and the rank {tokens.Count}");
             tokens.Add(ByteLevel.Print(token.AsSpan(0, length)));
         }
 

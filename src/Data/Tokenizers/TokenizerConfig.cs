@@ -1,5 +1,9 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Tokenizers;
 
@@ -24,6 +28,9 @@ public sealed record TokenizerConfig(
     string? ChatTemplate,
     string ChatTemplateFile)
 {
+    /// <summary>No vocabulary has ids above this; larger ones are damage.</summary>
+    internal const int LargestId = 1 << 28;
+
     /// <summary>Says nothing.</summary>
     public static readonly TokenizerConfig Empty = new(null, null, null, null, null, null, new Dictionary<string, int>(), null, "");
 
@@ -31,17 +38,18 @@ public sealed record TokenizerConfig(
     public static TokenizerConfig Read(string folder)
     {
         var file = Path.Combine(folder, "tokenizer_config.json");
+        var mapFile = Path.Combine(folder, "special_tokens_map.json");
         var config = Open(file);
-        var map = Open(Path.Combine(folder, "special_tokens_map.json"));
+        var map = Open(mapFile);
         var (template, templateFile) = ReadChatTemplate(folder, file, config);
         return new TokenizerConfig(
-            Token(config, "bos_token") ?? Token(map, "bos_token"),
-            Token(config, "eos_token") ?? Token(map, "eos_token"),
-            Token(config, "unk_token") ?? Token(map, "unk_token"),
-            Flag(config, "add_bos_token"),
-            Flag(config, "add_eos_token"),
-            Flag(config, "add_prefix_space"),
-            ReadAddedTokens(config),
+            Token(file, config, "bos_token") ?? Token(mapFile, map, "bos_token"),
+            Token(file, config, "eos_token") ?? Token(mapFile, map, "eos_token"),
+            Token(file, config, "unk_token") ?? Token(mapFile, map, "unk_token"),
+            Flag(file, config, "add_bos_token"),
+            Flag(file, config, "add_eos_token"),
+            Flag(file, config, "add_prefix_space"),
+            ReadAddedTokens(file, config),
             template,
             templateFile);
     }
@@ -49,54 +57,64 @@ public sealed record TokenizerConfig(
     private static (string? Template, string File) ReadChatTemplate(string folder, string file, JsonElement config)
     {
         var jinja = Path.Combine(folder, "chat_template.jinja");
-        if (File.Exists(jinja)) return (File.ReadAllText(jinja), jinja);
-        if (!TryGet(config, "chat_template", out var value)) return (null, file);
+        if (File.Exists(jinja)) return (ReadJinja(jinja), jinja);
+        if (!TryGet(config, "chat_template", out var value) || value.ValueKind == JsonValueKind.Null) return (null, file);
         if (value.ValueKind == JsonValueKind.String) return (value.GetString(), file);
         if (value.ValueKind != JsonValueKind.Array) throw new PeftException($"{file}: chat_template is neither a text nor a list of named templates");
         foreach (var item in value.EnumerateArray())
         {
-            if (Token(item, "name") == "default" && Token(item, "template") is { } template) return (template, file);
+            if (!TryGet(item, "name", out var name) || !TryGet(item, "template", out var template)
+                || name.ValueKind != JsonValueKind.String || template.ValueKind != JsonValueKind.String)
+                throw new PeftException($"{file}: chat_template has an entry without the texts \"name\" and \"template\"");
+            if (name.ValueEquals("default"u8)) return (template.GetString(), file);
         }
 
         return (null, file);
     }
 
-    private static Dictionary<string, int> ReadAddedTokens(JsonElement config)
+    private static string ReadJinja(string path)
+    {
+        var bytes = FileContent.WithoutMark(JsonText.ReadAll(path, "")).Span;
+        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw new PeftException($"{path}: not valid UTF-8");
+    }
+
+    private static Dictionary<string, int> ReadAddedTokens(string file, JsonElement config)
     {
         var tokens = new Dictionary<string, int>(StringComparer.Ordinal);
-        if (!TryGet(config, "added_tokens_decoder", out var decoder) || decoder.ValueKind != JsonValueKind.Object) return tokens;
+        if (!TryGet(config, "added_tokens_decoder", out var decoder) || decoder.ValueKind == JsonValueKind.Null) return tokens;
+        if (decoder.ValueKind != JsonValueKind.Object) throw new PeftException($"{file}: added_tokens_decoder is no object of id: token");
         foreach (var item in decoder.EnumerateObject())
         {
-            if (int.TryParse(item.Name, out var id) && Token(item.Value, "content") is { Length: > 0 } text) tokens[text] = id;
+            if (!int.TryParse(item.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) || id > LargestId)
+                throw new PeftException($"{file}: added_tokens_decoder has the key '{item.Name}', which is no token id");
+            if (Token(file, item.Value, "content") is { Length: > 0 } text) tokens[text] = id;
         }
 
         return tokens;
     }
 
-    private static JsonElement Open(string path)
-    {
-        if (!File.Exists(path)) return default;
-        try
-        {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return document.RootElement.Clone();
-        }
-        catch (JsonException error)
-        {
-            throw new PeftException($"{path}: invalid JSON: {error.Message}", error);
-        }
-    }
+    private static JsonElement Open(string path) =>
+        File.Exists(path) || Directory.Exists(path) ? JsonText.ReadObject(path, "") : default;
 
     // A token is a text, or an object whose "content" is the text.
-    private static string? Token(JsonElement config, string key)
+    private static string? Token(string file, JsonElement config, string key)
     {
-        if (!TryGet(config, key, out var value)) return null;
-        if (value.ValueKind == JsonValueKind.Object) return Token(value, "content");
-        return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        if (!TryGet(config, key, out var value) || value.ValueKind == JsonValueKind.Null) return null;
+        if (value.ValueKind == JsonValueKind.Object && TryGet(value, "content", out var content)) value = content;
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(file, key, value, "a text, or an object with the text \"content\"");
     }
 
-    private static bool? Flag(JsonElement config, string key) =>
-        TryGet(config, key, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null;
+    private static bool? Flag(string file, JsonElement config, string key)
+    {
+        if (!TryGet(config, key, out var value) || value.ValueKind == JsonValueKind.Null) return null;
+        return value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Wrong(file, key, value, "true or false");
+    }
+
+    private static PeftException Wrong(string file, string key, JsonElement value, string expected)
+    {
+        var found = value.GetRawText();
+        return new PeftException($"{file}: {key} is {(found.Length > 60 ? found[..60] + "…" : found)}; expected {expected}");
+    }
 
     private static bool TryGet(JsonElement element, string key, out JsonElement value)
     {

@@ -1,7 +1,9 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Tokenizers;
 
@@ -46,11 +48,16 @@ internal sealed class TokenizerJson
 
     public static TokenizerJson Parse(string path, byte[] json, TokenizerConfig config)
     {
+        if (FileContent.NoText(path, json.AsSpan(0, Math.Min(json.Length, FileContent.Telling))) is { } other) throw new PeftException($"{path}: {other}");
         try
         {
             return Parse(json, config);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
+        catch (JsonException error)
+        {
+            throw new PeftException($"{path}: not a tokenizer this version understands: {JsonText.Reason(error)}", error);
+        }
+        catch (Exception error) when (error is InvalidOperationException or FormatException)
         {
             throw new PeftException($"{path}: not a tokenizer this version understands: {error.Message}", error);
         }
@@ -58,7 +65,8 @@ internal sealed class TokenizerJson
 
     private static TokenizerJson Parse(byte[] json, TokenizerConfig config)
     {
-        if (json.AsSpan().StartsWith(Encoding.UTF8.Preamble)) json = json[3..];
+        json = FileContent.WithoutMark(json).ToArray();
+        if (!Utf8.IsValid(json)) throw new FormatException("not valid UTF-8");
         var reader = new Utf8JsonReader(json);
         var names = new[] { config.BosToken, config.EosToken };
         var ids = new int?[names.Length];
@@ -82,13 +90,21 @@ internal sealed class TokenizerJson
         var unmarked = "[]"u8.ToArray();
         if (addedTokens.End > 0)
         {
-            var array = JsonNode.Parse(json.AsSpan(addedTokens.Start, addedTokens.End - addedTokens.Start)) as JsonArray ?? [];
-            foreach (var token in array.OfType<JsonObject>())
+            var array = JsonNode.Parse(json.AsSpan(addedTokens.Start, addedTokens.End - addedTokens.Start)) switch
             {
-                var id = (int)token["id"]!;
-                added[(string)token["content"]!] = id;
+                null => [],
+                JsonArray list => list,
+                _ => throw new FormatException("added_tokens is not a list"),
+            };
+            foreach (var node in array)
+            {
+                var token = node as JsonObject ?? throw new FormatException("added_tokens has an entry that is not an object");
+                var id = Id(Member(token, "id"), "added_tokens has an id");
+                if (Member(token, "content") is not JsonValue content || !content.TryGetValue<string>(out var text))
+                    throw new FormatException($"added_tokens: the token {id} has no text \"content\"");
+                added[text] = id;
                 largest = Math.Max(largest, id);
-                if (token["special"] is JsonValue mark && (bool)mark) special.Add(id);
+                if (Member(token, "special") is JsonValue mark && mark.TryGetValue<bool>(out var isSpecial) && isSpecial) special.Add(id);
                 token["special"] = false;
             }
 
@@ -162,8 +178,8 @@ internal sealed class TokenizerJson
                 }
 
                 reader.Read();
-                var id = reader.GetInt32();
-                if (id < 0) throw new FormatException($"model.vocab contains the id {id}");
+                if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out var id) || id is < 0 or > TokenizerConfig.LargestId)
+                    throw new FormatException($"model.vocab contains the id {Encoding.UTF8.GetString(reader.ValueSpan)}, which is no token id");
                 largest = Math.Max(largest, id);
                 if (wanted < 0) continue;
                 for (var i = 0; i < names.Length; i++)
@@ -187,24 +203,51 @@ internal sealed class TokenizerJson
     private static (int[] Prefix, int[] Suffix) ReadTemplate(JsonNode? node)
     {
         if (node is null) return ([], []);
-        switch ((string?)node["type"])
+        var template = node as JsonObject ?? throw new FormatException("post_processor is not an object");
+        switch (Text(Member(template, "type")))
         {
             case "ByteLevel":
                 return ([], []);
             case "Sequence":
-                var parts = node["processors"]!.AsArray().Select(ReadTemplate).ToArray();
+                var parts = List(template, "processors").Select(ReadTemplate).ToArray();
                 return ([.. parts.Reverse().SelectMany(static part => part.Prefix)], [.. parts.SelectMany(static part => part.Suffix)]);
             case "TemplateProcessing":
-                var single = node["single"]!.AsArray();
-                var text = single.TakeWhile(static item => item!["Sequence"] is null).Count();
-                return (Ids(node, single.Take(text)), Ids(node, single.Skip(text + 1)));
+                var single = List(template, "single");
+                var text = single.TakeWhile(static item => Member(item, "Sequence") is null).Count();
+                return (Ids(template, single.Take(text)), Ids(template, single.Skip(text + 1)));
             case var type:
-                throw new FormatException($"post_processor {type} is not supported (supported: TemplateProcessing, ByteLevel, Sequence)");
+                throw new FormatException($"post_processor {type ?? "without a type"} is not supported (supported: TemplateProcessing, ByteLevel, Sequence)");
         }
     }
 
-    private static int[] Ids(JsonNode template, IEnumerable<JsonNode?> items) =>
-        [.. items.SelectMany(item => template["special_tokens"]![(string)item!["SpecialToken"]!["id"]!]!["ids"]!.AsArray().Select(static id => (int)id!))];
+    private static int[] Ids(JsonObject template, IEnumerable<JsonNode?> items) => [.. items.SelectMany(item =>
+    {
+        var name = Text(Member(Member(item, "SpecialToken"), "id")) ?? throw new FormatException("post_processor.single has an entry that is neither Sequence nor SpecialToken");
+        var ids = Member(Member(Member(template, "special_tokens"), name), "ids") as JsonArray
+            ?? throw new FormatException($"post_processor.special_tokens has no ids of '{name}'");
+        return ids.Select(static id => Id(id, "post_processor has an id"));
+    })];
+
+    // Names that occur twice in an object are found out by the first look into it.
+    private static JsonNode? Member(JsonNode? node, string key)
+    {
+        try
+        {
+            return (node as JsonObject)?[key];
+        }
+        catch (ArgumentException error)
+        {
+            throw new FormatException($"an object with \"{key}\" has a key twice", error);
+        }
+    }
+
+    private static JsonArray List(JsonObject node, string key) => Member(node, key) as JsonArray ?? throw new FormatException($"post_processor.{key} is not a list");
+
+    private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
+
+    private static int Id(JsonNode? node, string where) => node is JsonValue value && value.TryGetValue<int>(out var id) && id is >= 0 and <= TokenizerConfig.LargestId
+        ? id
+        : throw new FormatException($"{where} {node?.ToJsonString() ?? "null"}, which is no token id");
 
     private static byte[] Splice(byte[] json, IEnumerable<((int Start, int End) Span, byte[] Text)> changes)
     {

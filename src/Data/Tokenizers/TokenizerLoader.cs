@@ -1,4 +1,5 @@
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Tokenizers;
 
@@ -21,11 +22,12 @@ public static class TokenizerLoader
     {
         var config = TokenizerConfig.Read(folder);
         var json = Path.Combine(folder, TokenizerJsonFile);
-        if (File.Exists(json)) return HuggingFaceTokenizer.Load(json, TokenizerJson.Parse(json, ReadAll(json), config), config);
+        if (File.Exists(json)) return HuggingFaceTokenizer.Load(json, TokenizerJson.Parse(json, JsonText.ReadAll(json, ""), config), config);
         var model = Path.Combine(folder, TokenizerModelFile);
         if (File.Exists(model))
         {
-            var bytes = ReadAll(model);
+            var bytes = JsonText.ReadAll(model, "");
+            if (bytes.Length == 0) throw new PeftException($"{model}: the file is empty; fetch it again");
             return TiktokenFile.Recognises(bytes)
                 ? TiktokenFile.Load(model, bytes)
                 : SentencePieceFile.Load(model, bytes, config);
@@ -44,16 +46,4 @@ public static class TokenizerLoader
 
     private static bool HasGpt2Files(string folder) =>
         File.Exists(Path.Combine(folder, "vocab.json")) && File.Exists(Path.Combine(folder, "merges.txt"));
-
-    private static byte[] ReadAll(string path)
-    {
-        try
-        {
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new PeftException($"{path}: cannot be read: {error.Message}", error);
-        }
-    }
 }

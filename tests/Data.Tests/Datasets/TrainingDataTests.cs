@@ -151,7 +151,7 @@ public sealed class TrainingDataTests
     [InlineData("""{"input_ids":[1.5],"labels":[1]}""", "line 1", "no token id")]
     [InlineData("""{"input_ids":[],"labels":[]}""", "line 1", "empty")]
     [InlineData("""{"ids":[1]}""", "line 1", "\"input_ids\" is missing")]
-    [InlineData("[1]", "line 1", "not a JSON object")]
+    [InlineData("5", "line 1", "not a JSON object")]
     [InlineData("""{"input_ids":[1,2,3,4,5,6,7,8,9],"labels":[1,2,3,4,5,6,7,8,9]}""", "line 1", "data.max_length 8")]
     [InlineData(" | ", "", "empty")]
     [InlineData("""{"input_ids":[1,2],"labels":[-100,-100]}""", "", "no token of the data set is learned")]
@@ -165,6 +165,68 @@ public sealed class TrainingDataTests
         Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
         Assert.Contains(line, error.Message, StringComparison.Ordinal);
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<byte[], string> OtherKinds => new()
+    {
+        { "[\n  {\"input_ids\": [1]}\n]"u8.ToArray(), "a JSON array; a data file has one object per line: jq -c '.[]' train.jsonl > train.jsonl" },
+        { [0x1F, 0x8B, 8, 0], "compressed by gzip; unpack it: gunzip -k train.jsonl" },
+        { [0x28, 0xB5, 0x2F, 0xFD, 0], "compressed by Zstandard" },
+        { "PAR1 and more"u8.ToArray(), "a Parquet file; write it as JSON lines" },
+        { [0xFF, 0xFE, (byte)'{', 0], "UTF-16; write it as UTF-8: iconv" },
+        { [(byte)'{', 0, (byte)'"', 0], "UTF-16 without its mark" },
+        { "version https://git-lfs.github.com/spec/v1\n"u8.ToArray(), "git lfs pull" },
+        { "{\"input_ids\":[1],\"labels\":[1]}\r{\"input_ids\":[1],\"labels\":[1]}\r"u8.ToArray(), "line 1: lines end with a carriage return alone" },
+        { "{\n  \"input_ids\": [1],\n  \"labels\": [1]\n}\n"u8.ToArray(), "line 1: invalid JSON (byte 2): it ends before its last bracket or quote is closed; a line is one whole object: jq -c ." },
+        { "{\"input_ids\":[1],\"labels\":[1]} {}\n"u8.ToArray(), "line 1: invalid JSON (byte 32): something follows its closing bracket" },
+        { "{\"input_ids\":[1],\"labels\":[1],}\n"u8.ToArray(), "a comma stands before a closing bracket" },
+        { [.. "{\"input_ids\":[1],\"labels\":[1],\"a\":\""u8, 0xE9, .. "\"}\n"u8], "line 1: not valid UTF-8" },
+        { "\u00EF\u00BB\u00BF"u8.ToArray(), "line 1" },
+        { [], "the data set is empty" },
+        { " \n\n"u8.ToArray(), "the data set is empty" },
+    };
+
+    [Theory]
+    [MemberData(nameof(OtherKinds))]
+    public void AFileOfAnotherKindIsNamedWithTheRemedy(byte[] content, string message)
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.File("train.jsonl");
+        File.WriteAllBytes(path, content);
+        var error = Assert.Throws<PeftException>(() => TrainingData.Load(Spec(1, null, 1, 1, false, path), null, null, Vocabulary));
+        Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("LineNumber", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AFolderIsNoDataFile()
+    {
+        using var folder = new TemporaryFolder();
+        var error = Assert.Throws<PeftException>(() => TrainingData.Load(Spec(1, null, 1, 1, false, folder.Path), null, null, Vocabulary));
+        Assert.Contains($"{folder.Path}: a folder; name a JSONL file in it", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AMarkOfUtf8AndWindowsLineEndsAreRead()
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.File("train.jsonl");
+        File.WriteAllText(path, Line([1, 2]) + "\r\n\r\n" + Line([3, 4]) + "\r\n", new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
+        Assert.Equal(2, TrainingData.Load(Spec(1, null, 1, 1, false, path), null, null, Vocabulary).Samples);
+    }
+
+    [Theory]
+    [InlineData(int.MaxValue, 1, 1)]
+    [InlineData(1, int.MaxValue, int.MaxValue)]
+    public void NumbersAtTheirBoundsDoNotOverflow(int maxLength, int globalBatch, int microbatch)
+    {
+        using var folder = new TemporaryFolder();
+        var path = folder.WriteLines("t", Line([1]), Line([1, 2]));
+        var spec = Spec(null, 1, globalBatch, microbatch, false, path);
+        spec = spec with { Data = spec.Data with { MaxLength = maxLength, OnLong = LongSamplePolicy.Drop, Packing = maxLength > 2, MaskPrompt = false } };
+        if (maxLength > 2) Assert.Equal(1, TrainingData.Load(spec, null, null, Vocabulary).Get(1, 0).Rows);
+        else Assert.Contains("no token", Assert.Throws<PeftException>(() => TrainingData.Load(spec, null, null, Vocabulary)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -214,7 +214,7 @@ public sealed class TokenizerLoaderTests
     }
 
     // ModelProto with pieces (text, score, type), trainer's model type, and a normalizer that keeps spaces.
-    private static byte[] SentencePiece(byte modelType, params (string Text, float Score, byte Type)[] pieces)
+    internal static byte[] SentencePiece(byte modelType, params (string Text, float Score, byte Type)[] pieces)
     {
         using var model = new MemoryStream();
         foreach (var (text, score, type) in pieces)

@@ -34,17 +34,9 @@ internal abstract class SampleFormat
     /// <summary>A text field.</summary>
     protected static string Text(JsonElement line, string key, string? absent = null)
     {
-        if (!line.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null)
-            return absent ?? throw new FormatException($"the field \"{key}\" is missing");
-        if (value.ValueKind != JsonValueKind.String) throw new FormatException($"the field \"{key}\" is not a text");
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException error)
-        {
-            throw new FormatException($"the field \"{key}\" is not valid Unicode", error);
-        }
+        if (!line.TryGetProperty(key, out var value)) return absent ?? throw new FormatException($"the field \"{key}\" is missing");
+        if (value.ValueKind == JsonValueKind.Null) return absent ?? throw new FormatException($"the field \"{key}\" is null; it needs a text");
+        return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new FormatException($"the field \"{key}\" is not a text");
     }
 
     /// <summary>Labels that learn everything, or everything from <paramref name="first"/> on.</summary>
