@@ -23,7 +23,8 @@ internal sealed class BareLoop : IDisposable
     {
         this.spec = spec;
         var config = LlamaConfig.Read(spec.Model.Path);
-        shards = [.. Enumerable.Range(0, ShardFactory.LayerCount(config)).Select(layer => ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, layer)))];
+        shards = [.. Enumerable.Range(0, ShardFactory.LayerCount(config))
+            .Select(layer => ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, layer)))];
         current = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];
         next = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];
         for (var i = 0; i < shards.Length; i++)
@@ -39,7 +40,9 @@ internal sealed class BareLoop : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var targets = batch.TargetTokens;
-        var gradients = shards.Select(static shard => shard.Layout.Size > 0 ? zeros(shard.Layout.Size, float32, TorchRuntime.Device) : null).ToArray();
+        var gradients = shards
+            .Select(static shard => shard.Layout.Size > 0 ? zeros(shard.Layout.Size, float32, TorchRuntime.Device) : null)
+            .ToArray();
         var saved = new ISavedActivations?[shards.Length];
         var inputs = new Tensor[shards.Length];
         var x = shards[0].Embed(current[0], batch);

@@ -13,7 +13,9 @@ internal sealed class BenchmarkOptions(string[] args)
     /// <summary>Steps before the clock starts: the runtime recompiles what it has seen running, and a step is a tenth slower until it has.</summary>
     internal const int WarmSteps = 15;
 
-    private readonly Dictionary<string, string> values = args.Chunk(2).DistinctBy(static pair => pair[0]).ToDictionary(static pair => pair[0].TrimStart('-'), static pair => pair[1]);
+    private readonly Dictionary<string, string> values = args.Chunk(2)
+        .DistinctBy(static pair => pair[0])
+        .ToDictionary(static pair => pair[0].TrimStart('-'), static pair => pair[1]);
 
     internal string[] Args => args;
 
@@ -21,7 +23,8 @@ internal sealed class BenchmarkOptions(string[] args)
 
     internal int Number(string name, int otherwise) => values.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
-    internal string[] List(string name, string otherwise) => Text(name, otherwise).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    internal string[] List(string name, string otherwise) =>
+        Text(name, otherwise).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     internal string Model => Path.GetFullPath(Text("model", "examples/tiny-llama"));
 
@@ -30,12 +33,28 @@ internal sealed class BenchmarkOptions(string[] args)
     internal int Threads => Number("threads", 2);
 
     /// <summary>How weights are held; the model's own type unless given.</summary>
-    internal WeightType Dtype => values.TryGetValue("dtype", out var text) ? Enum.Parse<WeightType>(text, ignoreCase: true) : LlamaConfig.Read(Model).TorchDtype ?? WeightType.Float32;
+    internal WeightType Dtype => Parsed<WeightType>("dtype") ?? LlamaConfig.Read(Model).TorchDtype ?? WeightType.Float32;
 
     /// <summary>The type that products are made in; to be asked after libtorch is loaded.</summary>
-    internal ProductType Products => TorchRuntime.ResolveProducts(Dtype, values.TryGetValue("products", out var text) ? Enum.Parse<ProductType>(text, ignoreCase: true) : null);
+    internal ProductType Products => TorchRuntime.ResolveProducts(Dtype, Parsed<ProductType>("products"));
 
-    internal ScalarType ProductScalar => Products == ProductType.Float32 || Dtype == WeightType.Float32 ? ScalarType.Float32 : Dtype == WeightType.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float16;
+    internal ScalarType ProductScalar =>
+        Products == ProductType.Float32 || Dtype == WeightType.Float32 ? ScalarType.Float32
+        : Dtype == WeightType.BFloat16 ? ScalarType.BFloat16
+        : ScalarType.Float16;
+
+    /// <summary>Model and types, for a heading.</summary>
+    internal string Title => $"{Path.GetFileName(Model)}, {Dtype}, products {ProductScalar}";
+
+    /// <summary>The run without a gradient estimate, which some benchmarks do not make: LoRA-GA starts from random factors, λ from a half.</summary>
+    internal static RunSpec WithoutEstimate(RunSpec spec) => spec with
+    {
+        Method = spec.Method with
+        {
+            LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random },
+            Lambda = new LambdaSpec { Initial = "0.5" },
+        },
+    };
 
     /// <summary>The run of a method label: rank 16 on all seven projections unless the label says otherwise.</summary>
     internal RunSpec Spec(string label) => new()
@@ -44,7 +63,13 @@ internal sealed class BenchmarkOptions(string[] args)
         Model = new ModelSpec { Path = Model, Dtype = Dtype },
         Data = new DataSpec { Train = new DataSource { Path = "none", Format = DataFormat.Tokens } },
         Method = Method(label),
-        Training = new TrainingSpec { Steps = 100000, GlobalBatch = 1, Microbatch = 1, Schedule = new ScheduleSpec { Name = ScheduleName.Constant } },
+        Training = new TrainingSpec
+        {
+            Steps = 100000,
+            GlobalBatch = 1,
+            Microbatch = 1,
+            Schedule = new ScheduleSpec { Name = ScheduleName.Constant },
+        },
         Compute = new ComputeSpec { ThreadsPerSilo = Threads, Products = Products },
     };
 
@@ -61,9 +86,13 @@ internal sealed class BenchmarkOptions(string[] args)
     internal double StepOperations(string label)
     {
         var config = LlamaConfig.Read(Model);
-        var parameters = (config.NumHiddenLayers * LlamaDimensions.Of(config).BlockParameters) + ((long)config.VocabSize * config.HiddenSize * (config.TieWordEmbeddings ? 1 : 2));
+        var blocks = config.NumHiddenLayers * LlamaDimensions.Of(config).BlockParameters;
+        var parameters = blocks + ((long)config.VocabSize * config.HiddenSize * (config.TieWordEmbeddings ? 1 : 2));
         return (label == "full" ? 6.0 : 4.0) * parameters * Tokens;
     }
+
+    private T? Parsed<T>(string name) where T : struct, Enum =>
+        values.TryGetValue(name, out var text) ? Enum.Parse<T>(text, ignoreCase: true) : null;
 
     private static MethodSpec Method(string label) => label switch
     {

@@ -24,7 +24,8 @@ internal static class LargeLayer
         try
         {
             Write(folder);
-            foreach (var method in options.List("methods", "lora")) Measure(new BenchmarkOptions(["--model", folder, .. options.Args]), method);
+            var ofLayer = new BenchmarkOptions(["--model", folder, .. options.Args]);
+            foreach (var method in options.List("methods", "lora")) Measure(ofLayer, method);
         }
         finally
         {
@@ -35,7 +36,7 @@ internal static class LargeLayer
     private static void Measure(BenchmarkOptions options, string method)
     {
         var spec = options.Spec(method);
-        spec = spec with { Method = spec.Method with { LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random }, Lambda = new LambdaSpec { Initial = "0.5" } } };
+        spec = BenchmarkOptions.WithoutEstimate(spec);
         var config = LlamaConfig.Read(spec.Model.Path);
         var rate = MatmulRate.Measure(options.ProductScalar);
         using var noGrad = no_grad();
@@ -72,29 +73,37 @@ internal static class LargeLayer
         var seconds = PairedRatio.MedianOf([.. times.Order()]);
         var parameters = LlamaDimensions.Of(config).BlockParameters;
         Console.WriteLine(FormattableString.Invariant(
-            $"{method}, one layer of {parameters / 1e6:F0}M parameters, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads: {seconds:F3} s, share {4.0 * parameters * options.Tokens / (seconds * rate):F3} (products of 2048³: {rate / 1e9:F0} GFLOP/s)"));
+            $"{method}, one layer of {parameters / 1e6:F0}M parameters, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads"));
+        Console.WriteLine(FormattableString.Invariant($"{seconds:F3} s, {rate.Shares(4.0 * parameters * options.Tokens / seconds)}"));
     }
 
     private static void Write(string folder)
     {
         File.WriteAllText(Path.Combine(folder, "config.json"), $$"""
-            {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": {{Hidden}}, "intermediate_size": {{Intermediate}}, "num_hidden_layers": 2,
-             "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KeyValueHeads}}, "head_dim": {{HeadDim}}, "vocab_size": 256, "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
-             "max_position_embeddings": 8192, "tie_word_embeddings": false, "hidden_act": "silu", "torch_dtype": "bfloat16"}
+            {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "bfloat16", "vocab_size": 256,
+             "hidden_size": {{Hidden}}, "intermediate_size": {{Intermediate}}, "num_hidden_layers": 2, "hidden_act": "silu",
+             "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KeyValueHeads}}, "head_dim": {{HeadDim}},
+             "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "max_position_embeddings": 8192, "tie_word_embeddings": false}
             """);
         const string Prefix = "model.layers.1";
         (string Name, long[] Shape)[] tensors =
         [
-            ($"{Prefix}.self_attn.q_proj.weight", [Heads * HeadDim, Hidden]), ($"{Prefix}.self_attn.k_proj.weight", [KeyValueHeads * HeadDim, Hidden]),
-            ($"{Prefix}.self_attn.v_proj.weight", [KeyValueHeads * HeadDim, Hidden]), ($"{Prefix}.self_attn.o_proj.weight", [Hidden, Heads * HeadDim]),
-            ($"{Prefix}.mlp.gate_proj.weight", [Intermediate, Hidden]), ($"{Prefix}.mlp.up_proj.weight", [Intermediate, Hidden]),
+            ($"{Prefix}.self_attn.q_proj.weight", [Heads * HeadDim, Hidden]),
+            ($"{Prefix}.self_attn.k_proj.weight", [KeyValueHeads * HeadDim, Hidden]),
+            ($"{Prefix}.self_attn.v_proj.weight", [KeyValueHeads * HeadDim, Hidden]),
+            ($"{Prefix}.self_attn.o_proj.weight", [Hidden, Heads * HeadDim]),
+            ($"{Prefix}.mlp.gate_proj.weight", [Intermediate, Hidden]),
+            ($"{Prefix}.mlp.up_proj.weight", [Intermediate, Hidden]),
             ($"{Prefix}.mlp.down_proj.weight", [Hidden, Intermediate]),
-            ($"{Prefix}.input_layernorm.weight", [Hidden]), ($"{Prefix}.post_attention_layernorm.weight", [Hidden]),
+            ($"{Prefix}.input_layernorm.weight", [Hidden]),
+            ($"{Prefix}.post_attention_layernorm.weight", [Hidden]),
         ];
-        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), [.. tensors.Select(static entry => new SafeTensorsTensor(entry.Name, SafeTensorsType.BF16, entry.Shape, stream =>
-        {
-            using var scope = NewDisposeScope();
-            stream.Write(randn(entry.Shape, float32).mul_(0.02).to(bfloat16).bytes);
-        }))]);
+        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), [.. tensors.Select(static entry => Random(entry.Name, entry.Shape))]);
     }
+
+    private static SafeTensorsTensor Random(string name, long[] shape) => new(name, SafeTensorsType.BF16, shape, stream =>
+    {
+        using var scope = NewDisposeScope();
+        stream.Write(randn(shape, float32).mul_(0.02).to(bfloat16).bytes);
+    });
 }

@@ -65,7 +65,12 @@ internal static unsafe class OperatorClock
     internal static ulong Begin()
     {
         Entries.Clear();
-        var callback = new Callback { Start = (nint)(delegate* unmanaged[Cdecl]<nint*, nint, nint*>)&OnStart, End = (nint)(delegate* unmanaged[Cdecl]<nint, nint, void>)&OnEnd, Probability = 1 };
+        var callback = new Callback
+        {
+            Start = (nint)(delegate* unmanaged[Cdecl]<nint*, nint, nint*>)&OnStart,
+            End = (nint)(delegate* unmanaged[Cdecl]<nint, nint, void>)&OnEnd,
+            Probability = 1,
+        };
         callback.Scopes[0] = 1;
         return AddCallback(callback);
     }

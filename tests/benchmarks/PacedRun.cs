@@ -23,9 +23,13 @@ internal sealed class PacedRun : IAsyncDisposable
         var run = new PacedRun();
         for (var i = 0; i < 2; i++)
         {
-            var silo = SiloHost.Build(
-                SiloSettings.Read([SiloArguments.ClusterFolder, Path.Combine(run.folder, "cluster"), SiloArguments.Name, $"silo-{i}", SiloArguments.Threads, $"{options.Threads}"]),
-                services => services.AddSingleton<ICoordinatorObserver>(run.gate));
+            string[] arguments =
+            [
+                SiloArguments.ClusterFolder, Path.Combine(run.folder, "cluster"),
+                SiloArguments.Name, $"silo-{i}",
+                SiloArguments.Threads, $"{options.Threads}",
+            ];
+            var silo = SiloHost.Build(SiloSettings.Read(arguments), services => services.AddSingleton<ICoordinatorObserver>(run.gate));
             run.silos.Add(silo);
             await silo.StartAsync();
         }

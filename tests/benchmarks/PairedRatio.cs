@@ -16,5 +16,8 @@ internal sealed record PairedRatio(double Median, double Low, double High, int P
     internal static double MedianOf(IReadOnlyList<double> sorted) =>
         sorted.Count % 2 == 1 ? sorted[sorted.Count / 2] : (sorted[(sorted.Count / 2) - 1] + sorted[sorted.Count / 2]) / 2;
 
+    /// <summary>For a table.</summary>
+    internal string Interval => FormattableString.Invariant($"{Median:F3} ({Low:F3} to {High:F3})");
+
     public override string ToString() => FormattableString.Invariant($"{Median:F3} (95 % interval {Low:F3} to {High:F3}, {Pairs} pairs)");
 }

@@ -13,7 +13,7 @@ internal static class PairedSteps
         var method = options.Text("method", "lora");
         var spec = options.Spec(method);
         // The bare loop estimates no gradient.
-        spec = spec with { Method = spec.Method with { LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random }, Lambda = new LambdaSpec { Initial = "0.5" } } };
+        spec = BenchmarkOptions.WithoutEstimate(spec);
         var batch = options.Batch();
         var rate = MatmulRate.Measure(options.ProductScalar);
         using var bare = new BareLoop(spec);
@@ -47,10 +47,11 @@ internal static class PairedSteps
         }
 
         var seconds = PairedRatio.MedianOf([.. measured.Select(static pair => pair.Silo).Order()]);
+        var bareMedian = PairedRatio.MedianOf([.. measured.Select(static pair => pair.Bare).Order()]);
+        Console.WriteLine($"{method} on {options.Title}, 1 × {options.Tokens} tokens, {options.Threads} threads");
         Console.WriteLine(FormattableString.Invariant(
-            $"{method} on {Path.GetFileName(options.Model)}, {options.Dtype}, products {options.ProductScalar}, 1 × {options.Tokens} tokens, {options.Threads} threads; products of 2048³: {rate / 1e9:F0} GFLOP/s"));
-        Console.WriteLine(FormattableString.Invariant(
-            $"seconds per step through the silo: {seconds:F3} (bare loop {PairedRatio.MedianOf([.. measured.Select(static pair => pair.Bare).Order()]):F3}), {options.Tokens / seconds:F0} tokens/s, share {options.StepOperations(method) / (seconds * rate):F3}"));
+            $"seconds per step through the silo: {seconds:F3} (bare loop {bareMedian:F3}), {options.Tokens / seconds:F0} tokens/s"));
+        Console.WriteLine(rate.Shares(options.StepOperations(method) / seconds));
         Console.WriteLine($"silo / bare loop: {PairedRatio.Of(measured)}");
     }
 }

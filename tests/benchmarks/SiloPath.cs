@@ -41,7 +41,8 @@ internal sealed class SiloPath : IAsyncDisposable
     internal static async Task<SiloPath> Open(RunSpec spec, int threads, Microbatch sample)
     {
         var folder = Directory.CreateTempSubdirectory("benchmark").FullName;
-        var app = SiloHost.Build(SiloSettings.Read([SiloArguments.ClusterFolder, folder, SiloArguments.Name, "silo-0", SiloArguments.Threads, $"{threads}"]));
+        string[] arguments = [SiloArguments.ClusterFolder, folder, SiloArguments.Name, "silo-0", SiloArguments.Threads, $"{threads}"];
+        var app = SiloHost.Build(SiloSettings.Read(arguments));
         await app.StartAsync();
         var grains = app.Services.GetRequiredService<IGrainFactory>();
         var live = await app.Services.GetRequiredService<ClusterRoster>().Live();
@@ -50,12 +51,14 @@ internal sealed class SiloPath : IAsyncDisposable
         var fence = await agent.Fence(RunId, term);
         var model = LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path));
         var plan = Planner.Plan([new SiloInventory(fence.Silo)], model.PlanFor(spec.Method), new PlanOptions(1));
-        var reply = await agent.Start(new StartMessage(new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true), term, plan, 0, [], null));
+        var run = new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true);
+        var reply = await agent.Start(new StartMessage(run, term, plan, 0, [], null));
         var path = new SiloPath(app, agent, grains, plan, term);
         var passes = reply.NeedsEstimate ? BaseGradientEstimate.Passes(spec.Method, model) : 1;
         for (var pass = 1; pass <= passes; pass++)
         {
-            for (var i = 0; reply.NeedsEstimate && i < EstimateSamples; i++) await path.Pass(PassKind.Estimate, pass, i, EstimateSamples, sample);
+            for (var i = 0; reply.NeedsEstimate && i < EstimateSamples; i++)
+                await path.Pass(PassKind.Estimate, pass, i, EstimateSamples, sample);
             await agent.Initialize(RunId, term, pass);
         }
 
@@ -71,8 +74,11 @@ internal sealed class SiloPath : IAsyncDisposable
         return result.LossSum / result.TargetTokens;
     }
 
-    private Task<PassResult> Pass(PassKind kind, int step, int index, int microbatches, Microbatch batch) =>
-        grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Positions[0], plan.ActiveSilo(0, plan.Positions[0])).ToString()).Pass(new PassCall
+    private Task<PassResult> Pass(PassKind kind, int step, int index, int microbatches, Microbatch batch)
+    {
+        var first = plan.Positions[0];
+        var seat = new SeatKey(RunId, 0, first, plan.ActiveSilo(0, first));
+        return grains.GetGrain<ILayerShardGrain>(seat.ToString()).Pass(new PassCall
         {
             RunId = RunId,
             Term = term,
@@ -83,6 +89,7 @@ internal sealed class SiloPath : IAsyncDisposable
             Scale = 1.0 / batch.TargetTokens,
             Microbatches = microbatches,
         }, 0, null);
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -10,15 +10,31 @@ internal static class StepProfile
     [
         ("matrix products", ["mm", "addmm", "addmm_", "linear", "matmul", "addmv_", "mv"]),
         ("batched products (attention, rotations)", ["bmm", "baddbmm", "baddbmm_", "bmm_"]),
-        ("copies and casts", ["copy_", "_to_copy", "clone", "cat", "index_select", "gather", "index_copy_", "fill_", "zero_", "zeros", "zeros_like", "scatter_add_", "full", "index_add_", "_index_put_impl_"]),
-        ("element by element", ["mul", "mul_", "add", "add_", "sub", "sub_", "div", "div_", "addcmul", "addcmul_", "exp_", "rsqrt_", "rsqrt", "neg", "square", "pow", "pow_", "sigmoid", "eq", "complex", "cos", "sin", "conj_physical", "maximum", "reciprocal"]),
+        ("copies and casts",
+        [
+            "copy_", "_to_copy", "clone", "cat", "index_select", "gather", "index_copy_", "fill_", "zero_", "zeros", "zeros_like", "scatter_add_",
+            "full", "index_add_", "_index_put_impl_",
+        ]),
+        ("element by element",
+        [
+            "mul", "mul_", "add", "add_", "sub", "sub_", "div", "div_", "addcmul", "addcmul_", "exp_", "rsqrt_", "rsqrt", "neg", "square", "pow",
+            "pow_", "sigmoid", "eq", "complex", "cos", "sin", "conj_physical", "maximum", "reciprocal",
+        ]),
         ("softmax", ["_softmax", "_log_softmax"]),
         ("silu and its gradient", ["silu", "silu_", "silu_backward", "silu_backward_out"]),
         ("sums", ["sum", "mean", "max", "amax", "all"]),
         ("Fourier transforms", ["_fft_c2c", "fft_fft_", "fft_ifft", "fft_fft"]),
-        ("inverses", ["linalg_inv", "linalg_inv_ex", "inverse", "linalg_solve_ex", "_linalg_solve_ex", "linalg_lu_factor_ex", "linalg_lu_solve"]),
+        ("inverses",
+        [
+            "linalg_inv", "linalg_inv_ex", "inverse", "linalg_solve_ex", "_linalg_solve_ex", "linalg_lu_factor_ex", "linalg_lu_solve",
+        ]),
         ("optimizer", ["_fused_adamw_"]),
-        ("memory and views", ["empty", "empty_like", "empty_strided", "narrow", "slice", "view", "_unsafe_view", "reshape", "transpose", "t", "permute", "as_strided", "expand", "unsqueeze", "squeeze", "alias", "detach", "select", "resize_", "contiguous", "_reshape_alias", "view_as_real", "view_as_complex", "flatten", "to", "imag", "conj", "resolve_conj", "split"]),
+        ("memory and views",
+        [
+            "empty", "empty_like", "empty_strided", "narrow", "slice", "view", "_unsafe_view", "reshape", "transpose", "t", "permute", "as_strided",
+            "expand", "unsqueeze", "squeeze", "alias", "detach", "select", "resize_", "contiguous", "_reshape_alias", "view_as_real",
+            "view_as_complex", "flatten", "to", "imag", "conj", "resolve_conj", "split",
+        ]),
     ];
 
     internal static async Task Run(BenchmarkOptions options)
@@ -49,17 +65,25 @@ internal static class StepProfile
         OperatorClock.End(handle);
         var loops = LoopClock.End();
 
-        var entries = OperatorClock.Measured.Select(entry => (Name: entry.Name.Replace("aten::", "", StringComparison.Ordinal), Milliseconds: entry.Nanoseconds / 1e6 / steps, Calls: entry.Calls / (double)steps)).ToArray();
+        var entries = OperatorClock.Measured.Select(entry => (
+            Name: entry.Name.Replace("aten::", "", StringComparison.Ordinal),
+            Milliseconds: entry.Nanoseconds / 1e6 / steps,
+            Calls: entry.Calls / (double)steps)).ToArray();
+        Console.WriteLine($"{method}, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads");
         Console.WriteLine(FormattableString.Invariant(
-            $"{method}, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads: {unobserved:F3} s per step ({seconds:F3} observed, {processor:F3} of processor time), share {options.StepOperations(method) / (unobserved * rate):F3}"));
+            $"{unobserved:F3} s per step ({seconds:F3} observed, {processor:F3} of processor time), {rate.Shares(options.StepOperations(method) / unobserved)}"));
         Console.WriteLine("\n| kind | ms per step | of the step | calls |\n|---|---|---|---|");
         var known = Kinds.SelectMany(static kind => kind.Operators.Select(name => (name, kind.Kind))).ToDictionary();
-        foreach (var group in entries.GroupBy(entry => known.GetValueOrDefault(entry.Name, "other operators")).OrderByDescending(static group => group.Sum(static entry => entry.Milliseconds)))
+        var groups = entries.GroupBy(entry => known.GetValueOrDefault(entry.Name, "other operators"));
+        foreach (var group in groups.OrderByDescending(static group => group.Sum(static entry => entry.Milliseconds)))
             Row(group.Key, group.Sum(static entry => entry.Milliseconds), group.Sum(static entry => entry.Calls));
-        foreach (var (name, time, calls) in loops.OrderByDescending(static loop => loop.Time)) Row($"our loops: {name}", time.TotalMilliseconds / steps, calls / (double)steps);
-        Row("neither", (seconds * 1e3) - entries.Sum(static entry => entry.Milliseconds) - loops.Sum(loop => loop.Time.TotalMilliseconds / steps), 0);
+        foreach (var (name, time, calls) in loops.OrderByDescending(static loop => loop.Time))
+            Row($"our loops: {name}", time.TotalMilliseconds / steps, calls / (double)steps);
+        var counted = entries.Sum(static entry => entry.Milliseconds) + loops.Sum(loop => loop.Time.TotalMilliseconds / steps);
+        Row("neither", (seconds * 1e3) - counted, 0);
         Console.WriteLine("\n| operator | ms per step | of the step | calls |\n|---|---|---|---|");
-        foreach (var (name, milliseconds, calls) in entries.OrderByDescending(static entry => entry.Milliseconds).Take(options.Number("operators", 24))) Row(name, milliseconds, calls);
+        foreach (var (name, milliseconds, calls) in entries.OrderByDescending(static entry => entry.Milliseconds).Take(options.Number("operators", 24)))
+            Row(name, milliseconds, calls);
 
         void Row(string name, double milliseconds, double calls) =>
             Console.WriteLine(FormattableString.Invariant($"| {name} | {milliseconds:F1} | {milliseconds / seconds / 10:F1} % | {calls:F0} |"));

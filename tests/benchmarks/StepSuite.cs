@@ -7,9 +7,9 @@ namespace Peft.Orleans.Benchmarks;
 
 /// <summary>
 /// Steps of several methods, each through a real silo in a process of its own, interleaved step by step: ratios to the first method are of
-/// neighbours in time, and peak memory is one method's alone. A method may name how its weights are held, <c>lora:float32</c>. The product rate
-/// is measured before each step, so that a share is one of neighbours in time too: on a shared machine the rate changes by half within a minute.
-/// It is measured here and not in the silo's process, whose peak memory its matrices would raise.
+/// neighbours in time, and peak memory is one method's alone. A method may name how its weights are held, <c>lora:float32</c>. Product rates
+/// are measured before each step, so that a share is one of neighbours in time too: on a shared machine they change by half within a minute.
+/// They are measured here and not in the silo's process, whose peak memory their matrices would raise.
 /// </summary>
 internal static class StepSuite
 {
@@ -31,7 +31,7 @@ internal static class StepSuite
             for (var warm = 0; warm < BenchmarkOptions.WarmSteps; warm++)
                 foreach (var worker in workers) worker.Step();
             var times = workers.ToDictionary(static worker => worker, static _ => new List<double>());
-            var rates = workers.ToDictionary(static worker => worker, static _ => new List<double>());
+            var rates = workers.ToDictionary(static worker => worker, static _ => new List<ProductRate>());
             for (var round = 0; round < rounds; round++)
             {
                 // The order turns round, so that no method always follows the same one.
@@ -45,16 +45,32 @@ internal static class StepSuite
 
             Console.WriteLine($"{Path.GetFileName(options.Model)}, 1 × {options.Tokens} tokens, {options.Threads} threads, {rounds} rounds");
             Console.WriteLine();
-            Console.WriteLine($"| method | s per step | products of 2048³ | share (95 % interval) | step / {methods[0]} (95 % interval) | peak memory | / {methods[0]} | last loss |");
-            Console.WriteLine("|---|---|---|---|---|---|---|---|");
-            var peaks = workers.ToDictionary(static worker => worker, static worker => double.Parse(worker.Ask("peak"), CultureInfo.InvariantCulture));
+            string[] columns =
+            [
+                "method", "s per step", "2048³ by libtorch", "by the block kernel", "share (95 % interval)", "of the faster (95 % interval)",
+                $"step / {methods[0]} (95 % interval)", "peak memory", $"/ {methods[0]}", "last loss",
+            ];
+            Console.WriteLine($"| {string.Join(" | ", columns)} |");
+            Console.WriteLine($"|{string.Concat(Enumerable.Repeat("---|", columns.Length))}");
+            var peaks = workers.ToDictionary(
+                static worker => worker,
+                static worker => double.Parse(worker.Ask("peak"), CultureInfo.InvariantCulture));
             foreach (var worker in workers)
             {
-                var seconds = PairedRatio.MedianOf([.. times[worker].Order()]);
-                var share = PairedRatio.Of([.. rates[worker].Zip(times[worker]).Select(pair => (worker.Operations, pair.First * pair.Second))]);
-                var ratio = PairedRatio.Of([.. times[worker].Zip(times[workers[0]])]);
-                Console.WriteLine(FormattableString.Invariant(
-                    $"| {worker.Method} | {seconds:F3} | {PairedRatio.MedianOf([.. rates[worker].Order()]) / 1e9:F0} GFLOP/s | {share.Median:F3} ({share.Low:F3} to {share.High:F3}) | {ratio.Median:F3} ({ratio.Low:F3} to {ratio.High:F3}) | {peaks[worker]:F0} MB | {peaks[worker] / peaks[workers[0]]:F2} | {worker.Loss:F4} |"));
+                string[] figures =
+                [
+                    worker.Method,
+                    FormattableString.Invariant($"{PairedRatio.MedianOf([.. times[worker].Order()]):F3}"),
+                    ProductRate.Text(Median(rates[worker], static rate => rate.LibTorch)),
+                    ProductRate.Text(Median(rates[worker], static rate => rate.Blocks)),
+                    Share(worker, rates[worker], times[worker], static rate => rate.LibTorch).Interval,
+                    Share(worker, rates[worker], times[worker], static rate => rate.Faster).Interval,
+                    PairedRatio.Of([.. times[worker].Zip(times[workers[0]])]).Interval,
+                    FormattableString.Invariant($"{peaks[worker]:F0} MB"),
+                    FormattableString.Invariant($"{peaks[worker] / peaks[workers[0]]:F2}"),
+                    FormattableString.Invariant($"{worker.Loss:F4}"),
+                ];
+                Console.WriteLine($"| {string.Join(" | ", figures)} |");
             }
         }
         finally
@@ -62,6 +78,12 @@ internal static class StepSuite
             foreach (var worker in workers) worker.Dispose();
         }
     }
+
+    private static PairedRatio Share(Worker worker, List<ProductRate> rates, List<double> times, Func<ProductRate, double> rate) =>
+        PairedRatio.Of([.. rates.Zip(times).Select(pair => (worker.Operations, rate(pair.First) * pair.Second))]);
+
+    private static double? Median(List<ProductRate> rates, Func<ProductRate, double?> rate) =>
+        rates.Select(rate).OfType<double>().Order().ToArray() is { Length: > 0 } found ? PairedRatio.MedianOf(found) : null;
 
     private sealed class Worker : IDisposable
     {

@@ -13,10 +13,12 @@ internal static class TokenizerRate
         var texts = File.ReadLines(options.Text("data", "gsm8k/train.jsonl")).Select(static line =>
         {
             using var row = JsonDocument.Parse(line);
-            return string.Join('\n', row.RootElement.EnumerateObject().Where(static field => field.Value.ValueKind == JsonValueKind.String).Select(static field => field.Value.GetString()));
+            var texts = row.RootElement.EnumerateObject().Where(static field => field.Value.ValueKind == JsonValueKind.String);
+            return string.Join('\n', texts.Select(static field => field.Value.GetString()));
         }).ToArray();
         var bytes = texts.Sum(static text => (long)Encoding.UTF8.GetByteCount(text));
-        Console.WriteLine(FormattableString.Invariant($"{texts.Length} texts, {bytes / 1e6:F1} MB\n\n| tokenizer | MB/s | tokens/s | bytes per token |\n|---|---|---|---|"));
+        Console.WriteLine(FormattableString.Invariant($"{texts.Length} texts, {bytes / 1e6:F1} MB\n"));
+        Console.WriteLine("| tokenizer | MB/s | tokens/s | bytes per token |\n|---|---|---|---|");
         foreach (var folder in options.List("tokenizers", options.Model))
         {
             var tokenizer = TokenizerLoader.Load(folder);
@@ -28,7 +30,9 @@ internal static class TokenizerRate
                 best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
             }
 
-            Console.WriteLine(FormattableString.Invariant($"| {Path.GetFileName(folder.TrimEnd('/'))} | {bytes / best / 1e6:F1} | {tokens / best:F0} | {(double)bytes / tokens:F2} |"));
+            var name = Path.GetFileName(folder.TrimEnd('/'));
+            Console.WriteLine(FormattableString.Invariant(
+                $"| {name} | {bytes / best / 1e6:F1} | {tokens / best:F0} | {(double)bytes / tokens:F2} |"));
         }
     }
 }
