@@ -11,7 +11,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Benchmarks;
 
-/// <summary>The same training step as a silo makes, as a plain loop over the layers on the calling thread: no Orleans, no protocol.</summary>
+/// <summary>
+/// The same training step as a silo makes, as a plain loop over the layers on the calling thread: no Orleans, no protocol.
+/// </summary>
 internal sealed class BareLoop : IDisposable
 {
     private readonly RunSpec spec;

@@ -10,7 +10,9 @@ namespace Peft.Orleans.Benchmarks;
 /// <summary>The command line: <c>--name value</c> pairs behind the benchmark's name; of two with one name the first holds.</summary>
 internal sealed class BenchmarkOptions(string[] args)
 {
-    /// <summary>Steps before the clock starts: the runtime recompiles what it has seen running, and a step is a tenth slower until it has.</summary>
+    /// <summary>
+    /// Steps before the clock starts: the runtime recompiles what it has seen running, and a step is a tenth slower until it has.
+    /// </summary>
     internal const int WarmSteps = 15;
 
     private readonly Dictionary<string, string> values = args.Chunk(2)
@@ -21,7 +23,8 @@ internal sealed class BenchmarkOptions(string[] args)
 
     internal string Text(string name, string otherwise) => values.GetValueOrDefault(name, otherwise);
 
-    internal int Number(string name, int otherwise) => values.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+    internal int Number(string name, int otherwise) =>
+        values.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
     internal string[] List(string name, string otherwise) =>
         Text(name, otherwise).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
@@ -43,10 +46,15 @@ internal sealed class BenchmarkOptions(string[] args)
         : Dtype == WeightType.BFloat16 ? ScalarType.BFloat16
         : ScalarType.Float16;
 
+    /// <summary>Tokens and threads, for a heading.</summary>
+    internal string Size => $"1 × {Tokens} tokens, {Threads} threads";
+
     /// <summary>Model and types, for a heading.</summary>
     internal string Title => $"{Path.GetFileName(Model)}, {Dtype}, products {ProductScalar}";
 
-    /// <summary>The run without a gradient estimate, which some benchmarks do not make: LoRA-GA starts from random factors, λ from a half.</summary>
+    /// <summary>
+    /// The run without a gradient estimate, which some benchmarks do not make: LoRA-GA starts from random factors, λ from a half.
+    /// </summary>
     internal static RunSpec WithoutEstimate(RunSpec spec) => spec with
     {
         Method = spec.Method with
@@ -105,6 +113,7 @@ internal sealed class BenchmarkOptions(string[] args)
         "urnn" => new MethodSpec { Name = MethodName.Urnn },
         "urnn-qv" => new MethodSpec { Name = MethodName.Urnn, TargetModules = ["q_proj", "v_proj"] },
         "full" => new MethodSpec { Name = MethodName.Full },
-        _ => throw new ArgumentException($"--methods: '{label}' is none of lora, dora, lora_ga, boft, boft-output, hybrid, urnn, urnn-qv, full"),
+        _ => throw new ArgumentException(
+            $"--methods: '{label}' is none of lora, dora, lora_ga, boft, boft-output, hybrid, urnn, urnn-qv, full"),
     };
 }

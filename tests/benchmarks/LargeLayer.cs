@@ -73,7 +73,7 @@ internal static class LargeLayer
         var seconds = PairedRatio.MedianOf([.. times.Order()]);
         var parameters = LlamaDimensions.Of(config).BlockParameters;
         Console.WriteLine(FormattableString.Invariant(
-            $"{method}, one layer of {parameters / 1e6:F0}M parameters, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads"));
+            $"{method}, one layer of {parameters / 1e6:F0}M parameters, {options.Dtype}, {options.Size}"));
         Console.WriteLine(FormattableString.Invariant($"{seconds:F3} s, {rate.Shares(4.0 * parameters * options.Tokens / seconds)}"));
     }
 
@@ -98,7 +98,9 @@ internal static class LargeLayer
             ($"{Prefix}.input_layernorm.weight", [Hidden]),
             ($"{Prefix}.post_attention_layernorm.weight", [Hidden]),
         ];
-        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), [.. tensors.Select(static entry => Random(entry.Name, entry.Shape))]);
+        SafeTensorsWriter.Write(
+            Path.Combine(folder, "model.safetensors"),
+            [.. tensors.Select(static entry => Random(entry.Name, entry.Shape))]);
     }
 
     private static SafeTensorsTensor Random(string name, long[] shape) => new(name, SafeTensorsType.BF16, shape, stream =>

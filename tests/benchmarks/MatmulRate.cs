@@ -15,8 +15,11 @@ internal readonly record struct ProductRate(double LibTorch, double? Blocks)
     internal double Faster => Math.Max(LibTorch, Blocks ?? 0);
 
     /// <summary>Both shares, for a line of text; <paramref name="operations"/> per second.</summary>
-    internal string Shares(double operations) => FormattableString.Invariant(
-        $"share {operations / LibTorch:F3}, of the faster product {operations / Faster:F3} (2048³: libtorch {Text(LibTorch)}, block kernel {Text(Blocks)})");
+    internal string Shares(double operations)
+    {
+        var shares = FormattableString.Invariant($"share {operations / LibTorch:F3}, of the faster product {operations / Faster:F3}");
+        return $"{shares} (2048³: libtorch {Text(LibTorch)}, block kernel {Text(Blocks)})";
+    }
 
     /// <summary>A rate for people.</summary>
     internal static string Text(double? rate) => rate is { } found ? FormattableString.Invariant($"{found / 1e9:F0} GFLOP/s") : "–";

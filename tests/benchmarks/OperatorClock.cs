@@ -6,8 +6,8 @@ namespace Peft.Orleans.Benchmarks;
 
 /// <summary>
 /// Time and number of libtorch's operators, each without those it calls, through the observer interface that libtorch's own profiler uses
-/// (<c>at::addGlobalCallback</c>), on the thread that calls them. With <see cref="OfThread"/> the calling thread's own processor time is taken
-/// instead of the clock's: with one compute thread a busy machine then blurs little.
+/// (<c>at::addGlobalCallback</c>), on the thread that calls them. With <see cref="OfThread"/> the calling thread's own processor time is
+/// taken instead of the clock's: with one compute thread a busy machine then blurs little.
 /// </summary>
 internal static unsafe class OperatorClock
 {

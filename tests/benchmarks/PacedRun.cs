@@ -41,7 +41,12 @@ internal sealed class PacedRun : IAsyncDisposable
         var spec = options.Spec(method);
         spec = spec with
         {
-            Data = new DataSpec { Train = new DataSource { Path = data, Format = DataFormat.Tokens }, MaxLength = options.Tokens, MaskPrompt = false },
+            Data = new DataSpec
+            {
+                Train = new DataSource { Path = data, Format = DataFormat.Tokens },
+                MaxLength = options.Tokens,
+                MaskPrompt = false,
+            },
             Training = spec.Training with { GlobalBatch = 2, Microbatch = 1 },
             Compute = spec.Compute with { Replicas = 1 },
             Snapshots = new SnapshotSpec { Every = 0 },

@@ -48,7 +48,7 @@ internal static class PairedSteps
 
         var seconds = PairedRatio.MedianOf([.. measured.Select(static pair => pair.Silo).Order()]);
         var bareMedian = PairedRatio.MedianOf([.. measured.Select(static pair => pair.Bare).Order()]);
-        Console.WriteLine($"{method} on {options.Title}, 1 × {options.Tokens} tokens, {options.Threads} threads");
+        Console.WriteLine($"{method} on {options.Title}, {options.Size}");
         Console.WriteLine(FormattableString.Invariant(
             $"seconds per step through the silo: {seconds:F3} (bare loop {bareMedian:F3}), {options.Tokens / seconds:F0} tokens/s"));
         Console.WriteLine(rate.Shares(options.StepOperations(method) / seconds));

@@ -4,8 +4,9 @@ using Peft.Orleans.Kernels.Torch;
 namespace Peft.Orleans.Benchmarks;
 
 /// <summary>
-/// The steady cost of passive seats, copies and hashes: the same run on two silos with <c>elastic.protect</c> true and false, a block of steps
-/// of the one, then of the other, in pairs whose order alternates. A block ends when its last step is stable, so that no copy is left uncounted.
+/// The steady cost of passive seats, copies and hashes: the same run on two silos with <c>elastic.protect</c> true and false, a block of
+/// steps of the one, then of the other, in pairs whose order alternates. A block ends when its last step is stable, so that no copy is left
+/// uncounted.
 /// </summary>
 internal static class ProtectionCost
 {
@@ -37,7 +38,7 @@ internal static class ProtectionCost
 
         var perStep = PairedRatio.MedianOf([.. measured.Select(static pair => pair.Off).Order()]) / steps;
         Console.WriteLine(FormattableString.Invariant(
-            $"{method} on {options.Title}, 2 × {options.Tokens} tokens, two silos with {options.Threads} threads, blocks of {steps} steps"));
+            $"{method} on {options.Title}, 2 × {options.Tokens} tokens, two silos of {options.Threads} threads, {steps} steps a block"));
         Console.WriteLine(FormattableString.Invariant($"{perStep:F3} s per step unprotected"));
         Console.WriteLine($"protected / unprotected: {PairedRatio.Of(measured)}");
     }

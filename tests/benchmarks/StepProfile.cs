@@ -12,13 +12,13 @@ internal static class StepProfile
         ("batched products (attention, rotations)", ["bmm", "baddbmm", "baddbmm_", "bmm_"]),
         ("copies and casts",
         [
-            "copy_", "_to_copy", "clone", "cat", "index_select", "gather", "index_copy_", "fill_", "zero_", "zeros", "zeros_like", "scatter_add_",
-            "full", "index_add_", "_index_put_impl_",
+            "copy_", "_to_copy", "clone", "cat", "index_select", "gather", "index_copy_", "fill_", "zero_", "zeros", "zeros_like",
+            "scatter_add_", "full", "index_add_", "_index_put_impl_",
         ]),
         ("element by element",
         [
-            "mul", "mul_", "add", "add_", "sub", "sub_", "div", "div_", "addcmul", "addcmul_", "exp_", "rsqrt_", "rsqrt", "neg", "square", "pow",
-            "pow_", "sigmoid", "eq", "complex", "cos", "sin", "conj_physical", "maximum", "reciprocal",
+            "mul", "mul_", "add", "add_", "sub", "sub_", "div", "div_", "addcmul", "addcmul_", "exp_", "rsqrt_", "rsqrt", "neg", "square",
+            "pow", "pow_", "sigmoid", "eq", "complex", "cos", "sin", "conj_physical", "maximum", "reciprocal",
         ]),
         ("softmax", ["_softmax", "_log_softmax"]),
         ("silu and its gradient", ["silu", "silu_", "silu_backward", "silu_backward_out"]),
@@ -31,9 +31,9 @@ internal static class StepProfile
         ("optimizer", ["_fused_adamw_"]),
         ("memory and views",
         [
-            "empty", "empty_like", "empty_strided", "narrow", "slice", "view", "_unsafe_view", "reshape", "transpose", "t", "permute", "as_strided",
-            "expand", "unsqueeze", "squeeze", "alias", "detach", "select", "resize_", "contiguous", "_reshape_alias", "view_as_real",
-            "view_as_complex", "flatten", "to", "imag", "conj", "resolve_conj", "split",
+            "empty", "empty_like", "empty_strided", "narrow", "slice", "view", "_unsafe_view", "reshape", "transpose", "t", "permute",
+            "as_strided", "expand", "unsqueeze", "squeeze", "alias", "detach", "select", "resize_", "contiguous", "_reshape_alias",
+            "view_as_real", "view_as_complex", "flatten", "to", "imag", "conj", "resolve_conj", "split",
         ]),
     ];
 
@@ -69,9 +69,10 @@ internal static class StepProfile
             Name: entry.Name.Replace("aten::", "", StringComparison.Ordinal),
             Milliseconds: entry.Nanoseconds / 1e6 / steps,
             Calls: entry.Calls / (double)steps)).ToArray();
-        Console.WriteLine($"{method}, {options.Dtype}, 1 × {options.Tokens} tokens, {options.Threads} threads");
+        Console.WriteLine($"{method}, {options.Dtype}, {options.Size}");
         Console.WriteLine(FormattableString.Invariant(
-            $"{unobserved:F3} s per step ({seconds:F3} observed, {processor:F3} of processor time), {rate.Shares(options.StepOperations(method) / unobserved)}"));
+            $"{unobserved:F3} s per step ({seconds:F3} observed, {processor:F3} of processor time)"));
+        Console.WriteLine(rate.Shares(options.StepOperations(method) / unobserved));
         Console.WriteLine("\n| kind | ms per step | of the step | calls |\n|---|---|---|---|");
         var known = Kinds.SelectMany(static kind => kind.Operators.Select(name => (name, kind.Kind))).ToDictionary();
         var groups = entries.GroupBy(entry => known.GetValueOrDefault(entry.Name, "other operators"));
@@ -82,10 +83,11 @@ internal static class StepProfile
         var counted = entries.Sum(static entry => entry.Milliseconds) + loops.Sum(loop => loop.Time.TotalMilliseconds / steps);
         Row("neither", (seconds * 1e3) - counted, 0);
         Console.WriteLine("\n| operator | ms per step | of the step | calls |\n|---|---|---|---|");
-        foreach (var (name, milliseconds, calls) in entries.OrderByDescending(static entry => entry.Milliseconds).Take(options.Number("operators", 24)))
-            Row(name, milliseconds, calls);
+        var costly = entries.OrderByDescending(static entry => entry.Milliseconds).Take(options.Number("operators", 24));
+        foreach (var (name, milliseconds, calls) in costly) Row(name, milliseconds, calls);
 
         void Row(string name, double milliseconds, double calls) =>
-            Console.WriteLine(FormattableString.Invariant($"| {name} | {milliseconds:F1} | {milliseconds / seconds / 10:F1} % | {calls:F0} |"));
+            Console.WriteLine(FormattableString.Invariant(
+                $"| {name} | {milliseconds:F1} | {milliseconds / seconds / 10:F1} % | {calls:F0} |"));
     }
 }

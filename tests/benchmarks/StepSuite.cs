@@ -7,9 +7,9 @@ namespace Peft.Orleans.Benchmarks;
 
 /// <summary>
 /// Steps of several methods, each through a real silo in a process of its own, interleaved step by step: ratios to the first method are of
-/// neighbours in time, and peak memory is one method's alone. A method may name how its weights are held, <c>lora:float32</c>. Product rates
-/// are measured before each step, so that a share is one of neighbours in time too: on a shared machine they change by half within a minute.
-/// They are measured here and not in the silo's process, whose peak memory their matrices would raise.
+/// neighbours in time, and peak memory is one method's alone. A method may name how its weights are held, <c>lora:float32</c>. Product
+/// rates are measured before each step, so that a share is one of neighbours in time too: on a shared machine they change by half within a
+/// minute. They are measured here and not in the silo's process, whose peak memory their matrices would raise.
 /// </summary>
 internal static class StepSuite
 {
@@ -43,11 +43,12 @@ internal static class StepSuite
                 }
             }
 
-            Console.WriteLine($"{Path.GetFileName(options.Model)}, 1 × {options.Tokens} tokens, {options.Threads} threads, {rounds} rounds");
+            Console.WriteLine($"{Path.GetFileName(options.Model)}, {options.Size}, {rounds} rounds");
             Console.WriteLine();
             string[] columns =
             [
-                "method", "s per step", "2048³ by libtorch", "by the block kernel", "share (95 % interval)", "of the faster (95 % interval)",
+                "method", "s per step", "2048³ by libtorch", "by the block kernel",
+                "share (95 % interval)", "of the faster (95 % interval)",
                 $"step / {methods[0]} (95 % interval)", "peak memory", $"/ {methods[0]}", "last loss",
             ];
             Console.WriteLine($"| {string.Join(" | ", columns)} |");

@@ -6,7 +6,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Loops;
 
-/// <summary>Eight neighbouring elements of a type as fp32, and back: AVX2's width, so that machines with wider units give the same bits.</summary>
+/// <summary>
+/// Eight neighbouring elements of a type as fp32, and back: AVX2's width, so that machines with wider units give the same bits.
+/// </summary>
 internal unsafe interface ILanes
 {
     /// <summary>Lanes of a vector.</summary>
@@ -20,7 +22,9 @@ internal unsafe interface ILanes
 
     static abstract void Store(byte* row, int i, Vector256<float> value);
 
-    /// <summary>Elements [i, i + 16) of a row: for loops whose elements do not depend on each other, so that the width changes no bit.</summary>
+    /// <summary>
+    /// Elements [i, i + 16) of a row: for loops whose elements do not depend on each other, so that the width changes no bit.
+    /// </summary>
     static abstract Vector512<float> LoadWide(byte* row, int i);
 
     static abstract void StoreWide(byte* row, int i, Vector512<float> value);
@@ -66,7 +70,10 @@ internal readonly unsafe struct BFloat16Lanes : ILanes
         var rounded = Vector256.ShiftRightLogical(bits + Vector256.Create(0x7fffu) + odd, 16);
         // What is not a number would carry into the sign.
         var half = Vector256.ConditionalSelect(Vector256.Equals(value, value).AsUInt32(), rounded, Vector256.Create(0x7fc0u));
-        (Avx512F.VL.IsSupported ? Avx512F.VL.ConvertToVector128UInt16(half) : Vector128.Narrow(half.GetLower(), half.GetUpper())).Store((ushort*)row + i);
+        var narrow = Avx512F.VL.IsSupported
+            ? Avx512F.VL.ConvertToVector128UInt16(half)
+            : Vector128.Narrow(half.GetLower(), half.GetUpper());
+        narrow.Store((ushort*)row + i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,7 +92,8 @@ internal readonly unsafe struct BFloat16Lanes : ILanes
         var odd = Vector512.ShiftRightLogical(bits, 16) & Vector512.Create(1u);
         var rounded = Vector512.ShiftRightLogical(bits + Vector512.Create(0x7fffu) + odd, 16);
         var half = Vector512.ConditionalSelect(Vector512.Equals(value, value).AsUInt32(), rounded, Vector512.Create(0x7fc0u));
-        (Avx512F.IsSupported ? Avx512F.ConvertToVector256UInt16(half) : Vector256.Narrow(half.GetLower(), half.GetUpper())).Store((ushort*)row + i);
+        var narrow = Avx512F.IsSupported ? Avx512F.ConvertToVector256UInt16(half) : Vector256.Narrow(half.GetLower(), half.GetUpper());
+        narrow.Store((ushort*)row + i);
     }
 }
 

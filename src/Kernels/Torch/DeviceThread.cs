@@ -23,8 +23,9 @@ public enum DevicePriority
 public sealed class DeviceThread : IDisposable
 {
     /// <summary>
-    /// Managed bytes after which dead wrappers are collected. Each of libtorch's numbers that TorchSharp makes for a call is a few native bytes
-    /// that its finalizer frees; lying between the tensors they keep free memory apart, and the heap grew by 30 MB a step until a collection.
+    /// Managed bytes after which dead wrappers are collected. Each of libtorch's numbers that TorchSharp makes for a call is a few native
+    /// bytes that its finalizer frees; lying between the tensors they keep free memory apart, and the heap grew by 30 MB a step until a
+    /// collection.
     /// </summary>
     private const long CollectAfter = 2 << 20;
 
@@ -47,8 +48,8 @@ public sealed class DeviceThread : IDisposable
     }
 
     /// <summary>
-    /// Runs work in its own dispose scope without gradient recording. A tensor that shall outlive the work must be moved out of the scope by
-    /// the work itself. Work not yet begun is cancelled by <paramref name="ct"/>.
+    /// Runs work in its own dispose scope without gradient recording. A tensor that shall outlive the work must be moved out of the scope
+    /// by the work itself. Work not yet begun is cancelled by <paramref name="ct"/>.
     /// </summary>
     public Task<T> Run<T>(DevicePriority priority, Func<T> work, CancellationToken ct = default)
     {

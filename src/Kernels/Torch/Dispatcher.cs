@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Torch;
 
 /// <summary>
-/// Operators that TorchSharp lacks, called by name through libtorch's stable C interface. An error inside comes back as a code and becomes an
-/// exception; its text goes to stderr. The interface consumes its inputs, so each tensor is passed as a fresh handle.
+/// Operators that TorchSharp lacks, called by name through libtorch's stable C interface. An error inside comes back as a code and becomes
+/// an exception; its text goes to stderr. The interface consumes its inputs, so each tensor is passed as a fresh handle.
 /// </summary>
 internal static unsafe class Dispatcher
 {
@@ -24,7 +24,9 @@ internal static unsafe class Dispatcher
     {
         var count = parameters.numel();
         if (gradient.numel() != count || firstMoment.numel() != count || secondMoment.numel() != count)
-            throw new ArgumentException($"AdamW: parameters, gradient and moments differ in size: {count}, {gradient.numel()}, {firstMoment.numel()}, {secondMoment.numel()}");
+            throw new ArgumentException(
+                $"AdamW: parameters, gradient and moments differ in size: {count}, {gradient.numel()}, "
+                + $"{firstMoment.numel()}, {secondMoment.numel()}");
         using var steps = tensor((float)step, device: parameters.device);
         var stack = stackalloc ulong[15];
         stack[0] = List(parameters);
@@ -48,7 +50,9 @@ internal static unsafe class Dispatcher
     /// <summary>dL/dx of silu at <paramref name="x"/> (<c>aten::silu_backward</c>).</summary>
     internal static Tensor SiluBackward(Tensor dy, Tensor x) => Binary("aten::silu_backward", dy, x);
 
-    /// <summary>Matrix product with libtorch's broadcasting (<c>aten::matmul</c>), guarded; TorchSharp's own ends the process on an error.</summary>
+    /// <summary>
+    /// Matrix product with libtorch's broadcasting (<c>aten::matmul</c>), guarded; TorchSharp's own ends the process on an error.
+    /// </summary>
     internal static Tensor MatMul(Tensor a, Tensor b) => Binary("aten::matmul", a, b);
 
     private static Tensor Binary(string name, Tensor a, Tensor b)

@@ -13,7 +13,10 @@ internal static class LoopClock
 
     /// <summary>What was measured since; the clock is off again.</summary>
     internal static IReadOnlyCollection<(string Name, TimeSpan Time, long Calls)> End() =>
-        [.. (Interlocked.Exchange(ref measured, null) ?? []).Select(static entry => (Path.GetFileNameWithoutExtension(entry.Key), Stopwatch.GetElapsedTime(0, entry.Value.Ticks), entry.Value.Calls))];
+        [.. (Interlocked.Exchange(ref measured, null) ?? []).Select(static entry => (
+            Path.GetFileNameWithoutExtension(entry.Key),
+            Stopwatch.GetElapsedTime(0, entry.Value.Ticks),
+            entry.Value.Calls))];
 
     /// <summary>When a loop begins; 0 while nobody measures.</summary>
     internal static long Start() => measured is null ? 0 : Stopwatch.GetTimestamp();

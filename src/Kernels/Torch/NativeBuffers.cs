@@ -33,11 +33,22 @@ public static unsafe class NativeBuffers
         if (bytes == 0) return empty(shape, type);
         // Sizes are rounded up to a power of two, so that a few sizes serve all.
         var size = (long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)Math.Max(bytes, 4096));
-        var pointer = Free.TryGetValue(size, out var bag) && bag.TryTake(out var pooled) ? pooled : (nint)NativeMemory.AlignedAlloc((nuint)size, Alignment);
+        var pointer = Free.TryGetValue(size, out var bag) && bag.TryTake(out var pooled)
+            ? pooled
+            : (nint)NativeMemory.AlignedAlloc((nuint)size, Alignment);
         Sizes[pointer] = size;
         fixed (long* dimensions = shape)
         {
-            var handle = NewTensor(pointer, Return, (nint)dimensions, shape.Length, (sbyte)type, (sbyte)type, (int)DeviceType.CPU, -1, false);
+            var handle = NewTensor(
+                pointer,
+                Return,
+                (nint)dimensions,
+                shape.Length,
+                (sbyte)type,
+                (sbyte)type,
+                (int)DeviceType.CPU,
+                -1,
+                false);
             if (handle != IntPtr.Zero) return Tensor.UnsafeCreateTensor(handle);
         }
 
@@ -61,5 +72,13 @@ public static unsafe class NativeBuffers
 
     [DllImport("LibTorchSharp", EntryPoint = "THSTensor_new")]
     private static extern IntPtr NewTensor(
-        nint data, Deleter deleter, nint dimensions, int count, sbyte type, sbyte targetType, int deviceType, int deviceIndex, [MarshalAs(UnmanagedType.U1)] bool requiresGradient);
+        nint data,
+        Deleter deleter,
+        nint dimensions,
+        int count,
+        sbyte type,
+        sbyte targetType,
+        int deviceType,
+        int deviceIndex,
+        [MarshalAs(UnmanagedType.U1)] bool requiresGradient);
 }

@@ -3,9 +3,10 @@ using TorchSharp;
 namespace Peft.Orleans.Kernels.Torch;
 
 /// <summary>
-/// Numbers as arguments of libtorch's operators. TorchSharp passes a Scalar's pointer and no longer holds the object: a collection during the
-/// call would free the number that libtorch is about to read. These live on until their thread has not used them for a long time, and are then
-/// freed here. A number is made once, not for each call: made anew it would lie between the tensors of a pass and cut their free memory in pieces.
+/// Numbers as arguments of libtorch's operators. TorchSharp passes a Scalar's pointer and no longer holds the object: a collection during
+/// the call would free the number that libtorch is about to read. These live on until their thread has not used them for a long time, and
+/// are then freed here. A number is made once, not for each call: made anew it would lie between the tensors of a pass and cut their free
+/// memory in pieces.
 /// </summary>
 internal static class Scalars
 {

@@ -24,11 +24,23 @@ internal static class SeededRandom
         return rand(shape, ScalarType.Float32, CPU, generator: generator).mul_(Held(2 * bound)).sub_(Held(bound));
     }
 
-    /// <summary>A dropout mask: 1 / (1 − p) where kept, else 0. A function of the microbatch's place in the run and of the module, drawn again in the backward pass.</summary>
-    internal static Tensor DropoutMask(long seed, int step, int microbatch, string module, long[] shape, double probability, ScalarType type, Device device)
+    /// <summary>
+    /// A dropout mask: 1 / (1 − p) where kept, else 0. A function of the microbatch's place in the run and of the module, drawn again in
+    /// the backward pass.
+    /// </summary>
+    internal static Tensor DropoutMask(
+        long seed,
+        int step,
+        int microbatch,
+        string module,
+        long[] shape,
+        double probability,
+        ScalarType type,
+        Device device)
     {
         using var generator = new Generator(Mix(Mix(Mix((ulong)seed, Hash(module)), (ulong)step), (ulong)microbatch));
-        return rand(shape, ScalarType.Float32, CPU, generator: generator).ge(Held(probability)).to(ScalarType.Float32).div_(Held(1 - probability)).to(type).to(device);
+        var kept = rand(shape, ScalarType.Float32, CPU, generator: generator).ge(Held(probability));
+        return kept.to(ScalarType.Float32).div_(Held(1 - probability)).to(type).to(device);
     }
 
     private static ulong Hash(string name) => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(name));

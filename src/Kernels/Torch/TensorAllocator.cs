@@ -1,17 +1,17 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Peft.Orleans.Kernels.Loops.Products;
 
 namespace Peft.Orleans.Kernels.Torch;
 
 /// <summary>
-/// What libtorch asks for a processor tensor's memory, in place of its own allocator. That one calls <c>posix_memalign</c>, for which glibc before 2.38
-/// looks for a free block that is 96 bytes larger than the tensor: where one tensor was freed, another of the same size does not fit, and half a
-/// gigabyte lies idle between living tensors. This one calls <c>malloc</c> for a little more and aligns the address itself, so that it does.
+/// What libtorch asks for a processor tensor's memory, in place of its own allocator. That one calls <c>posix_memalign</c>, for which glibc
+/// before 2.38 looks for a free block that is 96 bytes larger than the tensor: where one tensor was freed, another of the same size does
+/// not fit, and half a gigabyte lies idle between living tensors. This one calls <c>malloc</c> for a little more and aligns the address
+/// itself, so that it does.
 /// </summary>
 /// <remarks>
-/// A <c>c10::Allocator</c> made by hand: a pointer to a table of functions, as compilers on x86-64 Linux lay it out (Itanium C++ ABI). The layout is checked
-/// against libtorch's own tables and blocks first; where it is another, its own allocator stays.
+/// A <c>c10::Allocator</c> made by hand: a pointer to a table of functions, as compilers on x86-64 Linux lay it out (Itanium C++ ABI). The
+/// layout is checked against libtorch's own tables and blocks first; where it is another, its own allocator stays.
 /// </remarks>
 internal static unsafe class TensorAllocator
 {
@@ -21,14 +21,19 @@ internal static unsafe class TensorAllocator
     /// <summary>Above libtorch's own, which has 0.</summary>
     private const byte Priority = 1;
 
-    /// <summary>The table: what lies before its address, then two destructors, <c>allocate</c>, <c>is_simple_data_ptr</c>, <c>raw_deleter</c>, <c>copy_data</c>.</summary>
+    /// <summary>
+    /// The table: what lies before its address, then two destructors, <c>allocate</c>, <c>is_simple_data_ptr</c>, <c>raw_deleter</c>,
+    /// <c>copy_data</c>.
+    /// </summary>
     private const int Before = 2, Slots = 6, AllocateSlot = 2, IsSimpleSlot = 3, RawDeleterSlot = 4, CopySlot = 5;
 
     private static delegate* unmanaged[Cdecl]<nuint, void*> malloc;
     private static delegate* unmanaged[Cdecl]<void*, void> free;
     private static Place place;
 
-    /// <summary><c>c10::DataPtr</c>: the address, what is to be called with the context when it is no longer used, and the device.</summary>
+    /// <summary>
+    /// <c>c10::DataPtr</c>: the address, what is to be called with the context when it is no longer used, and the device.
+    /// </summary>
     [StructLayout(LayoutKind.Sequential)]
     private struct Block
     {
@@ -49,7 +54,9 @@ internal static unsafe class TensorAllocator
     /// <summary>Whether libtorch uses it.</summary>
     internal static bool Installed { get; private set; }
 
-    /// <summary>Makes libtorch use it for every tensor from now on. To be called once, after libtorch is loaded and before it makes a tensor.</summary>
+    /// <summary>
+    /// Makes libtorch use it for every tensor from now on. To be called once, after libtorch is loaded and before it makes a tensor.
+    /// </summary>
     internal static void Install()
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64) return;
@@ -91,7 +98,10 @@ internal static unsafe class TensorAllocator
         return true;
     }
 
-    /// <summary><c>DataPtr allocate(size_t)</c>; the caller names the place of what is returned. In front of the block stands what <c>malloc</c> gave.</summary>
+    /// <summary>
+    /// <c>DataPtr allocate(size_t)</c>; the caller names the place of what is returned. In front of the block stands what <c>malloc</c>
+    /// gave.
+    /// </summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static Block* Allocate(Block* block, void* self, nuint bytes)
     {
@@ -100,7 +110,12 @@ internal static unsafe class TensorAllocator
         {
             var whole = malloc(bytes + (nuint)sizeof(void*) + Alignment);
             // No exception can pass from here through libtorch.
-            if (whole is null) Environment.FailFast($"the system has no {bytes} bytes left for a tensor; give this silo more memory, or the run more silos");
+            if (whole is null)
+            {
+                Environment.FailFast(
+                    $"the system has no {bytes} bytes left for a tensor; give this silo more memory, or the run more silos");
+            }
+
             data = (void**)(((nuint)whole + (nuint)sizeof(void*) + Alignment - 1) & ~(nuint)(Alignment - 1));
             data[-1] = whole;
         }

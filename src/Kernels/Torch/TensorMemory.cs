@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Peft.Orleans.Kernels.Loops;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,7 +11,11 @@ internal static unsafe class TensorMemory
     internal static byte* Of(Tensor value)
     {
         if (!value.is_contiguous())
-            throw new ArgumentException($"a loop was given a tensor of shape [{string.Join(", ", value.shape)}] whose rows do not follow each other");
+        {
+            throw new ArgumentException(
+                $"a loop was given a tensor of shape [{string.Join(", ", value.shape)}] whose rows do not follow each other");
+        }
+
         if (aoti_torch_get_data_ptr(value.Handle, out var pointer) != 0)
             throw new ExternalException("libtorch refused get_data_ptr; its message is on stderr");
         return (byte*)pointer;

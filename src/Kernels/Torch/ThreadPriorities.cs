@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Peft.Orleans.Kernels.Torch;
 
-/// <summary>Compute must not starve the threads that answer other silos: a silo whose probes wait behind products would be declared dead.</summary>
+/// <summary>
+/// Compute must not starve the threads that answer other silos: a silo whose probes wait behind products would be declared dead.
+/// </summary>
 internal static class ThreadPriorities
 {
     private const int OfThread = 0; // PRIO_PROCESS; on Linux it takes a thread's id

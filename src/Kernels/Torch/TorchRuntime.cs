@@ -16,8 +16,8 @@ public static class TorchRuntime
     private const int MallocArenas = -8;
 
     /// <summary>
-    /// How often an idle worker looks for work before it sleeps: about 0.1 ms. Waking it takes longer than a product of rank 16 (107 to 149 µs instead of
-    /// 40 to 50 µs); spinning on would steal the processor from the other silos of this machine.
+    /// How often an idle worker looks for work before it sleeps: about 0.1 ms. Waking it takes longer than a product of rank 16 (107 to 149
+    /// µs instead of 40 to 50 µs); spinning on would steal the processor from the other silos of this machine.
     /// </summary>
     private const string SpinCount = "10000";
 
@@ -33,7 +33,9 @@ public static class TorchRuntime
     /// <summary>Compute threads as set by <see cref="Initialize"/>.</summary>
     public static int Threads { get; private set; } = 1;
 
-    /// <summary>Loads libtorch and sets threads and allocator; only the first call counts. To be called before anything else touches a tensor.</summary>
+    /// <summary>
+    /// Loads libtorch and sets threads and allocator; only the first call counts. To be called before anything else touches a tensor.
+    /// </summary>
     /// <param name="threads">Compute threads; part of what the bits depend on.</param>
     /// <param name="deterministic">Whether kernels must give the same bits on every run.</param>
     /// <exception cref="PeftException">The native library cannot be loaded; says why and what to do.</exception>
@@ -64,7 +66,10 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>The type in which weights held as <paramref name="dtype"/> are multiplied: as asked, else native on a GPU, else as <see cref="Processor.Products"/> has it.</summary>
+    /// <summary>
+    /// The type in which weights held as <paramref name="dtype"/> are multiplied: as asked, else native on a GPU, else as
+    /// <see cref="Processor.Products"/> has it.
+    /// </summary>
     public static ProductType ResolveProducts(WeightType dtype, ProductType? asked) =>
         asked ?? (Device.type == DeviceType.CPU ? Processor.Products(dtype) : ProductType.Native);
 
@@ -72,10 +77,10 @@ public static class TorchRuntime
     public static SiloCheck Check() => new(Device.ToString(), BlockKernel.HalfState, BlockKernel.SingleState);
 
     /// <summary>
-    /// glibc maps and unmaps every large tensor, so each one is paid for in page faults (a quarter of a LoRA step). Large blocks are kept in
-    /// the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top. One heap is
-    /// asked for, since no thread uses what lies free in another's; where glibc has given threads their own before this is called, tensors still lie in
-    /// such a one, made of pieces of 64 MB across which free memory does not join.
+    /// glibc maps and unmaps every large tensor, so each one is paid for in page faults (a quarter of a LoRA step). Large blocks are kept
+    /// in the heap instead; 64 MB are asked for at a time and nothing is given back below 2 GB of free memory at the top. One heap is asked
+    /// for, since no thread uses what lies free in another's; where glibc has given threads their own before this is called, tensors still
+    /// lie in such a one, made of pieces of 64 MB across which free memory does not join.
     /// </summary>
     private static void TuneAllocator()
     {
@@ -90,9 +95,11 @@ public static class TorchRuntime
     {
         // TorchSharp's own answer to a failed load is to copy 500 MB of libraries beside it; a failure must end here instead.
         var folder = AppContext.BaseDirectory;
-        string[] places = [Path.Combine(folder, "libLibTorchSharp.so"), Path.Combine(folder, "runtimes", "linux-x64", "native", "libLibTorchSharp.so")];
+        const string Name = "libLibTorchSharp.so";
+        string[] places = [Path.Combine(folder, Name), Path.Combine(folder, "runtimes", "linux-x64", "native", Name)];
         var library = places.FirstOrDefault(File.Exists);
-        if (library is null) throw new PeftException($"{folder}: libLibTorchSharp.so is not there; build or publish the project that carries libtorch again");
+        if (library is null)
+            throw new PeftException($"{folder}: {Name} is not there; build or publish the project that carries libtorch again");
         try
         {
             NativeLibrary.Load(library);
@@ -100,8 +107,10 @@ public static class TorchRuntime
         catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
         {
             throw new PeftException(
-                $"{library}: libtorch cannot be loaded: {error.Message.Split('\n')[0]}; build or publish again (the build adapts this library to older systems), "
-                + "and check that libtorch_cpu.so lies beside it and the system is glibc-based Linux on x86-64", error);
+                $"{library}: libtorch cannot be loaded: {error.Message.Split('\n')[0]}; build or publish again (the build adapts "
+                + "this library to older systems), and check that libtorch_cpu.so lies beside it and "
+                + "the system is glibc-based Linux on x86-64",
+                error);
         }
     }
 
@@ -113,8 +122,8 @@ public static class TorchRuntime
     }
 
     /// <summary>
-    /// Gives freed memory back to the system. The allocator keeps what was freed between living tensors, and the next ones of another size do not
-    /// fit there: to be called after a phase that held much for a while, not after every step.
+    /// Gives freed memory back to the system. The allocator keeps what was freed between living tensors, and the next ones of another size
+    /// do not fit there: to be called after a phase that held much for a while, not after every step.
     /// </summary>
     public static void ReturnFreedMemory()
     {

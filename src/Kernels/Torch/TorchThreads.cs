@@ -1,20 +1,20 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Peft.Orleans.Kernels.Loops.Products;
-using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Kernels.Torch;
 
 /// <summary>
-/// Runs our own loops on the threads that libtorch computes with, through its OpenMP library: a pool of our own would fight with that one for
-/// the same cores. Rows are independent, so who takes which changes no bit.
+/// Runs our own loops on the threads that libtorch computes with, through its OpenMP library: a pool of our own would fight with that one
+/// for the same cores. Rows are independent, so who takes which changes no bit.
 /// </summary>
 internal static unsafe class TorchThreads
 {
     /// <summary>Elements below which waking another thread costs more than it saves.</summary>
     private const long Grain = 16 << 10;
 
-    private static readonly delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<Job*, void>, Job*, uint, uint, void> Parallel = Find();
+    /// <summary><c>GOMP_parallel</c> of the library that libtorch is linked with, under whatever name it came; null: none.</summary>
+    private static readonly delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<Job*, void>, Job*, uint, uint, void> Parallel =
+        (delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<Job*, void>, Job*, uint, uint, void>)TorchExports.Find("GOMP_parallel");
 
     private struct Job
     {
@@ -27,11 +27,22 @@ internal static unsafe class TorchThreads
     }
 
     /// <summary>Calls <paramref name="body"/> with ranges [from, to) that together are all rows.</summary>
-    internal static void Run(int rows, long elementsPerRow, delegate*<void*, int, int, void> body, void* arguments, [CallerFilePath] string file = "") =>
+    internal static void Run(
+        int rows,
+        long elementsPerRow,
+        delegate*<void*, int, int, void> body,
+        void* arguments,
+        [CallerFilePath] string file = "") =>
         Run(rows, elementsPerRow, body, arguments, TorchRuntime.Threads, file);
 
     /// <summary>As above, on at most <paramref name="threads"/> of them.</summary>
-    internal static void Run(int rows, long elementsPerRow, delegate*<void*, int, int, void> body, void* arguments, int threads, [CallerFilePath] string file = "")
+    internal static void Run(
+        int rows,
+        long elementsPerRow,
+        delegate*<void*, int, int, void> body,
+        void* arguments,
+        int threads,
+        [CallerFilePath] string file = "")
     {
         if (rows <= 0) return;
         var start = LoopClock.Start();
@@ -50,10 +61,16 @@ internal static unsafe class TorchThreads
     }
 
     /// <summary>
-    /// Calls <paramref name="body"/> once for each unit, in order of number as threads come free, and tells it which worker it is, [0, threads): a
-    /// worker's scratch is its own. A unit is so much work that waking a thread is not noticed, and its own products run on its thread alone.
+    /// Calls <paramref name="body"/> once for each unit, in order of number as threads come free, and tells it which worker it is, [0,
+    /// threads): a worker's scratch is its own. A unit is so much work that waking a thread is not noticed, and its own products run on its
+    /// thread alone.
     /// </summary>
-    internal static void RunUnits(int units, delegate*<void*, int, int, void> body, void* arguments, int threads, [CallerFilePath] string file = "")
+    internal static void RunUnits(
+        int units,
+        delegate*<void*, int, int, void> body,
+        void* arguments,
+        int threads,
+        [CallerFilePath] string file = "")
     {
         var start = LoopClock.Start();
         if (threads == 1 || units == 1 || Parallel == null)
@@ -91,9 +108,4 @@ internal static unsafe class TorchThreads
             job->Body(job->Arguments, unit, worker);
         }
     }
-
-    /// <summary><c>GOMP_parallel</c> of the library that libtorch is linked with, under whatever name it came; null where there is none.</summary>
-    private static delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<Job*, void>, Job*, uint, uint, void> Find() =>
-        (delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<Job*, void>, Job*, uint, uint, void>)(
-            NativeLibrary.TryLoad("libtorch_cpu.so", typeof(TorchThreads).Assembly, null, out var library) && NativeLibrary.TryGetExport(library, "GOMP_parallel", out var export) ? export : 0);
 }

@@ -16,7 +16,9 @@ public class DeviceThreadTests
         Task Add(DevicePriority priority, string name) => device.Run(priority, () => order.Add(name));
         Task[] all =
         [
-            Add(DevicePriority.Background, "background"), Add(DevicePriority.Forward, "forward 1"), Add(DevicePriority.Backward, "backward 1"),
+            Add(DevicePriority.Background, "background"),
+            Add(DevicePriority.Forward, "forward 1"),
+            Add(DevicePriority.Backward, "backward 1"),
             Add(DevicePriority.Forward, "forward 2"), Add(DevicePriority.Backward, "backward 2"),
         ];
         gate.Set();
@@ -39,7 +41,8 @@ public class DeviceThreadTests
         Assert.Equal(3, sum.item<float>());
         Assert.True(leftover.IsInvalid);
         kept.Dispose();
-        await Assert.ThrowsAsync<InvalidOperationException>(() => device.Run(DevicePriority.Forward, () => throw new InvalidOperationException("wrong")));
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            () => device.Run(DevicePriority.Forward, () => throw new InvalidOperationException("wrong")));
         Assert.Equal(7, await device.Run(DevicePriority.Forward, () => 7));
     }
 
@@ -47,14 +50,17 @@ public class DeviceThreadTests
     public async Task Work_leaves_no_tensor_behind_failing_or_not()
     {
         using var device = new DeviceThread("test device");
-        // The count is the process's, and what other tests have left to the collector still comes and goes: a leak of one a call is far above that.
+        // The count is the process's, and what other tests have left to the collector still comes and goes: a leak of one a call
+        // is far above that.
         GC.Collect();
         GC.WaitForPendingFinalizers();
         var before = Tensor.TotalCount;
         for (var i = 0; i < 200; i++)
         {
             await device.Run(DevicePriority.Forward, () => zeros(3).add_(1).numel());
-            await Assert.ThrowsAsync<InvalidOperationException>(() => device.Run(DevicePriority.Forward, () => throw new InvalidOperationException($"{zeros(3).numel()} numbers")));
+            await Assert.ThrowsAsync<InvalidOperationException>(() => device.Run(
+                DevicePriority.Forward,
+                () => throw new InvalidOperationException($"{zeros(3).numel()} numbers")));
         }
 
         Assert.InRange(Tensor.TotalCount, 0, before + 100);

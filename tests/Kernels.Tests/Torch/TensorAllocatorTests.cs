@@ -7,7 +7,8 @@ namespace Peft.Orleans.Kernels.Tests.Torch;
 public unsafe class TensorAllocatorTests
 {
     [Fact]
-    public void Libtorch_of_this_version_takes_it() => Assert.True(TensorAllocator.Installed, "the layout of libtorch's allocator is no longer the one that is known");
+    public void Libtorch_of_this_version_takes_it() =>
+        Assert.True(TensorAllocator.Installed, "the layout of libtorch's allocator is no longer the one that is known");
 
     [Theory]
     [InlineData(1)]

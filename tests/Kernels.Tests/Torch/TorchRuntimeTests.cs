@@ -44,7 +44,9 @@ public class TorchRuntimeTests
     {
         var files = Directory.GetFiles(AppContext.BaseDirectory, "*", SearchOption.AllDirectories).Select(Path.GetFileName).ToArray();
         Assert.Contains("libtorch_cpu.so", files);
-        Assert.DoesNotContain(files, static file => file!.EndsWith(".dylib", StringComparison.Ordinal) || file is "torch_cpu.dll" or "LibTorchSharp.dll");
+        Assert.DoesNotContain(
+            files,
+            static file => file!.EndsWith(".dylib", StringComparison.Ordinal) || file is "torch_cpu.dll" or "LibTorchSharp.dll");
         Assert.False(Directory.Exists(Path.Combine(AppContext.BaseDirectory, "cpu")), "TorchSharp fell back to copying its libraries");
     }
 
@@ -52,7 +54,9 @@ public class TorchRuntimeTests
     public void Products_are_native_only_where_the_device_multiplies_the_type_fast()
     {
         Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.Float32, null));
-        Assert.Equal(TorchRuntime.Device.type != DeviceType.CPU ? ProductType.Native : Processor.Products(WeightType.BFloat16), TorchRuntime.ResolveProducts(WeightType.BFloat16, null));
+        Assert.Equal(
+            TorchRuntime.Device.type != DeviceType.CPU ? ProductType.Native : Processor.Products(WeightType.BFloat16),
+            TorchRuntime.ResolveProducts(WeightType.BFloat16, null));
         Assert.Equal(ProductType.Float32, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Float32));
         Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Native));
     }

@@ -34,10 +34,17 @@ internal static unsafe class AttentionLoops
     {
         var arguments = Of(scores, first, group, scale);
         var rows = (int)(scores.shape[0] * scores.shape[1]);
-        TorchThreads.Run(rows, 2 * scores.shape[2], scores.dtype == ScalarType.Float32 ? &Softmax<Float32Lanes> : &Softmax<BFloat16Lanes>, &arguments);
+        TorchThreads.Run(
+            rows,
+            2 * scores.shape[2],
+            scores.dtype == ScalarType.Float32 ? &Softmax<Float32Lanes> : &Softmax<BFloat16Lanes>,
+            &arguments);
     }
 
-    /// <summary>Turns dL/dP into <c>P ⊙ (dL/dP − δ)</c>, the gradient of the scaled scores; δ of row i of batch b at <c>[b, offset + i]</c> of <paramref name="deltas"/>.</summary>
+    /// <summary>
+    /// Turns dL/dP into <c>P ⊙ (dL/dP − δ)</c>, the gradient of the scaled scores; δ of row i of batch b at <c>[b, offset + i]</c> of
+    /// <paramref name="deltas"/>.
+    /// </summary>
     internal static void Backward(Tensor gradient, Tensor probabilities, Tensor deltas, long offset)
     {
         var arguments = Of(gradient, 0, 1, 1);
@@ -45,20 +52,42 @@ internal static unsafe class AttentionLoops
         arguments.Deltas = (float*)TensorMemory.Of(deltas) + offset;
         arguments.DeltaStride = deltas.shape[1];
         var rows = (int)(gradient.shape[0] * gradient.shape[1]);
-        TorchThreads.Run(rows, gradient.shape[2], gradient.dtype == ScalarType.Float32 ? &Differentiate<Float32Lanes> : &Differentiate<BFloat16Lanes>, &arguments);
+        TorchThreads.Run(
+            rows,
+            gradient.shape[2],
+            gradient.dtype == ScalarType.Float32 ? &Differentiate<Float32Lanes> : &Differentiate<BFloat16Lanes>,
+            &arguments);
     }
 
-    /// <summary>As above for one block in plain memory, on the calling thread: rows <c>[rows, columns]</c>, row i a query at position <c>first + i / group</c>.</summary>
+    /// <summary>
+    /// As above for one block in plain memory, on the calling thread: rows <c>[rows, columns]</c>, row i a query at position
+    /// <c>first + i / group</c>.
+    /// </summary>
     internal static void Softmax(float* scores, int rows, int columns, int first, int group, float scale)
     {
-        var arguments = new Arguments { Scores = (byte*)scores, RowsPerBatch = rows, Columns = columns, First = first, Group = group, Scale = scale };
+        var arguments = new Arguments
+        {
+            Scores = (byte*)scores,
+            RowsPerBatch = rows,
+            Columns = columns,
+            First = first,
+            Group = group,
+            Scale = scale,
+        };
         Softmax<Float32Lanes>(&arguments, 0, rows);
     }
 
     /// <summary>As above for one block in plain memory; δ of row i at <c>deltas[i]</c>.</summary>
     internal static void Backward(float* gradient, float* probabilities, int rows, int columns, float* deltas)
     {
-        var arguments = new Arguments { Scores = (byte*)gradient, Probabilities = (byte*)probabilities, Deltas = deltas, RowsPerBatch = rows, Columns = columns };
+        var arguments = new Arguments
+        {
+            Scores = (byte*)gradient,
+            Probabilities = (byte*)probabilities,
+            Deltas = deltas,
+            RowsPerBatch = rows,
+            Columns = columns,
+        };
         Differentiate<Float32Lanes>(&arguments, 0, rows);
     }
 
@@ -103,7 +132,10 @@ internal static unsafe class AttentionLoops
             if (whole < n)
             {
                 // Beyond the last key: e^−∞, nothing.
-                var v = Vector256.ConditionalSelect(Lanes.Below(n - whole), Lanes.LoadEnd<T>(scores, whole, n) * scale, Vector256.Create(float.NegativeInfinity));
+                var v = Vector256.ConditionalSelect(
+                    Lanes.Below(n - whole),
+                    Lanes.LoadEnd<T>(scores, whole, n) * scale,
+                    Vector256.Create(float.NegativeInfinity));
                 v.Store(buffer + whole);
                 largest = Vector256.MaxNative(largest, v);
             }
@@ -156,9 +188,11 @@ internal static unsafe class AttentionLoops
             var gradient = a->Scores + offset;
             var wide = Lanes.Wide(n);
             var wideDelta = Vector512.Create(delta, delta);
-            for (var i = 0; i < wide; i += Lanes.WideCount) T.StoreWide(gradient, i, T.LoadWide(p, i) * (T.LoadWide(gradient, i) - wideDelta));
+            for (var i = 0; i < wide; i += Lanes.WideCount)
+                T.StoreWide(gradient, i, T.LoadWide(p, i) * (T.LoadWide(gradient, i) - wideDelta));
             for (var i = wide; i < whole; i += ILanes.Count) T.Store(gradient, i, T.Load(p, i) * (T.Load(gradient, i) - delta));
-            if (whole < n) Lanes.StoreEnd<T>(gradient, whole, n, Lanes.LoadEnd<T>(p, whole, n) * (Lanes.LoadEnd<T>(gradient, whole, n) - delta));
+            if (whole < n)
+                Lanes.StoreEnd<T>(gradient, whole, n, Lanes.LoadEnd<T>(p, whole, n) * (Lanes.LoadEnd<T>(gradient, whole, n) - delta));
         }
     }
 }

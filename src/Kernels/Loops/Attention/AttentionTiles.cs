@@ -5,8 +5,9 @@ using Peft.Orleans.Kernels.Loops.Products;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
-/// What <see cref="PackedAttention"/> does between its products, on one thread: scores of a block of queries lie in tiles <c>[rows, 64]</c>, one for each block
-/// of keys; row i is a query at position <c>i / group</c> of its block, and sees all keys before that, in the last tile the keys up to itself.
+/// What <see cref="PackedAttention"/> does between its products, on one thread: scores of a block of queries lie in tiles
+/// <c>[rows, 64]</c>, one for each block of keys; row i is a query at position <c>i / group</c> of its block, and sees all keys before
+/// that, in the last tile the keys up to itself.
 /// </summary>
 internal static unsafe class AttentionTiles
 {
@@ -16,11 +17,13 @@ internal static unsafe class AttentionTiles
     private const int Step = MatrixPacking.Columns;
 
     /// <summary>
-    /// Turns scores into the probabilities of softmax(scale · scores), zero beyond the keys seen; the tiles of both are <paramref name="height"/> rows high, those
-    /// from <paramref name="rows"/> on get zeros. Scores are overwritten, also where they are not the probabilities themselves.
+    /// Turns scores into the probabilities of softmax(scale · scores), zero beyond the keys seen; the tiles of both are
+    /// <paramref name="height"/> rows high, those from <paramref name="rows"/> on get zeros. Scores are overwritten, also where they are
+    /// not the probabilities themselves.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Softmax<T>(float* scores, byte* probabilities, int rows, int height, int block, int group, float scale) where T : struct, IPackedElements
+    internal static void Softmax<T>(float* scores, byte* probabilities, int rows, int height, int block, int group, float scale)
+        where T : struct, IPackedElements
     {
         var tile = (nint)height * Keys;
         var wideScale = Vector512.Create(scale);
@@ -35,7 +38,13 @@ internal static unsafe class AttentionTiles
                 for (var i = 0; i < Keys; i += Step) largest = Vector512.MaxNative(largest, Vector512.Load(at + i));
             }
 
-            for (var i = 0; i <= own; i += Step) largest = Vector512.MaxNative(largest, Vector512.ConditionalSelect(UpTo(own - i), Vector512.Load(diagonal + i), Vector512.Create(float.NegativeInfinity)));
+            for (var i = 0; i <= own; i += Step)
+            {
+                var scored = Vector512.Load(diagonal + i);
+                var seen = Vector512.ConditionalSelect(UpTo(own - i), scored, Vector512.Create(float.NegativeInfinity));
+                largest = Vector512.MaxNative(largest, seen);
+            }
+
             var shift = Vector512.Create(Lanes.Max(Vector256.MaxNative(largest.GetLower(), largest.GetUpper())) * scale);
             var sum = Vector512<float>.Zero;
             for (var at = first; at < diagonal; at += tile)
@@ -63,18 +72,27 @@ internal static unsafe class AttentionTiles
             }
         }
 
-        for (var key = 0; key <= block && rows < height; key++) new Span<byte>(probabilities + (((key * tile) + (rows * Keys)) * T.Size), (height - rows) * Keys * T.Size).Clear();
+        for (var key = 0; key <= block && rows < height; key++)
+            new Span<byte>(probabilities + (((key * tile) + (rows * Keys)) * T.Size), (height - rows) * Keys * T.Size).Clear();
     }
 
-    /// <summary>The gradient of scaled scores, <c>P ⊙ (dL/dP − δ)</c>, of one tile; δ of row i at <c>deltas[i]</c>, zeros from <paramref name="rows"/> on.</summary>
+    /// <summary>
+    /// The gradient of scaled scores, <c>P ⊙ (dL/dP − δ)</c>, of one tile; δ of row i at <c>deltas[i]</c>, zeros from
+    /// <paramref name="rows"/> on.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Differentiate<T>(float* gradient, byte* probabilities, byte* result, int rows, int height, float* deltas) where T : struct, IPackedElements
+    internal static void Differentiate<T>(float* gradient, byte* probabilities, byte* result, int rows, int height, float* deltas)
+        where T : struct, IPackedElements
     {
         for (var row = 0; row < rows; row++)
         {
             var delta = Vector512.Create(deltas[row]);
             var offset = (nint)row * Keys;
-            for (var i = 0; i < Keys; i += Step) T.Store(result + (offset * T.Size), i, T.Load(probabilities + (offset * T.Size), i) * (Vector512.Load(gradient + offset + i) - delta));
+            for (var i = 0; i < Keys; i += Step)
+            {
+                var p = T.Load(probabilities + (offset * T.Size), i);
+                T.Store(result + (offset * T.Size), i, p * (Vector512.Load(gradient + offset + i) - delta));
+            }
         }
 
         if (rows < height) new Span<byte>(result + ((nint)rows * Keys * T.Size), (height - rows) * Keys * T.Size).Clear();
@@ -87,7 +105,8 @@ internal static unsafe class AttentionTiles
         var room = stackalloc uint[Step * Step];
         for (var key = 0; key < Keys; key += Step)
         {
-            for (var row = 0; row < height; row += Step) T.Turn(tile + ((((nint)row * Keys) + key) * T.Size), Keys, to + ((((nint)key * height) + row) * T.Size), height, room);
+            for (var row = 0; row < height; row += Step)
+                T.Turn(tile + ((((nint)row * Keys) + key) * T.Size), Keys, to + ((((nint)key * height) + row) * T.Size), height, room);
         }
     }
 
@@ -95,7 +114,8 @@ internal static unsafe class AttentionTiles
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Add(float* row, float* to, int count, bool copy)
     {
-        for (var i = 0; i < count; i += Step) (copy ? Vector512.Load(row + i) : Vector512.Load(to + i) + Vector512.Load(row + i)).Store(to + i);
+        for (var i = 0; i < count; i += Step)
+            (copy ? Vector512.Load(row + i) : Vector512.Load(to + i) + Vector512.Load(row + i)).Store(to + i);
     }
 
     /// <summary>All bits set in lanes 0 to <paramref name="last"/>, none after them.</summary>

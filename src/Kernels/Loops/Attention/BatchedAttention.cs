@@ -1,4 +1,3 @@
-using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
@@ -6,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
-/// Causal attention by libtorch's products over all heads, a block of queries after the other, with our own loops in place between them: no mask,
-/// no fp32 copies of scores, no permuted copies.
+/// Causal attention by libtorch's products over all heads, a block of queries after the other, with our own loops in place between them: no
+/// mask, no fp32 copies of scores, no permuted copies.
 /// </summary>
 internal sealed class BatchedAttention(AttentionShape shape) : IAttentionKernel
 {
@@ -15,8 +14,8 @@ internal sealed class BatchedAttention(AttentionShape shape) : IAttentionKernel
     private const int QueryBlock = 128;
 
     /// <summary>
-    /// Sequences from here on go in blocks of twice as many queries: what each block does to all keys before it costs more than the masked half
-    /// that it skips.
+    /// Sequences from here on go in blocks of twice as many queries: what each block does to all keys before it costs more than the masked
+    /// half that it skips.
     /// </summary>
     private const int Long = 1024;
 
@@ -87,7 +86,9 @@ internal sealed class BatchedAttention(AttentionShape shape) : IAttentionKernel
 
     private Tensor Part(Tensor heads, int first, int count) => Part(heads, first, count, shape.Group);
 
-    /// <summary>Positions of heads, contiguous: a product copies a strided batch for each operand that it meets, and a transposed one slowly.</summary>
+    /// <summary>
+    /// Positions of heads, contiguous: a product copies a strided batch for each operand that it meets, and a transposed one slowly.
+    /// </summary>
     private static Tensor Part(Tensor heads, int first, int count, int width) =>
         count * (long)width == heads.shape[1] ? heads : heads.narrow(1, (long)first * width, (long)count * width).contiguous();
 }

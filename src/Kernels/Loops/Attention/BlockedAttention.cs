@@ -9,12 +9,14 @@ namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
 /// Causal attention in fp32, a block of queries of one key head after the other: a thread makes the block's scores, their softmax and the
-/// products with them in memory of its own, which stays in its cache, while the others do the same with other blocks. Products over all heads
-/// at once would have to share three key heads between two threads, and meet after each step.
+/// products with them in memory of its own, which stays in its cache, while the others do the same with other blocks. Products over all
+/// heads at once would have to share three key heads between two threads, and meet after each step.
 /// </summary>
 internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads) : BlockwiseAttention(shape)
 {
-    /// <summary>Positions of a block: scores of a group of queries and their gradients fit a core's own cache up to a thousand keys.</summary>
+    /// <summary>
+    /// Positions of a block: scores of a group of queries and their gradients fit a core's own cache up to a thousand keys.
+    /// </summary>
     private const int Positions = 64;
 
     private struct Arguments
@@ -132,7 +134,9 @@ internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads)
         SingleProducts.Plain(rows, a->HeadDim, seen, scores, a->Values + keys, a->Output + queries);
     }
 
-    /// <summary>One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees.</summary>
+    /// <summary>
+    /// One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees.
+    /// </summary>
     private static void Backward(void* pointer, int unit, int worker)
     {
         var a = (Arguments*)pointer;

@@ -7,8 +7,8 @@ namespace Peft.Orleans.Kernels.Loops.Attention;
 internal abstract class BlockwiseAttention(AttentionShape shape) : IAttentionKernel
 {
     /// <summary>
-    /// How many units of work a backward pass wants at least, and how many parts of a head it takes to have them: all parts add to the gradient of
-    /// the same keys, so each has a sum of its own. Not as many as there are threads: sums in another order have other bits.
+    /// How many units of work a backward pass wants at least, and how many parts of a head it takes to have them: all parts add to the
+    /// gradient of the same keys, so each has a sum of its own. Not as many as there are threads: sums in another order have other bits.
     /// </summary>
     private const int Units = 32, MostParts = 4;
 
@@ -40,12 +40,14 @@ internal abstract class BlockwiseAttention(AttentionShape shape) : IAttentionKer
     {
     }
 
-    /// <summary>softmax(scale · Q Kᵀ) V over the keys up to each query, fp32 <c>[B, L·group, head_dim]</c>, B = rows·kv. In the caller's scope.</summary>
+    /// <summary>
+    /// softmax(scale · Q Kᵀ) V over the keys up to each query, fp32 <c>[B, L·group, head_dim]</c>, B = rows·kv. In the caller's scope.
+    /// </summary>
     internal abstract Tensor Attend(SegmentHeads heads);
 
     /// <summary>
-    /// Gradients of queries, keys and values, fp32, those of queries and keys still to be multiplied by the scale; δ = ⟨o, do⟩ of each query in
-    /// <paramref name="deltas"/>. In the caller's scope.
+    /// Gradients of queries, keys and values, fp32, those of queries and keys still to be multiplied by the scale; δ = ⟨o, do⟩ of each
+    /// query in <paramref name="deltas"/>. In the caller's scope.
     /// </summary>
     internal abstract (Tensor Queries, Tensor Keys, Tensor Values) Differentiate(SegmentHeads heads, Tensor dOutput, Tensor deltas);
 

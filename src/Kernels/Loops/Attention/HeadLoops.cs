@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Loops.Products;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
@@ -56,7 +55,10 @@ internal static unsafe class HeadLoops
         return heads;
     }
 
-    /// <summary>The output's gradient by heads, and δ = ⟨o, do⟩ of each query, fp32 <c>[rows·kv, L·group]</c>: what Σ P dP is. In the caller's scope.</summary>
+    /// <summary>
+    /// The output's gradient by heads, and δ = ⟨o, do⟩ of each query, fp32 <c>[rows·kv, L·group]</c>: what Σ P dP is. In the caller's
+    /// scope.
+    /// </summary>
     internal static (Tensor Heads, Tensor Deltas) GatherGradient(Tensor dOutput, Tensor output, HeadLayout layout)
     {
         var shape = layout.Shape;
@@ -69,8 +71,8 @@ internal static unsafe class HeadLoops
     }
 
     /// <summary>
-    /// Writes heads into the <paramref name="flat"/> rows, times <paramref name="scale"/>, turned back where angles of the whole segment are given.
-    /// Heads are of the flat rows' type or fp32.
+    /// Writes heads into the <paramref name="flat"/> rows, times <paramref name="scale"/>, turned back where angles of the whole segment
+    /// are given. Heads are of the flat rows' type or fp32.
     /// </summary>
     internal static void Scatter(Tensor heads, Tensor flat, HeadLayout layout, Angles? angles, float scale)
     {

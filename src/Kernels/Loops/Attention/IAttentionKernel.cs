@@ -13,12 +13,15 @@ internal interface IAttentionKernel : IDisposable
     /// <summary>A segment's heads, queries and keys turned by <paramref name="angles"/>. In the caller's scope.</summary>
     SegmentHeads Gather(AttentionRows rows, Segment segment, Angles angles);
 
-    /// <summary>Writes softmax(scale · Q Kᵀ) V over the keys up to each query to the segment's part of <paramref name="output"/> <c>[T, heads·head_dim]</c>.</summary>
+    /// <summary>
+    /// Writes softmax(scale · Q Kᵀ) V over the keys up to each query to the segment's part of <paramref name="output"/>
+    /// <c>[T, heads·head_dim]</c>.
+    /// </summary>
     void Forward(SegmentHeads heads, Tensor output, int columns);
 
     /// <summary>
-    /// Writes the segment's part of the <paramref name="gradients"/> of the rows that <see cref="Gather"/> was given; probabilities are computed
-    /// again. <paramref name="output"/> is the forward pass's result, <paramref name="dOutput"/> its gradient.
+    /// Writes the segment's part of the <paramref name="gradients"/> of the rows that <see cref="Gather"/> was given; probabilities are
+    /// computed again. <paramref name="output"/> is the forward pass's result, <paramref name="dOutput"/> its gradient.
     /// </summary>
     void Backward(SegmentHeads heads, Angles angles, Tensor output, Tensor dOutput, AttentionRows gradients);
 }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Peft.Orleans.Kernels.Loops.Products;
-using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
@@ -68,7 +67,9 @@ internal sealed unsafe partial class PackedAttention
         else T.Plain(values, a->HeadDim, Positions, a->HeadDim, (uint*)(a->ValuesPlain + to), Positions);
     }
 
-    /// <summary>Rows where they lie, or, where there are fewer than there should be, copied to <paramref name="room"/> with zeros behind them.</summary>
+    /// <summary>
+    /// Rows where they lie, or, where there are fewer than there should be, copied to <paramref name="room"/> with zeros behind them.
+    /// </summary>
     private static byte* Whole<T>(byte* rows, int count, int whole, int width, byte* room) where T : struct, IPackedElements
     {
         if (count == whole) return rows;
@@ -101,7 +102,8 @@ internal sealed unsafe partial class PackedAttention
     private static nint KeyOffset<T>(Arguments* a, int head, int block) where T : struct, IPackedElements =>
         (((nint)head * a->Blocks) + block) * a->KeyBlock * T.Size;
 
-    private static void Probabilities<T>(Arguments* a, Workspace* w, byte* queries, int head, int block, int rows) where T : struct, IPackedElements
+    private static void Probabilities<T>(Arguments* a, Workspace* w, byte* queries, int head, int block, int rows)
+        where T : struct, IPackedElements
     {
         for (var key = 0; key <= block; key++)
         {
@@ -112,7 +114,9 @@ internal sealed unsafe partial class PackedAttention
         AttentionTiles.Softmax<T>(w->Scores, w->Probabilities, rows, a->Rows, block, a->Group, a->Scale);
     }
 
-    /// <summary>One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees.</summary>
+    /// <summary>
+    /// One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees.
+    /// </summary>
     private static void BackwardUnit<T>(void* pointer, int unit, int worker) where T : struct, IPackedElements
     {
         var a = (Arguments*)pointer;

@@ -6,9 +6,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
-/// Causal attention as <see cref="BlockedAttention"/> makes it, in bf16 or fp32, on processors with AVX-512: scores lie in tiles of a block of
-/// queries by a block of keys, which the block kernel multiplies with as they are. Scores, sums and results are fp32; probabilities are of the
-/// heads' type.
+/// Causal attention as <see cref="BlockedAttention"/> makes it, in bf16 or fp32, on processors with AVX-512: scores lie in tiles of a block
+/// of queries by a block of keys, which the block kernel multiplies with as they are. Scores, sums and results are fp32; probabilities are
+/// of the heads' type.
 /// </summary>
 /// <remarks>
 /// What is missing of a last block are zeros, so that one set of kernels serves all lengths. Bits do not depend on the number of threads.

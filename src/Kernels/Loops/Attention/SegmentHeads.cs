@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
-/// Queries <c>[T, heads·head_dim]</c>, keys and values <c>[T, kv·head_dim]</c> as linears make them, or their gradients; T = rows·columns of the
-/// microbatch.
+/// Queries <c>[T, heads·head_dim]</c>, keys and values <c>[T, kv·head_dim]</c> as linears make them, or their gradients; T = rows·columns
+/// of the microbatch.
 /// </summary>
 internal readonly record struct AttentionRows(Tensor Queries, Tensor Keys, Tensor Values, int Columns);
 

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
-/// Causal attention by libtorch alone, for every shape, type, length and device, and for the new positions of a cache. The queries that share a
-/// key head lie together, so that one product serves them and no key is copied; blocks of queries skip the keys after them.
+/// Causal attention by libtorch alone, for every shape, type, length and device, and for the new positions of a cache. The queries that
+/// share a key head lie together, so that one product serves them and no key is copied; blocks of queries skip the keys after them.
 /// </summary>
 internal sealed class TensorAttention(AttentionShape shape, Device device) : IAttentionKernel
 {
@@ -35,7 +35,8 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
 
     /// <summary>
     /// Attention of queries <c>[rows·kv, L·group, head_dim]</c> at positions from <paramref name="offset"/> on over the keys up to each,
-    /// <c>[rows·kv, offset + L, head_dim]</c>; <paramref name="padding"/> <c>[rows·kv, 1, offset + L]</c> is added to scores. In the caller's scope.
+    /// <c>[rows·kv, offset + L, head_dim]</c>; <paramref name="padding"/> <c>[rows·kv, 1, offset + L]</c> is added to scores. In the
+    /// caller's scope.
     /// </summary>
     internal Tensor Attend(Tensor queries, Tensor keys, Tensor values, int offset, Tensor? padding)
     {
@@ -106,7 +107,9 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
         foreach (var mask in masks.Values) mask.Dispose();
     }
 
-    /// <summary>Probabilities of <paramref name="count"/> positions from <paramref name="first"/> over the keys up to the last of them.</summary>
+    /// <summary>
+    /// Probabilities of <paramref name="count"/> positions from <paramref name="first"/> over the keys up to the last of them.
+    /// </summary>
     private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count, Tensor? padding)
     {
         var scores = BatchedProducts.Add(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), shape.Scale);
@@ -115,7 +118,9 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
         return scores.softmax(-1, ScalarType.Float32).to(queries.dtype);
     }
 
-    /// <summary>0 where a query may look, −∞ where not, <c>[count·group, first + count]</c>: a view of one mask whose last columns are the triangle.</summary>
+    /// <summary>
+    /// 0 where a query may look, −∞ where not, <c>[count·group, first + count]</c>: a view of one mask whose last columns are the triangle.
+    /// </summary>
     private Tensor Mask(int first, int count, ScalarType type)
     {
         if (!masks.TryGetValue(type, out var mask) || mask.shape[1] < first + QueryBlock)
@@ -137,7 +142,8 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
             .narrow(0, layout.Segment.Row, layout.Segment.Rows).narrow(1, layout.Segment.Start, layout.Segment.Length);
 
     /// <summary>Writes heads to their place in the flat rows.</summary>
-    private static void Put(Tensor heads, Tensor flat, HeadLayout layout) => Cut(flat, layout).copy_(Split(heads, layout).permute(0, 2, 1, 3, 4));
+    private static void Put(Tensor heads, Tensor flat, HeadLayout layout) =>
+        Cut(flat, layout).copy_(Split(heads, layout).permute(0, 2, 1, 3, 4));
 
     /// <summary>Heads as a view <c>[rows, kv, L, width, head_dim]</c>.</summary>
     private static Tensor Split(Tensor heads, HeadLayout layout) =>
@@ -165,7 +171,9 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
         return copy.copy_(cut.permute(0, 2, 1, 3, 4));
     }
 
-    /// <summary>Turns the two halves of the last dimension of x <c>[rows, kv, L, width, head_dim]</c> in place by the angles (+1) or back (−1).</summary>
+    /// <summary>
+    /// Turns the two halves of the last dimension of x <c>[rows, kv, L, width, head_dim]</c> in place by the angles (+1) or back (−1).
+    /// </summary>
     private static void Turn(Tensor x, Angles angles, int sign)
     {
         var (cos, sin) = (angles.Cos.unsqueeze(1), angles.Sin.unsqueeze(1)); // [L, 1, head_dim / 2]

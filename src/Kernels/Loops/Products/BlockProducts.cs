@@ -13,10 +13,13 @@ internal static class BlockProducts
         : ColumnBlocks.Fit(x, matrix, matrix.shape[0], TorchRuntime.Threads) ? ColumnBlocks.Product(x, matrix, TorchRuntime.Threads)
         : null;
 
-    /// <summary>Adds <c>dy [T, out] W</c> to <paramref name="dx"/> <c>[T, in]</c>, or makes it in the caller's scope; null where none fits.</summary>
+    /// <summary>
+    /// Adds <c>dy [T, out] W</c> to <paramref name="dx"/> <c>[T, in]</c>, or makes it in the caller's scope; null where none fits.
+    /// </summary>
     internal static Tensor? InputGradient(Tensor dy, Tensor matrix, Tensor? dx) =>
         dx?.is_contiguous() == false ? null
         : PackedBlocks.Fit(dy, matrix, matrix.shape[1]) ? PackedBlocks.InputGradient(dy, matrix, dx, 1, TorchRuntime.Threads)
-        : ColumnBlocks.Fit(dy, matrix, matrix.shape[1], TorchRuntime.Threads) ? ColumnBlocks.InputGradient(dy, matrix, dx, TorchRuntime.Threads)
+        : ColumnBlocks.Fit(dy, matrix, matrix.shape[1], TorchRuntime.Threads)
+            ? ColumnBlocks.InputGradient(dy, matrix, dx, TorchRuntime.Threads)
         : null;
 }

@@ -5,14 +5,19 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Products;
 
 /// <summary>
-/// Products of fp32 rows with a matrix held in fp32 or bf16, a block of the result's columns after the other: a thread multiplies a block alone, and
-/// one that is held in bf16 becomes fp32 in memory of the thread's own, which stays in its cache. For results wide enough that
-/// every thread has blocks of its own. MKL shares such a product among threads otherwise, and took up to 1.7 times as long for a head's logits.
+/// Products of fp32 rows with a matrix held in fp32 or bf16, a block of the result's columns after the other: a thread multiplies a block
+/// alone, and one that is held in bf16 becomes fp32 in memory of the thread's own, which stays in its cache. For results wide enough that
+/// every thread has blocks of its own. MKL shares such a product among threads otherwise, and took up to 1.7 times as long for a head's
+/// logits.
 /// </summary>
-/// <remarks>Both ways of holding the same numbers give the same bits. The number of threads chooses the blocks, and with them the order of sums.</remarks>
+/// <remarks>
+/// Both ways of holding the same numbers give the same bits. The number of threads chooses the blocks, and with them the order of sums.
+/// </remarks>
 internal static unsafe class ColumnBlocks
 {
-    /// <summary>Elements of the matrix that a block multiplies at a time: in fp32 they take no more than a core's own cache of 512 KB.</summary>
+    /// <summary>
+    /// Elements of the matrix that a block multiplies at a time: in fp32 they take no more than a core's own cache of 512 KB.
+    /// </summary>
     internal const int Piece = 120 << 10;
 
     private struct Arguments
@@ -41,7 +46,10 @@ internal static unsafe class ColumnBlocks
         }
     }
 
-    /// <summary>Whether it can make a product of these rows with this matrix, <paramref name="columns"/> wide, and the threads all have work to its end.</summary>
+    /// <summary>
+    /// Whether it can make a product of these rows with this matrix, <paramref name="columns"/> wide, and the threads all have work to its
+    /// end.
+    /// </summary>
     internal static bool Fit(Tensor rows, Tensor matrix, long columns, int threads) =>
         WidthFor(columns, threads) > 0
         && rows.dtype == ScalarType.Float32 && rows.shape[1] % ILanes.Count == 0 && columns % ILanes.Count == 0
@@ -74,7 +82,11 @@ internal static unsafe class ColumnBlocks
     {
         var result = dx ?? empty([dy.shape[0], matrix.shape[1]], ScalarType.Float32);
         var arguments = Of(dy, matrix, result, add: dx is not null, threads);
-        Run(ref arguments, matrix.dtype == ScalarType.Float32 ? &InputGradient<Float32Lanes> : &InputGradient<BFloat16Lanes>, matrix, threads);
+        Run(
+            ref arguments,
+            matrix.dtype == ScalarType.Float32 ? &InputGradient<Float32Lanes> : &InputGradient<BFloat16Lanes>,
+            matrix,
+            threads);
         return result;
     }
 
@@ -109,7 +121,17 @@ internal static unsafe class ColumnBlocks
             var length = Math.Min(terms, a->Sum - start);
             var stride = a->Sum;
             var block = Block<T>(a, worker, a->Matrix + ((((nint)first * stride) + start) * T.Size), ref stride, width, length);
-            SingleProducts.Transposed(a->Rows, width, length, a->Left + start, a->Sum, block, stride, a->Result + first, a->Columns, start > 0);
+            SingleProducts.Transposed(
+                a->Rows,
+                width,
+                length,
+                a->Left + start,
+                a->Sum,
+                block,
+                stride,
+                a->Result + first,
+                a->Columns,
+                start > 0);
         }
     }
 
@@ -125,7 +147,17 @@ internal static unsafe class ColumnBlocks
             var length = Math.Min(terms, a->Sum - start);
             var stride = a->Columns;
             var block = Block<T>(a, worker, a->Matrix + ((((nint)start * stride) + first) * T.Size), ref stride, length, width);
-            SingleProducts.Plain(a->Rows, width, length, a->Left + start, a->Sum, block, stride, a->Result + first, a->Columns, a->Add || start > 0);
+            SingleProducts.Plain(
+                a->Rows,
+                width,
+                length,
+                a->Left + start,
+                a->Sum,
+                block,
+                stride,
+                a->Result + first,
+                a->Columns,
+                a->Add || start > 0);
         }
     }
 

@@ -6,8 +6,8 @@ using Peft.Orleans.Kernels.Torch;
 namespace Peft.Orleans.Kernels.Loops.Products;
 
 /// <summary>
-/// Arranges parts of a matrix as <see cref="Torch.BlockKernel"/> multiplies with them: words, those of all columns behind each other. A word is an fp32 or,
-/// as AVX-512's bf16 products take them, two bf16 that are neighbours in the sum, the first in its lower half.
+/// Arranges parts of a matrix as <see cref="Torch.BlockKernel"/> multiplies with them: words, those of all columns behind each other. A
+/// word is an fp32 or, as AVX-512's bf16 products take them, two bf16 that are neighbours in the sum, the first in its lower half.
 /// </summary>
 internal static unsafe class MatrixPacking
 {
@@ -15,7 +15,8 @@ internal static unsafe class MatrixPacking
     internal const int Columns = 16;
 
     /// <summary>
-    /// The columns of the product are rows of the matrix, <paramref name="stride"/> words apart: <c>to[word, column] = from[column, word]</c>, a transposition.
+    /// The columns of the product are rows of the matrix, <paramref name="stride"/> words apart:
+    /// <c>to[word, column] = from[column, word]</c>, a transposition.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Transposed(uint* from, nint stride, int words, int columns, uint* to)
@@ -23,7 +24,8 @@ internal static unsafe class MatrixPacking
         for (var column = 0; column < columns; column += Columns)
         {
             var word = 0;
-            for (; word <= words - Columns; word += Columns) Square(from + (column * stride) + word, stride, to + ((nint)word * columns) + column, columns);
+            for (; word <= words - Columns; word += Columns)
+                Square(from + (column * stride) + word, stride, to + ((nint)word * columns) + column, columns);
             for (; word < words; word++)
             {
                 for (var i = 0; i < Columns; i++) to[((nint)word * columns) + column + i] = from[((column + i) * stride) + word];
@@ -47,7 +49,8 @@ internal static unsafe class MatrixPacking
 
             for (; word < words; word++)
             {
-                for (var i = 0; i < Columns; i++) to[((nint)word * columns) + column + i] = (uint)from[((column + i) * stride) + word] << 16;
+                for (var i = 0; i < Columns; i++)
+                    to[((nint)word * columns) + column + i] = (uint)from[((column + i) * stride) + word] << 16;
             }
         }
     }
@@ -94,19 +97,27 @@ internal static unsafe class MatrixPacking
                 Avx512BW.PermuteVar32x16x2(first, upper, second).AsUInt32().Store(to + column + Columns);
             }
 
-            if (column < columns) Avx512BW.PermuteVar32x16(Vector512.Create(Vector256.Load(from + column), Vector256.Load(from + stride + column)), narrow).AsUInt32().Store(to + column);
+            if (column < columns)
+            {
+                var rest = Vector512.Create(Vector256.Load(from + column), Vector256.Load(from + stride + column));
+                Avx512BW.PermuteVar32x16(rest, narrow).AsUInt32().Store(to + column);
+            }
         }
 
         if (rows % 2 > 0)
         {
-            for (var column = 0; column < columns; column += Columns) Avx512F.ConvertToVector512UInt32(Vector256.Load(from + column)).Store(to + column);
+            for (var column = 0; column < columns; column += Columns)
+                Avx512F.ConvertToVector512UInt32(Vector256.Load(from + column)).Store(to + column);
             to += columns;
         }
 
         Clear(to, (nint)(words - ((rows + 1) / 2)) * columns);
     }
 
-    /// <summary>Sixteen rows of sixteen words: rows become columns, first within 128 bits, then between them. All are read before the first is written.</summary>
+    /// <summary>
+    /// Sixteen rows of sixteen words: rows become columns, first within 128 bits, then between them. All are read before the first is
+    /// written.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Square(uint* from, nint stride, uint* to, nint toStride)
     {
@@ -133,7 +144,8 @@ internal static unsafe class MatrixPacking
     private static Vector512<ushort> Order(int start, int apart)
     {
         var order = stackalloc ushort[2 * Columns];
-        for (var word = 0; word < Columns; word++) (order[2 * word], order[(2 * word) + 1]) = ((ushort)(start + word), (ushort)(start + word + apart));
+        for (var word = 0; word < Columns; word++)
+            (order[2 * word], order[(2 * word) + 1]) = ((ushort)(start + word), (ushort)(start + word + apart));
         return Vector512.Load(order);
     }
 
@@ -147,9 +159,16 @@ internal static unsafe class MatrixPacking
 
     /// <summary>Of four rows: words j, 4 + j, 8 + j and 12 + j of each, the four rows' together.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Quarter(uint* from, nint stride, out Vector512<ulong> w0, out Vector512<ulong> w1, out Vector512<ulong> w2, out Vector512<ulong> w3)
+    private static void Quarter(
+        uint* from,
+        nint stride,
+        out Vector512<ulong> w0,
+        out Vector512<ulong> w1,
+        out Vector512<ulong> w2,
+        out Vector512<ulong> w3)
     {
-        var (r0, r1, r2, r3) = (Vector512.Load(from), Vector512.Load(from + stride), Vector512.Load(from + (2 * stride)), Vector512.Load(from + (3 * stride)));
+        var (r0, r1) = (Vector512.Load(from), Vector512.Load(from + stride));
+        var (r2, r3) = (Vector512.Load(from + (2 * stride)), Vector512.Load(from + (3 * stride)));
         var (low01, high01) = (Avx512F.UnpackLow(r0, r1).AsUInt64(), Avx512F.UnpackHigh(r0, r1).AsUInt64());
         var (low23, high23) = (Avx512F.UnpackLow(r2, r3).AsUInt64(), Avx512F.UnpackHigh(r2, r3).AsUInt64());
         w0 = Avx512F.UnpackLow(low01, low23);

@@ -10,11 +10,14 @@ namespace Peft.Orleans.Kernels.Loops.Products;
 internal readonly record struct LowRankTerm(Tensor Hidden, Tensor Factor, float Scale);
 
 /// <summary>
-/// Products of rows with a matrix, a block of the result's columns after the other: a thread arranges the block's part of the matrix in memory of its own,
-/// multiplies rows with it, and rounds the sums once, as they leave its cache. All rows, where there are blocks for all threads; of a narrow result, as
-/// low-rank hidden rows are, a thread makes some rows. On processors with AVX-512.
+/// Products of rows with a matrix, a block of the result's columns after the other: a thread arranges the block's part of the matrix in
+/// memory of its own, multiplies rows with it, and rounds the sums once, as they leave its cache. All rows, where there are blocks for all
+/// threads; of a narrow result, as low-rank hidden rows are, a thread makes some rows. On processors with AVX-512.
 /// </summary>
-/// <remarks>A sum runs over its terms in order, <see cref="PartBytes"/> of the matrix at a time: neither the number of threads nor the rows beside it change a bit.</remarks>
+/// <remarks>
+/// A sum runs over its terms in order, <see cref="PartBytes"/> of the matrix at a time: neither the number of threads nor the rows beside
+/// it change a bit.
+/// </remarks>
 internal static unsafe class PackedBlocks
 {
     /// <summary>Rows multiplied at a time.</summary>
@@ -65,7 +68,8 @@ internal static unsafe class PackedBlocks
 
         internal readonly long FactorBytes(int size) => (long)Rank * Width * size;
 
-        internal readonly long WorkerBytes(int size) => SumBytes + MatrixBytes(size) + (Rank == 0 ? 0 : FactorBytes(size) + ((long)Height * Width * sizeof(float)));
+        internal readonly long WorkerBytes(int size) =>
+            SumBytes + MatrixBytes(size) + (Rank == 0 ? 0 : FactorBytes(size) + ((long)Height * Width * sizeof(float)));
     }
 
     /// <summary>Whether it can make a product of these rows with this matrix, <paramref name="columns"/> wide.</summary>
@@ -81,9 +85,12 @@ internal static unsafe class PackedBlocks
 
     /// <summary>Whether a low-rank term can be added on the way.</summary>
     internal static bool Fit(Tensor rows, LowRankTerm term) =>
-        term.Hidden.dtype == rows.dtype && term.Factor.dtype == rows.dtype && term.Hidden.shape[1] % 2 == 0 && term.Hidden.is_contiguous() && term.Factor.is_contiguous();
+        term.Hidden.dtype == rows.dtype && term.Factor.dtype == rows.dtype
+        && term.Hidden.shape[1] % 2 == 0 && term.Hidden.is_contiguous() && term.Factor.is_contiguous();
 
-    /// <summary>Adds <c>scale · x [T, in] Wᵀ</c> to <paramref name="y"/> <c>[T, out]</c>, or makes it in the caller's scope; W <c>[out, in]</c>.</summary>
+    /// <summary>
+    /// Adds <c>scale · x [T, in] Wᵀ</c> to <paramref name="y"/> <c>[T, out]</c>, or makes it in the caller's scope; W <c>[out, in]</c>.
+    /// </summary>
     internal static Tensor Product(Tensor x, Tensor matrix, Tensor? y, float scale, int threads)
     {
         var result = y ?? empty([x.shape[0], matrix.shape[0]], x.dtype);
@@ -107,7 +114,10 @@ internal static unsafe class PackedBlocks
         return result;
     }
 
-    /// <summary>Adds <c>dy W + scale · hidden factor</c>, factor <c>[r, in]</c>, to <paramref name="dx"/> or makes it in the caller's scope, rounded once.</summary>
+    /// <summary>
+    /// Adds <c>dy W + scale · hidden factor</c>, factor <c>[r, in]</c>, to <paramref name="dx"/> or makes it in the caller's scope, rounded
+    /// once.
+    /// </summary>
     internal static Tensor InputGradient(Tensor dy, Tensor matrix, Tensor? dx, LowRankTerm term, int threads)
     {
         var result = dx ?? empty([dy.shape[0], matrix.shape[1]], dy.dtype);
@@ -115,7 +125,15 @@ internal static unsafe class PackedBlocks
         return result;
     }
 
-    private static void Run(Tensor left, Tensor matrix, Tensor result, bool add, bool transposed, float scale, LowRankTerm? term, int threads)
+    private static void Run(
+        Tensor left,
+        Tensor matrix,
+        Tensor result,
+        bool add,
+        bool transposed,
+        float scale,
+        LowRankTerm? term,
+        int threads)
     {
         var half = left.dtype == ScalarType.BFloat16;
         var size = half ? HalfElements.Size : SingleElements.Size;
@@ -169,8 +187,13 @@ internal static unsafe class PackedBlocks
         return ((rows + parts - 1) / parts + Height - 1) / Height * Height;
     }
 
-    /// <summary>A chunk of rows with a block of columns. The last rows are taken again with some before them, so that few heights of kernels are made.</summary>
-    private static void Unit<T, TFactor>(void* pointer, int unit, int worker) where T : struct, IPackedElements where TFactor : struct, IPackedElements
+    /// <summary>
+    /// A chunk of rows with a block of columns. The last rows are taken again with some before them, so that few heights of kernels are
+    /// made.
+    /// </summary>
+    private static void Unit<T, TFactor>(void* pointer, int unit, int worker)
+        where T : struct, IPackedElements
+        where TFactor : struct, IPackedElements
     {
         var a = (Arguments*)pointer;
         var first = unit / a->Chunks * a->Width;
@@ -198,15 +221,22 @@ internal static unsafe class PackedBlocks
         }
     }
 
-    /// <summary>Terms [term, term + terms) of columns [first, first + width) of a matrix <c>[columns, sum]</c> or, not transposed, <c>[sum, columns]</c>.</summary>
-    private static void Arrange<T>(Arguments* a, byte* matrix, int sum, int term, int terms, int first, int width, uint* to) where T : struct, IPackedElements
+    /// <summary>
+    /// Terms [term, term + terms) of columns [first, first + width) of a matrix <c>[columns, sum]</c> or, not transposed,
+    /// <c>[sum, columns]</c>.
+    /// </summary>
+    private static void Arrange<T>(Arguments* a, byte* matrix, int sum, int term, int terms, int first, int width, uint* to)
+        where T : struct, IPackedElements
     {
         if (a->Transposed) T.Transposed(matrix + ((((nint)first * sum) + term) * T.HeldSize), sum, terms, width, to);
         else T.Plain(matrix + ((((nint)term * a->Columns) + first) * T.HeldSize), a->Columns, terms, width, to, terms);
     }
 
-    /// <summary>Sums of rows [start, start + count), complete: with the low-rank term, from <paramref name="row"/> on to the result.</summary>
-    private static void Finish<T>(Arguments* a, float* sums, uint* factor, int row, int start, int count, int first, int width) where T : struct, IPackedElements
+    /// <summary>
+    /// Sums of rows [start, start + count), complete: with the low-rank term, from <paramref name="row"/> on to the result.
+    /// </summary>
+    private static void Finish<T>(Arguments* a, float* sums, uint* factor, int row, int start, int count, int first, int width)
+        where T : struct, IPackedElements
     {
         var skipped = (row - start) * width;
         var result = a->Result + ((((nint)row * a->Columns) + first) * T.Size);
@@ -226,7 +256,8 @@ internal static unsafe class PackedBlocks
     private static void AddFactor(float* sums, float* low, int count, float scale)
     {
         var wide = Vector512.Create(scale);
-        for (var i = 0; i < count; i += MatrixPacking.Columns) (Vector512.Load(sums + i) + (Vector512.Load(low + i) * wide)).Store(sums + i);
+        for (var i = 0; i < count; i += MatrixPacking.Columns)
+            (Vector512.Load(sums + i) + (Vector512.Load(low + i) * wide)).Store(sums + i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -237,7 +268,8 @@ internal static unsafe class PackedBlocks
         {
             for (var row = 0; row < rows; row++, sums += width, result += stride)
             {
-                for (var i = 0; i < width; i += MatrixPacking.Columns) T.Store(result, i, (Vector512.Load(sums + i) * scale) + T.Load(result, i));
+                for (var i = 0; i < width; i += MatrixPacking.Columns)
+                    T.Store(result, i, (Vector512.Load(sums + i) * scale) + T.Load(result, i));
             }
         }
         else

@@ -38,14 +38,18 @@ internal readonly unsafe struct HalfElements : IPackedElements
 
     public static int HeldSize => sizeof(ushort);
 
-    public static void Transposed(byte* from, nint stride, int terms, int columns, uint* to) => MatrixPacking.Transposed((uint*)from, stride / 2, terms / 2, columns, to);
+    public static void Transposed(byte* from, nint stride, int terms, int columns, uint* to) =>
+        MatrixPacking.Transposed((uint*)from, stride / 2, terms / 2, columns, to);
 
-    public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) => MatrixPacking.PlainPairs((ushort*)from, stride, rows, columns, to, terms / 2);
+    public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) =>
+        MatrixPacking.PlainPairs((ushort*)from, stride, rows, columns, to, terms / 2);
 
-    public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) => BlockKernel.Half(m, n, k, a, aStride, b, c, add);
+    public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) =>
+        BlockKernel.Half(m, n, k, a, aStride, b, c, add);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) => MatrixPacking.SquareHalf((ushort*)from, stride, (ushort*)to, toStride, room);
+    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) =>
+        MatrixPacking.SquareHalf((ushort*)from, stride, (ushort*)to, toStride, room);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* row, int i) => BFloat16Lanes.LoadWide(row, i);
@@ -61,14 +65,18 @@ internal readonly unsafe struct SingleElements : IPackedElements
 
     public static int HeldSize => sizeof(float);
 
-    public static void Transposed(byte* from, nint stride, int terms, int columns, uint* to) => MatrixPacking.Transposed((uint*)from, stride, terms, columns, to);
+    public static void Transposed(byte* from, nint stride, int terms, int columns, uint* to) =>
+        MatrixPacking.Transposed((uint*)from, stride, terms, columns, to);
 
-    public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) => MatrixPacking.Plain((uint*)from, stride, rows, columns, to, terms);
+    public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) =>
+        MatrixPacking.Plain((uint*)from, stride, rows, columns, to, terms);
 
-    public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) => BlockKernel.Single(m, n, k, a, aStride, b, c, add);
+    public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) =>
+        BlockKernel.Single(m, n, k, a, aStride, b, c, add);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) => MatrixPacking.Square((uint*)from, stride, (uint*)to, toStride);
+    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) =>
+        MatrixPacking.Square((uint*)from, stride, (uint*)to, toStride);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* row, int i) => Float32Lanes.LoadWide(row, i);
@@ -84,14 +92,18 @@ internal readonly unsafe struct WidenedElements : IPackedElements
 
     public static int HeldSize => sizeof(ushort);
 
-    public static void Transposed(byte* from, nint stride, int terms, int columns, uint* to) => MatrixPacking.TransposedWide((ushort*)from, stride, terms, columns, to);
+    public static void Transposed(byte* from, nint stride, int terms, int columns, uint* to) =>
+        MatrixPacking.TransposedWide((ushort*)from, stride, terms, columns, to);
 
-    public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) => MatrixPacking.PlainWide((ushort*)from, stride, rows, columns, to, terms);
+    public static void Plain(byte* from, nint stride, int rows, int columns, uint* to, int terms) =>
+        MatrixPacking.PlainWide((ushort*)from, stride, rows, columns, to, terms);
 
-    public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) => BlockKernel.Single(m, n, k, a, aStride, b, c, add);
+    public static void Multiply(int m, int n, int k, byte* a, int aStride, uint* b, float* c, bool add) =>
+        BlockKernel.Single(m, n, k, a, aStride, b, c, add);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) => MatrixPacking.Square((uint*)from, stride, (uint*)to, toStride);
+    public static void Turn(byte* from, nint stride, byte* to, nint toStride, uint* room) =>
+        MatrixPacking.Square((uint*)from, stride, (uint*)to, toStride);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* row, int i) => Float32Lanes.LoadWide(row, i);

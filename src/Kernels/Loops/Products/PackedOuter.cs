@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Products;
 
 /// <summary>
-/// Gradients of low-rank factors: sums over tokens of products of few columns with many, added to an fp32 gradient where it lies. A thread makes a block of
-/// the many columns; where both are bf16, nothing is rounded to it on the way.
+/// Gradients of low-rank factors: sums over tokens of products of few columns with many, added to an fp32 gradient where it lies. A thread
+/// makes a block of the many columns; where both are bf16, nothing is rounded to it on the way.
 /// </summary>
 /// <remarks>A sum runs over its tokens in order, <see cref="Piece"/> at a time, whatever the number of threads.</remarks>
 internal static unsafe class PackedOuter
@@ -36,15 +36,18 @@ internal static unsafe class PackedOuter
         internal readonly long WorkerBytes(int size) => SumBytes + ((long)Piece * Width * size);
     }
 
-    /// <summary>Whether it can add up products of these rows: <paramref name="left"/> <c>[T, r]</c>, <paramref name="right"/> <c>[T, n]</c>.</summary>
+    /// <summary>
+    /// Whether it can add up products of these rows: <paramref name="left"/> <c>[T, r]</c>, <paramref name="right"/> <c>[T, n]</c>.
+    /// </summary>
     internal static bool Fit(Tensor left, Tensor right) =>
-        left.dtype == right.dtype && (right.dtype == ScalarType.BFloat16 ? BlockKernel.HasHalf : right.dtype == ScalarType.Float32 && BlockKernel.HasSingle)
+        left.dtype == right.dtype
+        && (right.dtype == ScalarType.BFloat16 ? BlockKernel.HasHalf : right.dtype == ScalarType.Float32 && BlockKernel.HasSingle)
         && left.shape[1] % MatrixPacking.Columns == 0 && right.shape[1] % MatrixPacking.Columns == 0
         && right.device_type == DeviceType.CPU && left.is_contiguous() && right.is_contiguous();
 
     /// <summary>
-    /// <c>target += scale · leftᵀ right</c> for <c>left [T, r]</c>, <c>right [T, n]</c>: target fp32 <c>[r, n]</c>, or with <paramref name="rankLast"/> its
-    /// transposed <c>[n, r]</c>.
+    /// <c>target += scale · leftᵀ right</c> for <c>left [T, r]</c>, <c>right [T, n]</c>: target fp32 <c>[r, n]</c>, or with
+    /// <paramref name="rankLast"/> its transposed <c>[n, r]</c>.
     /// </summary>
     internal static void Add(Tensor target, Tensor left, Tensor right, float scale, bool rankLast, int threads)
     {
@@ -66,7 +69,11 @@ internal static unsafe class PackedOuter
         arguments.Scratch = TensorMemory.Of(scratch);
         if (half) Turn<HalfElements>(TensorMemory.Of(left), &arguments);
         else Turn<SingleElements>(TensorMemory.Of(left), &arguments);
-        TorchThreads.RunUnits((arguments.Columns + arguments.Width - 1) / arguments.Width, half ? &Block<HalfElements> : &Block<SingleElements>, &arguments, threads);
+        TorchThreads.RunUnits(
+            (arguments.Columns + arguments.Width - 1) / arguments.Width,
+            half ? &Block<HalfElements> : &Block<SingleElements>,
+            &arguments,
+            threads);
     }
 
     /// <summary>Tokens of each column behind each other, piece by piece, the last filled up with zeros.</summary>
@@ -85,7 +92,12 @@ internal static unsafe class PackedOuter
                 if (row + n > a->Rows)
                 {
                     // Rows past the last one.
-                    for (var i = 0; i < n; i++) T.Store(last + (i * n * T.Size), 0, row + i < a->Rows ? T.Load(from + (i * stride * T.Size), 0) : Vector512<float>.Zero);
+                    for (var i = 0; i < n; i++)
+                    {
+                        var value = row + i < a->Rows ? T.Load(from + (i * stride * T.Size), 0) : Vector512<float>.Zero;
+                        T.Store(last + (i * n * T.Size), 0, value);
+                    }
+
                     from = last;
                     stride = n;
                 }
@@ -104,7 +116,8 @@ internal static unsafe class PackedOuter
         var part = (uint*)((byte*)sums + a->SumBytes);
         for (var row = 0; row < a->Rows; row += Piece)
         {
-            T.Plain(a->Right + ((((nint)row * a->Columns) + first) * T.Size), a->Columns, Math.Min(Piece, a->Rows - row), width, part, Piece);
+            var right = a->Right + ((((nint)row * a->Columns) + first) * T.Size);
+            T.Plain(right, a->Columns, Math.Min(Piece, a->Rows - row), width, part, Piece);
             T.Multiply(a->Rank, width, Piece, a->Left + ((nint)row * a->Rank * T.Size), Piece, part, sums, add: row > 0);
         }
 
@@ -119,7 +132,8 @@ internal static unsafe class PackedOuter
         for (var rank = 0; rank < a->Rank; rank++, sums += width)
         {
             var target = a->Target + ((nint)rank * a->Columns) + first;
-            for (var i = 0; i < width; i += MatrixPacking.Columns) (Vector512.Load(target + i) + (Vector512.Load(sums + i) * scale)).Store(target + i);
+            for (var i = 0; i < width; i += MatrixPacking.Columns)
+                (Vector512.Load(target + i) + (Vector512.Load(sums + i) * scale)).Store(target + i);
         }
     }
 
@@ -135,7 +149,8 @@ internal static unsafe class PackedOuter
             {
                 MatrixPacking.Square((uint*)(sums + (rank * width) + column), width, (uint*)turned, n);
                 var target = a->Target + ((nint)(first + column) * a->Rank) + rank;
-                for (var i = 0; i < n; i++, target += a->Rank) (Vector512.Load(target) + (Vector512.Load(turned + (i * n)) * scale)).Store(target);
+                for (var i = 0; i < n; i++, target += a->Rank)
+                    (Vector512.Load(target) + (Vector512.Load(turned + (i * n)) * scale)).Store(target);
             }
         }
     }

@@ -17,7 +17,8 @@ internal static unsafe class Widening
     }
 
     /// <summary>Whether it can widen this matrix.</summary>
-    internal static bool Fit(Tensor matrix) => matrix.dtype == ScalarType.BFloat16 && Lanes.Fit(matrix, matrix.shape[1]) && matrix.is_contiguous();
+    internal static bool Fit(Tensor matrix) =>
+        matrix.dtype == ScalarType.BFloat16 && Lanes.Fit(matrix, matrix.shape[1]) && matrix.is_contiguous();
 
     /// <summary>All elements of a matrix into one of the same shape, both without gaps.</summary>
     internal static void Copy(Tensor from, Tensor to)

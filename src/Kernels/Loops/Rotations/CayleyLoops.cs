@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Rotations;
 
 /// <summary>
-/// Composition of butterfly rotations with Cayley blocks and the way back of their gradient, group by group: all of a group's matrices fit the
-/// nearest cache, where a batched product of libtorch would take each on a round of its own. Block sizes are multiples of eight.
+/// Composition of butterfly rotations with Cayley blocks and the way back of their gradient, group by group: all of a group's matrices fit
+/// the nearest cache, where a batched product of libtorch would take each on a round of its own. Block sizes are multiples of eight.
 /// </summary>
 internal static unsafe class CayleyLoops
 {
@@ -30,7 +30,8 @@ internal static unsafe class CayleyLoops
 
     /// <summary>
     /// From θ <c>[m, D, b(b−1)/2]</c>: the blocks <c>C = 2Z − I, Z = (I − ηQ)⁻¹</c>, <c>[m·D, b, b]</c>, R − I and its transpose
-    /// <c>[groups, S, S]</c>; in the caller's scope. <paramref name="places"/> <c>[m, S]</c> (int32): where in a group the elements of a factor's blocks lie.
+    /// <c>[groups, S, S]</c>; in the caller's scope. <paramref name="places"/> <c>[m, S]</c> (int32): where in a group the elements of a
+    /// factor's blocks lie.
     /// </summary>
     internal static (Tensor Blocks, Tensor Deviation, Tensor Transposed) Compose(Tensor parameters, Tensor places, int block, double eta)
     {
@@ -38,7 +39,8 @@ internal static unsafe class CayleyLoops
         var groups = (int)parameters.shape[1] * block / group;
         var count = parameters.shape[0] * parameters.shape[1];
         var c = empty([count, block, block], ScalarType.Float32);
-        var (deviation, transposed) = (empty([groups, group, group], ScalarType.Float32), empty([groups, group, group], ScalarType.Float32));
+        long[] shape = [groups, group, group];
+        var (deviation, transposed) = (empty(shape, ScalarType.Float32), empty(shape, ScalarType.Float32));
         var arguments = Of(places, c, block, group, groups, factors, eta);
         arguments.Parameters = (float*)TensorMemory.Of(parameters);
         arguments.Deviation = (float*)TensorMemory.Of(deviation);
@@ -50,7 +52,14 @@ internal static unsafe class CayleyLoops
     /// <summary>Adds dL/dθ to <paramref name="gradient"/> in place, from dL/dR <c>[groups, S, S]</c>.</summary>
     internal static void Gradient(Tensor dRotation, Tensor blocks, Tensor places, double eta, Tensor gradient)
     {
-        var arguments = Of(places, blocks, (int)blocks.shape[1], (int)dRotation.shape[1], (int)dRotation.shape[0], (int)places.shape[0], eta);
+        var arguments = Of(
+            places,
+            blocks,
+            (int)blocks.shape[1],
+            (int)dRotation.shape[1],
+            (int)dRotation.shape[0],
+            (int)places.shape[0],
+            eta);
         arguments.Deviation = (float*)TensorMemory.Of(dRotation);
         arguments.Gradient = (float*)TensorMemory.Of(gradient);
         TorchThreads.Run(arguments.Groups, (long)arguments.Group * arguments.Group * arguments.Factors, &Back, &arguments);
@@ -174,7 +183,8 @@ internal static unsafe class CayleyLoops
                 // Four sums at a time: one alone waits for each of its additions.
                 for (; i + (4 * ILanes.Count) <= s; i += 4 * ILanes.Count)
                 {
-                    var (sum0, sum1, sum2, sum3) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
+                    var (sum0, sum1) = (Vector256<float>.Zero, Vector256<float>.Zero);
+                    var (sum2, sum3) = (Vector256<float>.Zero, Vector256<float>.Zero);
                     for (var k = 0; k < b; k++)
                     {
                         var factorOfRow = Vector256.Create(transposed ? c[(k * b) + row] : c[(row * b) + k]);
@@ -195,7 +205,10 @@ internal static unsafe class CayleyLoops
                 {
                     var sum = Vector256<float>.Zero;
                     for (var k = 0; k < b; k++)
-                        sum = Vector256.FusedMultiplyAdd(Vector256.Create(transposed ? c[(k * b) + row] : c[(row * b) + k]), Vector256.Load(x + (places[(q * b) + k] * s) + i), sum);
+                        sum = Vector256.FusedMultiplyAdd(
+                            Vector256.Create(transposed ? c[(k * b) + row] : c[(row * b) + k]),
+                            Vector256.Load(x + (places[(q * b) + k] * s) + i),
+                            sum);
                     sum.Store(target + i);
                 }
             }
@@ -206,7 +219,8 @@ internal static unsafe class CayleyLoops
     private static float Dot(float* left, float* right, int count)
     {
         var sum = Vector256<float>.Zero;
-        for (var i = 0; i < count; i += ILanes.Count) sum = Vector256.FusedMultiplyAdd(Vector256.Load(left + i), Vector256.Load(right + i), sum);
+        for (var i = 0; i < count; i += ILanes.Count)
+            sum = Vector256.FusedMultiplyAdd(Vector256.Load(left + i), Vector256.Load(right + i), sum);
         return Lanes.Sum(sum);
     }
 
@@ -240,14 +254,17 @@ internal static unsafe class CayleyLoops
                 if (k == pivot) continue;
                 var target = work + (k * 2 * b);
                 var factor = Vector256.Create(-target[pivot]);
-                for (var i = 0; i < 2 * b; i += ILanes.Count) Vector256.FusedMultiplyAdd(Vector256.Load(row + i), factor, Vector256.Load(target + i)).Store(target + i);
+                for (var i = 0; i < 2 * b; i += ILanes.Count)
+                    Vector256.FusedMultiplyAdd(Vector256.Load(row + i), factor, Vector256.Load(target + i)).Store(target + i);
             }
         }
 
         for (var i = 0; i < b; i++) new Span<float>(work + (i * 2 * b) + b, b).CopyTo(new Span<float>(result + (i * b), b));
     }
 
-    /// <summary>Adds factor · (X − Xᵀ) above the diagonal to the gradient, X = Zᵀ dC Zᵀ, Z = (C + I)/2; dC is followed by room for two more blocks.</summary>
+    /// <summary>
+    /// Adds factor · (X − Xᵀ) above the diagonal to the gradient, X = Zᵀ dC Zᵀ, Z = (C + I)/2; dC is followed by room for two more blocks.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Unskew(float* dC, float* c, int b, float factor, float* gradient)
     {
@@ -269,7 +286,8 @@ internal static unsafe class CayleyLoops
             for (var i = 0; i < b; i += ILanes.Count)
             {
                 var sum = Vector256<float>.Zero;
-                for (var k = 0; k < b; k++) sum = Vector256.FusedMultiplyAdd(Vector256.Create(left[(row * b) + k]), Vector256.Load(right + (k * b) + i), sum);
+                for (var k = 0; k < b; k++)
+                    sum = Vector256.FusedMultiplyAdd(Vector256.Create(left[(row * b) + k]), Vector256.Load(right + (k * b) + i), sum);
                 sum.Store(result + (row * b) + i);
             }
         }

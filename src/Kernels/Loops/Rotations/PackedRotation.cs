@@ -8,8 +8,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Rotations;
 
 /// <summary>
-/// Products of bf16 rows <c>[T, n]</c> with a block-diagonal matrix of small dense blocks <c>[n/S, S, S]</c>, where the rows lie, as <see cref="RotationLoops"/> in
-/// fp32: batched products would have every row copied twice, and rounded once more. A thread takes a block with all rows.
+/// Products of bf16 rows <c>[T, n]</c> with a block-diagonal matrix of small dense blocks <c>[n/S, S, S]</c>, where the rows lie, as
+/// <see cref="RotationLoops"/> in fp32: batched products would have every row copied twice, and rounded once more. A thread takes a block
+/// with all rows.
 /// </summary>
 /// <remarks>Bits depend neither on the number of threads nor on the rows beside a row.</remarks>
 internal static unsafe class PackedRotation
@@ -38,9 +39,12 @@ internal static unsafe class PackedRotation
 
     /// <summary>Whether it has loops for such rows and blocks of <paramref name="group"/> × <paramref name="group"/>.</summary>
     internal static bool Fit(Tensor rows, long group) =>
-        rows.dtype == ScalarType.BFloat16 && BlockKernel.HasHalf && group % MatrixPacking.Columns == 0 && rows.device_type == DeviceType.CPU;
+        rows.dtype == ScalarType.BFloat16 && BlockKernel.HasHalf
+        && group % MatrixPacking.Columns == 0 && rows.device_type == DeviceType.CPU;
 
-    /// <summary><c>y[t, g] += factor · x[t, g] B_g</c>, or with <paramref name="transposed"/> B_gᵀ, in place; y may be x. All bf16.</summary>
+    /// <summary>
+    /// <c>y[t, g] += factor · x[t, g] B_g</c>, or with <paramref name="transposed"/> B_gᵀ, in place; y may be x. All bf16.
+    /// </summary>
     internal static void Add(Tensor x, Tensor blocks, Tensor y, bool transposed, double factor, int threads)
     {
         var arguments = Of(x, y, (int)blocks.shape[1], factor);
@@ -95,7 +99,10 @@ internal static unsafe class PackedRotation
             for (var i = 0; i < count; i++, y += (nint)a->Columns * HalfElements.Size)
             {
                 for (var column = 0; column < s; column += MatrixPacking.Columns)
-                    HalfElements.Store((byte*)y, column, HalfElements.Load((byte*)y, column) + (Vector512.Load(sums + (i * s) + column) * factor));
+                    HalfElements.Store(
+                        (byte*)y,
+                        column,
+                        HalfElements.Load((byte*)y, column) + (Vector512.Load(sums + (i * s) + column) * factor));
             }
         }
     }
@@ -117,7 +124,12 @@ internal static unsafe class PackedRotation
             for (var column = 0; column < s; column += MatrixPacking.Columns)
             {
                 for (var i = 0; i < Height; i += MatrixPacking.Columns)
-                    HalfElements.Turn(left + ((((nint)i * stride) + column) * HalfElements.Size), stride, turned + ((((nint)column * Height) + i) * HalfElements.Size), Height, room);
+                    HalfElements.Turn(
+                        left + ((((nint)i * stride) + column) * HalfElements.Size),
+                        stride,
+                        turned + ((((nint)column * Height) + i) * HalfElements.Size),
+                        Height,
+                        room);
             }
 
             HalfElements.Multiply(s, s, Height, turned, Height, words, result, add: row > 0);
@@ -126,14 +138,17 @@ internal static unsafe class PackedRotation
         for (var i = 0; i < s * s; i += MatrixPacking.Columns) (Vector512.Load(result + i) * factor).Store(result + i);
     }
 
-    /// <summary>A block's part of <see cref="Height"/> rows where they lie, or where there are not as many a copy with zeros behind it.</summary>
+    /// <summary>
+    /// A block's part of <see cref="Height"/> rows where they lie, or where there are not as many a copy with zeros behind it.
+    /// </summary>
     private static byte* Part(Arguments* a, byte* at, int row, byte* room, out int stride)
     {
         var (count, bytes) = (Math.Min(Height, a->Rows - row), a->Group * HalfElements.Size);
         stride = a->Columns;
         if (count == Height) return at;
         stride = a->Group;
-        for (var i = 0; i < count; i++) Unsafe.CopyBlockUnaligned(room + (i * bytes), at + ((nint)i * a->Columns * HalfElements.Size), (uint)bytes);
+        for (var i = 0; i < count; i++)
+            Unsafe.CopyBlockUnaligned(room + (i * bytes), at + ((nint)i * a->Columns * HalfElements.Size), (uint)bytes);
         new Span<byte>(room + (count * bytes), (Height - count) * bytes).Clear();
         return room;
     }

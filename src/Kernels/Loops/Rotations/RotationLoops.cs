@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Loops.Rotations;
 
 /// <summary>
-/// Products of rows <c>[T, n]</c> with a block-diagonal matrix of small dense blocks <c>[n/S, S, S]</c>, in fp32, where the rows lie: batched
-/// products would have every row copied twice.
+/// Products of rows <c>[T, n]</c> with a block-diagonal matrix of small dense blocks <c>[n/S, S, S]</c>, in fp32, where the rows lie:
+/// batched products would have every row copied twice.
 /// </summary>
 internal static unsafe class RotationLoops
 {
@@ -31,7 +31,11 @@ internal static unsafe class RotationLoops
     internal static void Add(Tensor x, Tensor blocks, Tensor y, double factor)
     {
         var arguments = Of(x, y, blocks, factor);
-        TorchThreads.Run((arguments.Rows + Tokens - 1) / Tokens, Tokens * (long)arguments.Columns * arguments.Group / 8, x.dtype == ScalarType.Float32 ? &Add<Float32Lanes> : &Add<BFloat16Lanes>, &arguments);
+        TorchThreads.Run(
+            (arguments.Rows + Tokens - 1) / Tokens,
+            Tokens * (long)arguments.Columns * arguments.Group / 8,
+            x.dtype == ScalarType.Float32 ? &Add<Float32Lanes> : &Add<BFloat16Lanes>,
+            &arguments);
     }
 
     /// <summary><c>factor · Σ_t left[t, g]ᵀ right[t, g]</c>, fp32 <c>[n/S, S, S]</c>, in the caller's scope.</summary>
@@ -39,7 +43,11 @@ internal static unsafe class RotationLoops
     {
         var result = empty([left.shape[1] / group, group, group], ScalarType.Float32);
         var arguments = Of(left, right, result, factor);
-        TorchThreads.Run(arguments.Columns / group, (long)arguments.Rows * group * group / 8, left.dtype == ScalarType.Float32 ? &Outer<Float32Lanes> : &Outer<BFloat16Lanes>, &arguments);
+        TorchThreads.Run(
+            arguments.Columns / group,
+            (long)arguments.Rows * group * group / 8,
+            left.dtype == ScalarType.Float32 ? &Outer<Float32Lanes> : &Outer<BFloat16Lanes>,
+            &arguments);
         return result;
     }
 
@@ -77,7 +85,8 @@ internal static unsafe class RotationLoops
                 var block = a->Blocks + ((nint)start * s);
                 for (var column = 0; column < s; column += ILanes.Count)
                 {
-                    var (sum0, sum1, sum2, sum3) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
+                    var (sum0, sum1) = (Vector256<float>.Zero, Vector256<float>.Zero);
+                    var (sum2, sum3) = (Vector256<float>.Zero, Vector256<float>.Zero);
                     for (var k = 0; k < s; k++)
                     {
                         var b = Vector256.Load(block + (k * s) + column);
@@ -91,8 +100,10 @@ internal static unsafe class RotationLoops
                     var stride = (nint)n * T.Size;
                     T.Store(y, column, Vector256.FusedMultiplyAdd(sum0, factor, T.Load(y, column)));
                     if (count > 1) T.Store(y + stride, column, Vector256.FusedMultiplyAdd(sum1, factor, T.Load(y + stride, column)));
-                    if (count > 2) T.Store(y + (2 * stride), column, Vector256.FusedMultiplyAdd(sum2, factor, T.Load(y + (2 * stride), column)));
-                    if (count > 3) T.Store(y + (3 * stride), column, Vector256.FusedMultiplyAdd(sum3, factor, T.Load(y + (3 * stride), column)));
+                    if (count > 2)
+                        T.Store(y + (2 * stride), column, Vector256.FusedMultiplyAdd(sum2, factor, T.Load(y + (2 * stride), column)));
+                    if (count > 3)
+                        T.Store(y + (3 * stride), column, Vector256.FusedMultiplyAdd(sum3, factor, T.Load(y + (3 * stride), column)));
                 }
             }
         }

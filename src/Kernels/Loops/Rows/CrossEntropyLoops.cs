@@ -20,15 +20,29 @@ internal static unsafe class CrossEntropyLoops
         internal bool Gradient;
     }
 
-    /// <summary>The sum of −log p(target) over the rows <c>[C, vocabulary]</c>; with <paramref name="gradient"/> the logits become softmax − one-hot.</summary>
+    /// <summary>
+    /// The sum of −log p(target) over the rows <c>[C, vocabulary]</c>; with <paramref name="gradient"/> the logits become softmax −
+    /// one-hot.
+    /// </summary>
     internal static double Loss(Tensor logits, Tensor targets, bool gradient)
     {
         var rows = (int)logits.shape[0];
         var losses = (double*)NativeMemory.Alloc((nuint)rows, sizeof(double));
         try
         {
-            var arguments = new Arguments { Logits = TensorMemory.Of(logits), Targets = (long*)TensorMemory.Of(targets), Losses = losses, Columns = (int)logits.shape[1], Gradient = gradient };
-            TorchThreads.Run(rows, 4 * logits.shape[1], logits.dtype == ScalarType.Float32 ? &Row<Float32Lanes> : &Row<BFloat16Lanes>, &arguments);
+            var arguments = new Arguments
+            {
+                Logits = TensorMemory.Of(logits),
+                Targets = (long*)TensorMemory.Of(targets),
+                Losses = losses,
+                Columns = (int)logits.shape[1],
+                Gradient = gradient,
+            };
+            TorchThreads.Run(
+                rows,
+                4 * logits.shape[1],
+                logits.dtype == ScalarType.Float32 ? &Row<Float32Lanes> : &Row<BFloat16Lanes>,
+                &arguments);
             var loss = 0.0;
             for (var i = 0; i < rows; i++) loss += losses[i];
             return loss;
@@ -80,7 +94,8 @@ internal static unsafe class CrossEntropyLoops
             var pTarget = (Lanes.Exp(Vector256.Create(atTarget - maximum)) * scale)[0];
             var wide = Lanes.Wide(n);
             var wideScale = Vector512.Create(scale, scale);
-            for (var i = 0; i < wide; i += Lanes.WideCount) T.StoreWide(logits, i, Lanes.Exp(T.LoadWide(logits, i) - wideShift) * wideScale);
+            for (var i = 0; i < wide; i += Lanes.WideCount)
+                T.StoreWide(logits, i, Lanes.Exp(T.LoadWide(logits, i) - wideShift) * wideScale);
             for (var i = wide; i < n; i += ILanes.Count) T.Store(logits, i, Lanes.Exp(T.Load(logits, i) - shift) * scale);
             Lanes.StoreEnd<T>(logits, target, target + 1, Vector256.Create(pTarget - 1));
         }

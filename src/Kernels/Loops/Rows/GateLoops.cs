@@ -23,8 +23,18 @@ internal static unsafe class GateLoops
     internal static Tensor Forward(Tensor gate, Tensor up)
     {
         var product = empty_like(gate);
-        var arguments = new Arguments { Gate = TensorMemory.Of(gate), Up = TensorMemory.Of(up), Product = TensorMemory.Of(product), Columns = (int)gate.shape[1] };
-        TorchThreads.Run((int)gate.shape[0], 2 * gate.shape[1], gate.dtype == ScalarType.Float32 ? &Multiply<Float32Lanes> : &Multiply<BFloat16Lanes>, &arguments);
+        var arguments = new Arguments
+        {
+            Gate = TensorMemory.Of(gate),
+            Up = TensorMemory.Of(up),
+            Product = TensorMemory.Of(product),
+            Columns = (int)gate.shape[1],
+        };
+        TorchThreads.Run(
+            (int)gate.shape[0],
+            2 * gate.shape[1],
+            gate.dtype == ScalarType.Float32 ? &Multiply<Float32Lanes> : &Multiply<BFloat16Lanes>,
+            &arguments);
         return product;
     }
 
@@ -32,8 +42,19 @@ internal static unsafe class GateLoops
     internal static (Tensor Gate, Tensor Up) Backward(Tensor gate, Tensor up, Tensor dProduct)
     {
         var dUp = empty_like(up);
-        var arguments = new Arguments { Gate = TensorMemory.Of(gate), Up = TensorMemory.Of(up), Product = TensorMemory.Of(dProduct), UpGradient = TensorMemory.Of(dUp), Columns = (int)gate.shape[1] };
-        TorchThreads.Run((int)gate.shape[0], 3 * gate.shape[1], gate.dtype == ScalarType.Float32 ? &Back<Float32Lanes> : &Back<BFloat16Lanes>, &arguments);
+        var arguments = new Arguments
+        {
+            Gate = TensorMemory.Of(gate),
+            Up = TensorMemory.Of(up),
+            Product = TensorMemory.Of(dProduct),
+            UpGradient = TensorMemory.Of(dUp),
+            Columns = (int)gate.shape[1],
+        };
+        TorchThreads.Run(
+            (int)gate.shape[0],
+            3 * gate.shape[1],
+            gate.dtype == ScalarType.Float32 ? &Back<Float32Lanes> : &Back<BFloat16Lanes>,
+            &arguments);
         return (dProduct, dUp);
     }
 

@@ -27,8 +27,20 @@ internal static unsafe class NormLoops
     {
         var inverse = empty([x.shape[0], 1], ScalarType.Float32);
         var result = empty_like(x);
-        var arguments = new Arguments { X = TensorMemory.Of(x), Result = TensorMemory.Of(result), Weight = (float*)TensorMemory.Of(weight), Inverse = (float*)TensorMemory.Of(inverse), Columns = (int)x.shape[1], Epsilon = (float)epsilon };
-        TorchThreads.Run((int)x.shape[0], x.shape[1], x.dtype == ScalarType.Float32 ? &Measure<Float32Lanes> : &Measure<BFloat16Lanes>, &arguments);
+        var arguments = new Arguments
+        {
+            X = TensorMemory.Of(x),
+            Result = TensorMemory.Of(result),
+            Weight = (float*)TensorMemory.Of(weight),
+            Inverse = (float*)TensorMemory.Of(inverse),
+            Columns = (int)x.shape[1],
+            Epsilon = (float)epsilon,
+        };
+        TorchThreads.Run(
+            (int)x.shape[0],
+            x.shape[1],
+            x.dtype == ScalarType.Float32 ? &Measure<Float32Lanes> : &Measure<BFloat16Lanes>,
+            &arguments);
         return (inverse, result);
     }
 
@@ -36,8 +48,19 @@ internal static unsafe class NormLoops
     internal static Tensor Apply(Tensor x, Tensor inverse, Tensor weight)
     {
         var result = empty_like(x);
-        var arguments = new Arguments { X = TensorMemory.Of(x), Result = TensorMemory.Of(result), Weight = (float*)TensorMemory.Of(weight), Inverse = (float*)TensorMemory.Of(inverse), Columns = (int)x.shape[1] };
-        TorchThreads.Run((int)x.shape[0], x.shape[1], x.dtype == ScalarType.Float32 ? &Scale<Float32Lanes> : &Scale<BFloat16Lanes>, &arguments);
+        var arguments = new Arguments
+        {
+            X = TensorMemory.Of(x),
+            Result = TensorMemory.Of(result),
+            Weight = (float*)TensorMemory.Of(weight),
+            Inverse = (float*)TensorMemory.Of(inverse),
+            Columns = (int)x.shape[1],
+        };
+        TorchThreads.Run(
+            (int)x.shape[0],
+            x.shape[1],
+            x.dtype == ScalarType.Float32 ? &Scale<Float32Lanes> : &Scale<BFloat16Lanes>,
+            &arguments);
         return result;
     }
 
@@ -55,7 +78,11 @@ internal static unsafe class NormLoops
             Inverse = (float*)TensorMemory.Of(inverse),
             Columns = (int)x.shape[1],
         };
-        TorchThreads.Run((int)x.shape[0], 2 * x.shape[1], x.dtype == ScalarType.Float32 ? &Back<Float32Lanes> : &Back<BFloat16Lanes>, &arguments);
+        TorchThreads.Run(
+            (int)x.shape[0],
+            2 * x.shape[1],
+            x.dtype == ScalarType.Float32 ? &Back<Float32Lanes> : &Back<BFloat16Lanes>,
+            &arguments);
         return result;
     }
 

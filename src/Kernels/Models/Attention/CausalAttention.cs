@@ -6,8 +6,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Models.Attention;
 
 /// <summary>
-/// A decoder block's attention over heads, as families share it: rotary positions, the segments of a microbatch, a cache while text is generated.
-/// The kernel for segments is chosen here, once; a segment longer than it takes, and a cache, go to <see cref="TensorAttention"/>.
+/// A decoder block's attention over heads, as families share it: rotary positions, the segments of a microbatch, a cache while text is
+/// generated. The kernel for segments is chosen here, once; a segment longer than it takes, and a cache, go to
+/// <see cref="TensorAttention"/>.
 /// </summary>
 /// <param name="shape">The block's heads.</param>
 /// <param name="rotary">Angles of the positions; disposed of with this.</param>
@@ -79,9 +80,11 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable rotary, 
         tensors.Dispose();
     }
 
-    private SegmentHeads Heads(AttentionRows rows, Segment segment) => KernelOf(segment).Gather(rows, segment, rotary.At(0, segment.Length));
+    private SegmentHeads Heads(AttentionRows rows, Segment segment) =>
+        KernelOf(segment).Gather(rows, segment, rotary.At(0, segment.Length));
 
-    private IAttentionKernel KernelOf(Segment segment) => fastest is not null && segment.Length <= fastest.LongestSegment ? fastest : tensors;
+    private IAttentionKernel KernelOf(Segment segment) =>
+        fastest is not null && segment.Length <= fastest.LongestSegment ? fastest : tensors;
 
     private AttentionRows Rows(Tensor q, Tensor k, Tensor v, int rows) => q.dtype == type
         ? new AttentionRows(q, k, v, (int)(q.shape[0] / rows))

@@ -7,8 +7,8 @@ namespace Peft.Orleans.Kernels.Models.Attention;
 internal static class SequenceMap
 {
     /// <summary>
-    /// Rows with one sample are one segment together: padding is on the right, where causal attention never looks back from. Packed rows are
-    /// cut by samples; their padding is a segment of its own, so that it stays finite.
+    /// Rows with one sample are one segment together: padding is on the right, where causal attention never looks back from. Packed rows
+    /// are cut by samples; their padding is a segment of its own, so that it stays finite.
     /// </summary>
     internal static IReadOnlyList<Segment> Of(Microbatch batch)
     {

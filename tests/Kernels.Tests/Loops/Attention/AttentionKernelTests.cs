@@ -33,7 +33,11 @@ public sealed class AttentionKernelTests
     {
         using var scope = NewDisposeScope();
         using var kernel = Make(name, type);
-        var wide = new AttentionRows(Random(1, type, Shape.Heads), Random(2, type, Shape.KeyHeads), Random(3, type, Shape.KeyHeads), Columns);
+        var wide = new AttentionRows(
+            Random(1, type, Shape.Heads),
+            Random(2, type, Shape.KeyHeads),
+            Random(3, type, Shape.KeyHeads),
+            Columns);
         var dOutput = Random(4, type, Shape.Heads);
         var angles = arange(Columns, ScalarType.Float32).unsqueeze(1).mul(tensor(new[] { 1f, 0.7f, 0.5f, 0.3f, 0.2f, 0.1f, 0.05f, 0.01f }));
         var (q, k, v) = (Trained(wide.Queries), Trained(wide.Keys), Trained(wide.Values));
@@ -59,7 +63,9 @@ public sealed class AttentionKernelTests
         var packed = BlockKernel.HasSingle;
         using var single = AttentionKernels.Fastest(Shape, ScalarType.Float32, CPU);
         using var half = AttentionKernels.Fastest(Shape, ScalarType.BFloat16, CPU);
-        Assert.IsType(packed ? typeof(PackedAttention) : SingleProducts.Found ? typeof(BlockedAttention) : typeof(BatchedAttention), single);
+        Assert.IsType(
+            packed ? typeof(PackedAttention) : SingleProducts.Found ? typeof(BlockedAttention) : typeof(BatchedAttention),
+            single);
         Assert.IsType(BlockKernel.HasHalf ? typeof(PackedAttention) : typeof(BatchedAttention), half);
         Assert.Null(AttentionKernels.Fastest(new AttentionShape(4, 2, 24), ScalarType.Float32, CPU));
         Assert.Null(AttentionKernels.Fastest(Shape, ScalarType.Float16, CPU));
@@ -87,7 +93,8 @@ public sealed class AttentionKernelTests
     /// <summary>Attention of float64 rows <c>[T, heads·head_dim]</c>, every head by itself.</summary>
     private static Tensor Formula(Tensor q, Tensor k, Tensor v, Tensor angles)
     {
-        var (queries, keys, values) = (Split(q, Shape.Heads), Split(k, Shape.KeyHeads), Split(v, Shape.KeyHeads)); // [rows, columns, heads, head_dim]
+        // [rows, columns, heads, head_dim]
+        var (queries, keys, values) = (Split(q, Shape.Heads), Split(k, Shape.KeyHeads), Split(v, Shape.KeyHeads));
         var rows = new List<Tensor>();
         for (var row = 0; row < Rows; row++)
         {
@@ -117,7 +124,8 @@ public sealed class AttentionKernelTests
 
     private static Tensor Split(Tensor rows, int heads) => rows.view(Rows, Columns, heads, Shape.HeadDim);
 
-    private static Angles Of(Tensor angles, Segment segment) => new(angles.narrow(0, 0, segment.Length).cos(), angles.narrow(0, 0, segment.Length).sin());
+    private static Angles Of(Tensor angles, Segment segment) =>
+        new(angles.narrow(0, 0, segment.Length).cos(), angles.narrow(0, 0, segment.Length).sin());
 
     private static Tensor Trained(Tensor value) => value.to(ScalarType.Float64).requires_grad_();
 
@@ -128,8 +136,8 @@ public sealed class AttentionKernelTests
     }
 
     /// <summary>
-    /// Relative to the largest: in fp32 as many roundings as a row has keys; in bf16 of turned heads, probabilities, gradients of scores and
-    /// results, each of 2⁻⁹, of terms that are up to twice as large as their sum.
+    /// Relative to the largest: in fp32 as many roundings as a row has keys; in bf16 of turned heads, probabilities, gradients of scores
+    /// and results, each of 2⁻⁹, of terms that are up to twice as large as their sum.
     /// </summary>
     private static void Close(Tensor expected, Tensor actual, ScalarType type)
     {

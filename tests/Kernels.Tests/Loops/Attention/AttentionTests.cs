@@ -4,15 +4,18 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Loops.Attention;
 
-/// <summary>Causal attention block by block against float64 and its derivatives by autograd, and bit by bit against itself on other numbers of threads.</summary>
+/// <summary>
+/// Causal attention block by block against float64 and its derivatives by autograd, and bit by bit against itself on other numbers of
+/// threads.
+/// </summary>
 public sealed class AttentionTests
 {
     private const int HeadDim = 32;
     private const float Scale = 0.25f;
 
     /// <summary>
-    /// Heads and positions: one, a whole block, one more, several blocks with a part of one, more heads than parts are made for; and queries of a
-    /// key head.
+    /// Heads and positions: one, a whole block, one more, several blocks with a part of one, more heads than parts are made for; and
+    /// queries of a key head.
     /// </summary>
     public static TheoryData<int, int, int> Shapes => new() { { 1, 1, 3 }, { 1, 64, 3 }, { 2, 65, 1 }, { 3, 300, 3 }, { 40, 130, 2 } };
 
@@ -87,14 +90,15 @@ public sealed class AttentionTests
     private static bool Same(Tensor one, Tensor other) => one.equal(other).all().item<bool>();
 
     /// <summary>
-    /// Relative to the largest (one key alone has no gradient). In fp32: sums of up to 3 · length terms of size 1, rounded after each. In bf16
-    /// probabilities and the gradients of scores, made from them, are rounded by 2⁻⁹ at most each before they are summed up: together 2⁻⁸ of a
-    /// term, and terms are up to twice as large as their sum.
+    /// Relative to the largest (one key alone has no gradient). In fp32: sums of up to 3 · length terms of size 1, rounded after each. In
+    /// bf16 probabilities and the gradients of scores, made from them, are rounded by 2⁻⁹ at most each before they are summed up: together
+    /// 2⁻⁸ of a term, and terms are up to twice as large as their sum.
     /// </summary>
     private static void Within(Tensor expected, Tensor actual, ScalarType type)
     {
         Assert.Equal(ScalarType.Float32, actual.dtype);
-        var error = actual.to(ScalarType.Float64).sub(expected).abs().max().item<double>() / Math.Max(1, expected.abs().max().item<double>());
+        var largest = Math.Max(1, expected.abs().max().item<double>());
+        var error = actual.to(ScalarType.Float64).sub(expected).abs().max().item<double>() / largest;
         Assert.True(error < (type == ScalarType.Float32 ? 2e-6 : 1.0 / 128), $"off by {error} of the largest");
     }
 

@@ -1,15 +1,21 @@
 using Peft.Orleans.Kernels.Loops.Products;
-using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Loops.Products;
 
-/// <summary>Products by blocks of columns against float64, and bit by bit against themselves: held in bf16 and in fp32, with one thread and with several.</summary>
+/// <summary>
+/// Products by blocks of columns against float64, and bit by bit against themselves: held in bf16 and in fp32, with one thread and with
+/// several.
+/// </summary>
 public sealed class ColumnBlocksTests
 {
-    /// <summary>Rows, columns of the result, terms of its sums: one block and several, a last one that is narrower, sums in one and in several parts.</summary>
-    public static TheoryData<int, int, int> Shapes => new() { { 1, 192, 64 }, { 65, 2304, 64 }, { 7, 2312, 640 }, { 33, 2304, 1000 }, { 64, 576, 1288 } };
+    /// <summary>
+    /// Rows, columns of the result, terms of its sums: one block and several, a last one that is narrower, sums in one and in several
+    /// parts.
+    /// </summary>
+    public static TheoryData<int, int, int> Shapes =>
+        new() { { 1, 192, 64 }, { 65, 2304, 64 }, { 7, 2312, 640 }, { 33, 2304, 1000 }, { 64, 576, 1288 } };
 
     [Theory]
     [MemberData(nameof(Shapes))]
@@ -23,7 +29,9 @@ public sealed class ColumnBlocksTests
         {
             var product = ColumnBlocks.Product(x, single, threads);
             Within(Float64(x).mm(Float64(single).t()), product);
-            Assert.True(product.equal(ColumnBlocks.Product(x, half, threads)).all().item<bool>(), $"other bits in bf16 on {threads} threads");
+            Assert.True(
+                product.equal(ColumnBlocks.Product(x, half, threads)).all().item<bool>(),
+                $"other bits in bf16 on {threads} threads");
         }
     }
 
@@ -40,7 +48,9 @@ public sealed class ColumnBlocksTests
         {
             var made = ColumnBlocks.InputGradient(dy, single, null, threads);
             Within(expected, made);
-            Assert.True(made.equal(ColumnBlocks.InputGradient(dy, half, null, threads)).all().item<bool>(), $"other bits in bf16 on {threads} threads");
+            Assert.True(
+                made.equal(ColumnBlocks.InputGradient(dy, half, null, threads)).all().item<bool>(),
+                $"other bits in bf16 on {threads} threads");
             var (added, addedHalf) = (before.clone(), before.clone());
             ColumnBlocks.InputGradient(dy, single, added, threads);
             ColumnBlocks.InputGradient(dy, half, addedHalf, threads);
@@ -58,7 +68,9 @@ public sealed class ColumnBlocksTests
         foreach (var threads in new[] { 2, 3 })
         {
             Assert.True(product.equal(ColumnBlocks.Product(x, w, threads)).all().item<bool>(), $"product: other bits on {threads} threads");
-            Assert.True(gradient.equal(ColumnBlocks.InputGradient(dy, w.t().contiguous(), null, threads)).all().item<bool>(), $"gradient: other bits on {threads} threads");
+            Assert.True(
+                gradient.equal(ColumnBlocks.InputGradient(dy, w.t().contiguous(), null, threads)).all().item<bool>(),
+                $"gradient: other bits on {threads} threads");
         }
     }
 

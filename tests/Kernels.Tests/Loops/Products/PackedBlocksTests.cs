@@ -9,21 +9,25 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Tests.Loops.Products;
 
 /// <summary>
-/// Products of rows with an arranged matrix against float64, and bit by bit against themselves on other numbers of threads: of results wide and narrow, made
-/// and added, with small blocks along a diagonal, and of sums over tokens. On processors that do not multiply a type so nothing of it is used.
+/// Products of rows with an arranged matrix against float64, and bit by bit against themselves on other numbers of threads: of results wide
+/// and narrow, made and added, with small blocks along a diagonal, and of sums over tokens. On processors that do not multiply a type so
+/// nothing of it is used.
 /// </summary>
 public sealed class PackedBlocksTests
 {
     private static readonly (string Name, ScalarType Rows, ScalarType Held)[] Types =
     [
-        ("bf16", ScalarType.BFloat16, ScalarType.BFloat16), ("fp32", ScalarType.Float32, ScalarType.Float32), ("fp32 with bf16", ScalarType.Float32, ScalarType.BFloat16),
+        ("bf16", ScalarType.BFloat16, ScalarType.BFloat16),
+        ("fp32", ScalarType.Float32, ScalarType.Float32),
+        ("fp32 with bf16", ScalarType.Float32, ScalarType.BFloat16),
     ];
 
-    // Rows, columns of the result, terms of its sums: full and partial heights, one block, several, a last one that is narrower, more rows than a thread takes at a time,
-    // sums that are no whole vectors, and sums in one and in several parts.
+    // Rows, columns of the result, terms of its sums: full and partial heights, one block, several, a last one that is narrower, more rows
+    // than a thread takes at a time, sums that are no whole vectors, and sums in one and in several parts.
     private static readonly (int Rows, int Columns, int Sum)[] Sizes =
     [
-        (32, 16, 2), (33, 32, 34), (47, 112, 96), (64, 192, 576), (65, 576, 192), (128, 16, 576), (127, 32, 1536), (200, 1536, 70), (257, 48, 16), (96, 64, 4096), (40, 96, 7000), (600, 64, 34),
+        (32, 16, 2), (33, 32, 34), (47, 112, 96), (64, 192, 576), (65, 576, 192), (128, 16, 576),
+        (127, 32, 1536), (200, 1536, 70), (257, 48, 16), (96, 64, 4096), (40, 96, 7000), (600, 64, 34),
     ];
 
     public static TheoryData<string, int, int, int> Shapes
@@ -46,9 +50,10 @@ public sealed class PackedBlocksTests
         get
         {
             var data = new TheoryData<bool, int, int, int>();
+            (int, int, int)[] sizes = [(1, 16, 16), (63, 16, 32), (64, 32, 96), (65, 16, 592), (127, 48, 576), (200, 16, 1536)];
             foreach (var half in new[] { false, true })
             {
-                foreach (var (tokens, rank, columns) in new[] { (1, 16, 16), (63, 16, 32), (64, 32, 96), (65, 16, 592), (127, 48, 576), (200, 16, 1536) }) data.Add(half, tokens, rank, columns);
+                foreach (var (tokens, rank, columns) in sizes) data.Add(half, tokens, rank, columns);
             }
 
             return data;
@@ -124,7 +129,8 @@ public sealed class PackedBlocksTests
     {
         var (type, _) = Require(half ? "bf16" : "fp32");
         using var scope = NewDisposeScope();
-        var (left, right, before) = (Random(1, type, tokens, rank), Random(2, type, tokens, columns), Random(3, ScalarType.Float32, rank, columns));
+        var (left, right) = (Random(1, type, tokens, rank), Random(2, type, tokens, columns));
+        var before = Random(3, ScalarType.Float32, rank, columns);
         Assert.True(PackedOuter.Fit(left, right));
         var expected = Float64(before).add(Float64(left).t().mm(Float64(right)), 0.3);
         Tensor? first = null;
@@ -149,7 +155,8 @@ public sealed class PackedBlocksTests
         using var scope = NewDisposeScope();
         var (x, w) = (Random(1, of, 200, 576), Random(2, held, 192, 576));
         var all = PackedBlocks.Product(x, w, null, 1, 2);
-        foreach (var rows in new[] { 32, 50, 64, 130 }) Same(all.narrow(0, 0, rows), PackedBlocks.Product(x.narrow(0, 0, rows), w, null, 1, 2), $"{rows} rows");
+        foreach (var rows in new[] { 32, 50, 64, 130 })
+            Same(all.narrow(0, 0, rows), PackedBlocks.Product(x.narrow(0, 0, rows), w, null, 1, 2), $"{rows} rows");
     }
 
     [Theory]
@@ -167,7 +174,8 @@ public sealed class PackedBlocksTests
         var outer = byGroup.transpose(1, 2).bmm(Float64(y).view(rows, groups, group).transpose(0, 1)).mul(0.3);
         foreach (var transposed in new[] { false, true })
         {
-            var rotated = byGroup.bmm(transposed ? Float64(blocks).transpose(1, 2) : Float64(blocks)).transpose(0, 1).reshape(rows, columns);
+            var matrices = transposed ? Float64(blocks).transpose(1, 2) : Float64(blocks);
+            var rotated = byGroup.bmm(matrices).transpose(0, 1).reshape(rows, columns);
             Tensor? first = null;
             foreach (var threads in new[] { 1, 2, 3 })
             {
@@ -220,7 +228,8 @@ public sealed class PackedBlocksTests
     private static (ScalarType Rows, ScalarType Held) Require(string name)
     {
         var (_, rows, held) = Types.Single(type => type.Name == name);
-        if (rows == ScalarType.BFloat16) Assert.SkipUnless(BlockKernel.HasHalf, "SKIPPED: this processor has no bf16 products (AVX512-BF16 without AMX), or libtorch no kernel for them");
+        const string Missing = "SKIPPED: this processor has no bf16 products (AVX512-BF16 without AMX), or libtorch no kernel for them";
+        if (rows == ScalarType.BFloat16) Assert.SkipUnless(BlockKernel.HasHalf, Missing);
         else Assert.SkipUnless(BlockKernel.HasSingle, "SKIPPED: this processor has no AVX-512, or libtorch no kernel for fp32");
         return (rows, held);
     }
@@ -234,8 +243,8 @@ public sealed class PackedBlocksTests
     private static Tensor Float64(Tensor value) => value.to(ScalarType.Float64);
 
     /// <summary>
-    /// Half a last place of a bf16 result, and what an fp32 sum of so many products of about 1 may be off before it is rounded: a sum of n is about √n large, and each
-    /// of its n additions rounds by 2⁻²⁴ of that at most, on the whole by √n of them.
+    /// Half a last place of a bf16 result, and what an fp32 sum of so many products of about 1 may be off before it is rounded: a sum of n
+    /// is about √n large, and each of its n additions rounds by 2⁻²⁴ of that at most, on the whole by √n of them.
     /// </summary>
     private static void Within(Tensor expected, Tensor actual, int sum)
     {
@@ -244,5 +253,6 @@ public sealed class PackedBlocksTests
         Assert.True(excess <= 0, $"off by {excess:g3} more than allowed");
     }
 
-    private static void Same(Tensor expected, Tensor actual, string with) => Assert.True(expected.equal(actual).all().item<bool>(), $"other bits with {with}");
+    private static void Same(Tensor expected, Tensor actual, string with) =>
+        Assert.True(expected.equal(actual).all().item<bool>(), $"other bits with {with}");
 }

@@ -55,7 +55,8 @@ public sealed class LoopTests
     {
         const int First = 4, Count = 9, Group = 3, Seen = First + Count;
         using var scope = NewDisposeScope();
-        var (scores, d, deltas) = (Random(type, 2, Count * Group, Seen), Random(type, 2, Count * Group, Seen), Random(ScalarType.Float32, 2, 50));
+        var (scores, d) = (Random(type, 2, Count * Group, Seen), Random(type, 2, Count * Group, Seen));
+        var deltas = Random(ScalarType.Float32, 2, 50);
         var mask = full([Count, Seen], double.NegativeInfinity, ScalarType.Float64).triu(First + 1).repeat_interleave(Group, 0);
         var expected = scores.to(ScalarType.Float64).mul(0.25).add(mask).softmax(-1);
         AttentionLoops.Softmax(scores, First, Group, 0.25f);
@@ -77,7 +78,7 @@ public sealed class LoopTests
         var angles = Random(ScalarType.Float32, 7, HeadDim / 2);
         var (cos, sin) = (angles.cos(), angles.sin());
         var turned = new Angles(cos, sin);
-        var part = flat.to(ScalarType.Float64).view(3, Columns, KeyHeads, Group, HeadDim).narrow(0, 1, 2).narrow(1, 3, 7).permute(0, 2, 1, 3, 4); // [2, kv, 7, group, hd]
+        var part = Cut(flat);
         var (first, second) = (part.narrow(-1, 0, HeadDim / 2), part.narrow(-1, HeadDim / 2, HeadDim / 2));
         var (c, s) = (cos.to(ScalarType.Float64).unsqueeze(1), sin.to(ScalarType.Float64).unsqueeze(1));
         var expected = cat([first.mul(c).sub(second.mul(s)), second.mul(c).add(first.mul(s))], -1).reshape(4, 7 * Group, HeadDim);
@@ -95,8 +96,11 @@ public sealed class LoopTests
         Close(flat, back, type, roundings: 2);
         var (moved, deltas) = HeadLoops.GatherGradient(flat, output, layout);
         Assert.True(moved.equal(part.reshape(4, 7 * Group, HeadDim).to(type)).all().item<bool>());
-        var other = output.to(ScalarType.Float64).view(3, Columns, KeyHeads, Group, HeadDim).narrow(0, 1, 2).narrow(1, 3, 7).permute(0, 2, 1, 3, 4);
-        Close(part.mul(other).sum(-1).reshape(4, 7 * Group), deltas, ScalarType.Float32);
+        Close(part.mul(Cut(output)).sum(-1).reshape(4, 7 * Group), deltas, ScalarType.Float32);
+
+        // [2, kv, 7, group, head_dim]
+        static Tensor Cut(Tensor rows) => rows.to(ScalarType.Float64).view(3, Columns, KeyHeads, Group, HeadDim)
+            .narrow(0, 1, 2).narrow(1, 3, 7).permute(0, 2, 1, 3, 4);
     }
 
     [Theory]
@@ -197,7 +201,8 @@ public sealed class LoopTests
     {
         using var noGrad = no_grad();
         var limit = roundings * (type == ScalarType.Float32 ? 2e-6 : 1.0 / 128);
-        var error = actual.to(ScalarType.Float64).sub(expected.to(ScalarType.Float64)).abs().sub(expected.to(ScalarType.Float64).abs().mul(limit)).max().item<double>();
+        var exact = expected.to(ScalarType.Float64);
+        var error = actual.to(ScalarType.Float64).sub(exact).abs().sub(exact.abs().mul(limit)).max().item<double>();
         Assert.True(error < limit / 4, $"off by {error} beyond {limit} of its size");
     }
 }
