@@ -46,13 +46,14 @@ internal static class GenerateCommand
             var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
             var (request, folder) = model.Read(parsed);
             var tokenizer = parsed.GetValue(promptIds) is null || TokenizerLoader.Exists(request.ModelPath) ? TokenizerLoader.Load(request.ModelPath) : null;
+            var prompts = TrainedPrompts.OfFolders(request.ModelPath, request.AdapterPath);
             var ids = parsed.GetValue(promptIds) is { } list ? ParseIds(list)
-                : parsed.GetValue(chat) is { } message ? ChatTemplate.Select(ChatTemplateName.Model, request.ModelPath).Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true).Ids
+                : parsed.GetValue(chat) is { } message ? Template(prompts, request).Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true).Ids
                 : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
             Check(ids, folder, parsed.GetValue(length));
             var sampled = parsed.GetValue(temperature) is not null || parsed.GetValue(topP) is not null;
             var generation = new GenerationRequest(
-                [ids], parsed.GetValue(length), parsed.GetValue(ignoreEos) ? [] : [.. folder.EndTokens],
+                [ids], parsed.GetValue(length), parsed.GetValue(ignoreEos) ? [] : [.. EndTokens(prompts, folder, parsed.GetValue(chat) is not null)],
                 sampled ? parsed.GetValue(temperature) ?? 1 : 0, parsed.GetValue(topP) ?? 1, parsed.GetValue(seed));
             using var interruption = new Interruption();
             var result = await Generate(terminal, silos, address, request, generation, interruption.Asked);
@@ -61,6 +62,14 @@ internal static class GenerateCommand
         });
         return command;
     }
+
+    /// <summary>The template beside the adapter, else the model's.</summary>
+    private static ChatTemplate Template(TrainedPrompts prompts, ModelRequest model) => prompts.Template
+        ?? ChatTemplate.Select(ChatTemplateName.Model, prompts.Text is null ? model.ModelPath : model.AdapterPath!);
+
+    /// <summary>A text without turns does not end with one, unless the tokenizer's end-of-text token is the same.</summary>
+    private static IReadOnlyList<int> EndTokens(TrainedPrompts prompts, ModelFolder model, bool chat) =>
+        (chat ? prompts : prompts with { Template = null }).EndTokens(model);
 
     private static async Task<GenerationResult> Generate(Terminal terminal, int silos, string? address, ModelRequest model, GenerationRequest request, CancellationToken cancellation)
     {

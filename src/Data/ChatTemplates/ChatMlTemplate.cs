@@ -11,7 +11,12 @@ public sealed class ChatMlTemplate(string? systemPrompt) : ChatTemplate
     protected override string TurnStart => "<|im_start|>";
 
     /// <inheritdoc/>
-    protected override string TurnEnd => "<|im_end|>";
+    public override string TurnEnd => "<|im_end|>";
+
+    /// <inheritdoc/>
+    public override string Jinja => "{% for message in messages %}" + Opening()
+        + "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
     /// <inheritdoc/>
     protected override string GenerationPrompt => "<|im_start|>assistant\n";
@@ -23,4 +28,8 @@ public sealed class ChatMlTemplate(string? systemPrompt) : ChatTemplate
     /// <inheritdoc/>
     protected override RenderedTurn Turn(ChatMessage message) =>
         new($"<|im_start|>{message.Role}\n", message.Content, TurnEnd, "\n", message.Role == ChatMessage.Assistant);
+
+    private string Opening() => systemPrompt is null
+        ? ""
+        : "{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n" + systemPrompt.Replace("\n", "\\n", StringComparison.Ordinal) + "<|im_end|>\\n' }}{% endif %}";
 }

@@ -17,8 +17,11 @@ public abstract class ChatTemplate
     /// <summary>The special token that begins every turn.</summary>
     protected abstract string TurnStart { get; }
 
-    /// <summary>The special token that ends every turn.</summary>
-    protected abstract string TurnEnd { get; }
+    /// <summary>The special token that ends every turn, and with it a generated reply.</summary>
+    public abstract string TurnEnd { get; }
+
+    /// <summary>The template as other programs read it (Jinja, under <c>chat_template</c> in tokenizer_config.json).</summary>
+    public abstract string Jinja { get; }
 
     /// <summary>What comes before the first turn.</summary>
     protected virtual string Opening(IReadOnlyList<ChatMessage> messages) => "";

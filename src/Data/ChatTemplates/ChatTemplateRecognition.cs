@@ -24,10 +24,19 @@ internal static partial class ChatTemplateRecognition
         ("USER:", "Vicuna"), ("### Instruction", "Alpaca"),
     ];
 
+    /// <exception cref="PeftException">There is no template, or one we do not render exactly.</exception>
     public static ChatTemplate Recognise(TokenizerConfig config)
     {
         if (config.ChatTemplate is not { } template)
             throw new PeftException($"{config.ChatTemplateFile}: there is no chat_template; {Remedy}");
+        if (Find(template) is { } known) return known;
+        var family = Array.Find(Families, family => template.Contains(family.Mark, StringComparison.Ordinal)).Name ?? "unknown";
+        throw new PeftException($"{config.ChatTemplateFile}: the model's chat template ({family}, beginning {Excerpt(template)}) is not one we render exactly (ChatML, Llama 3); {Remedy}");
+    }
+
+    /// <summary>The template of a text; null: not one we render exactly.</summary>
+    public static ChatTemplate? Find(string template)
+    {
         var text = template.Replace("\\n", "\n", StringComparison.Ordinal).Replace('"', '\'');
         var literals = Literal().Replace(text, static literal => literal.Value.Replace('\n', Newline).Replace(' ', Space));
         var silent = Gap().Matches(literals).All(RendersNothing);
@@ -40,9 +49,7 @@ internal static partial class ChatTemplateRecognition
             return new ChatMlTemplate(system.Success ? system.Groups[1].Value : null);
         }
 
-        if (silent && Llama3().IsMatch(squeezed)) return new Llama3Template();
-        var family = Array.Find(Families, family => template.Contains(family.Mark, StringComparison.Ordinal)).Name ?? "unknown";
-        throw new PeftException($"{config.ChatTemplateFile}: the model's chat template ({family}, beginning {Excerpt(template)}) is not one we render exactly (ChatML, Llama 3); {Remedy}");
+        return silent && Llama3().IsMatch(squeezed) ? new Llama3Template() : null;
     }
 
     // Templates are rendered with trim_blocks and lstrip_blocks: a line break after a block goes, and so does the indentation before one.

@@ -10,7 +10,13 @@ public sealed class Llama3Template : ChatTemplate
     protected override string TurnStart => "<|start_header_id|>";
 
     /// <inheritdoc/>
-    protected override string TurnEnd => "<|eot_id|>";
+    public override string TurnEnd => "<|eot_id|>";
+
+    /// <inheritdoc/>
+    public override string Jinja => "{% for message in messages %}"
+        + "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' %}"
+        + "{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}";
 
     /// <inheritdoc/>
     protected override string GenerationPrompt => "<|start_header_id|>assistant<|end_header_id|>\n\n";

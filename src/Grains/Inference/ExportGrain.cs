@@ -2,6 +2,8 @@ using System.Globalization;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.ChatTemplates;
+using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Grains.Agents;
@@ -61,7 +63,7 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
             await OnDevice(() => WriteTensors(PartOf(parts, index), MergedLayer(spec, config, index, TypeOf(dtype))));
         }
 
-        ModelAssembly.CopyCompanions(request.BasePath, request.ToPath, word);
+        ModelCompanions.WriteModel(request.BasePath, request.ToPath, word, TrainedPrompts.OfFolders(request.BasePath, request.AdapterPath));
         var sha256 = await Task.Run(() => ModelAssembly.Assemble(parts, request.ToPath));
         return $"merged model written to {request.ToPath} ({word}, sha256 over its shards {sha256})";
     }

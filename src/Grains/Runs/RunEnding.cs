@@ -4,6 +4,8 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.ChatTemplates;
+using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Inference;
@@ -58,6 +60,7 @@ internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, 
         var file = Path.Combine(folder, "adapter_model.safetensors");
         SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal));
         File.WriteAllText(Path.Combine(folder, "adapter_config.json"), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+        ModelCompanions.WriteAdapter(spec.Model.Path, folder, TrainedPrompts.OfRun(spec));
         return (folder, StepWork.Sha256(file));
     }
 
@@ -66,7 +69,7 @@ internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, 
     {
         var folder = Path.Combine(request.Folder, RunFolder.Model);
         Directory.CreateDirectory(folder);
-        ModelAssembly.CopyCompanions(spec.Model.Path, folder, "float32");
+        ModelCompanions.WriteModel(spec.Model.Path, folder, "float32", TrainedPrompts.OfRun(spec));
         return (folder, ModelAssembly.Assemble(parts, folder));
     }
 }
@@ -74,26 +77,6 @@ internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, 
 /// <summary>Puts a Hugging Face model folder together from files of one layer each.</summary>
 internal static class ModelAssembly
 {
-    /// <summary>Copies configuration and tokenizer files, with the type of the written weights.</summary>
-    internal static void CopyCompanions(string source, string target, string dtype)
-    {
-        foreach (var file in Directory.EnumerateFiles(source))
-        {
-            var name = Path.GetFileName(file);
-            if (name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".index.json", StringComparison.Ordinal) || name.EndsWith(".gguf", StringComparison.Ordinal)) continue;
-            if (!name.EndsWith(".json", StringComparison.Ordinal) && !name.EndsWith(".model", StringComparison.Ordinal) && !name.EndsWith(".txt", StringComparison.Ordinal)) continue;
-            if (name != "config.json")
-            {
-                File.Copy(file, Path.Combine(target, name), overwrite: true);
-                continue;
-            }
-
-            var config = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
-            config[config.ContainsKey("dtype") ? "dtype" : "torch_dtype"] = dtype;
-            File.WriteAllText(Path.Combine(target, name), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
-        }
-    }
-
     /// <summary>Moves the parts under their final names, writes the index, and returns the sha256 over the shards in order.</summary>
     internal static string Assemble(string parts, string folder)
     {
