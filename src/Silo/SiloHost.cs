@@ -2,6 +2,7 @@ using System.Net;
 using OpenTelemetry.Metrics;
 using Orleans.Configuration;
 using Orleans.Storage;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Grains.Agents;
@@ -17,26 +18,34 @@ namespace Peft.Orleans.Silo;
 /// <summary>Puts the silo together and runs it until it is told to stop.</summary>
 internal static class SiloHost
 {
+    /// <summary>Runs a silo until it is told to stop.</summary>
+    /// <exception cref="PeftException">A living silo has its name, or has taken it since.</exception>
     internal static async Task Run(SiloSettings settings)
     {
+        using var claim = NameClaim.Take(settings.ClusterFolder, settings.Name);
+        settings = settings with { Name = claim.Name };
         // libtorch loads while the host is being built: both take about a second.
         var torch = Task.Run(() => TorchRuntime.Initialize(settings.Threads));
         var app = Build(settings);
         await torch;
         await app.StartAsync();
         var metricsUrl = MetricsUrl(settings);
-        new SiloRegistration(settings.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(settings.ClusterFolder);
+        new SiloRegistration(claim.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl)
+            .Write(settings.ClusterFolder);
         app.Logger.LogInformation("silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}", settings.Name, settings.Host, settings.GatewayPort, metricsUrl);
         if (settings.ExitWithParent) _ = ParentWatch.Run(app);
         if (settings.JoinedRun is { } run) _ = JoinWatch.Run(app, run);
+        var names = app.Services.GetRequiredService<NameWatch>();
         await app.WaitForShutdownAsync();
+        if (names.Successor is { } successor) throw new PeftException($"silo {claim.Name} was started again at {successor}, and has its name now");
     }
 
     /// <summary>The silo, not yet started.</summary>
-    /// <param name="settings">Configuration.</param>
+    /// <param name="settings">Configuration, with a name.</param>
     /// <param name="replace">Services that take the place of the silo's own.</param>
     internal static WebApplication Build(SiloSettings settings, Action<IServiceCollection>? replace = null)
     {
+        var name = settings.Name ?? throw new ArgumentException("a silo is built with a name", nameof(settings));
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders().AddSimpleConsole(static options =>
         {
@@ -49,7 +58,7 @@ internal static class SiloHost
         builder.Services.AddRouting();
         builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
         builder.Services
-            .AddSingleton(new SiloIdentity(settings.Name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes))
+            .AddSingleton(new SiloIdentity(name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes))
             .AddSingleton(new ClusterStorage(settings.ClusterFolder))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
             .AddSingleton<ITensorTransport, TcpTensorTransport>()
@@ -64,6 +73,8 @@ internal static class SiloHost
             .AddSingleton<ICoordinatorObserver, SilentObserver>()
             .AddSingleton<SiloInstruments>()
             .AddSingleton<ClusterRoster>()
+            .AddSingleton<NameWatch>()
+            .AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(static services => services.GetRequiredService<NameWatch>())
             .AddSingleton(new WallClock(TimeProvider.System))
             .AddSingleton<TimeProvider>(static services => new SteadyClock(services.GetRequiredService<WallClock>().Time));
         builder.Host.UseOrleans(silo => Configure(silo, settings));
@@ -86,7 +97,7 @@ internal static class SiloHost
             options.ClusterId = ClusterIdentity.ClusterId;
             options.ServiceId = ClusterIdentity.ServiceId;
         });
-        silo.Configure<SiloOptions>(options => options.SiloName = settings.Name);
+        silo.Configure<SiloOptions>(options => options.SiloName = settings.Name!);
         silo.Configure<EndpointOptions>(options =>
         {
             options.AdvertisedIPAddress = address;

@@ -1,108 +1,96 @@
 using System.Net;
-using System.Net.Sockets;
+using System.Reflection;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Silo;
 
-/// <summary>Configuration of a silo: command line over environment (<c>PEFT_SILO_…</c>) over defaults; docs/silo.md lists it.</summary>
+/// <summary>Configuration of a silo: command line over environment over defaults.</summary>
+/// <remarks>To add a setting: a property with its <see cref="SettingAttribute"/>, and its row in docs/silo.md, which a test compares.</remarks>
 internal sealed record SiloSettings
 {
-    /// <summary>Silo name; in Kubernetes the pod's.</summary>
-    public required string Name { get; init; }
-
-    /// <summary>Folder of the cluster's SQLite files and registrations.</summary>
-    public required string ClusterFolder { get; init; }
-
-    /// <summary>Compute threads.</summary>
-    public required int Threads { get; init; }
-
-    /// <summary>Memory for weights and activations on the silo's device, bytes.</summary>
-    public required long MemoryBytes { get; init; }
-
-    /// <summary>Address to bind and to publish.</summary>
-    public required string Host { get; init; }
-
-    /// <summary>Silo-to-silo port; 0: any free one.</summary>
-    public required int SiloPort { get; init; }
-
-    /// <summary>Client port; 0: any free one.</summary>
-    public required int GatewayPort { get; init; }
-
-    /// <summary>Data plane port; 0: any free one.</summary>
-    public required int DataPort { get; init; }
-
-    /// <summary>Port of /metrics and /health; 0: any free one.</summary>
-    public required int HttpPort { get; init; }
-
-    /// <summary>Whether the silo ends when its standard input closes.</summary>
-    public required bool ExitWithParent { get; init; }
+    /// <summary>Folder of the cluster's SQLite files and registrations, absolute.</summary>
+    [Setting(SiloArguments.ClusterFolder, "FOLDER", "that of `--join`",
+        "folder with membership and grain state (SQLite) and one registration per silo")]
+    public string ClusterFolder { get; init; } = "";
 
     /// <summary>Folder of the local run this silo was added to by hand; null: none.</summary>
+    [Setting(SiloArguments.Join, "RUN_FOLDER", "–", "run folder whose cluster is joined, with the threads of its run file; the silo ends with the run")]
     public string? JoinedRun { get; init; }
 
-    private static readonly Dictionary<string, string> Known = new(StringComparer.Ordinal)
-    {
-        [SiloArguments.ClusterFolder] = "folder of the local cluster",
-        [SiloArguments.Name] = "silo name",
-        [SiloArguments.Threads] = "compute threads",
-        ["--memory"] = "MiB for weights and activations (the machine's, shared by the silos on it)",
-        [SiloArguments.Join] = "run folder whose local cluster this silo joins",
-        [SiloArguments.ExitWithParent] = "end when standard input closes (no value)",
-        ["--host"] = "address to bind and publish (127.0.0.1)",
-        ["--silo-port"] = "silo-to-silo port (any free one)",
-        ["--gateway-port"] = "client port (any free one)",
-        ["--data-port"] = "data plane port (any free one)",
-        ["--http-port"] = "port of /metrics and /health (any free one)",
-    };
+    /// <summary>Silo name, in Kubernetes the pod's; null until one is claimed.</summary>
+    [Setting(SiloArguments.Name, "NAME", "first free `silo-N`", "silo name, of letters, digits, '.', '_' and '-'; seats are planned by name")]
+    public string? Name { get; init; }
 
-    internal static string Help =>
-        "peft-silo: a silo of a Peft.Orleans cluster\n\n" +
-        $"  {SiloArguments.Check,-20} alone: say what libtorch has on this machine, and end\n" +
-        string.Join('\n', Known.Select(static option => $"  {option.Key,-20} {option.Value}")) +
-        "\n\nEach may also be given as an environment variable: PEFT_SILO_GATEWAY_PORT for --gateway-port.";
+    /// <summary>Compute threads.</summary>
+    [Setting(SiloArguments.Threads, "N", "number of processors", "compute threads; a run refuses a silo with another number than it was created for", Most = 4096)]
+    public int Threads { get; init; }
 
-    /// <summary>Reads the command line.</summary>
-    /// <exception cref="PeftException">Unknown or malformed option.</exception>
+    /// <summary>Memory for weights and activations on the silo's device, MiB; 0: the machine's.</summary>
+    [Setting("--memory", "MIB", "the machine's", "memory for weights and activations; silos of one machine share its own", Most = 1 << 30)]
+    public int MemoryMebibytes { get; init; }
+
+    /// <summary>Address to bind and to publish.</summary>
+    [Setting("--host", "ADDRESS", "127.0.0.1", "IP address to bind and to publish")]
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>Silo-to-silo port.</summary>
+    [Setting("--silo-port", "PORT", "any free port", "silo to silo", Most = 65_535)]
+    public int SiloPort { get; init; }
+
+    /// <summary>Client port.</summary>
+    [Setting("--gateway-port", "PORT", "any free port", "clients", Most = 65_535)]
+    public int GatewayPort { get; init; }
+
+    /// <summary>Data plane port; 0: any free one.</summary>
+    [Setting("--data-port", "PORT", "any free port", "tensors, silo to silo", Most = 65_535)]
+    public int DataPort { get; init; }
+
+    /// <summary>Port of /metrics and /health.</summary>
+    [Setting("--http-port", "PORT", "any free port", "HTTP: `/metrics`, `/health/live`, `/health/ready`", Most = 65_535)]
+    public int HttpPort { get; init; }
+
+    /// <summary>Whether the silo ends when its standard input closes.</summary>
+    [Setting(SiloArguments.ExitWithParent, "", "off", "when standard input closes, runs finish their step, snapshot, and the silo ends")]
+    public bool ExitWithParent { get; init; }
+
+    /// <summary>Memory for weights and activations, bytes.</summary>
+    public long MemoryBytes => MemoryMebibytes > 0 ? (long)MemoryMebibytes << 20 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+    /// <summary>Every setting with the property that holds it.</summary>
+    internal static IReadOnlyList<(PropertyInfo Property, SettingAttribute Setting)> All { get; } =
+        [.. typeof(SiloSettings).GetProperties().Select(static property => (property, property.GetCustomAttribute<SettingAttribute>()!)).Where(static pair => pair.Item2 is not null)];
+
+    /// <summary>What <c>--help</c> prints.</summary>
+    internal static string Help => "peft-silo: a silo of a Peft.Orleans cluster\n\n"
+        + $"  {SiloArguments.Check,-26} alone: say what libtorch has on this machine, and end\n"
+        + string.Join('\n', All.Select(static item => $"  {$"{item.Setting.Option} {item.Setting.Value}",-26} {item.Setting.Meaning.Replace("`", "")}"
+            + $" (default: {item.Setting.Otherwise.Replace("`", "")})"))
+        + "\n\nEach with a value may also be given as an environment variable: PEFT_SILO_GATEWAY_PORT for --gateway-port.";
+
+    /// <summary>Reads the command line and decides what it leaves open, except the name.</summary>
+    /// <exception cref="PeftException">Unknown or malformed option; what to write instead.</exception>
     internal static SiloSettings Read(string[] args)
     {
-        var values = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var option in Known.Keys)
+        var given = SettingReader.Read(args, Environment.GetEnvironmentVariable);
+        var run = given.JoinedRun is { } joined ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(joined)) : null;
+        var folder = given.ClusterFolder.Length > 0 ? given.ClusterFolder
+            : run is not null ? Path.Combine(run, SiloArguments.ClusterSubfolder)
+            : throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
+        if (run is not null && !Directory.Exists(folder)) throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");
+        if (!IPAddress.TryParse(given.Host, out _)) throw new PeftException($"--host {given.Host}: expected an IP address of this machine");
+        if (given.Name is { } name && !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
+            throw new PeftException($"{SiloArguments.Name} {name}: expected letters, digits, '.', '_' and '-'");
+        var threads = run is null ? given.Threads : ThreadsOf(run, given.Threads);
+        return given with
         {
-            var variable = "PEFT_SILO_" + option[2..].Replace('-', '_').ToUpperInvariant();
-            if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value) values[option] = value;
-        }
-
-        for (var i = 0; i < args.Length; i++)
-        {
-            if (!Known.ContainsKey(args[i])) throw new PeftException($"unknown option {args[i]}; peft-silo --help lists them");
-            if (args[i] == SiloArguments.ExitWithParent) values[args[i]] = "true";
-            else if (i + 1 == args.Length) throw new PeftException($"{args[i]} needs a value: {Known[args[i]]}");
-            else values[args[i]] = args[++i];
-        }
-
-        var run = values.TryGetValue(SiloArguments.Join, out var joined) ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(joined)) : null;
-        var folder = values.GetValueOrDefault(SiloArguments.ClusterFolder)
-            ?? (run is null ? null : Path.Combine(run, SiloArguments.ClusterSubfolder))
-            ?? throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
-        if (run is not null && !Directory.Exists(folder)) throw new PeftException($"{folder} does not exist: {joined} is no folder of a local run");
-        var threads = Number(values, SiloArguments.Threads, 0);
-        if (run is not null) threads = ThreadsOf(run, threads);
-        var registered = SiloRegistration.ReadAll(folder);
-        return new SiloSettings
-        {
-            Name = values.GetValueOrDefault(SiloArguments.Name) ?? FreeName(registered),
             ClusterFolder = Path.GetFullPath(folder),
-            Threads = threads > 0 ? threads : Environment.ProcessorCount,
-            MemoryBytes = Number(values, "--memory", 0) is var mebibytes and > 0 ? (long)mebibytes << 20 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             JoinedRun = run,
-            Host = values.GetValueOrDefault("--host", "127.0.0.1"),
-            SiloPort = Port(values, "--silo-port"),
-            GatewayPort = Port(values, "--gateway-port"),
-            DataPort = Number(values, "--data-port", 0),
-            HttpPort = Port(values, "--http-port"),
-            ExitWithParent = values.ContainsKey(SiloArguments.ExitWithParent),
+            Threads = threads > 0 ? threads : Environment.ProcessorCount,
+            SiloPort = FreePort.Find("--silo-port", given.SiloPort),
+            GatewayPort = FreePort.Find("--gateway-port", given.GatewayPort),
+            HttpPort = FreePort.Find("--http-port", given.HttpPort),
         };
     }
 
@@ -114,52 +102,5 @@ internal sealed record SiloSettings
         return given == 0 || given == recorded
             ? recorded
             : throw new PeftException($"{SiloArguments.Threads} {given}: the run was created for {recorded} threads per silo ({path}); leave {SiloArguments.Threads} out");
-    }
-
-    private static string FreeName(IReadOnlyList<SiloRegistration> registered)
-    {
-        for (var i = 0; ; i++)
-        {
-            if (registered.All(silo => silo.Name != $"silo-{i}")) return $"silo-{i}";
-        }
-    }
-
-    private static int Number(Dictionary<string, string> values, string option, int otherwise) =>
-        !values.TryGetValue(option, out var text) ? otherwise
-        : int.TryParse(text, out var number) && number >= 0 ? number
-        : throw new PeftException($"{option} {text}: not a number");
-
-    /// <summary>The port asked for, checked to be free, or a free one.</summary>
-    private static int Port(Dictionary<string, string> values, string option)
-    {
-        var wanted = Number(values, option, 0);
-        if (wanted != 0)
-        {
-            if (Refusal(wanted) is not { } reason) return wanted;
-            throw new PeftException($"port {wanted} ({option}) cannot be used: {reason}; choose another, or leave the option out for any free port");
-        }
-
-        // Below the ports that the system hands out for outgoing connections: one of those could take it before it is listened on.
-        for (var attempt = 0; attempt < 200; attempt++)
-        {
-            var candidate = Random.Shared.Next(10_240, 32_768);
-            if (Refusal(candidate) is null) return candidate;
-        }
-
-        throw new PeftException($"no free port for {option} found between 10240 and 32767; give one");
-    }
-
-    private static string? Refusal(int port)
-    {
-        using var probe = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            probe.Bind(new IPEndPoint(IPAddress.Any, port));
-            return null;
-        }
-        catch (SocketException error)
-        {
-            return error.Message;
-        }
     }
 }

@@ -21,10 +21,20 @@ public sealed record SiloRegistration(string Name, int Pid, string Address, int 
     {
         var folder = FolderOf(clusterFolder);
         Directory.CreateDirectory(folder);
-        var path = Path.Combine(folder, Name + ".json");
+        var path = PathOf(clusterFolder, Name);
         var temporary = path + "." + Pid + ".tmp";
         File.WriteAllText(temporary, JsonSerializer.Serialize(this, Options));
         File.Move(temporary, path, overwrite: true);
+    }
+
+    /// <summary>The registration of one silo; null where there is none, or it is just being replaced.</summary>
+    public static SiloRegistration? Read(string clusterFolder, string name) => ReadFile(PathOf(clusterFolder, name));
+
+    /// <summary>Removes what a former life of a name has left.</summary>
+    public static void Remove(string clusterFolder, string name)
+    {
+        var path = PathOf(clusterFolder, name);
+        if (File.Exists(path)) File.Delete(path);
     }
 
     /// <summary>All registrations in a cluster's folder, by name; also of silos that have died since.</summary>
@@ -34,6 +44,21 @@ public sealed record SiloRegistration(string Name, int Pid, string Address, int 
         if (!Directory.Exists(folder)) return [];
         return [.. Directory.EnumerateFiles(folder, "*.json")
             .Order(StringComparer.Ordinal)
-            .Select(path => JsonSerializer.Deserialize<SiloRegistration>(File.ReadAllText(path), Options)!)];
+            .Select(ReadFile).OfType<SiloRegistration>()];
+    }
+
+    private static string PathOf(string clusterFolder, string name) => Path.Combine(FolderOf(clusterFolder), name + ".json");
+
+    private static SiloRegistration? ReadFile(string path)
+    {
+        try
+        {
+            return File.Exists(path) ? JsonSerializer.Deserialize<SiloRegistration>(File.ReadAllText(path), Options) : null;
+        }
+        catch (Exception error) when (error is IOException or JsonException)
+        {
+            // Removed since it was listed, or the disk was full as it was written: a silo that is not there.
+            return null;
+        }
     }
 }

@@ -5,18 +5,11 @@ namespace Peft.Orleans.Grains.Membership;
 /// <summary>The live silos by name.</summary>
 public sealed class ClusterRoster(IClusterMembershipService membership)
 {
-    /// <summary>Active silos: name → address.</summary>
+    /// <summary>Active silos: name → address; of several lives of one name the latest.</summary>
     public async Task<SortedDictionary<string, SiloAddress>> Live()
     {
         await membership.Refresh();
-        var live = new SortedDictionary<string, SiloAddress>(StringComparer.Ordinal);
-        foreach (var (address, member) in membership.CurrentSnapshot.Members)
-        {
-            // A process restarted under its name may be there before the loss of the former one is noticed: the later life counts.
-            if (member.Status == SiloStatus.Active && !(live.TryGetValue(member.Name, out var other) && other.Generation > address.Generation)) live[member.Name] = address;
-        }
-
-        return live;
+        return NamedSilos.Latest(NamedSilos.Active(membership.CurrentSnapshot));
     }
 
     /// <summary>All members ever seen, with their state.</summary>

@@ -2,6 +2,7 @@ using Orleans.Placement;
 using Orleans.Runtime;
 using Orleans.Runtime.Placement;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Membership;
 
 namespace Peft.Orleans.Grains.Shards;
 
@@ -24,11 +25,8 @@ internal sealed class SeatPlacementDirector(ISiloStatusOracle silos) : IPlacemen
     public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
     {
         var key = SeatKey.Parse(target.GrainIdentity.Key.ToString()!);
-        foreach (var address in context.GetCompatibleSilos(target))
-        {
-            if (silos.TryGetSiloName(address, out var name) && name == key.Silo) return Task.FromResult(address);
-        }
-
+        var named = context.GetCompatibleSilos(target).Where(address => silos.TryGetSiloName(address, out var name) && name == key.Silo);
+        if (NamedSilos.Latest(named.Select(address => (key.Silo, address))).TryGetValue(key.Silo, out var latest)) return Task.FromResult(latest);
         throw new SiloUnavailableException($"silo {key.Silo}, the seat of layer {key.Layer} of run {key.RunId}, is not alive");
     }
 }
