@@ -5,6 +5,9 @@ namespace Peft.Orleans.Data.ChatTemplates;
 /// <param name="Content">Its text.</param>
 public sealed record ChatMessage(string Role, string Content)
 {
+    /// <summary>Whether the data says that the turn is learned, or not; null: it says nothing, and an assistant's is.</summary>
+    public bool? Learned { get; init; }
+
     /// <summary>The role whose turns are learned.</summary>
     public const string Assistant = "assistant";
 

@@ -66,16 +66,7 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
             }
         }
 
-        CheckVocabulary(ids, "token id", format, vocabularySize);
-        CheckVocabulary(labels, "label", format, vocabularySize);
+        TokensFormat.CheckVocabulary(ids, labels, vocabularySize, format is TokensFormat ? "" : "; tokenizer and model do not belong together");
         return sample;
-    }
-
-    private static void CheckVocabulary(int[] ids, string what, SampleFormat format, int vocabularySize)
-    {
-        var at = Array.FindIndex(ids, id => id >= vocabularySize);
-        if (at < 0) return;
-        var hint = format is TokensFormat ? "" : "; tokenizer and model do not belong together";
-        throw new FormatException($"{what} {ids[at]} at position {at} is not below the model's vocab_size {vocabularySize}{hint}");
     }
 }

@@ -7,6 +7,7 @@ using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Problems;
 using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Data.Tests.Datasets;
 using Peft.Orleans.Data.Tests.SafeTensors;
 using Peft.Orleans.Data.Tests.Tokenizers;
 using Peft.Orleans.Data.Tokenizers;
@@ -139,7 +140,7 @@ public sealed class DamagedFilesTests
     public void DataLines(DataFormat format, string line)
     {
         using var model = new TemporaryFolder();
-        var tokenizer = ChatTokenizer(model);
+        var tokenizer = SmallChatTokenizer.Write(model);
         var spec = Spec(model.Path, format);
         Json("train.jsonl", line, folder => TrainingData.Load(spec, _ => folder.File("train.jsonl"), tokenizer, 200));
     }
@@ -155,15 +156,6 @@ public sealed class DamagedFilesTests
         Data = new DataSpec { Train = new DataSource { Path = "x", Format = format }, ChatTemplate = ChatTemplateName.ChatMl, MaxLength = 10_000 },
         Training = new TrainingSpec { Steps = 1, GlobalBatch = 1 },
     };
-
-    private static ITextTokenizer ChatTokenizer(TemporaryFolder folder)
-    {
-        var vocabulary = ArithmeticProblems.WriteTokenizer(folder.Path);
-        var json = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(folder.File("tokenizer.json")))!;
-        foreach (var (token, id) in new[] { ("<|im_start|>", vocabulary), ("<|im_end|>", vocabulary + 1) }) json["added_tokens"]!.AsArray().Add(BpeModel.AddedToken(token, id, special: true));
-        folder.Write("tokenizer.json", json.ToJsonString());
-        return TokenizerLoader.Load(folder.Path);
-    }
 
     private static void Use(ITextTokenizer tokenizer)
     {

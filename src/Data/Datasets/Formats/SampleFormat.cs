@@ -47,20 +47,21 @@ internal abstract class SampleFormat
         return labels;
     }
 
-    /// <summary>A text with BOS as the tokenizer's files say, and EOS.</summary>
-    protected static int[] EncodeToEnd(ITextTokenizer tokenizer, string text)
+    /// <summary>A text with BOS as the tokenizer's files say (where it <paramref name="begins"/> a sample), and EOS.</summary>
+    protected static int[] EncodeToEnd(ITextTokenizer tokenizer, string text, bool begins = true)
     {
-        var ids = tokenizer.Encode(text, addSpecialTokens: true);
-        if (tokenizer.EosId is not { } eos) throw new FormatException("the tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which this format ends with");
+        var ids = tokenizer.Encode(text, addSpecialTokens: begins);
+        if (tokenizer.EosId is not { } eos)
+            throw new FormatException("the tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which this format ends with");
         return ids.Length > 0 && ids[^1] == eos ? ids : [.. ids, eos];
     }
 
     /// <summary>Prompt and completion as one text; a token that reaches over the border is learned.</summary>
-    protected static (int[] Ids, int[] Labels) Complete(ITextTokenizer tokenizer, string prompt, string completion, bool maskPrompt)
+    protected static (int[] Ids, int[] Labels) Complete(ITextTokenizer tokenizer, string prompt, string completion, bool maskPrompt, bool begins = true)
     {
-        var ids = EncodeToEnd(tokenizer, prompt + completion);
+        var ids = EncodeToEnd(tokenizer, prompt + completion, begins);
         if (!maskPrompt) return (ids, (int[])ids.Clone());
-        var prefix = tokenizer.Encode(prompt, addSpecialTokens: true);
+        var prefix = tokenizer.Encode(prompt, addSpecialTokens: begins);
         return (ids, LearnFrom(ids, ids.AsSpan().CommonPrefixLength(prefix)));
     }
 }
