@@ -1,8 +1,9 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
+using Peft.Orleans.Kernels.Models.Attention;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
@@ -22,25 +23,30 @@ internal sealed class LocalPipeline : IDisposable
     internal LocalPipeline(RunSpec spec)
     {
         this.spec = spec;
-        Config = LlamaConfig.Read(spec.Model.Path);
-        tied = spec.Method.Name == MethodName.Full && Config.TieWordEmbeddings;
-        var count = ShardFactory.LayerCount(Config) - (tied ? 1 : 0);
-        shards = [.. Enumerable.Range(0, count).Select(layer => ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, Config, layer)))];
+        Model = ModelFolder.Open(spec.Model.Path);
+        var setup = ShardFactory.Setup(spec, Model);
+        tied = Model.Dimensions.TrainsTiedEmbedding(spec.Method);
+        var count = Model.LayerCount - (tied ? 1 : 0);
+        shards = [.. Enumerable.Range(0, count).Select(layer => ShardFactory.Load(setup, layer))];
         Versions = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];
         next = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];
     }
 
-    internal LlamaConfig Config { get; }
+    internal ModelFolder Model { get; }
 
     internal IReadOnlyList<LayerShard> Shards => shards;
 
     internal LayerVersion[] Versions { get; }
 
-    internal LayerShard Head => tied ? shards[0] : shards[^1];
+    internal IHead Head => (IHead)(tied ? shards[0] : shards[^1]);
 
     internal LayerVersion HeadVersion => tied ? Versions[0] : Versions[^1];
 
-    private int Blocks => Config.NumHiddenLayers;
+    private IEmbedding Embedding => (IEmbedding)shards[0];
+
+    private IBlock Block(int layer) => (IBlock)shards[layer];
+
+    private int Blocks => Model.Dimensions.Blocks;
 
     internal void Initialize(AdapterTensors? adapter = null, IReadOnlyList<Microbatch>? samples = null)
     {
@@ -55,9 +61,9 @@ internal sealed class LocalPipeline : IDisposable
     /// <summary>The base gradients of some samples, where a shard asks for them; owned by the caller.</summary>
     internal BaseGradientEstimate?[] Estimate(IReadOnlyList<Microbatch> samples)
     {
-        var estimates = shards.Select(static shard => shard.BeginGradientEstimate()).ToArray();
+        var estimates = shards.Select(static shard => (shard as IBlock)?.BeginGradientEstimate()).ToArray();
         if (estimates.All(static estimate => estimate is null)) return estimates;
-        foreach (var (pass, i) in Enumerable.Range(1, BaseGradientEstimate.Passes(spec.Method, LlamaDimensions.Of(Config))).SelectMany(pass => Enumerable.Range(0, samples.Count).Select(i => (pass, i))))
+        foreach (var (pass, i) in Enumerable.Range(1, BaseGradientEstimate.Passes(spec.Method, Model.Dimensions)).SelectMany(pass => Enumerable.Range(0, samples.Count).Select(i => (pass, i))))
         {
             using var scope = NewDisposeScope();
             Pass(samples[i], new PassContext(spec.Seed, pass, i, false), 1.0 / samples[i].TargetTokens, null, estimates);
@@ -71,14 +77,14 @@ internal sealed class LocalPipeline : IDisposable
     {
         using var scope = NewDisposeScope();
         var x = Hidden(batch);
-        return Head.LastLogits(HeadVersion, x.view(-1, 1, Config.HiddenSize)).MoveToOuterDisposeScope();
+        return Head.LastLogits(HeadVersion, x.view(-1, 1, Model.Dimensions.HiddenSize)).MoveToOuterDisposeScope();
     }
 
     internal Tensor Hidden(Microbatch batch)
     {
         using var scope = NewDisposeScope();
-        var x = shards[0].Embed(Versions[0], batch);
-        for (var layer = 1; layer <= Blocks; layer++) x = shards[layer].Forward(Versions[layer], x, batch, default, false, out _);
+        var x = Embedding.Embed(Versions[0], batch);
+        for (var layer = 1; layer <= Blocks; layer++) x = Block(layer).Forward(Versions[layer], x, batch, default, false, out _);
         return x.MoveToOuterDisposeScope();
     }
 
@@ -105,8 +111,8 @@ internal sealed class LocalPipeline : IDisposable
         foreach (var cache in caches) cache.Pad(padding);
         Tensor Pass(int[][] rows)
         {
-            var x = shards[0].Embed(Versions[0], Batches.Of(rows));
-            for (var layer = 1; layer <= Blocks; layer++) x = shards[layer].ForwardCached(Versions[layer], x, caches[layer - 1]);
+            var x = Embedding.Embed(Versions[0], Batches.Of(rows));
+            for (var layer = 1; layer <= Blocks; layer++) x = Block(layer).ForwardCached(Versions[layer], x, caches[layer - 1]);
             return Head.LastLogits(HeadVersion, x);
         }
 
@@ -124,8 +130,8 @@ internal sealed class LocalPipeline : IDisposable
         for (var i = 0; i < tokens; i++)
         {
             using var scope = NewDisposeScope();
-            var x = shards[0].Embed(Versions[0], Batches.Of([input]));
-            for (var layer = 1; layer <= Blocks; layer++) x = shards[layer].ForwardCached(Versions[layer], x, caches[layer - 1]);
+            var x = Embedding.Embed(Versions[0], Batches.Of([input]));
+            for (var layer = 1; layer <= Blocks; layer++) x = Block(layer).ForwardCached(Versions[layer], x, caches[layer - 1]);
             input = [(int)Head.LastLogits(HeadVersion, x).argmax(1).item<long>()];
             result.Add(input[0]);
         }
@@ -198,11 +204,11 @@ internal sealed class LocalPipeline : IDisposable
     {
         var saved = new ISavedActivations?[Blocks + 1];
         var inputs = new List<Tensor>();
-        var x = shards[0].Embed(Versions[0], batch);
+        var x = Embedding.Embed(Versions[0], batch);
         for (var layer = 1; layer <= Blocks; layer++)
         {
             inputs.Add(x);
-            x = shards[layer].Forward(Versions[layer], x, batch, pass, true, out saved[layer]);
+            x = Block(layer).Forward(Versions[layer], x, batch, pass, true, out saved[layer]);
         }
 
         var head = Head.Loss(HeadVersion, x, batch, scale, gradients is null ? null : tied ? gradients[0] : gradients[^1]);
@@ -212,12 +218,12 @@ internal sealed class LocalPipeline : IDisposable
         {
             var dy = dx;
             dx = estimates is null
-                ? shards[layer].Backward(Versions[layer], saved[layer]!, dy, gradients![layer])
-                : shards[layer].BackwardEstimate(saved[layer]!, dy, estimates[layer]);
+                ? Block(layer).Backward(Versions[layer], saved[layer]!, dy, gradients![layer])
+                : Block(layer).BackwardEstimate(saved[layer]!, dy, estimates[layer]);
             dy.Dispose();
         }
 
-        if (dx is not null && gradients is not null && shards[0].Layout.Size > 0) shards[0].EmbedBackward(Versions[0], batch, dx, gradients[0]);
+        if (dx is not null && gradients is not null && shards[0].Layout.Size > 0) Embedding.EmbedBackward(Versions[0], batch, dx, gradients[0]);
         dx?.Dispose();
         foreach (var input in inputs) input.Dispose();
         foreach (var item in saved) item?.Dispose();

@@ -1,6 +1,6 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
@@ -24,9 +24,8 @@ internal sealed class BareLoop : IDisposable
     internal BareLoop(RunSpec spec)
     {
         this.spec = spec;
-        var config = LlamaConfig.Read(spec.Model.Path);
-        shards = [.. Enumerable.Range(0, ShardFactory.LayerCount(config))
-            .Select(layer => ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, layer)))];
+        var setup = ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path));
+        shards = [.. Enumerable.Range(0, setup.Model.LayerCount).Select(layer => ShardFactory.Load(setup, layer))];
         current = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];
         next = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];
         for (var i = 0; i < shards.Length; i++)
@@ -47,19 +46,19 @@ internal sealed class BareLoop : IDisposable
             .ToArray();
         var saved = new ISavedActivations?[shards.Length];
         var inputs = new Tensor[shards.Length];
-        var x = shards[0].Embed(current[0], batch);
+        var x = ((IEmbedding)shards[0]).Embed(current[0], batch);
         for (var i = 1; i < shards.Length - 1; i++)
         {
             inputs[i] = x;
-            x = shards[i].Forward(current[i], x, batch, new PassContext(spec.Seed, step, 0, Training: true), save: true, out saved[i]);
+            x = ((IBlock)shards[i]).Forward(current[i], x, batch, new PassContext(spec.Seed, step, 0, Training: true), save: true, out saved[i]);
         }
 
-        var head = shards[^1].Loss(current[^1], x, batch, 1.0 / targets, gradients[^1]);
+        var head = ((IHead)shards[^1]).Loss(current[^1], x, batch, 1.0 / targets, gradients[^1]);
         x.Dispose();
         var dy = head.InputGradient;
         for (var i = shards.Length - 2; i > 0 && dy is not null; i--)
         {
-            var dx = shards[i].Backward(current[i], saved[i]!, dy, gradients[i] ?? empty(0));
+            var dx = ((IBlock)shards[i]).Backward(current[i], saved[i]!, dy, gradients[i] ?? empty(0));
             dy.Dispose();
             saved[i]!.Dispose();
             inputs[i].Dispose();

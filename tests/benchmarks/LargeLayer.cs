@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
@@ -37,12 +38,12 @@ internal static class LargeLayer
     {
         var spec = options.Spec(method);
         spec = BenchmarkOptions.WithoutEstimate(spec);
-        var config = LlamaConfig.Read(spec.Model.Path);
+        var model = ModelFolder.Open(spec.Model.Path);
         var rate = MatmulRate.Measure(options.ProductScalar);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         // The second of two layers: its input gradient is wanted too.
-        using var shard = ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, 2));
+        using var shard = ShardFactory.Load(ShardFactory.Setup(spec, model), 2);
         using var current = new LayerVersion(shard.Layout, TorchRuntime.Device);
         using var next = new LayerVersion(shard.Layout, TorchRuntime.Device);
         shard.Initialize(current, 1, null, null);
@@ -59,8 +60,8 @@ internal static class LargeLayer
             {
                 var step = round + 3;
                 var gradient = zeros(shard.Layout.Size, float32);
-                shard.Forward(from, x, batch, new PassContext(1, step, 0, Training: true), save: true, out var saved);
-                shard.Backward(from, saved!, dy, gradient);
+                ((IBlock)shard).Forward(from, x, batch, new PassContext(1, step, 0, Training: true), save: true, out var saved);
+                ((IBlock)shard).Backward(from, saved!, dy, gradient);
                 saved!.Dispose();
                 var measure = shard.Measure(from, gradient);
                 shard.Apply(from, to, gradient, new OptimizerStep(step, 1, [1e-4, 1e-4], measure.NextLambda));
@@ -71,7 +72,7 @@ internal static class LargeLayer
         }
 
         var seconds = PairedRatio.MedianOf([.. times.Order()]);
-        var parameters = LlamaDimensions.Of(config).BlockParameters;
+        var parameters = model.Dimensions.BlockParameters;
         Console.WriteLine(FormattableString.Invariant(
             $"{method}, one layer of {parameters / 1e6:F0}M parameters, {options.Dtype}, {options.Size}"));
         Console.WriteLine(FormattableString.Invariant($"{seconds:F3} s, {rate.Shares(4.0 * parameters * options.Tokens / seconds)}"));

@@ -96,11 +96,10 @@ public sealed class ModelFolder
     public T Config<T>() => (T)description.Config;
 
     /// <summary>What the names of a block's modules begin with: <c>model.layers.3.</c></summary>
-    /// <param name="layer">Layer index of a block, from 1.</param>
+    /// <param name="layer">Layer index of a block, from 1; beyond the last one as a model of more blocks would have it.</param>
     public string BlockPrefix(int layer)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(layer, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(layer, description.Blocks);
         return $"{description.BlockPrefix}{layer - 1}.";
     }
 

@@ -112,7 +112,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
             {
                 var layer = run.Layers[index];
                 layer.Estimate?.Dispose();
-                layer.Estimate = layer.Shard.BeginGradientEstimate();
+                layer.Estimate = layer.Block?.BeginGradientEstimate();
                 needsEstimate |= layer.Estimate is not null;
             }
         }

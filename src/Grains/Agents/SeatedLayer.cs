@@ -1,6 +1,7 @@
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
+using Peft.Orleans.Kernels.Models.Attention;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,11 +19,21 @@ internal sealed class SeatedLayer : IDisposable
     internal SeatedLayer(LayerShard shard, Device device, KeptVersions kept)
     {
         Shard = shard;
+        (Embedding, Block, Head) = (shard as IEmbedding, shard as IBlock, shard as IHead);
         Kept = kept;
         this.device = device;
     }
 
     internal LayerShard Shard { get; }
+
+    /// <summary>The shard at the chain's first position, where it is one that begins a pass; trained tied embeddings are also its head.</summary>
+    internal IEmbedding? Embedding { get; }
+
+    /// <summary>The shard at a position between, where it is a block.</summary>
+    internal IBlock? Block { get; }
+
+    /// <summary>The shard at the last position, where it is one that ends a pass.</summary>
+    internal IHead? Head { get; }
 
     /// <summary>The layer's versions; they outlive the seat.</summary>
     internal KeptVersions Kept { get; }

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 
@@ -57,7 +57,7 @@ public sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoader>
     internal async Task Load(AgentRun run, IEnumerable<int> layers, CancellationToken token)
     {
         var spec = run.Spec!;
-        var config = LlamaConfig.Read(spec.Model.Path);
+        var setup = ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path));
         foreach (var layer in layers)
         {
             if (run.Layers.ContainsKey(layer)) continue;
@@ -65,7 +65,7 @@ public sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoader>
             {
                 token.ThrowIfCancellationRequested();
                 if (run.Layers.ContainsKey(layer)) return false;
-                var shard = ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, layer));
+                var shard = ShardFactory.Load(setup, layer);
                 return run.Layers.TryAdd(layer, new SeatedLayer(shard, TorchRuntime.Device, run.KeptOf(layer)));
             });
             if (loaded) LogLoaded(run.RunId, layer);

@@ -5,7 +5,6 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.ChatTemplates;
 using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Runs;
@@ -26,15 +25,8 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
     /// <inheritdoc/>
     public async Task<string> Export(ExportRequest request)
     {
-        var config = LlamaConfig.Read(request.BasePath);
-        var spec = new RunSpec
-        {
-            Name = "export",
-            Model = new ModelSpec { Path = request.BasePath, Dtype = config.TorchDtype ?? WeightType.Float32 },
-            Method = InferenceMethod.Of(request.AdapterPath, ModelFolder.Open(request.BasePath)),
-            Training = new TrainingSpec { Steps = 1 },
-            Compute = new ComputeSpec { Products = ProductType.Float32 },
-        };
+        var model = ModelFolder.Open(request.BasePath);
+        var setup = new ModelSetup(model, InferenceMethod.Of(request.AdapterPath, model), model.StoredType, ProductType.Float32);
         Directory.CreateDirectory(request.ToPath);
         var parts = Path.Combine(request.ToPath, $".parts-{Guid.NewGuid():N}");
         Directory.CreateDirectory(parts);
@@ -42,8 +34,8 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         {
             return request.Kind switch
             {
-                "merged" => await Merged(request, spec, config, parts),
-                "lora" => await Lora(request, spec, config, parts),
+                "merged" => await Merged(request, setup, parts),
+                "lora" => await Lora(request, setup, parts),
                 _ => throw new PeftException($"export --as {request.Kind}: choose merged or lora"),
             };
         }
@@ -53,14 +45,14 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         }
     }
 
-    private async Task<string> Merged(ExportRequest request, RunSpec spec, LlamaConfig config, string parts)
+    private async Task<string> Merged(ExportRequest request, ModelSetup setup, string parts)
     {
-        var dtype = request.Dtype ?? config.TorchDtype ?? WeightType.Float32;
+        var dtype = request.Dtype ?? setup.Model.StoredType;
         var word = dtype.ToString().ToLowerInvariant();
-        for (var layer = 0; layer < ShardFactory.LayerCount(config); layer++)
+        for (var layer = 0; layer < setup.Model.LayerCount; layer++)
         {
             var index = layer;
-            await OnDevice(() => WriteTensors(PartOf(parts, index), MergedLayer(spec, config, index, TypeOf(dtype))));
+            await OnDevice(() => WriteTensors(PartOf(parts, index), MergedLayer(setup, index, TypeOf(dtype))));
         }
 
         ModelCompanions.WriteModel(request.BasePath, request.ToPath, word, TrainedPrompts.OfFolders(request.BasePath, request.AdapterPath));
@@ -68,16 +60,16 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         return $"merged model written to {request.ToPath} ({word}, sha256 over its shards {sha256})";
     }
 
-    private async Task<string> Lora(ExportRequest request, RunSpec spec, LlamaConfig config, string parts)
+    private async Task<string> Lora(ExportRequest request, ModelSetup setup, string parts)
     {
-        if (request.Rank is null && LoraForm.Exact(spec.Method) is { } exact) return await ExactLora(request, exact);
+        if (request.Rank is null && LoraForm.Exact(setup.Method) is { } exact) return await ExactLora(request, setup.Model, exact);
         var rank = request.Rank ?? throw new PeftException("export --as lora of this adapter needs --rank R, the rank of the approximation");
         double lost = 0, norm = 0;
         var worst = (Module: "", Error: -1.0);
-        for (var layer = 1; layer <= config.NumHiddenLayers; layer++)
+        for (var layer = 1; layer <= setup.Model.Dimensions.Blocks; layer++)
         {
             var index = layer;
-            foreach (var (module, squaredError, squaredNorm) in await OnDevice(() => WriteLowRank(spec, config, index, rank, parts)))
+            foreach (var (module, squaredError, squaredNorm) in await OnDevice(() => WriteLowRank(setup, index, rank, parts)))
             {
                 lost += squaredError;
                 norm += squaredNorm;
@@ -88,34 +80,35 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 
         var file = Path.Combine(request.ToPath, AdapterTensors.WeightsFile);
         await Task.Run(() => Data.SafeTensors.SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal)));
-        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(LoraForm.Approximate(spec.Method, rank), request.BasePath));
+        var config = AdapterConfigWriter.Write(LoraForm.Approximate(setup.Method, rank), setup.Model);
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), config);
         return string.Create(CultureInfo.InvariantCulture,
             $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights {Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}");
     }
 
-    private async Task<string> ExactLora(ExportRequest request, LoraForm lora)
+    private async Task<string> ExactLora(ExportRequest request, ModelFolder model, LoraForm lora)
     {
         await OnDevice(() =>
         {
             using var adapter = AdapterTensors.Read(request.AdapterPath);
             WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. lora.Tensors(adapter)]);
         });
-        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, request.BasePath));
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, model));
         var rank = lora.Method.Lora.Rank;
         return $"LoRA adapter of rank {rank} written to {request.ToPath}: exact, twice the trained rank; a server needs max_lora_rank ≥ {rank}";
     }
 
     private static double Relative(double squaredError, double squaredNorm) => squaredNorm > 0 ? Math.Sqrt(squaredError / squaredNorm) : 0;
 
-    private static List<(string Module, double SquaredError, double SquaredNorm)> WriteLowRank(RunSpec spec, LlamaConfig config, int layer, int rank, string parts)
+    private static List<(string Module, double SquaredError, double SquaredNorm)> WriteLowRank(ModelSetup setup, int layer, int rank, string parts)
     {
         var errors = new List<(string, double, double)>();
         var written = new List<(string, Tensor)>();
         using var scope = NewDisposeScope();
-        using var adapter = AdapterTensors.Read(spec.Method.InitialAdapter!);
-        var bare = spec with { Method = InferenceMethod.Frozen };
-        var weights = MergedLayer(bare, config, layer, ScalarType.Float32).ToDictionary(static tensor => tensor.Name, static tensor => tensor.Value);
-        foreach (var (name, merged) in MergedLayer(spec, config, layer, ScalarType.Float32))
+        using var adapter = AdapterTensors.Read(setup.Method.InitialAdapter!);
+        var weights = MergedLayer(setup with { Method = InferenceMethod.Frozen }, layer, ScalarType.Float32)
+            .ToDictionary(static tensor => tensor.Name, static tensor => tensor.Value);
+        foreach (var (name, merged) in MergedLayer(setup, layer, ScalarType.Float32))
         {
             using var whole = merged;
             using var weight = weights[name];
@@ -133,12 +126,12 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
     }
 
     /// <summary>A layer's weights with the adapter merged; owned by the caller.</summary>
-    private static IReadOnlyList<(string Name, Tensor Value)> MergedLayer(RunSpec spec, LlamaConfig config, int layer, ScalarType type)
+    private static IReadOnlyList<(string Name, Tensor Value)> MergedLayer(ModelSetup setup, int layer, ScalarType type)
     {
-        using var adapter = spec.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
-        using var shard = ShardFactory.Load(new ShardRequest(spec, spec.Model.Path, config, layer));
+        using var adapter = setup.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
+        using var shard = ShardFactory.Load(setup, layer);
         using var version = new LayerVersion(shard.Layout, TorchRuntime.Device);
-        shard.Initialize(version, spec.Seed, null, adapter);
+        shard.Initialize(version, setup.Seed, null, adapter);
         return shard.ExportMerged(version, type);
     }
 

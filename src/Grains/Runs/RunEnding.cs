@@ -11,6 +11,7 @@ using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Inference;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 
 namespace Peft.Orleans.Grains.Runs;
@@ -59,7 +60,7 @@ internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, 
         Directory.CreateDirectory(folder);
         var file = Path.Combine(folder, "adapter_model.safetensors");
         SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal));
-        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
         ModelCompanions.WriteAdapter(spec.Model.Path, folder, TrainedPrompts.OfRun(spec));
         return (folder, StepWork.Sha256(file));
     }

@@ -96,18 +96,18 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
             return (empty(0).MoveToOuterDisposeScope(), null);
         }
 
-        if (position == 0) return (layer.Shard.Embed(version, call.Batch).MoveToOuterDisposeScope(), null);
+        if (position == 0) return (layer.Embedding!.Embed(version, call.Batch).MoveToOuterDisposeScope(), null);
         if (call.Kind == PassKind.Generate)
         {
             var cache = layer.Cache(call.Cache);
             if (call.Padding is { } padding) cache.Pad(padding);
             if (call.KeepRows is { } rows) cache.KeepRows(rows);
-            return (layer.Shard.ForwardCached(version, x!, cache).MoveToOuterDisposeScope(), null);
+            return (layer.Block!.ForwardCached(version, x!, cache).MoveToOuterDisposeScope(), null);
         }
 
         var save = call.Kind is PassKind.Train or PassKind.Estimate;
         var pass = new PassContext(run.Spec!.Seed, save ? call.Step : 0, call.Index, call.Kind == PassKind.Train);
-        var y = layer.Shard.Forward(version, x!, call.Batch, pass, save, out var saved);
+        var y = layer.Block!.Forward(version, x!, call.Batch, pass, save, out var saved);
         return (y.MoveToOuterDisposeScope(), saved);
     }
 
@@ -117,19 +117,19 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         {
             run.Require(protocol => call.Kind == PassKind.Estimate ? May(protocol, call) : protocol.StoreLeaf(call.Term, call.Step, seat.Layer));
             if (call.Kind == PassKind.Estimate)
-                return position == 0 ? null : layer.Shard.BackwardEstimate(saved!, dy, layer.Estimate)?.MoveToOuterDisposeScope();
+                return position == 0 ? null : layer.Block!.BackwardEstimate(saved!, dy, layer.Estimate)?.MoveToOuterDisposeScope();
             var version = layer.Version(call.Step - 1);
             Tensor? dx = null;
             if (layer.Shard.Layout.Size > 0)
             {
                 var gradient = layer.Open(call.Index);
-                if (position == 0) layer.Shard.EmbedBackward(version, call.Batch, dy, gradient);
-                else dx = layer.Shard.Backward(version, saved!, dy, gradient);
+                if (position == 0) layer.Embedding!.EmbedBackward(version, call.Batch, dy, gradient);
+                else dx = layer.Block!.Backward(version, saved!, dy, gradient);
                 layer.Close(call.Step, call.Index, call.Microbatches);
             }
             else if (position > 0)
             {
-                dx = layer.Shard.Backward(version, saved!, dy, empty(0));
+                dx = layer.Block!.Backward(version, saved!, dy, empty(0));
             }
 
             return dx?.MoveToOuterDisposeScope();
@@ -165,20 +165,20 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         switch (call.Kind)
         {
             case PassKind.Score:
-                var scores = layer.Shard.Score(version, x, call.Batch);
+                var scores = layer.Head!.Score(version, x, call.Batch);
                 return (new PassResult { Scores = [.. scores.Select(static score => new ScoreResult(score.LogLikelihood, score.Tokens, score.IsGreedy))] }, null);
             case PassKind.Generate:
                 if (call.DropCache) return (new PassResult(), null);
-                using (var logits = layer.Shard.LastLogits(version, x))
+                using (var logits = layer.Head!.LastLogits(version, x))
                     return (new PassResult { NextTokens = TokenChoice.Choose(logits, call.Sampling) }, null);
             case PassKind.Loss:
-                var loss = layer.Shard.Loss(version, x, call.Batch, scale: null, gradient: null);
+                var loss = layer.Head!.Loss(version, x, call.Batch, scale: null, gradient: null);
                 return (new PassResult { LossSum = loss.LossSum, TargetTokens = loss.TargetTokens }, null);
             default:
                 if (call.Kind == PassKind.Train) run.Require(protocol => protocol.StoreLeaf(call.Term, call.Step, seat.Layer));
                 var trains = call.Kind == PassKind.Train && layer.Shard.Layout.Size > 0;
                 var gradient = trains ? layer.Open(call.Index) : null;
-                var result = layer.Shard.Loss(version, x, call.Batch, call.Scale, gradient);
+                var result = layer.Head!.Loss(version, x, call.Batch, call.Scale, gradient);
                 // Where the embedding is the same shard, its part of the gradient comes second and closes the leaf.
                 if (trains && seat.Layer != 0) layer.Close(call.Step, call.Index, call.Microbatches);
                 return (new PassResult { LossSum = result.LossSum, TargetTokens = result.TargetTokens }, result.InputGradient?.MoveToOuterDisposeScope());

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
@@ -6,30 +7,6 @@ using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters;
-
-/// <summary>A linear module's place in the model.</summary>
-/// <param name="Name">Hugging Face module name, <c>model.layers.3.self_attn.q_proj</c>.</param>
-/// <param name="Out">Rows of its weight.</param>
-/// <param name="In">Columns of its weight.</param>
-/// <param name="HasBias">Whether it has a bias.</param>
-internal sealed record LinearSite(string Name, long Out, long In, bool HasBias)
-{
-    internal string Suffix => Name[(Name.LastIndexOf('.') + 1)..];
-
-    internal string AdapterPrefix => $"base_model.model.{Name}";
-
-    internal string WeightName => $"{Name}.weight";
-
-    internal string BiasName => $"{Name}.bias";
-}
-
-/// <summary>What building a shard needs to know.</summary>
-/// <param name="Spec">The run.</param>
-/// <param name="Weights">Base weights.</param>
-/// <param name="Held">Type in which frozen weights are held.</param>
-/// <param name="Compute">Type of activations and products.</param>
-/// <param name="Device">Device.</param>
-internal sealed record ShardContext(RunSpec Spec, WeightSource Weights, ScalarType Held, ScalarType Compute, Device Device);
 
 /// <summary>What one linear's forward pass leaves for its backward pass, besides its input.</summary>
 internal sealed class LinearSaved : IDisposable

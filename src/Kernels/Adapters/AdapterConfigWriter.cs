@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Kernels.Adapters;
 
@@ -10,15 +11,15 @@ public static class AdapterConfigWriter
 {
     /// <summary>The text of the file.</summary>
     /// <param name="method">The method and its options.</param>
-    /// <param name="basePath">Folder of the base model, for <c>base_model_name_or_path</c>.</param>
+    /// <param name="model">The base model, for <c>base_model_name_or_path</c> and <c>target_modules</c>.</param>
     /// <exception cref="PeftException">The method has no adapter (full fine-tuning) or is not supported.</exception>
-    public static string Write(MethodSpec method, string basePath)
+    public static string Write(MethodSpec method, ModelFolder model)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
         {
             json.WriteStartObject();
-            AdapterMethods.Of(method).WriteConfig(json, new AdapterOrigin(method, basePath));
+            AdapterMethods.Of(method).WriteConfig(json, new AdapterOrigin(method, model));
             json.WriteEndObject();
         }
 
@@ -29,17 +30,17 @@ public static class AdapterConfigWriter
     internal static void WriteOwn(Utf8JsonWriter json, AdapterOrigin origin, string type)
     {
         json.WriteString("peft_type", type);
-        json.WriteString("base_model_name_or_path", origin.BasePath);
-        WriteTargets(json, origin.Method);
+        json.WriteString("base_model_name_or_path", origin.Model.Path);
+        WriteTargets(json, origin);
         json.WritePropertyName("method");
         RunFile.WriteMethod(new RunSpec { Method = origin.Method }).WriteTo(json);
     }
 
     /// <summary>The adapted modules.</summary>
-    internal static void WriteTargets(Utf8JsonWriter json, MethodSpec method)
+    internal static void WriteTargets(Utf8JsonWriter json, AdapterOrigin origin)
     {
         json.WriteStartArray("target_modules");
-        foreach (var module in TargetModules.Resolve(method)) json.WriteStringValue(module);
+        foreach (var module in TargetModules.Resolve(origin.Method, origin.Model.Linears(1))) json.WriteStringValue(module);
         json.WriteEndArray();
     }
 

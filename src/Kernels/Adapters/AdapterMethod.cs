@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -58,5 +59,5 @@ internal abstract class AdapterMethod
 
 /// <summary>What an adapter's configuration tells of where it comes from.</summary>
 /// <param name="Method">Its options.</param>
-/// <param name="BasePath">Folder of the base model.</param>
-internal sealed record AdapterOrigin(MethodSpec Method, string BasePath);
+/// <param name="Model">The base model.</param>
+internal sealed record AdapterOrigin(MethodSpec Method, ModelFolder Model);

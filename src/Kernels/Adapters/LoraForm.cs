@@ -20,7 +20,4 @@ public sealed record LoraForm(MethodSpec Method, Func<AdapterTensors, IEnumerabl
     /// <summary>Options of the LoRA adapter of some rank that approximates another: its scale is 1, factors are written as they add to the weight.</summary>
     public static MethodSpec Approximate(MethodSpec method, int rank) =>
         LoraMethod.Plain(new LoraSpec { Rank = rank, Alpha = rank }, method.TargetModules);
-
-    /// <summary>Options under which the base computes alone: LoRA on no module.</summary>
-    public static MethodSpec Base => LoraMethod.Plain(new LoraSpec(), []);
 }

@@ -1,23 +1,29 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Kernels.Adapters;
 
-/// <summary>Which linear modules of a decoder layer get an adapter.</summary>
+/// <summary>Which linear modules of a decoder block get an adapter.</summary>
 internal static class TargetModules
 {
     private const string AllLinear = "all-linear";
 
-    /// <summary>The module suffixes a method names, <c>all-linear</c> written out; in the decoder's order.</summary>
-    internal static IReadOnlyList<string> Resolve(MethodSpec method)
+    /// <summary>The module suffixes a method names, <c>all-linear</c> written out; in the block's order.</summary>
+    /// <exception cref="PeftException">The blocks have no such module.</exception>
+    internal static IReadOnlyList<string> Resolve(MethodSpec method, IReadOnlyList<LinearSite> linears)
     {
-        if (method.TargetModules is [AllLinear]) return MethodSpec.DefaultTargetModules;
+        string[] names = [.. linears.Select(static linear => linear.Suffix)];
+        if (method.TargetModules is [AllLinear]) return names;
         foreach (var module in method.TargetModules)
         {
-            if (!MethodSpec.DefaultTargetModules.Contains(module))
-                throw new PeftException($"method.target_modules: '{module}' is no linear module of a Llama decoder layer; there are {string.Join(", ", MethodSpec.DefaultTargetModules)} and {AllLinear}");
+            if (!names.Contains(module))
+            {
+                throw new PeftException(
+                    $"method.target_modules: '{module}' is no linear module of the model's decoder blocks; there are {string.Join(", ", names)} and {AllLinear}");
+            }
         }
 
-        return [.. MethodSpec.DefaultTargetModules.Where(method.TargetModules.Contains)];
+        return [.. names.Where(method.TargetModules.Contains)];
     }
 }

@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Loops.Products;
 using Peft.Orleans.Kernels.Versions;
@@ -19,15 +19,16 @@ internal sealed class BaseTensor : IDisposable
     private readonly long[] shape;
     private ParameterSlot? slot;
 
-    internal BaseTensor(string name, long[] shape, ShardContext context)
+    internal BaseTensor(ModelTensor tensor, ShardContext context)
     {
-        Name = name;
-        this.shape = shape;
+        Name = tensor.Name;
+        shape = tensor.Shape;
         this.context = context;
-        Trains = context.Spec.Method.Name == MethodName.Full;
+        Trains = context.Adapters.TrainsModel;
         // Vectors are tiny: they are kept in fp32, the type in which they are used.
         var vector = shape.Length == 1;
-        if (!Trains) frozen = new FrozenWeight(context.Weights.Read(name, shape, vector ? ScalarType.Float32 : context.Held), vector ? ScalarType.Float32 : context.Compute);
+        var (held, compute) = vector ? (ScalarType.Float32, ScalarType.Float32) : (context.Held, context.Compute);
+        if (!Trains) frozen = new FrozenWeight(context.Weights.Read(Name, shape, held), compute);
     }
 
     internal string Name { get; }

@@ -1,7 +1,8 @@
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Kernels.Loops;
 using Peft.Orleans.Kernels.Loops.Rows;
+using Peft.Orleans.Kernels.Models.Norms;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
@@ -13,15 +14,15 @@ namespace Peft.Orleans.Kernels.Models;
 /// Final norm, head and cross-entropy. Only positions with a target are computed, in chunks of tokens whose logits never exist whole; a chunk's
 /// gradient is computed while it is hot.
 /// </summary>
-internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, LlamaConfig config)
+/// <param name="weight"><c>[vocabulary, hidden]</c>.</param>
+/// <param name="norm">The norm before it.</param>
+/// <param name="model">Sizes.</param>
+internal sealed class LanguageModelHead(BaseTensor weight, Norm norm, ModelDimensions model)
 {
-    internal const string NormName = "model.norm.weight";
-    internal const string WeightName = "lm_head.weight";
-
     // Logits of a chunk, in elements: 24 MB in bf16. Products with fewer rows read the weight too often.
     private const int ChunkElements = 12 << 20;
 
-    private readonly int chunk = Math.Max(16, ChunkElements / config.VocabSize / 16 * 16);
+    private readonly int chunk = Math.Max(16, ChunkElements / model.Vocabulary / 16 * 16);
 
     /// <summary>Sum of the token losses and, with a scale, dL/dx <c>[rows, columns, hidden]</c> of the scaled loss.</summary>
     internal HeadResult Loss(LayerVersion version, Tensor x, Microbatch batch, double? scale, Tensor? gradient, bool needsInput)
@@ -29,11 +30,11 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
         using var scope = NewDisposeScope();
         var (positions, targets) = Targets(batch, x.device);
         var count = (int)positions.numel();
-        var rows = x.reshape(-1, config.HiddenSize);
+        var rows = x.reshape(-1, model.HiddenSize);
         if (count == 0) return new HeadResult(0, 0, scale is null || !needsInput ? null : zeros(x.shape, x.dtype, x.device).MoveToOuterDisposeScope());
 
         var picked = rows.index_select(0, positions); // [M, hidden]
-        var (inverse, h) = RmsNorm.Forward(picked, norm.Value(version), config.RmsNormEps);
+        var (statistics, h) = norm.Forward(version, picked);
         var dh = scale is null ? null : empty(h.shape, h.dtype, x.device);
         var weightGradient = scale is null ? null : weight.Gradient(gradient);
         var loss = 0.0;
@@ -53,9 +54,8 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
         }
 
         if (scale is null) return new HeadResult(loss, count, null);
-        var normGradient = norm.Gradient(gradient);
-        if (!needsInput && normGradient is null) return new HeadResult(loss, count, null);
-        var dPicked = RmsNorm.Backward(dh!, picked, inverse, norm.Value(version), normGradient);
+        if (!needsInput && (gradient is null || !norm.Trains)) return new HeadResult(loss, count, null);
+        var dPicked = norm.Backward(version, dh!, picked, statistics, gradient);
         if (!needsInput) return new HeadResult(loss, count, null);
         var dx = zeros(rows.shape, x.dtype, x.device);
         dx.index_copy_(0, positions, dPicked);
@@ -69,7 +69,7 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
         var result = Enumerable.Repeat((LogLikelihood: 0.0, Tokens: 0, IsGreedy: true), batch.Rows).ToArray();
         var (positions, targets) = Targets(batch, x.device);
         var places = positions.cpu().data<long>().ToArray();
-        var h = Normalised(version, x.reshape(-1, config.HiddenSize).index_select(0, positions));
+        var h = Normalised(version, x.reshape(-1, model.HiddenSize).index_select(0, positions));
         for (var start = 0; start < places.Length; start += chunk)
         {
             using var inner = NewDisposeScope();
@@ -92,7 +92,7 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
     internal Tensor LastLogits(LayerVersion version, Tensor x)
     {
         using var scope = NewDisposeScope();
-        var last = x.narrow(1, x.shape[1] - 1, 1).reshape(-1, config.HiddenSize);
+        var last = x.narrow(1, x.shape[1] - 1, 1).reshape(-1, model.HiddenSize);
         return weight.Product(version, Normalised(version, last)).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
@@ -112,7 +112,7 @@ internal sealed class LanguageModelHead(BaseTensor weight, BaseTensor norm, Llam
 
     private Tensor LogProbabilities(LayerVersion version, Tensor h) => weight.Product(version, h).to(ScalarType.Float32).log_softmax(-1);
 
-    private Tensor Normalised(LayerVersion version, Tensor rows) => RmsNorm.Forward(rows, norm.Value(version), config.RmsNormEps).Rows;
+    private Tensor Normalised(LayerVersion version, Tensor rows) => norm.Forward(version, rows).Rows;
 
     private static (Tensor Positions, Tensor Targets) Targets(Microbatch batch, Device device)
     {

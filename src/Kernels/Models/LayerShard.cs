@@ -1,33 +1,14 @@
-using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Versions;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models;
 
-/// <summary>What a microbatch's forward pass leaves for its backward pass in one shard.</summary>
-public interface ISavedActivations : IDisposable
-{
-    /// <summary>Bytes held.</summary>
-    long Bytes { get; }
-}
-
-/// <summary>What the head returns of a microbatch.</summary>
-/// <param name="LossSum">Sum of the token losses (natural logarithm), not normalised.</param>
-/// <param name="TargetTokens">Number of targets.</param>
-/// <param name="InputGradient">dL/dx of the scaled loss, or null in evaluation. Owned by the caller.</param>
-public readonly record struct HeadResult(double LossSum, int TargetTokens, Tensor? InputGradient);
-
-/// <summary>What <see cref="LayerShard.Measure"/> finds in a reduced gradient.</summary>
-/// <param name="SquaredNorm">Squared norm of the gradient, float64, fixed order.</param>
-/// <param name="NextLambda">λ for the next step's forward pass (bounded, averaged); empty without λ.</param>
-public sealed record GradientMeasure(double SquaredNorm, double[] NextLambda);
-
 /// <summary>
 /// One layer of the model with its adapters: embedding (layer 0), decoder block (1 … L), head (L+1), or, where trained tied embeddings
 /// are one parameter, embedding and head in layer 0. Holds frozen base weights only; everything that changes is in a <see cref="LayerVersion"/>.
-/// All calls are made on the device thread. Tensors returned are owned by the caller; tensors passed in are not disposed.
-/// Activations are <c>[rows, columns, hidden]</c> in the compute type.
+/// What it computes, its roles say: <see cref="IEmbedding"/>, <see cref="IBlock"/>, <see cref="IHead"/>. All calls are made on the device thread.
+/// Tensors returned are owned by the caller; tensors passed in are not disposed. Activations are <c>[rows, columns, hidden]</c> in the compute type.
 /// </summary>
 public abstract class LayerShard : IDisposable
 {
@@ -42,39 +23,6 @@ public abstract class LayerShard : IDisposable
 
     /// <summary>Whether anything in this shard or before it trains, so that the gradient must travel further down.</summary>
     public required bool NeedsInputGradient { get; init; }
-
-    /// <summary>Embedding lookup: ids → <c>[rows, columns, hidden]</c>. Layer 0 only.</summary>
-    public virtual Tensor Embed(LayerVersion version, Microbatch batch) => throw new NotSupportedException();
-
-    /// <summary>Adds the embedding's gradient for <paramref name="dx"/> to <paramref name="gradient"/> (full fine-tuning only).</summary>
-    public virtual void EmbedBackward(LayerVersion version, Microbatch batch, Tensor dx, Tensor gradient) => throw new NotSupportedException();
-
-    /// <summary>Decoder block forward. <paramref name="saved"/> is null when no backward pass follows (<paramref name="save"/> false).</summary>
-    public virtual Tensor Forward(LayerVersion version, Tensor x, Microbatch batch, PassContext pass, bool save, out ISavedActivations? saved) => throw new NotSupportedException();
-
-    /// <summary>Decoder block backward: returns dL/dx (null unless <see cref="NeedsInputGradient"/>) and adds the trainable gradient to <paramref name="gradient"/>, flat fp32 <c>[Layout.Size]</c>.</summary>
-    public virtual Tensor? Backward(LayerVersion version, ISavedActivations saved, Tensor dy, Tensor gradient) => throw new NotSupportedException();
-
-    /// <summary>
-    /// Final norm, head, cross-entropy. With a <paramref name="scale"/> (1 / target tokens of the whole global batch) also dL/dx of the scaled
-    /// loss, the head's own gradient being added to <paramref name="gradient"/>; with null only the loss.
-    /// </summary>
-    public virtual HeadResult Loss(LayerVersion version, Tensor x, Microbatch batch, double? scale, Tensor? gradient) => throw new NotSupportedException();
-
-    /// <summary>Log-likelihood of each row's targets, their number, and whether every target is the most likely token.</summary>
-    public virtual IReadOnlyList<(double LogLikelihood, int Tokens, bool IsGreedy)> Score(LayerVersion version, Tensor x, Microbatch batch) => throw new NotSupportedException();
-
-    /// <summary>fp32 logits of the last position of each row, <c>[rows, vocabulary]</c>; <paramref name="x"/> is <c>[rows, columns, hidden]</c>.</summary>
-    public virtual Tensor LastLogits(LayerVersion version, Tensor x) => throw new NotSupportedException();
-
-    /// <summary>Decoder block forward for generation: the cache holds keys and values of the positions seen so far and is appended to. All rows have equal length.</summary>
-    public virtual Tensor ForwardCached(LayerVersion version, Tensor x, KeyValueCache cache) => throw new NotSupportedException();
-
-    /// <summary>Starts accumulating the base gradient that LoRA-GA's initialisation needs; null when this layer needs none.</summary>
-    public virtual BaseGradientEstimate? BeginGradientEstimate() => null;
-
-    /// <summary>As <see cref="Backward"/>, through the frozen base only, adding this sample's base gradients to <paramref name="estimate"/>.</summary>
-    public virtual Tensor? BackwardEstimate(ISavedActivations saved, Tensor dy, BaseGradientEstimate? estimate) => throw new NotSupportedException();
 
     /// <summary>
     /// Writes version 0 into <paramref name="version"/>: method initialisation, pure function of seed, layer and estimate; then any tensors of
@@ -98,3 +46,8 @@ public abstract class LayerShard : IDisposable
     /// <inheritdoc/>
     public abstract void Dispose();
 }
+
+/// <summary>What <see cref="LayerShard.Measure"/> finds in a reduced gradient.</summary>
+/// <param name="SquaredNorm">Squared norm of the gradient, float64, fixed order.</param>
+/// <param name="NextLambda">λ for the next step's forward pass (bounded, averaged); empty without λ.</param>
+public sealed record GradientMeasure(double SquaredNorm, double[] NextLambda);

@@ -1,8 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Adapters.None;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
@@ -10,21 +11,17 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models;
 
-/// <summary>What every shard of a Llama model has alike: its layout, version 0, the optimizer step, export.</summary>
+/// <summary>What every family's shards have alike: adapted linears, layout, version 0, the optimizer step, export.</summary>
 internal abstract class TrainableShard : LayerShard
 {
-    private readonly AdapterMethod method;
     private FlatOptimizer optimizer = null!;
     private ParameterLayout layout = null!;
 
     [SetsRequiredMembers]
-    protected TrainableShard(int layer, bool needsInputGradient, ShardContext context, LlamaConfig config)
+    protected TrainableShard(LayerPlace place, ShardContext context)
     {
-        Layer = layer;
-        NeedsInputGradient = needsInputGradient;
+        (Layer, NeedsInputGradient) = place;
         Context = context;
-        Config = config;
-        method = AdapterMethods.Of(context.Spec.Method);
     }
 
     public sealed override ParameterLayout Layout => layout;
@@ -33,11 +30,11 @@ internal abstract class TrainableShard : LayerShard
 
     protected ShardContext Context { get; }
 
-    protected LlamaConfig Config { get; }
+    protected ModelFolder Model => Context.Setup.Model;
 
-    protected MethodSpec Method => Context.Spec.Method;
+    protected MethodSpec Method => Context.Setup.Method;
 
-    /// <summary>Linears in the decoder's order.</summary>
+    /// <summary>Linears in the order of the family's description.</summary>
     protected List<AdaptedLinear> Linears { get; } = [];
 
     /// <summary>Other base tensors.</summary>
@@ -60,8 +57,8 @@ internal abstract class TrainableShard : LayerShard
             Load(version, initialAdapter);
         }
 
-        var names = method.LambdaNames(Method, $"model.layers.{Layer - 1}.", Linears);
-        if (names.Count > 0) method.InitializeLambda(Method, version, Linears, estimate);
+        var names = LambdaNames;
+        if (names.Count > 0) Adapters.InitializeLambda(Method, version, Linears, estimate);
         for (var i = 0; i < names.Count && initialAdapter is not null && Method.Lambda.Fixed is null; i++)
         {
             if (initialAdapter.ShapeOf(names[i]) is null) continue;
@@ -77,7 +74,7 @@ internal abstract class TrainableShard : LayerShard
     {
         if (gradient.numel() != Layout.Size)
             throw new ArgumentException($"layer {Layer}: the gradient has {gradient.numel()} elements, its layout {Layout.Size}");
-        return new GradientMeasure(FixedOrder.SquaredNorm(gradient, 0, Layout.Size), method.NextLambda(Method, version, Linears, gradient));
+        return new GradientMeasure(FixedOrder.SquaredNorm(gradient, 0, Layout.Size), Adapters.NextLambda(Method, version, Linears, gradient));
     }
 
     public sealed override void Apply(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
@@ -99,7 +96,7 @@ internal abstract class TrainableShard : LayerShard
         var result = new List<(string, Tensor)>();
         foreach (var slot in Layout.Trainable) result.Add((slot.Name, InFile(slot, version).DetachFromDisposeScope()));
         foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).to(slot.Options.IsIndex ? ScalarType.Int64 : ScalarType.Float32, copy: true).DetachFromDisposeScope()));
-        var names = method.LambdaNames(Method, $"model.layers.{Layer - 1}.", Linears);
+        var names = LambdaNames;
         for (var i = 0; i < names.Count; i++) result.Add((names[i], tensor((float)version.Lambda[i]).DetachFromDisposeScope()));
         return result;
     }
@@ -128,16 +125,30 @@ internal abstract class TrainableShard : LayerShard
     /// <summary>Whether a base tensor is written under its own name; a tied head is not.</summary>
     protected virtual bool IsExported(BaseTensor tensor) => true;
 
+    /// <summary>Makes the linears of the layer, adapted where the method's targets are.</summary>
+    protected void AdaptLinears()
+    {
+        var sites = Model.Linears(Layer);
+        var targets = Adapters.TrainsModel ? [.. sites.Select(static site => site.Suffix)] : TargetModules.Resolve(Method, sites);
+        var adapted = 0;
+        foreach (var site in sites)
+            Linears.Add(targets.Contains(site.Suffix) ? Adapters.Adapt(site, Context, adapted++) : new PlainLinear(site, Context));
+    }
+
     /// <summary>To be called when all linears and tensors are there. Matrices come before vectors, so that weight decay covers one range.</summary>
     protected void Seal()
     {
         var builder = new LayoutBuilder();
         foreach (var linear in Linears) linear.Declare(builder);
         foreach (var tensor in Tensors) tensor.Declare(builder);
-        builder.LambdaCount = method.LambdaCount(Method, Linears.Count(static linear => linear.Trains));
-        layout = builder.Build(moments: Context.Spec.Training.Optimizer.Name == OptimizerName.AdamW);
-        optimizer = new FlatOptimizer(Context.Spec.Training.Optimizer, layout);
+        builder.LambdaCount = Adapters.LambdaCount(Method, Linears.Count(static linear => linear.Trains));
+        layout = builder.Build(moments: Context.Setup.Optimizer.Name == OptimizerName.AdamW);
+        optimizer = new FlatOptimizer(Context.Setup.Optimizer, layout);
     }
+
+    private AdapterMethod Adapters => Context.Adapters;
+
+    private IReadOnlyList<string> LambdaNames => Linears.Count == 0 ? [] : Adapters.LambdaNames(Method, Model.BlockPrefix(Layer), Linears);
 
     private static Tensor InFile(ParameterSlot slot, LayerVersion version)
     {
@@ -148,9 +159,9 @@ internal abstract class TrainableShard : LayerShard
     private void Load(LayerVersion version, AdapterTensors adapter)
     {
         var type = adapter.PeftType;
-        if (method.PeftType is null || type != method.PeftType)
+        if (Adapters.PeftType is null || type != Adapters.PeftType)
             throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {AdapterMethods.Word(Method.Name)}");
-        var expected = new HashSet<string>(method.LambdaNames(Method, $"model.layers.{Layer - 1}.", Linears), StringComparer.Ordinal);
+        var expected = new HashSet<string>(LambdaNames, StringComparer.Ordinal);
         foreach (var (slots, buffer) in new[] { (Layout.Trainable, version.Parameters), (Layout.Constants, version.Constants) })
         {
             foreach (var slot in slots)
@@ -170,7 +181,9 @@ internal abstract class TrainableShard : LayerShard
             }
         }
 
-        var prefix = $"base_model.model.model.layers.{Layer - 1}.";
+        if (Layer == 0) return;
+        // The head answers for blocks that the model does not have.
+        var prefix = $"base_model.model.{Model.BlockPrefix(Layer)}";
         foreach (var name in adapter.Names)
         {
             if (name.StartsWith(prefix, StringComparison.Ordinal) && !expected.Contains(name))

@@ -1,31 +1,13 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
-using Peft.Orleans.Kernels.Models.Llama;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Shards;
-
-/// <summary>Which layer of which model is wanted, adapted how.</summary>
-/// <param name="Spec">The run: method, seed, optimizer, recomputation.</param>
-/// <param name="ModelFolder">Hugging Face folder of the base model.</param>
-/// <param name="Config">Its configuration.</param>
-/// <param name="Layer">Layer index: 0 embedding, 1 … L decoder blocks, L+1 head.</param>
-public sealed record ShardRequest(RunSpec Spec, string ModelFolder, LlamaConfig Config, int Layer)
-{
-    /// <summary>How frozen weights are held: as the run says, else as the model says, else float32.</summary>
-    public WeightType Dtype => Spec.Model.Dtype ?? Config.TorchDtype ?? WeightType.Float32;
-
-    /// <summary>The type in which they are multiplied.</summary>
-    public ProductType Products => TorchRuntime.ResolveProducts(Dtype, Spec.Compute.Products);
-
-    /// <summary>Device of weights and versions.</summary>
-    public Device Device { get; init; } = TorchRuntime.Device;
-}
 
 /// <summary>Makes layer shards.</summary>
 public static class ShardFactory
@@ -33,30 +15,45 @@ public static class ShardFactory
     /// <summary>Bytes of base weights read or mapped by this process.</summary>
     public static long WeightBytesRead => WeightReader.BytesRead;
 
-    /// <summary>Number of layer shards: embedding, decoder blocks, head.</summary>
-    public static int LayerCount(LlamaConfig config) => config.NumHiddenLayers + 2;
+    /// <summary>The setup of a run's shards on this process's device: what the run file leaves open is as the model says, and the processor.</summary>
+    public static ModelSetup Setup(RunSpec spec, ModelFolder model)
+    {
+        var dtype = spec.Model.Dtype ?? model.StoredType;
+        return new ModelSetup(model, spec.Method, dtype, TorchRuntime.ResolveProducts(dtype, spec.Compute.Products))
+        {
+            Seed = spec.Seed,
+            Optimizer = spec.Training.Optimizer,
+            Recompute = spec.Training.Recompute,
+        };
+    }
 
     /// <summary>Loads the base weights of one layer; no other layer's tensors are touched.</summary>
+    /// <param name="setup">The model and how it is adapted.</param>
+    /// <param name="layer">Layer index: 0 embedding, 1 … L decoder blocks, L+1 head.</param>
+    /// <param name="device">Device of weights and versions; null: the process's.</param>
     /// <exception cref="PeftException">A tensor is missing or has another shape, or the method is not supported; names file and tensor.</exception>
-    public static LayerShard Load(ShardRequest request)
+    public static LayerShard Load(ModelSetup setup, int layer, Device? device = null)
     {
-        var (spec, folder, config, layer) = request;
-        var method = AdapterMethods.Of(spec.Method);
-        method.Validate(spec.Method);
-        var head = LayerCount(config) - 1;
-        ArgumentOutOfRangeException.ThrowIfNegative(layer, nameof(request));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(layer, head, nameof(request));
-        var held = Held(request.Dtype);
-        var compute = request.Products == ProductType.Float32 ? ScalarType.Float32 : held;
-        var context = new ShardContext(spec, new WeightSource(folder, spec, config.InitializerRange, request.Device), held, compute, request.Device);
-        var full = spec.Method.Name == MethodName.Full;
-        var tied = full && config.TieWordEmbeddings;
+        var model = setup.Model;
+        var method = AdapterMethods.Of(setup.Method);
+        method.Validate(setup.Method);
+        var head = model.LayerCount - 1;
+        ArgumentOutOfRangeException.ThrowIfNegative(layer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(layer, head);
+        var held = Held(setup.Dtype);
+        var compute = setup.Products == ProductType.Float32 ? ScalarType.Float32 : held;
+        device ??= TorchRuntime.Device;
+        var weights = new WeightSource(model, setup.Seed, mayBeRandom: method.TrainsModel, device);
+        var context = new ShardContext(setup, method, weights, held, compute, device);
+        var family = FamilyTable.Of(model);
+        var tied = method.TrainsModel && model.Dimensions.Tied;
         // The gradient travels down to the lowest layer that trains: the embedding with method full, else the first decoder block.
-        var needsInput = full || (layer > 1 && TargetModules.Resolve(spec.Method).Count > 0);
-        if (layer == 0) return new EmbeddingShard(context, config, withHead: tied);
-        if (layer < head) return new DecoderShard(layer, needsInput, context, config);
+        var needsInput = method.TrainsModel || (layer > 1 && TargetModules.Resolve(setup.Method, model.Linears(1)).Count > 0);
+        var place = new LayerPlace(layer, needsInput);
+        if (layer == 0) return tied ? family.Tied(context) : family.Embedding(context);
+        if (layer < head) return family.Block(place, context);
         if (tied) throw new PeftException($"layer {layer} has no shard of its own: trained tied embeddings are one parameter, in layer 0");
-        return new HeadShard(layer, needsInput, context, config);
+        return family.Head(place, context);
     }
 
     private static ScalarType Held(WeightType dtype) => dtype switch

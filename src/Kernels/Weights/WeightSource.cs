@@ -1,5 +1,5 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
@@ -7,21 +7,23 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Weights;
 
-/// <summary>Where base weights come from: the files of a Hugging Face folder, or, where it holds only config.json and all weights train, the seed.</summary>
+/// <summary>Where base weights come from: the files of a checkpoint, or, where it is only config.json and all weights train, a seed.</summary>
 internal sealed class WeightSource
 {
+    private readonly ModelFolder model;
     private readonly WeightFiles? files;
     private readonly long seed;
-    private readonly double deviation;
     private readonly Device device;
 
-    internal WeightSource(string folder, RunSpec spec, double initializerRange, Device device)
+    /// <param name="model">The checkpoint.</param>
+    /// <param name="seed">Of weights that begin at random.</param>
+    /// <param name="mayBeRandom">Whether a checkpoint without weights begins at random.</param>
+    /// <param name="device">Device.</param>
+    /// <exception cref="PeftException">There are no weights, or an index is malformed.</exception>
+    internal WeightSource(ModelFolder model, long seed, bool mayBeRandom, Device device)
     {
-        if (WeightFiles.Exist(folder) || spec.Method.Name != MethodName.Full) files = WeightFiles.Open(folder);
-        else if (!Directory.Exists(folder)) throw new PeftException($"{folder}: folder not found; model.path names a Hugging Face folder");
-        seed = spec.Seed;
-        deviation = initializerRange;
-        this.device = device;
+        if (model.HasWeights || !mayBeRandom) files = model.Weights;
+        (this.model, this.seed, this.device) = (model, seed, device);
     }
 
     /// <summary>A weight in <paramref name="dtype"/>; owned by the caller, outside any dispose scope.</summary>
@@ -34,9 +36,12 @@ internal sealed class WeightSource
         }
 
         using var scope = NewDisposeScope();
-        var value = name.EndsWith("norm.weight", StringComparison.Ordinal) ? ones(shape, ScalarType.Float32)
-            : name.EndsWith(".bias", StringComparison.Ordinal) ? zeros(shape, ScalarType.Float32)
-            : SeededRandom.Normal(seed, name, shape, deviation);
+        var value = model.KindOf(name) switch
+        {
+            TensorKind.NormWeight => ones(shape, ScalarType.Float32),
+            TensorKind.NormBias or TensorKind.LinearBias => zeros(shape, ScalarType.Float32),
+            _ => SeededRandom.Normal(seed, name, shape, model.InitializerRange),
+        };
         return value.to(dtype).to(device).DetachFromDisposeScope();
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Models;
 using static TorchSharp.torch;
@@ -25,7 +26,7 @@ public class AdapterFileTests
             using var folder = new TemporaryFolder();
             var export = first.Export();
             TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), export.Select(static pair => (pair.Key, pair.Value)));
-            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(fresh.Method, fresh.Model.Path));
+            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(fresh.Method, ModelFolder.Open(fresh.Model.Path)));
 
             using var adapter = AdapterTensors.Read(folder.Path);
             using var second = new LocalPipeline(fresh with { Method = fresh.Method with { InitialAdapter = folder.Path } });
@@ -44,8 +45,9 @@ public class AdapterFileTests
     [Fact]
     public void Lora_configuration_has_PEFTs_keys()
     {
-        var spec = Specs.Lora("base", ["v_proj", "q_proj"], 4, 8, rslora: true);
-        using var config = JsonDocument.Parse(AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+        using var model = new TinyModel(weights: false);
+        var spec = Specs.Lora(model.Folder, ["v_proj", "q_proj"], 4, 8, rslora: true);
+        using var config = JsonDocument.Parse(AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
         var root = config.RootElement;
         Assert.Equal("LORA", root.GetProperty("peft_type").GetString());
         Assert.Equal(4, root.GetProperty("r").GetInt32());

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Tests.Goldens;
@@ -144,7 +145,7 @@ public class BoftTests
             Assert.Equal(new[] { rotation, scale }.OfType<string>().Order(), export.Keys.Select(static key => key[(key.LastIndexOf('.') + 1)..]).Distinct().Order());
             using var folder = new TemporaryFolder();
             TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), export.Select(static pair => (pair.Key, pair.Value)));
-            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
             using var adapter = AdapterTensors.Read(folder.Path);
             using var again = new LocalPipeline(spec with { Method = method with { InitialAdapter = folder.Path } });
             again.Initialize(adapter);
@@ -165,8 +166,10 @@ public class BoftTests
     [Fact]
     public void Configuration_has_PEFTs_keys_only_where_PEFT_can_read_the_tensors()
     {
+        using var model = new TinyModel(weights: false);
+        var folder = ModelFolder.Open(model.Folder);
         var input = new MethodSpec { Name = MethodName.Boft, TargetModules = ["v_proj", "q_proj"], Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2 } };
-        using var config = JsonDocument.Parse(AdapterConfigWriter.Write(input, "base"));
+        using var config = JsonDocument.Parse(AdapterConfigWriter.Write(input, folder));
         var root = config.RootElement;
         Assert.Equal("BOFT", root.GetProperty("peft_type").GetString());
         Assert.Equal(4, root.GetProperty("boft_block_size").GetInt32());
@@ -174,7 +177,7 @@ public class BoftTests
         Assert.Equal(2, root.GetProperty("boft_n_butterfly_factor").GetInt32());
         Assert.False(root.TryGetProperty("method", out _));
 
-        using var own = JsonDocument.Parse(AdapterConfigWriter.Write(input with { Boft = input.Boft with { Side = BoftSide.Output } }, "base"));
+        using var own = JsonDocument.Parse(AdapterConfigWriter.Write(input with { Boft = input.Boft with { Side = BoftSide.Output } }, folder));
         Assert.Equal("BOFT", own.RootElement.GetProperty("peft_type").GetString());
         Assert.Equal("output", own.RootElement.GetProperty("method").GetProperty("boft").GetProperty("side").GetString());
         // PEFT raises an error where both are zero, rather than load tensors it does not know as the identity.
@@ -195,7 +198,7 @@ public class BoftTests
         pipeline.Initialize();
         using var folder = new TemporaryFolder();
         TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), pipeline.Export().Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
         using var adapter = AdapterTensors.Read(folder.Path);
         using var other = new LocalPipeline(Specs.Of(model.Folder, Method(asked) with { InitialAdapter = folder.Path }));
         Assert.Contains(tensor, Assert.Throws<PeftException>(() => other.Initialize(adapter)).Message);

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Tests.Goldens;
@@ -85,11 +86,11 @@ public class LoraGaTrainingTests
         using var own = new TemporaryFolder();
         using var plain = new TemporaryFolder();
         TensorWriting.Write(Path.Combine(own.Path, AdapterTensors.WeightsFile), pipeline.Export().Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(own.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+        File.WriteAllText(Path.Combine(own.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
         using var trained = AdapterTensors.Read(own.Path);
         var lora = spec with { Method = LoraGaExport.Method(method) with { InitialAdapter = plain.Path } };
         TensorWriting.Write(Path.Combine(plain.Path, AdapterTensors.WeightsFile), LoraGaExport.Tensors(trained).ToArray());
-        File.WriteAllText(Path.Combine(plain.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, lora.Model.Path));
+        File.WriteAllText(Path.Combine(plain.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, ModelFolder.Open(lora.Model.Path)));
 
         using var adapter = AdapterTensors.Read(plain.Path);
         Assert.Equal(8, adapter.ShapeOf("base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight")![0]);

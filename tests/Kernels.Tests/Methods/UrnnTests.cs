@@ -1,9 +1,12 @@
 using System.Diagnostics.Metrics;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Urnn;
+using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
 using Peft.Orleans.Kernels.Versions;
@@ -184,10 +187,11 @@ public class UrnnTests
 
     private static (UnitaryMap Map, ParameterLayout Layout) Map(UrnnKind kind, long half, OptimizerName optimizer = OptimizerName.AdamW)
     {
-        var spec = Specs.Of("", new MethodSpec { Name = MethodName.Urnn, Urnn = new UrnnSpec { Kind = kind, BlockSize = 4 } });
-        spec = spec with { Training = spec.Training with { Optimizer = spec.Training.Optimizer with { Name = optimizer } } };
-        var site = new LinearSite("drifting", 2 * half, 2 * half, false);
-        UnitaryMap map = kind == UrnnKind.Dense ? new DenseMap(site, spec) : new StructuredMap(site);
+        using var model = new TinyModel(weights: false);
+        var method = new MethodSpec { Name = MethodName.Urnn, Urnn = new UrnnSpec { Kind = kind, BlockSize = 4 } };
+        var setup = ShardFactory.Setup(Specs.Of(model.Folder, method), ModelFolder.Open(model.Folder)) with { Optimizer = new OptimizerSpec { Name = optimizer } };
+        var site = new LinearSite("drifting", 2 * half, 2 * half, HasBias: false, LinearRole.Output);
+        UnitaryMap map = kind == UrnnKind.Dense ? new DenseMap(site, setup) : new StructuredMap(site);
         var builder = new LayoutBuilder();
         map.Declare(builder);
         return (map, builder.Build(moments: true));

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Models;
+using Peft.Orleans.Kernels.Models.Attention;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
 using static TorchSharp.torch;
@@ -29,8 +30,8 @@ public class KeyValueCacheTests
 
         Tensor Cached(int[][] of, int start, int count)
         {
-            var x = pipeline.Shards[0].Embed(pipeline.Versions[0], Batches.Of([.. of.Select(row => row[start..(start + count)])]));
-            for (var layer = 1; layer <= TinyModel.Layers; layer++) x = pipeline.Shards[layer].ForwardCached(pipeline.Versions[layer], x, caches[layer - 1]);
+            var x = ((IEmbedding)pipeline.Shards[0]).Embed(pipeline.Versions[0], Batches.Of([.. of.Select(row => row[start..(start + count)])]));
+            for (var layer = 1; layer <= TinyModel.Layers; layer++) x = ((IBlock)pipeline.Shards[layer]).ForwardCached(pipeline.Versions[layer], x, caches[layer - 1]);
             return x;
         }
     }

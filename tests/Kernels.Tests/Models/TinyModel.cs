@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
 using Peft.Orleans.Data.SafeTensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -41,6 +42,15 @@ internal sealed class TinyModel : IDisposable
     internal static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
     internal static int[] Ids(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(Vocabulary))];
+
+    /// <summary>Gives a key of config.json another number; the weights stay.</summary>
+    internal void Configure(string key, int value)
+    {
+        var path = Path.Combine(Folder, "config.json");
+        var config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        config[key] = value;
+        File.WriteAllText(path, config.ToJsonString());
+    }
 
     public void Dispose()
     {

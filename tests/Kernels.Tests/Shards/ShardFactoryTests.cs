@@ -1,6 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Models;
 using static TorchSharp.torch;
@@ -9,13 +10,15 @@ namespace Peft.Orleans.Kernels.Tests.Shards;
 
 public class ShardFactoryTests
 {
+    private static LayerShard Load(RunSpec spec, int layer) => ShardFactory.Load(ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path)), layer);
+
     [Fact]
     public void Only_the_layers_own_tensors_are_read()
     {
         using var model = new TinyModel();
         var spec = Specs.Lora(model.Folder, [], 2, 2);
         var before = ShardFactory.WeightBytesRead;
-        using var shard = ShardFactory.Load(new ShardRequest(spec, model.Folder, LlamaConfig.Read(model.Folder), 1));
+        using var shard = Load(spec, 1);
         var expected = model.Weights.Where(static pair => pair.Key.StartsWith("model.layers.0.", StringComparison.Ordinal)).Sum(static pair => pair.Value.numel() * 4);
         Assert.Equal(expected, ShardFactory.WeightBytesRead - before);
         Assert.Equal(expected, shard.BaseBytes);
@@ -25,11 +28,12 @@ public class ShardFactoryTests
     public void A_missing_tensor_and_a_wrong_shape_are_named()
     {
         using var model = new TinyModel();
-        var config = LlamaConfig.Read(model.Folder);
         var spec = Specs.Lora(model.Folder, [], 2, 2);
-        var missing = Assert.Throws<PeftException>(() => ShardFactory.Load(new ShardRequest(spec, model.Folder, config with { NumHiddenLayers = 3 }, 3)));
-        Assert.Contains("model.layers.2.self_attn.q_proj.weight", missing.Message);
-        var wrong = Assert.Throws<PeftException>(() => ShardFactory.Load(new ShardRequest(spec, model.Folder, config with { IntermediateSize = 40 }, 1)));
+        model.Configure("num_hidden_layers", 3);
+        var missing = Assert.Throws<PeftException>(() => Load(spec, 3));
+        Assert.Contains("model.layers.2.input_layernorm.weight", missing.Message);
+        model.Configure("intermediate_size", 40);
+        var wrong = Assert.Throws<PeftException>(() => Load(spec, 1));
         Assert.Contains("model.layers.0.mlp.gate_proj.weight", wrong.Message);
         Assert.Contains("[48, 32]", wrong.Message);
     }
@@ -38,9 +42,8 @@ public class ShardFactoryTests
     public void What_this_version_lacks_is_refused_by_name()
     {
         using var model = new TinyModel();
-        var config = LlamaConfig.Read(model.Folder);
         void Refused(string part, MethodSpec method, WeightType dtype = WeightType.Float32) =>
-            Assert.Contains(part, Assert.Throws<PeftException>(() => ShardFactory.Load(new ShardRequest(Specs.Of(model.Folder, method, dtype), model.Folder, config, 1))).Message);
+            Assert.Contains(part, Assert.Throws<PeftException>(() => Load(Specs.Of(model.Folder, method, dtype), 1)).Message);
         Refused("gate_projection", new MethodSpec { Name = MethodName.Lora, TargetModules = ["gate_projection"] });
         Refused("nf4", new MethodSpec { Name = MethodName.Lora }, WeightType.Nf4);
         Refused("model.layers.0.self_attn.q_proj", new MethodSpec { Name = MethodName.Hybrid, Lora = new LoraSpec { Rank = 20 } });

@@ -1,3 +1,4 @@
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;

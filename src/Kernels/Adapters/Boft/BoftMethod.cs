@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
 
@@ -28,7 +29,7 @@ internal sealed class BoftMethod : AdapterMethod
     }
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
-        context.Spec.Method.Boft.Side == BoftSide.Input ? new BoftInputLinear(site, context) : new BoftOutputLinear(site, context);
+        context.Method.Boft.Side == BoftSide.Input ? new BoftInputLinear(site, context) : new BoftOutputLinear(site, context);
 
     internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin)
     {
@@ -42,7 +43,7 @@ internal sealed class BoftMethod : AdapterMethod
             return;
         }
 
-        json.WriteString("base_model_name_or_path", origin.BasePath);
+        json.WriteString("base_model_name_or_path", origin.Model.Path);
         json.WriteString("bias", "none");
         json.WriteNumber("boft_block_num", 0);
         json.WriteNumber("boft_block_size", boft.BlockSize);
@@ -53,7 +54,7 @@ internal sealed class BoftMethod : AdapterMethod
         json.WriteBoolean("init_weights", true);
         json.WriteNull("modules_to_save");
         json.WriteString("peft_type", PeftType);
-        AdapterConfigWriter.WriteTargets(json, origin.Method);
+        AdapterConfigWriter.WriteTargets(json, origin);
         json.WriteString("task_type", "CAUSAL_LM");
     }
 

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,8 +9,8 @@ namespace Peft.Orleans.Kernels.Adapters.Boft;
 /// <summary>The rotation of one BOFT module and its place in the layer's buffers and files.</summary>
 internal sealed class TrainedRotation(LinearSite site, ShardContext context, long size) : IDisposable
 {
-    private readonly BoftSpec options = context.Spec.Method.Boft;
-    private readonly ButterflyRotation rotation = new(site.Name, size, context.Spec.Method.Boft, context.Device);
+    private readonly BoftSpec options = context.Method.Boft;
+    private readonly ButterflyRotation rotation = new(site.Name, size, context.Method.Boft, context.Device);
     private readonly object key = new();
 
     private ParameterSlot Slot { get; set; } = null!;

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
@@ -27,7 +28,7 @@ internal sealed class DoraLinear : FrozenBaseLinear
 
     internal DoraLinear(LinearSite site, ShardContext context) : base(site, context)
     {
-        options = context.Spec.Method.Lora;
+        options = context.Method.Lora;
         scale = (float)LoraLinear.Scale(options);
         using var scope = NewDisposeScope();
         squaredBase = ByRows(static rows => rows.Squared().sum(1)).DetachFromDisposeScope();

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Kernels.Adapters.Full;
 

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Torch;
@@ -24,7 +25,7 @@ internal sealed class HybridLinear : FrozenBaseLinear
     {
         this.lambdaIndex = lambdaIndex;
         change = new LowRankDifference(site, context);
-        rotation = new ButterflyRotation(site.Name, site.Out, context.Spec.Method.Boft, context.Device);
+        rotation = new ButterflyRotation(site.Name, site.Out, context.Method.Boft, context.Device);
     }
 
     internal override bool Trains => true;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
@@ -27,7 +28,7 @@ internal sealed class HybridMethod : AdapterMethod
     internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) => AdapterConfigWriter.WriteOwn(json, origin, PeftType);
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
-        new HybridLinear(site, context, context.Spec.Method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 0);
+        new HybridLinear(site, context, context.Method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 0);
 
     internal override bool NeedsEstimate(MethodSpec method) => method.InitialAdapter is null
         && (method.LoraGa.Initialization != LoraGaInitialization.Random || (method.Lambda.Fixed is null && InitialNumber(method) is null));

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
@@ -18,7 +19,7 @@ internal sealed class LoraLinear : FrozenBaseLinear
 
     internal LoraLinear(LinearSite site, ShardContext context) : base(site, context)
     {
-        options = context.Spec.Method.Lora;
+        options = context.Method.Lora;
         scale = (float)Scale(options);
         if (options.MaxDeltaRatio is { } ratio) largestChange = ratio * BaseNorm();
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters.Dora;
 
 namespace Peft.Orleans.Kernels.Adapters.Lora;
@@ -23,12 +24,12 @@ internal sealed class LoraMethod : AdapterMethod
     }
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
-        context.Spec.Method.Lora.Dora ? new DoraLinear(site, context) : new LoraLinear(site, context);
+        context.Method.Lora.Dora ? new DoraLinear(site, context) : new LoraLinear(site, context);
 
     internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin)
     {
         var lora = origin.Method.Lora;
-        json.WriteString("base_model_name_or_path", origin.BasePath);
+        json.WriteString("base_model_name_or_path", origin.Model.Path);
         json.WriteString("bias", "none");
         json.WriteBoolean("fan_in_fan_out", false);
         json.WriteBoolean("inference_mode", true);
@@ -38,7 +39,7 @@ internal sealed class LoraMethod : AdapterMethod
         json.WriteNull("modules_to_save");
         json.WriteString("peft_type", PeftType);
         json.WriteNumber("r", lora.Rank);
-        AdapterConfigWriter.WriteTargets(json, origin.Method);
+        AdapterConfigWriter.WriteTargets(json, origin);
         json.WriteString("task_type", "CAUSAL_LM");
         json.WriteBoolean("use_dora", lora.Dora);
         json.WriteBoolean("use_rslora", lora.Rslora);

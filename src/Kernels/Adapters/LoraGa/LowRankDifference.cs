@@ -1,5 +1,6 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
@@ -29,10 +30,10 @@ internal sealed class LowRankDifference
     internal LowRankDifference(LinearSite site, ShardContext context)
     {
         this.site = site;
-        method = context.Spec.Method;
+        method = context.Method;
         compute = context.Compute;
         rank = method.Lora.Rank;
-        seed = context.Spec.Seed;
+        seed = context.Setup.Seed;
         Scale = LoraLinear.Scale(method.Lora);
         if (method.LoraGa.Initialization == LoraGaInitialization.Stable && method.InitialAdapter is null && Math.Min(site.Out, site.In) < 2 * rank)
             throw new PeftException($"{site.Name}: method.lora_ga.initialization stable needs min(out, in) = {Math.Min(site.Out, site.In)} ≥ 2 · rank = {2 * rank}; lower method.lora.rank or choose paper or random");

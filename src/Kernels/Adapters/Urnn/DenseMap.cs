@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
@@ -13,14 +14,14 @@ namespace Peft.Orleans.Kernels.Adapters.Urnn;
 /// the paper has it; with adamw it takes AdamW's direction m̂ / (√v̂ + ε), so that learning rates mean what they mean for other methods.
 /// Weight decay does not apply: it would leave the group.
 /// </summary>
-internal sealed class DenseMap(LinearSite site, RunSpec spec) : UnitaryMap
+internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
 {
     private static readonly Meter Meter = new(MetricNames.Meter);
     private static readonly Counter<long> Renormalizations = Meter.CreateCounter<long>(
         MetricNames.Renormalizations, description: "Modules whose unitary blocks were renormalised after a step.");
 
-    private readonly OptimizerSpec optimizer = spec.Training.Optimizer;
-    private readonly long block = spec.Method.Urnn.BlockSize;
+    private readonly OptimizerSpec optimizer = setup.Optimizer;
+    private readonly long block = setup.Method.Urnn.BlockSize;
     private readonly object ownKey = new();
     private readonly object exactKey = new();
     private ParameterSlot slot = null!;

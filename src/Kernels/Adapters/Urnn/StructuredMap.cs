@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using static TorchSharp.torch;
 
@@ -31,7 +32,7 @@ internal abstract class UnitaryMap
     }
 
     /// <summary>The map that a run file asks for.</summary>
-    internal static UnitaryMap Of(LinearSite site, ShardContext context) => context.Spec.Method.Urnn.Kind == UrnnKind.Structured
+    internal static UnitaryMap Of(LinearSite site, ShardContext context) => context.Method.Urnn.Kind == UrnnKind.Structured
         ? new StructuredMap(site)
-        : new DenseMap(site, context.Spec);
+        : new DenseMap(site, context.Setup);
 }

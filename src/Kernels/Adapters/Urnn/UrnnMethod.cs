@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
 
@@ -21,7 +22,7 @@ internal sealed class UrnnMethod : AdapterMethod
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted)
     {
-        foreach (var (key, message) in RunRules.CheckShapes(context.Spec, [(site.Name, site.Out, site.In)])) throw new PeftException($"{key}: {message}");
-        return context.Spec.Method.Urnn.Mode == UrnnMode.Replace ? new UrnnReplacement(site, context) : new UrnnLinear(site, context);
+        foreach (var (key, message) in RunRules.CheckShapes(new RunSpec { Method = context.Method }, [(site.Name, site.Out, site.In)])) throw new PeftException($"{key}: {message}");
+        return context.Method.Urnn.Mode == UrnnMode.Replace ? new UrnnReplacement(site, context) : new UrnnLinear(site, context);
     }
 }

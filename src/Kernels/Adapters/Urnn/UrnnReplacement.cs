@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Models;
 using TorchSharp;
@@ -64,7 +65,7 @@ internal static class MethodRun
     {
         var folder = new TemporaryFolder();
         TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), tensors.Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), config ?? AdapterConfigWriter.Write(spec.Method, spec.Model.Path));
+        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), config ?? AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
         return folder;
     }
 }

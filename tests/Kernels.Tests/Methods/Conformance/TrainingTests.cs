@@ -32,7 +32,7 @@ public class TrainingTests
         using var model = new TinyModel();
         var spec = Specs.Of(model.Folder, MethodCase.Of(name).Method);
         using var pipeline = new LocalPipeline(spec);
-        var predicted = MemoryModel.Layers(LlamaDimensions.Of(pipeline.Config), spec, columns: 16, inFlight: 1);
+        var predicted = MemoryModel.Layers(pipeline.Model.Dimensions, spec, columns: 16, inFlight: 1);
         Assert.Equal(predicted.Length, pipeline.Shards.Count);
         // Two versions of four bytes a parameter.
         Assert.Equal(predicted.Select(static layer => layer.Trainable / 8), pipeline.Shards.Select(static shard => shard.Layout.Trainable.Sum(static slot => slot.Count)));

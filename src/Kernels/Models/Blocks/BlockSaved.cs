@@ -4,7 +4,7 @@ using Peft.Orleans.Kernels.Loops.Attention;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models.Llama;
+namespace Peft.Orleans.Kernels.Models.Blocks;
 
 /// <summary>
 /// What a decoder block keeps of a microbatch: its input always; with <see cref="Full"/> also what the backward pass reads. Normalised rows and
@@ -26,8 +26,8 @@ internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, in
 
     internal LinearSaved[] Linears { get; } = [.. Enumerable.Range(0, linears).Select(index => new LinearSaved { KeepsBaseOutput = index != productAgain })];
 
-    /// <summary>1 / rms of the input rows.</summary>
-    internal Tensor? InputInverse { get; set; }
+    /// <summary>The first norm's statistics of the input rows.</summary>
+    internal Tensor? InputStatistics { get; set; }
 
     /// <summary>Attention's output <c>[T, heads·head_dim]</c>.</summary>
     internal Tensor? Attended { get; set; }
@@ -35,8 +35,8 @@ internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, in
     /// <summary>Rows after attention <c>[T, hidden]</c>.</summary>
     internal Tensor? Middle { get; set; }
 
-    /// <summary>1 / rms of <see cref="Middle"/>.</summary>
-    internal Tensor? MiddleInverse { get; set; }
+    /// <summary>The second norm's statistics of <see cref="Middle"/>.</summary>
+    internal Tensor? MiddleStatistics { get; set; }
 
     /// <summary>gate_proj's output, where the method does not make it again.</summary>
     internal Tensor? Gate { get; set; }
@@ -58,5 +58,5 @@ internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, in
         Segments.Clear();
     }
 
-    private IEnumerable<Tensor?> Tensors() => [X, InputInverse, Attended, Middle, MiddleInverse, Gate, Up];
+    private IEnumerable<Tensor?> Tensors() => [X, InputStatistics, Attended, Middle, MiddleStatistics, Gate, Up];
 }

@@ -4,7 +4,7 @@ using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models;
+namespace Peft.Orleans.Kernels.Models.Blocks;
 
 /// <summary>The MLP's activation <c>silu(gate) ⊙ up</c> over rows <c>[T, intermediate]</c>.</summary>
 internal static class Swiglu

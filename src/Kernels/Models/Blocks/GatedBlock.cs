@@ -1,53 +1,60 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Models.Attention;
+using Peft.Orleans.Kernels.Models.Norms;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models.Llama;
+namespace Peft.Orleans.Kernels.Models.Blocks;
 
-/// <summary>A decoder block, forward and backward written out: attention and SwiGLU MLP, each behind an RMSNorm, with residuals.</summary>
-internal sealed class DecoderShard : TrainableShard
+/// <summary>
+/// A decoder block, forward and backward written out: attention and SwiGLU MLP, each behind a norm, with residuals. Its linear modules are
+/// q, k, v, o, gate, up and down, in this order.
+/// </summary>
+internal sealed class GatedBlock : TrainableShard, IBlock
 {
     private const int Q = 0, K = 1, V = 2, O = 3, Gate = 4, Up = 5, Down = 6;
 
     /// <summary>The one module whose input is kept, whose output nothing else is made from, and whose weight is small.</summary>
     private const int ProductAgain = O;
 
-    private readonly BaseTensor inputNorm;
-    private readonly BaseTensor middleNorm;
+    private static readonly LinearRole[] Roles =
+    [
+        LinearRole.Query, LinearRole.Key, LinearRole.Value, LinearRole.Output, LinearRole.Gate, LinearRole.Up, LinearRole.Down,
+    ];
+
+    private readonly Norm inputNorm;
+    private readonly Norm middleNorm;
     private readonly CausalAttention attention;
 
+    /// <param name="place">Which layer.</param>
+    /// <param name="context">What shards need to know.</param>
+    /// <param name="inputNorm">Before attention.</param>
+    /// <param name="middleNorm">Before the MLP.</param>
+    /// <param name="attention">Disposed of with this.</param>
     [SetsRequiredMembers]
-    internal DecoderShard(int layer, bool needsInputGradient, ShardContext context, LlamaConfig config) : base(layer, needsInputGradient, context, config)
+    internal GatedBlock(LayerPlace place, ShardContext context, Norm inputNorm, Norm middleNorm, CausalAttention attention) : base(place, context)
     {
-        var prefix = $"model.layers.{layer - 1}";
-        var targets = Method.Name == MethodName.Full ? MethodSpec.DefaultTargetModules : TargetModules.Resolve(Method);
-        var method = AdapterMethods.Of(Method);
-        var adapted = 0;
-        foreach (var site in Sites(prefix, config))
-            Linears.Add(targets.Contains(site.Suffix) ? method.Adapt(site, context, adapted++) : new Adapters.None.PlainLinear(site, context));
-        Tensors.Add(inputNorm = new BaseTensor($"{prefix}.input_layernorm.weight", [config.HiddenSize], context));
-        Tensors.Add(middleNorm = new BaseTensor($"{prefix}.post_attention_layernorm.weight", [config.HiddenSize], context));
-        attention = new CausalAttention(
-            new AttentionShape(config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim),
-            new RotaryTable(config.HeadDim, config.RopeTheta, config.RopeScaling, context.Device),
-            context.Compute,
-            context.Device);
+        if (!Model.Linears(Layer).Select(static site => site.Role).SequenceEqual(Roles))
+            throw new UnreachableException($"family {Model.Family} has other modules than a gated block: {string.Join(", ", Model.Linears(Layer))}");
+        (this.inputNorm, this.middleNorm, this.attention) = (inputNorm, middleNorm, attention);
+        AdaptLinears();
+        Tensors.AddRange([.. inputNorm.Tensors, .. middleNorm.Tensors]);
         Seal();
     }
 
-    public override Tensor Forward(LayerVersion version, Tensor x, Microbatch batch, PassContext pass, bool save, out ISavedActivations? saved)
+    public Tensor Forward(LayerVersion version, Tensor x, Microbatch batch, PassContext pass, bool save, out ISavedActivations? saved)
     {
         using var scope = NewDisposeScope();
-        var rows = x.reshape(-1, Config.HiddenSize);
+        var rows = x.reshape(-1, Model.Dimensions.HiddenSize);
         var linearPass = new LinearPass(version, pass);
         BlockSaved? keep = null;
         if (save)
@@ -55,7 +62,7 @@ internal sealed class DecoderShard : TrainableShard
             keep = new BlockSaved(BlockSaved.Keep(rows.alias()), batch, linearPass, Linears.Count, ProductAgain)
             {
                 // An estimate holds gradients of whole weights: activations beside them would set the run's peak.
-                Full = pass.Training && Context.Spec.Training.Recompute != RecomputePolicy.Always,
+                Full = pass.Training && Context.Setup.Recompute != RecomputePolicy.Always,
             };
         }
 
@@ -72,43 +79,34 @@ internal sealed class DecoderShard : TrainableShard
         }
     }
 
-    public override Tensor? Backward(LayerVersion version, ISavedActivations saved, Tensor dy, Tensor gradient) => Backward((BlockSaved)saved, dy, gradient, estimate: null, baseOnly: false);
+    public Tensor? Backward(LayerVersion version, ISavedActivations saved, Tensor dy, Tensor gradient) =>
+        Backward((BlockSaved)saved, dy, gradient, estimate: null, baseOnly: false);
 
-    public override BaseGradientEstimate? BeginGradientEstimate() =>
-        AdapterMethods.Of(Method).NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains) ? new BaseGradientEstimate(Method, LlamaDimensions.Of(Config), Layer) : null;
+    public BaseGradientEstimate? BeginGradientEstimate() =>
+        Context.Adapters.NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains)
+            ? new BaseGradientEstimate(Method, Model.Dimensions, Layer)
+            : null;
 
-    public override Tensor? BackwardEstimate(ISavedActivations saved, Tensor dy, BaseGradientEstimate? estimate)
+    public Tensor? BackwardEstimate(ISavedActivations saved, Tensor dy, BaseGradientEstimate? estimate)
     {
         var block = (BlockSaved)saved;
         if (estimate is not null && !estimate.Begin(block.Pass.Context.Step, block.Pass.Context.Index)) estimate = null;
         return Backward(block, dy, gradient: null, estimate, baseOnly: true);
     }
 
-    public override Tensor ForwardCached(LayerVersion version, Tensor x, KeyValueCache cache)
+    public Tensor ForwardCached(LayerVersion version, Tensor x, KeyValueCache cache)
     {
         using var scope = NewDisposeScope();
         var rows = (int)x.shape[0];
         var pass = new LinearPass(version, default);
-        return Compute(x.reshape(-1, Config.HiddenSize), pass, (q, k, v) => attention.ForwardCached(q, k, v, rows, cache), null).view(x.shape).MoveToOuterDisposeScope();
+        var flat = x.reshape(-1, Model.Dimensions.HiddenSize);
+        return Compute(flat, pass, (q, k, v) => attention.ForwardCached(q, k, v, rows, cache), null).view(x.shape).MoveToOuterDisposeScope();
     }
 
     public override void Dispose()
     {
         attention.Dispose();
         base.Dispose();
-    }
-
-    private static IEnumerable<LinearSite> Sites(string prefix, LlamaConfig config)
-    {
-        long hidden = config.HiddenSize, queries = (long)config.NumAttentionHeads * config.HeadDim, keys = (long)config.NumKeyValueHeads * config.HeadDim;
-        long wide = config.IntermediateSize;
-        yield return new LinearSite($"{prefix}.self_attn.q_proj", queries, hidden, config.AttentionBias);
-        yield return new LinearSite($"{prefix}.self_attn.k_proj", keys, hidden, config.AttentionBias);
-        yield return new LinearSite($"{prefix}.self_attn.v_proj", keys, hidden, config.AttentionBias);
-        yield return new LinearSite($"{prefix}.self_attn.o_proj", hidden, queries, config.AttentionBias);
-        yield return new LinearSite($"{prefix}.mlp.gate_proj", wide, hidden, config.MlpBias);
-        yield return new LinearSite($"{prefix}.mlp.up_proj", wide, hidden, config.MlpBias);
-        yield return new LinearSite($"{prefix}.mlp.down_proj", hidden, wide, config.MlpBias);
     }
 
     private Tensor Compute(Tensor x, Microbatch batch, LinearPass pass, BlockSaved? saved) =>
@@ -118,7 +116,7 @@ internal sealed class DecoderShard : TrainableShard
     private Tensor Compute(Tensor x, LinearPass pass, Func<Tensor, Tensor, Tensor, Tensor> attend, BlockSaved? saved)
     {
         using var scope = NewDisposeScope();
-        var (inputInverse, h) = RmsNorm.Forward(x, inputNorm.Value(pass.Version), Config.RmsNormEps);
+        var (inputStatistics, h) = inputNorm.Forward(pass.Version, x);
         var q = Linears[Q].Forward(pass, h, saved?.Linears[Q]);
         var k = Linears[K].Forward(pass, h, saved?.Linears[K]);
         var v = Linears[V].Forward(pass, h, saved?.Linears[V]);
@@ -129,7 +127,7 @@ internal sealed class DecoderShard : TrainableShard
         v.Dispose();
         var middle = Linears[O].Forward(pass, attended, saved?.Linears[O]).add_(x, One);
 
-        (var middleInverse, h) = RmsNorm.Forward(middle, middleNorm.Value(pass.Version), Config.RmsNormEps);
+        (var middleStatistics, h) = middleNorm.Forward(pass.Version, middle);
         var gate = Linears[Gate].Forward(pass, h, saved?.Linears[Gate]);
         var up = Linears[Up].Forward(pass, h, saved?.Linears[Up]);
         h.Dispose();
@@ -137,10 +135,10 @@ internal sealed class DecoderShard : TrainableShard
         var y = Linears[Down].Forward(pass, product, saved?.Linears[Down]).add_(middle, One);
         if (saved is not null)
         {
-            saved.InputInverse = BlockSaved.Keep(inputInverse);
+            saved.InputStatistics = BlockSaved.Keep(inputStatistics);
             saved.Attended = BlockSaved.Keep(attended);
             saved.Middle = BlockSaved.Keep(middle);
-            saved.MiddleInverse = BlockSaved.Keep(middleInverse);
+            saved.MiddleStatistics = BlockSaved.Keep(middleStatistics);
             if (!Linears[Gate].RepeatsOutput) saved.Gate = BlockSaved.Keep(gate);
             if (!Linears[Up].RepeatsOutput) saved.Up = BlockSaved.Keep(up);
         }
@@ -170,7 +168,7 @@ internal sealed class DecoderShard : TrainableShard
         }
 
         var version = saved.Pass.Version;
-        var dRows = dy.reshape(-1, Config.HiddenSize);
+        var dRows = dy.reshape(-1, Model.Dimensions.HiddenSize);
 
         // MLP: y = middle + down(silu(gate) ⊙ up).
         var gate = saved.Gate ?? Linears[Gate].OutputAgain(saved.Pass, saved.Linears[Gate]);
@@ -181,11 +179,11 @@ internal sealed class DecoderShard : TrainableShard
         var (dGate, dUp) = Swiglu.Backward(gate, up, dProduct);
         if (saved.Gate is null) gate.Dispose();
         if (saved.Up is null) up.Dispose();
-        var h = RmsNorm.Apply(saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version));
+        var h = middleNorm.Apply(version, saved.Middle!, saved.MiddleStatistics!);
         var dh = Through(Gate, h, dGate, null);
         dh = Through(Up, h, dUp, dh)!;
         foreach (var done in new[] { dUp, dProduct, dGate, h }) done.Dispose();
-        var dMiddle = RmsNorm.Backward(dh, saved.Middle!, saved.MiddleInverse!, middleNorm.Value(version), middleNorm.Gradient(gradient), dRows);
+        var dMiddle = middleNorm.Backward(version, dh, saved.Middle!, saved.MiddleStatistics!, gradient, dRows);
         dh.Dispose();
 
         // Attention: middle = x + o(attend(q, k, v)).
@@ -194,13 +192,13 @@ internal sealed class DecoderShard : TrainableShard
         var (dq, dk, dv) = attention.Backward(heads, saved.Attended!, dAttended, saved.Batch.Rows);
         if (RepeatsHeads) heads.ForEach(static segment => segment.Dispose());
         dAttended.Dispose();
-        h = RmsNorm.Apply(saved.X, saved.InputInverse!, inputNorm.Value(version));
+        h = inputNorm.Apply(version, saved.X, saved.InputStatistics!);
         var needsInput = NeedsInputGradient || inputNorm.Trains;
         var dInput = Through(Q, h, dq, null, needsInput);
         dInput = Through(K, h, dk, dInput, needsInput);
         dInput = Through(V, h, dv, dInput, needsInput);
         if (!needsInput) return null;
-        var dx = RmsNorm.Backward(dInput!, saved.X, saved.InputInverse!, inputNorm.Value(version), inputNorm.Gradient(gradient), dMiddle);
+        var dx = inputNorm.Backward(version, dInput!, saved.X, saved.InputStatistics!, gradient, dMiddle);
         return NeedsInputGradient ? dx.view(dy.shape).MoveToOuterDisposeScope() : null;
 
         Tensor? Through(int index, Tensor input, Tensor output, Tensor? into, bool needed = true) => baseOnly

@@ -1,17 +1,24 @@
 using Peft.Orleans.Kernels.Loops;
 using Peft.Orleans.Kernels.Loops.Rows;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models;
+namespace Peft.Orleans.Kernels.Models.Norms;
 
-/// <summary>RMSNorm over rows, computed in fp32: <c>h = x · (mean x² + ε)^−½ · w</c>.</summary>
-internal static class RmsNorm
+/// <summary>RMSNorm: <c>h = x · (mean x² + ε)^−½ · w</c>. Its statistics are 1 / rms, <c>[T, 1]</c>.</summary>
+internal sealed class RmsNorm(BaseTensor weight, double epsilon) : Norm(weight)
 {
-    /// <summary>1 / rms of each row, fp32 <c>[T, 1]</c>, and the normalised rows in x's type.</summary>
-    internal static (Tensor Inverse, Tensor Rows) Forward(Tensor x, Tensor weight, double epsilon)
+    internal override (Tensor Statistics, Tensor Rows) Forward(LayerVersion version, Tensor x) => Forward(x, weight.Value(version), epsilon);
+
+    internal override Tensor Apply(LayerVersion version, Tensor x, Tensor statistics) => Apply(x, statistics, weight.Value(version));
+
+    internal override Tensor Backward(LayerVersion version, Tensor dh, Tensor x, Tensor statistics, Tensor? gradient, Tensor? residual = null) =>
+        Backward(dh, x, statistics, weight.Value(version), weight.Gradient(gradient), residual);
+
+    private static (Tensor Inverse, Tensor Rows) Forward(Tensor x, Tensor weight, double epsilon)
     {
         if (Lanes.Fit(x, x.shape[1])) return NormLoops.Forward(x.contiguous(), weight, epsilon);
         var inverse = InverseRms(x, epsilon);
@@ -25,8 +32,7 @@ internal static class RmsNorm
         return norm.Squared().div_(Held(x.shape[1])).add_(Held(epsilon), One).rsqrt_().MoveToOuterDisposeScope();
     }
 
-    /// <summary>The normalised rows in x's type, again.</summary>
-    internal static Tensor Apply(Tensor x, Tensor inverse, Tensor weight)
+    private static Tensor Apply(Tensor x, Tensor inverse, Tensor weight)
     {
         if (Lanes.Fit(x, x.shape[1])) return NormLoops.Apply(x, inverse, weight);
         if (x.dtype == ScalarType.Float32) return x.mul(inverse).mul_(weight);
@@ -34,8 +40,7 @@ internal static class RmsNorm
         return x.to(ScalarType.Float32).mul_(inverse).mul_(weight).to(x.dtype).MoveToOuterDisposeScope();
     }
 
-    /// <summary>dL/dx, plus <paramref name="residual"/>, in x's type; adds dL/dw to <paramref name="weightGradient"/> where the weight trains.</summary>
-    internal static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? weightGradient, Tensor? residual = null)
+    private static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? weightGradient, Tensor? residual)
     {
         using var scope = NewDisposeScope();
         if (weightGradient is not null) weightGradient.add_(x.to(ScalarType.Float32).mul(inverse).mul_(dh.to(ScalarType.Float32)).sum(dim: 0), One);

@@ -2,7 +2,7 @@ using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;
 
-namespace Peft.Orleans.Kernels.Models;
+namespace Peft.Orleans.Kernels.Models.Attention;
 
 /// <summary>Rotated keys and values of the positions one decoder block has seen, <c>[rows, kv heads, positions, head_dim]</c>; grows by doubling.</summary>
 public sealed class KeyValueCache : IDisposable
