@@ -43,7 +43,7 @@ public sealed class StartRunTests
     [InlineData("data.train.path=nowhere.jsonl", "run.yaml:3: data.train.path")]
     [InlineData("data.train.format=text", "has no tokenizer")]
     [InlineData("method.initial_adapter=nowhere", "--set method.initial_adapter=nowhere: method.initial_adapter")]
-    [InlineData("method.target_modules=[query]", "query is no linear module of this model; choose of q_proj")]
+    [InlineData("method.target_modules=[query]", "'query' is no linear module of this model; choose of q_proj")]
     [InlineData("method.lora.rank=17", "k_proj is 32 × 64")]
     [InlineData("method.boft.block_size=64", "method.boft.block_size: q_proj has 64 outputs")]
     public async Task Refused_before_anything_starts(string assignment, string message)

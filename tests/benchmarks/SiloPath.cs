@@ -5,7 +5,8 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Silo;
@@ -49,10 +50,11 @@ internal sealed class SiloPath : IAsyncDisposable
         var agent = app.Services.GetRequiredService<ISiloAgents>().At(live["silo-0"]);
         var term = new Term(1, Guid.NewGuid());
         var fence = await agent.Fence(RunId, term);
-        var model = LlamaDimensions.Of(LlamaConfig.Read(spec.Model.Path));
+        var run = RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads);
+        var model = run.Model;
         var plan = Planner.Plan([new SiloInventory(fence.Silo)], model.PlanFor(spec.Method), new PlanOptions(1));
-        var run = new RunDefinition(RunId, folder, RunFile.Write(spec), Training: true);
-        var reply = await agent.Start(new StartMessage(run, term, plan, 0, [], null));
+        var definition = new RunDefinition(RunId, folder, run.Setup, Training: true);
+        var reply = await agent.Start(new StartMessage(definition, term, plan, 0, [], null));
         var path = new SiloPath(app, agent, grains, plan, term);
         var passes = reply.NeedsEstimate ? BaseGradientEstimate.Passes(spec.Method, model) : 1;
         for (var pass = 1; pass <= passes; pass++)

@@ -1,5 +1,5 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Datasets;
@@ -19,7 +19,7 @@ internal static class StartChecks
     public static ModelFolder Check(RunSpec spec, Func<string, string> where)
     {
         var model = ModelFolder.Open(spec.Model.Path);
-        if (spec.Method.Name != MethodName.Full || WeightFiles.Exist(spec.Model.Path)) Weights(spec.Model.Path);
+        if (!MethodTraits.Of(spec.Method).TrainsBase || model.HasWeights) Weights(spec.Model.Path);
         DataFile(spec.Data.Train.Path, "data.train.path", where);
         if (spec.Data.Validation?.Path is { } validation) DataFile(validation, "data.validation.path", where);
         if (spec.Data.Evaluation?.Path is { } evaluation) DataFile(evaluation, "data.evaluation.path", where);
@@ -44,13 +44,14 @@ internal static class StartChecks
 
     private static void Modules(RunSpec spec, ModelFolder model, Func<string, string> where)
     {
-        if (spec.Method.Name == MethodName.Full) return;
-        var linears = model.Dimensions.Linears;
-        var all = spec.Method.TargetModules.Contains("all-linear");
-        if (!all && spec.Method.TargetModules.FirstOrDefault(target => linears.All(linear => linear.Name != target)) is { } unknown)
-            throw new PeftException($"{where("method.target_modules")}: method.target_modules: {unknown} is no linear module of this model; choose of {string.Join(", ", linears.Select(static linear => linear.Name))}, or write all-linear");
-        var targets = linears.Where(linear => all || spec.Method.TargetModules.Contains(linear.Name)).Select(static linear => (linear.Name, (long)linear.Out, (long)linear.In));
-        var broken = RunRules.CheckShapes(spec, targets).Select(rule => $"{where(rule.Key)}: {rule.Key}: {rule.Message}").ToArray();
+        if (MethodTraits.Of(spec.Method).TrainsBase) return;
+        const string Key = "method.target_modules";
+        if (TargetModules.Unknown(spec.Method, model.Dimensions) is { } unknown)
+            throw new PeftException($"{where(Key)}: {Key}: {TargetModules.Refusal(unknown, model.Dimensions)}");
+        var targets = model.Dimensions.Linears
+            .Where(linear => TargetModules.Targets(spec.Method, linear.Name))
+            .Select(static linear => (linear.Name, (long)linear.Out, (long)linear.In));
+        var broken = RunRules.CheckShapes(spec.Method, targets).Select(rule => $"{where(rule.Key)}: {rule.Key}: {rule.Message}").ToArray();
         if (broken.Length > 0) throw new PeftException(string.Join('\n', broken));
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
@@ -81,7 +82,7 @@ internal static class ExportCommand
 
         var run = RunIndex.OfUser().Find(name);
         var spec = RunFile.Load(Path.Combine(run.Folder, RunFiles.RunYaml));
-        var full = spec.Method.Name == MethodName.Full;
+        var full = MethodTraits.Of(spec.Method).TrainsBase;
         var folder = Path.Combine(run.Folder, full ? RunFiles.Model : RunFiles.Adapter);
         return Directory.Exists(folder)
             ? new Source(folder, spec.Model.Path, full)

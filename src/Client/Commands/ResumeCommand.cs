@@ -5,6 +5,8 @@ using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
 
 namespace Peft.Orleans.Client.Commands;
 
@@ -27,13 +29,18 @@ internal static class ResumeCommand
         return command;
     }
 
+    /// <summary>The text a run file resolves to; as it is written where its model is only on a remote cluster.</summary>
+    private static string TextOf(RunSpec spec, ComputeSpec recorded) => Directory.Exists(spec.Model.Path)
+        ? RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads: 1, recorded).Yaml
+        : RunFile.Write(spec);
+
     private static async Task<int> Run(Terminal terminal, IndexedRun run, int silos, string? address, string? file, OutputFormat format)
     {
         var path = Path.Combine(run.Folder, RunFiles.RunYaml);
         if (!File.Exists(path)) throw new ClientException(ExitCodes.NotFound, $"run {run.Id}: {path} not found; a run is continued from its folder");
         var yaml = await File.ReadAllTextAsync(path);
         var spec = RunFile.Load(path);
-        if (file is not null && RunFile.Write(RunPreparation.KeepRecorded(RunFile.Load(file), run.Folder)) != RunFile.Write(spec))
+        if (file is not null && TextOf(RunFile.Load(file), spec.Compute) != TextOf(spec, spec.Compute))
             throw new PeftException($"{file} is not the run file of {run.Id} ({path}); a run is continued with the file it was created with, start another run for other values");
         if (RunFolderReader.Status(run.Folder) is { State: RunState.Completed } done)
         {

@@ -5,7 +5,6 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Commands;
 
@@ -13,21 +12,18 @@ namespace Peft.Orleans.Client.Commands;
 internal static class RunPlan
 {
     /// <summary>Prints the plan of a resolved run over some local silos.</summary>
-    public static void Write(Terminal terminal, RunSpec spec, ModelFolder model, int silos, OutputFormat format)
+    public static void Write(Terminal terminal, ResolvedRun run, int silos, OutputFormat format)
     {
-        var dimensions = model.Dimensions;
-        var dtype = spec.Model.Dtype ?? model.StoredType;
-        var effective = spec with { Model = spec.Model with { Dtype = dtype } };
+        var (dimensions, spec) = (run.Model, run.Spec);
         // The silos of a local cluster share this machine's memory; the planner orders them by name.
         var machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         var inventory = Enumerable.Range(0, silos)
             .Select(i => new SiloInventory(new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", ""), [], machine)).ToArray();
-        var plan = RunPlanner.Plan(effective, dimensions, inventory);
-        var inFlight = Math.Min(spec.Training.GlobalBatch / spec.Training.Microbatch, plan.Silos.Length + 1);
-        var layers = MemoryModel.Layers(dimensions, effective, Math.Min(spec.Data.MaxLength, model.MaxPositions), inFlight);
+        var plan = RunPlanner.Plan(run, inventory);
+        var layers = RunPlanner.Memory(run, plan.Silos.Length);
         var memory = MemoryModel.PerSilo(plan, layers);
         var rows = plan.Silos.Select(silo => (silo.Name, Layers: plan.ActiveLayersOn(silo.Name), Bytes: memory[silo.Name])).ToArray();
-        var trainable = Comparison.MatchedControl.Trainable(spec.Method, dimensions);
+        var trainable = dimensions.Trainable(spec.Method);
         var data = new JsonObject
         {
             ["silos"] = new JsonArray([.. rows.Select(row => (JsonNode)new JsonObject
@@ -37,10 +33,10 @@ internal static class RunPlan
                 ["layers"] = new JsonArray([.. row.Layers.Select(static layer => (JsonNode)layer)]),
                 ["predictedBytes"] = row.Bytes,
             })]),
-            ["threadsPerSilo"] = spec.Compute.ThreadsPerSilo,
-            ["products"] = spec.Compute.Products?.ToString().ToLowerInvariant(),
+            ["threadsPerSilo"] = run.Threads,
+            ["products"] = run.Products.ToString().ToLowerInvariant(),
             ["trainableParameters"] = trainable,
-            ["run"] = RunFile.Write(spec),
+            ["run"] = run.Yaml,
         };
         terminal.Data(data, format, () =>
         {
@@ -52,10 +48,10 @@ internal static class RunPlan
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"""
             layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{(dimensions.TrainsTiedEmbedding(spec.Method) ? "; the head is the embedding" : ", last the head")}
             trainable parameters: {trainable:N0}
-            weights held as {dtype.ToString().ToLowerInvariant()}, products in {spec.Compute.Products?.ToString().ToLowerInvariant()}; bf16 products here: {Processor.BFloat16Path}
+            weights held as {run.Dtype.ToString().ToLowerInvariant()}, products in {run.Products.ToString().ToLowerInvariant()}; bf16 products here: {Processor.BFloat16Path}
 
             """));
-        terminal.Out.Write(RunFile.Write(spec));
+        terminal.Out.Write(run.Yaml);
     }
 
     /// <summary>3, 4, 5, 9 as "3-5, 9".</summary>

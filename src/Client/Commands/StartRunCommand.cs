@@ -38,19 +38,19 @@ internal static class StartRunCommand
         var spec = RunFile.Load(options.File, options.Set);
         var id = RunPreparation.NewId(spec, options.RunId);
         if (options.Cluster is not null && !options.DryRun) return await Remote(terminal, options, spec, id);
-        spec = RunPreparation.KeepRecorded(spec, Path.Combine(spec.Output, id));
-        var config = StartChecks.Check(spec, key => RunFile.Where(options.File, options.Set, key));
-        spec = RunPreparation.ResolveCompute(spec, config, options.Silos);
+        var model = StartChecks.Check(spec, key => RunFile.Where(options.File, options.Set, key));
+        var resolved = RunPreparation.Resolve(spec, model, id, options.Silos);
         if (options.DryRun)
         {
-            RunPlan.Write(terminal, spec, config, Math.Max(1, options.Silos), options.Format);
+            RunPlan.Write(terminal, resolved, Math.Max(1, options.Silos), options.Format);
             return ExitCodes.Success;
         }
 
-        if (RunPreparation.Existing(spec, id) is { } known && RunFolderReader.Status(known.Folder) is { State: RunState.Completed } done)
+        spec = resolved.Spec;
+        if (RunPreparation.Existing(resolved, id) is { } known && RunFolderReader.Status(known.Folder) is { State: RunState.Completed } done)
             return RunEndReport.Write(terminal, done, "completed", spec, known.Folder, options.Format);
         using var held = RunLock.Take(Path.Combine(spec.Output, id), id);
-        var run = RunPreparation.Create(spec, id);
+        var run = RunPreparation.Create(resolved, id);
         if (!run.Existed) RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, null, DateTimeOffset.UtcNow));
         if (options.NoWait)
         {

@@ -126,8 +126,6 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         try
         {
             var spec = RunFile.Parse("{}", file.Path, [.. values.Select(static item => item.Override)]);
-            if (spec.Method.Name != MethodName.Full && spec.Method.TargetModules.Count == 0)
-                throw new PeftException($"{file.Path}: method.target_modules: the list is empty, nothing would train; name modules, or write all-linear");
             return RunFile.Resolve(spec, Path.GetDirectoryName(Path.GetFullPath(file.Path))!);
         }
         catch (PeftException error)

@@ -60,7 +60,7 @@ internal sealed class ComparisonRunner(ComparisonFile file, CombinationResolver 
         {
             if (await Method(method, null) is not { } chosen) break;
             if (CombinationResolver.Control(method, chosen, model) is not { } control) continue;
-            if (await Method(control, (method.Label, MatchedControl.Trainable(chosen.Spec.Method, model))) is null) break;
+            if (await Method(control, (method.Label, model.Trainable(chosen.Spec.Method))) is null) break;
         }
 
         return new ComparisonResult([.. _results], silos, _known.Values.Count(static run => run.Measure is not null), Interrupted ? Math.Max(_known.Count, _total - _repeated) : _known.Count);
@@ -77,7 +77,7 @@ internal sealed class ComparisonRunner(ComparisonFile file, CombinationResolver 
         void Record()
         {
             var result = new MethodResult(
-                method, controls?.Label, MatchedControl.Trainable(chosen.Spec.Method, model), controls?.Trainable, StepsPerEpoch(chosen.Spec),
+                method, controls?.Label, model.Trainable(chosen.Spec.Method), controls?.Trainable, StepsPerEpoch(chosen.Spec),
                 candidates.Count > 1 ? [.. tried] : [], chosen.Chosen, [.. seeds]);
             if (_results.Count == place) _results.Add(result);
             else _results[place] = result;

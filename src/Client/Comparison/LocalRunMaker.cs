@@ -12,9 +12,9 @@ internal sealed class LocalRunMaker(Terminal terminal, Interruption interruption
     public async Task<(string Word, string Message)> Train(PlannedRun run)
     {
         if (interruption.Asked.IsCancellationRequested) return ("stopped", "");
-        var spec = RunPreparation.ResolveCompute(RunPreparation.KeepRecorded(run.Spec, run.Folder), model, silos);
+        var resolved = RunPreparation.Resolve(run.Spec, model, run.Id, silos);
         using var held = RunLock.Take(run.Folder, run.Id);
-        var prepared = RunPreparation.Create(spec, run.Id);
+        var prepared = RunPreparation.Create(resolved, run.Id);
         if (!prepared.Existed) RunIndex.OfUser().Add(new IndexedRun(run.Id, run.Folder, null, DateTimeOffset.UtcNow));
         try
         {

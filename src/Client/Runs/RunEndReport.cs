@@ -1,6 +1,7 @@
 using System.Globalization;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Runs;
@@ -27,7 +28,7 @@ internal static class RunEndReport
 
         if (status.PeakMemory.Count > 0)
             say("peak memory: " + string.Join(", ", status.PeakMemory.OrderBy(static silo => silo.Key, StringComparer.Ordinal).Select(silo => string.Create(invariant, $"{silo.Key} {silo.Value / 1048576.0:N0} MiB"))));
-        if (status.AdapterPath is { } adapter) say($"{(spec.Method.Name == MethodName.Full ? "model" : "adapter")}: {adapter} (sha256 {status.AdapterSha256})");
+        if (status.AdapterPath is { } adapter) say($"{(MethodTraits.Of(spec.Method).TrainsBase ? "model" : "adapter")}: {adapter} (sha256 {status.AdapterSha256})");
         if (figure is not null) say($"picture: {figure}");
         Next(say, status, word, spec, folder);
         switch (format)
@@ -47,7 +48,7 @@ internal static class RunEndReport
     {
         switch (word)
         {
-            case "completed" when spec.Method.Name == MethodName.Full:
+            case "completed" when MethodTraits.Of(spec.Method).TrainsBase:
                 say($"next: peft-client generate --model {status.AdapterPath} --prompt TEXT");
                 break;
             case "completed":
@@ -65,7 +66,7 @@ internal static class RunEndReport
     {
         try
         {
-            return TrainingFigure.Write(folder, $"{status.RunId}: {SpecWord(spec.Method.Name)}");
+            return TrainingFigure.Write(folder, $"{status.RunId}: {MethodTraits.Of(spec.Method).Title}");
         }
         catch (Exception error) when (error is DllNotFoundException or TypeInitializationException or IOException or InvalidOperationException)
         {
@@ -73,6 +74,4 @@ internal static class RunEndReport
             return null;
         }
     }
-
-    private static string SpecWord(MethodName name) => name switch { MethodName.LoraGa => "LoRA-GA", MethodName.Lora => "LoRA", MethodName.Boft => "BOFT", MethodName.Urnn => "uRNN", _ => name.ToString() };
 }

@@ -3,6 +3,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
 
 namespace Peft.Orleans.Client.Runs;
 
@@ -17,15 +18,13 @@ internal sealed record PreparedRun(string Id, string Folder, RunSpec Spec, strin
 /// <summary>Resolves a run and makes its folder.</summary>
 internal static class RunPreparation
 {
-    /// <summary>Replaces what is <c>auto</c> by what holds from now on; bits are promised for the recorded values.</summary>
-    public static RunSpec ResolveCompute(RunSpec spec, ModelFolder model, int silos) => spec with
-    {
-        Compute = spec.Compute with
-        {
-            ThreadsPerSilo = spec.Compute.ThreadsPerSilo ?? Math.Max(1, Environment.ProcessorCount / Math.Max(1, silos)),
-            Products = spec.Compute.Products ?? Processor.Products(spec.Model.Dtype ?? model.StoredType),
-        },
-    };
+    /// <summary>Decides what a run file leaves open, as it was decided when the run in the folder was created; bits are promised for the recorded values.</summary>
+    /// <param name="spec">Run file, paths absolute.</param>
+    /// <param name="model">Its model.</param>
+    /// <param name="id">The run's id, below <c>output</c>.</param>
+    /// <param name="silos">Silos that share this machine's processors.</param>
+    public static ResolvedRun Resolve(RunSpec spec, ModelFolder model, string id, int silos) => RunResolver.Resolve(
+        spec, model, Math.Max(1, Environment.ProcessorCount / Math.Max(1, silos)), Recorded(Path.Combine(spec.Output, id)));
 
     /// <summary>The id given, or the name and six random digits.</summary>
     public static string NewId(RunSpec spec, string? given)
@@ -36,55 +35,43 @@ internal static class RunPreparation
             : throw new PeftException($"--run-id {given}: expected letters, digits, '.', '_' and '-', starting with a letter or digit");
     }
 
-    /// <summary>Values recorded when this run was created, where the file leaves them to us.</summary>
-    public static RunSpec KeepRecorded(RunSpec spec, string folder)
+    /// <summary>What was decided when the run of a folder was created; null: there is none.</summary>
+    public static ComputeSpec? Recorded(string folder)
     {
         var path = Path.Combine(folder, RunFiles.RunYaml);
-        if (!File.Exists(path)) return spec;
-        var recorded = RunFile.Load(path).Compute;
-        return spec with
-        {
-            Compute = new ComputeSpec
-            {
-                ThreadsPerSilo = spec.Compute.ThreadsPerSilo ?? recorded.ThreadsPerSilo,
-                Replicas = spec.Compute.Replicas ?? recorded.Replicas,
-                Products = spec.Compute.Products ?? recorded.Products,
-            },
-        };
+        return File.Exists(path) ? RunFile.Load(path).Compute : null;
     }
 
     /// <summary>The run as its folder holds it; null where there is none yet.</summary>
     /// <exception cref="PeftException">The folder holds another run.</exception>
-    public static PreparedRun? Existing(RunSpec resolved, string id)
+    public static PreparedRun? Existing(ResolvedRun run, string id)
     {
-        var folder = Path.Combine(resolved.Output, id);
+        var folder = Path.Combine(run.Spec.Output, id);
         var path = Path.Combine(folder, RunFiles.RunYaml);
         if (!File.Exists(path)) return null;
-        var yaml = RunFile.Write(resolved);
-        return File.ReadAllText(path) == yaml
-            ? new PreparedRun(id, folder, resolved, yaml, Existed: true)
+        return File.ReadAllText(path) == run.Yaml
+            ? new PreparedRun(id, folder, run.Spec, run.Yaml, Existed: true)
             : throw new PeftException(
                 $"run {id} exists in {folder} with another run file ({path}); choose another --run-id, or continue it with peft-client resume {id}");
     }
 
     /// <summary>The run as its folder holds it, or a folder made for it with the run file in it. The caller has its <see cref="RunLock"/>.</summary>
     /// <exception cref="PeftException">The folder cannot be written, or holds another run.</exception>
-    public static PreparedRun Create(RunSpec resolved, string id)
+    public static PreparedRun Create(ResolvedRun run, string id)
     {
-        if (Existing(resolved, id) is { } existing) return existing;
-        var folder = Path.Combine(resolved.Output, id);
-        var yaml = RunFile.Write(resolved);
+        if (Existing(run, id) is { } existing) return existing;
+        var folder = Path.Combine(run.Spec.Output, id);
         try
         {
             Directory.CreateDirectory(Path.Combine(folder, RunFiles.Logs));
             Directory.CreateDirectory(Path.Combine(folder, SiloArguments.ClusterSubfolder));
-            File.WriteAllText(Path.Combine(folder, RunFiles.RunYaml), yaml);
+            File.WriteAllText(Path.Combine(folder, RunFiles.RunYaml), run.Yaml);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw RunLock.Unwritable(folder, error);
         }
 
-        return new PreparedRun(id, folder, resolved, yaml, Existed: false);
+        return new PreparedRun(id, folder, run.Spec, run.Yaml, Existed: false);
     }
 }

@@ -1,15 +1,16 @@
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Core.Cluster;
 
 /// <summary>A run as agents need to know it.</summary>
 /// <param name="RunId">Run id.</param>
 /// <param name="Folder">The run's folder; empty for a session without training.</param>
-/// <param name="RunYaml">The resolved run file.</param>
+/// <param name="Setup">What its layer shards are made of.</param>
 /// <param name="Training">Whether optimizer buffers are needed.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.RunDefinition")]
-public sealed record RunDefinition(string RunId, string Folder, string RunYaml, bool Training);
+public sealed record RunDefinition(string RunId, string Folder, ModelChoice Setup, bool Training);
 
 /// <summary>Answer to <c>Fence</c>.</summary>
 [GenerateSerializer, Immutable]

@@ -1,5 +1,6 @@
 using Orleans.Services;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Core.Cluster;
 
@@ -82,7 +83,7 @@ public interface IDatasetGrain : IGrainWithStringKey
 {
     /// <summary>Loads the data sets of a run file; idempotent.</summary>
     [Alias("Open"), ResponseTimeout("00:30:00")]
-    Task<DatasetSummary> Open(string runYaml);
+    Task<DatasetSummary> Open(ResolvedRun run);
 
     /// <summary>All microbatches of a step.</summary>
     [Alias("GetStep")]

@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Core.Planning;
@@ -34,39 +35,50 @@ public static class MemoryModel
     private const long WholeEstimate = 64L << 20;
 
     /// <summary>Bytes of each layer shard, in layer order.</summary>
-    /// <param name="model">Sizes.</param>
-    /// <param name="spec">Run file.</param>
+    /// <param name="run">The run.</param>
     /// <param name="columns">Tokens of a row.</param>
     /// <param name="inFlight">Microbatches in flight at a shard.</param>
-    public static LayerMemory[] Layers(ModelDimensions model, RunSpec spec, int columns, int inFlight)
+    public static LayerMemory[] Layers(ResolvedRun run, int columns, int inFlight)
     {
-        var method = spec.Method;
-        var full = method.Name == MethodName.Full;
-        var weight = spec.Model.Dtype is WeightType.Float32 ? 4L : 2L;
-        var native = weight == 4 || spec.Compute.Products != ProductType.Float32;
+        var (model, method, training) = (run.Model, run.Method, run.Spec.Training);
+        var traits = MethodTraits.Of(method);
+        var weight = run.Dtype == WeightType.Float32 ? 4L : 2L;
+        var native = weight == 4 || run.Products != ProductType.Float32;
         var activation = native ? weight : 4L;
-        var tokens = (long)columns * spec.Training.Microbatch;
-        var depth = 2 + (int)Math.Ceiling(Math.Log2(Math.Max(1, (double)spec.Training.GlobalBatch / spec.Training.Microbatch)));
-        var moments = spec.Training.Optimizer.Name == OptimizerName.AdamW ? 2L : 0L;
+        var tokens = (long)columns * training.Microbatch;
+        var depth = 2 + (int)Math.Ceiling(Math.Log2(Math.Max(1, (double)training.GlobalBatch / training.Microbatch)));
+        var moments = training.Optimizer.Name == OptimizerName.AdamW ? 2L : 0L;
 
-        LayerMemory Shard(long parameters, long trainable, long saved, long workspace) => new(
-            full ? 0 : parameters * weight, 2 * 4 * trainable, 2 * 4 * moments * trainable, 4L * trainable * depth, saved * inFlight, workspace);
+        LayerMemory Shard(long frozen, long trainable, long saved, long workspace) => new(
+            traits.TrainsBase ? 0 : frozen, 2 * 4 * trainable, 2 * 4 * moments * trainable, 4L * trainable * depth, saved * inFlight, workspace);
 
         var widths = model.Linears.Sum(static linear => (long)linear.Out) + (4L * model.HiddenSize) + model.IntermediateSize;
-        var kept = spec.Training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method);
-        var attention = (long)model.Heads * columns * columns * activation * spec.Training.Microbatch;
+        var kept = training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method);
+        var attention = (long)model.Heads * columns * columns * activation * training.Microbatch;
         var scratch = native ? 0 : model.Linears.Max(static linear => linear.Elements) * 4;
+        var linears = model.Linears.Sum(linear => TargetModules.Targets(method, linear.Name)
+            ? traits.BaseBytes(method, linear, weight, activation)
+            : MethodTraits.Frozen(linear, weight, activation));
+        // Norms are tiny: they are held in fp32, the type in which they are used.
         var block = Shard(
-            model.BlockParameters, full ? model.BlockParameters : model.Linears.Sum(linear => Trainable(method, linear)),
-            tokens * kept * activation, (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4)) with
+            linears + (4L * model.BlockNorms),
+            model.TrainablePerBlock(method),
+            tokens * kept * activation,
+            (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4)) with
         {
             Estimate = BlockEstimate(model, method),
         };
         var logits = 2L * 4 * Math.Min(tokens, 256) * model.Vocabulary;
-        var embedding = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters : 0, 0, 0);
-        var head = Shard(model.EmbeddingParameters, full ? model.EmbeddingParameters + model.HiddenSize : 0, 0, logits);
-        var layers = Enumerable.Repeat(block, model.Blocks).Prepend(embedding with { Workspace = model.TrainsTiedEmbedding(method) ? logits : 0 });
-        if (!model.TrainsTiedEmbedding(method)) layers = layers.Append(head);
+        var tied = model.TrainsTiedEmbedding(method);
+        var (words, norms) = (model.EmbeddingParameters, (Embedding: (long)model.EmbeddingNorms, Head: (long)model.HeadNorms));
+        var embedding = Shard(
+            (words * weight) + (4 * norms.Embedding),
+            traits.TrainsBase ? words + norms.Embedding + (tied ? norms.Head : 0) : 0,
+            0,
+            tied ? logits : 0);
+        var head = Shard((words * weight) + (4 * norms.Head), traits.TrainsBase ? words + norms.Head : 0, 0, logits);
+        var layers = Enumerable.Repeat(block, model.Blocks).Prepend(embedding);
+        if (!tied) layers = layers.Append(head);
         var parts = EstimateParts(model, method);
         return [.. layers.Select(layer => layer with { EstimateParts = parts })];
     }
@@ -115,45 +127,26 @@ public static class MemoryModel
         return peak + seats.Max(layer => layers[layer].Workspace);
     }
 
-    /// <summary>Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what is made of them, and that of the attention's output projection is made again.</summary>
+    /// <summary>
+    /// Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what is
+    /// made of them, and that of the attention's output projection is made again.
+    /// </summary>
     private static long SavedOutputs(ModelDimensions model, MethodSpec method)
     {
-        var onOutput = method.Name == MethodName.Hybrid || (method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Output);
-        if (!onOutput && method.Name != MethodName.Boft && !(method.Name == MethodName.Lora && method.Lora.Dora)) return 0;
-        var repeatsHeads = model.Linears.Where(static linear => MakesHeads(linear.Role)).All(linear => Targets(method, linear.Name));
+        var traits = MethodTraits.Of(method);
+        if (!traits.KeepsBaseOutput(method)) return 0;
+        var repeats = traits.RepeatsOutput(method);
+        var repeatsHeads = model.Linears.Where(static linear => MakesHeads(linear.Role)).All(linear => TargetModules.Targets(method, linear.Name));
         bool Repeated(LinearRole role) =>
-            onOutput && (role is LinearRole.Gate or LinearRole.Up or LinearRole.Output || (repeatsHeads && MakesHeads(role)));
-        return model.Linears.Where(linear => Targets(method, linear.Name) && !Repeated(linear.Role)).Sum(static linear => (long)linear.Out);
+            repeats && (role is LinearRole.Gate or LinearRole.Up or LinearRole.Output || (repeatsHeads && MakesHeads(role)));
+        return model.Linears
+            .Where(linear => TargetModules.Targets(method, linear.Name) && !Repeated(linear.Role))
+            .Sum(static linear => (long)linear.Out);
     }
 
     private static bool MakesHeads(LinearRole role) => role is LinearRole.Query or LinearRole.Key or LinearRole.Value or LinearRole.QueryKeyValue;
 
-    private static long BlockEstimate(ModelDimensions model, MethodSpec method) =>
-        EstimatesWhole(method) ? 4 * model.Linears.Where(linear => Targets(method, linear.Name)).Sum(static linear => linear.Elements) : 0;
-
-    private static bool Targets(MethodSpec method, string module) => method.TargetModules.Contains("all-linear") || method.TargetModules.Contains(module);
-
-    private static bool EstimatesWhole(MethodSpec method) => method.Name is MethodName.LoraGa or MethodName.Hybrid && method.InitialAdapter is null
-        && method.LoraGa is { Initialization: not LoraGaInitialization.Random, GradientEstimate: GradientEstimate.Exact };
-
-    /// <summary>Trainable parameters of a method on one linear module.</summary>
-    public static long Trainable(MethodSpec method, LinearDimensions linear)
-    {
-        if (!Targets(method, linear.Name)) return 0;
-        var lowRank = (long)method.Lora.Rank * (linear.Out + linear.In);
-        var b = method.Boft.BlockSize;
-        var rotated = method.Name == MethodName.Boft && method.Boft.Side == BoftSide.Input ? linear.In : linear.Out;
-        var perBlock = method.Boft.Parameterization == BoftParameterization.Projection ? b * b : b * (b - 1) / 2;
-        var angles = (long)method.Boft.ButterflyFactors * (rotated / Math.Max(1, b)) * perBlock;
-        return method.Name switch
-        {
-            MethodName.Lora when method.Lora.Dora => lowRank + linear.Out,
-            MethodName.Lora or MethodName.LoraGa => lowRank,
-            MethodName.Boft when method.Boft.Side == BoftSide.Input => angles + linear.Out,
-            MethodName.Boft => angles,
-            MethodName.Hybrid => lowRank + angles,
-            MethodName.Urnn => method.Urnn.Kind == UrnnKind.Structured ? 7L * linear.In / 2 : (long)linear.In * method.Urnn.BlockSize,
-            _ => linear.Elements,
-        };
-    }
+    private static long BlockEstimate(ModelDimensions model, MethodSpec method) => MethodTraits.Of(method).EstimatesWhole(method)
+        ? 4 * model.Linears.Where(linear => TargetModules.Targets(method, linear.Name)).Sum(static linear => linear.Elements)
+        : 0;
 }

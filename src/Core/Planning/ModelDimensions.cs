@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Core.Planning;
@@ -67,6 +68,20 @@ public sealed record ModelDimensions
             : new PlanModel([.. costs, head], [.. positions, Blocks + 1]);
     }
 
+    /// <summary>Trainable parameters of the whole model.</summary>
+    public long Trainable(MethodSpec method) => MethodTraits.Of(method).TrainsBase
+        ? (BlockParameters * Blocks) + (EmbeddingParameters * (Tied ? 1 : 2)) + EmbeddingNorms + HeadNorms
+        : TrainablePerBlock(method) * Blocks;
+
+    /// <summary>Trainable parameters of one block.</summary>
+    public long TrainablePerBlock(MethodSpec method)
+    {
+        var traits = MethodTraits.Of(method);
+        return traits.TrainsBase
+            ? BlockParameters
+            : Linears.Where(linear => TargetModules.Targets(method, linear.Name)).Sum(linear => traits.Trainable(method, linear));
+    }
+
     /// <summary>Whether embedding and head are one trained shard.</summary>
-    public bool TrainsTiedEmbedding(MethodSpec method) => method.Name == MethodName.Full && Tied;
+    public bool TrainsTiedEmbedding(MethodSpec method) => MethodTraits.Of(method).TrainsBase && Tied;
 }

@@ -7,21 +7,24 @@ namespace Peft.Orleans.Core.Planning;
 public static class RunPlanner
 {
     /// <summary>Makes the plan.</summary>
-    /// <param name="spec">Run file; <c>model.dtype</c> resolved.</param>
-    /// <param name="model">Sizes of the model.</param>
+    /// <param name="run">The run.</param>
     /// <param name="inventory">Live silos.</param>
-    public static SeatPlan Plan(RunSpec spec, ModelDimensions model, IReadOnlyCollection<SiloInventory> inventory)
+    /// <exception cref="PeftException">No silo is alive.</exception>
+    public static SeatPlan Plan(ResolvedRun run, IReadOnlyCollection<SiloInventory> inventory)
     {
         if (inventory.Count == 0) throw new PeftException("no silo is alive; start at least one peft-silo");
-        var planned = model.PlanFor(spec.Method);
-        var microbatches = Math.Max(1, spec.Training.GlobalBatch / spec.Training.Microbatch);
-        var layers = MemoryModel.Layers(model, spec, spec.Data.MaxLength, inFlight: Math.Min(microbatches, inventory.Count + 1));
+        var planned = run.Model.PlanFor(run.Method);
+        var layers = Memory(run, inventory.Count);
         // Silos of one machine share its memory.
         var capacity = inventory.GroupBy(static silo => silo.Host).Min(static host => host.Min(static silo => silo.MemoryBytes) / host.Count());
         return Planner.Plan(inventory, planned, new PlanOptions(
-            spec.Elastic.MaxSilos, spec.Compute.Replicas, MemoryModel.StagesNeeded(planned, layers, capacity), microbatches)
+            run.Spec.Elastic.MaxSilos, run.Spec.Compute.Replicas, MemoryModel.StagesNeeded(planned, layers, capacity), run.Microbatches)
         {
-            Protect = spec.Elastic.Protect,
+            Protect = run.Spec.Elastic.Protect,
         });
     }
+
+    /// <summary>Predicted bytes of each layer over so many silos.</summary>
+    public static LayerMemory[] Memory(ResolvedRun run, int silos) =>
+        MemoryModel.Layers(run, run.Columns, inFlight: Math.Min(run.Microbatches, silos + 1));
 }

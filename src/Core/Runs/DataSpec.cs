@@ -1,6 +1,8 @@
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>Section <c>data</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.DataSpec")]
 public sealed record DataSpec
 {
     /// <summary>Training data.</summary>
@@ -32,6 +34,8 @@ public sealed record DataSpec
 }
 
 /// <summary>A data file.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.DataSource")]
 public record DataSource
 {
     /// <summary>Path of a JSONL file.</summary>
@@ -42,6 +46,8 @@ public record DataSource
 }
 
 /// <summary>Section <c>data.validation</c>: a fraction of the training data, or a file.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.ValidationSource")]
 public sealed record ValidationSource
 {
     /// <summary>Fraction of the training samples, in (0, 1).</summary>
@@ -55,6 +61,8 @@ public sealed record ValidationSource
 }
 
 /// <summary>Section <c>data.evaluation</c>: a file in format <c>completion</c> whose prompts are answered greedily.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.EvaluationSource")]
 public sealed record EvaluationSource
 {
     /// <summary>Path of a JSONL file with <c>prompt</c> and <c>completion</c>.</summary>

@@ -1,13 +1,20 @@
+using System.Globalization;
+
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>Section <c>method</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.MethodSpec")]
 public sealed record MethodSpec
 {
     /// <summary>The method.</summary>
     public MethodName Name { get; init; } = MethodName.Hybrid;
 
     /// <summary>Module suffixes that get an adapter; the single entry <c>all-linear</c> stands for every linear module of the decoder layers.</summary>
-    public IReadOnlyList<string> TargetModules { get; init; } = DefaultTargetModules;
+    public IReadOnlyList<string> TargetModules { get; init; } = new[] { Methods.TargetModules.AllLinear };
+
+    /// <summary>Whether every linear module gets one.</summary>
+    public bool AdaptsEveryLinear => TargetModules.Contains(Methods.TargetModules.AllLinear);
 
     /// <summary>LoRA options; also of LoRA-GA and Hybrid.</summary>
     public LoraSpec Lora { get; init; } = new();
@@ -33,6 +40,8 @@ public sealed record MethodSpec
 }
 
 /// <summary>Section <c>method.lora</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.LoraSpec")]
 public sealed record LoraSpec
 {
     /// <summary>Rank r.</summary>
@@ -55,6 +64,8 @@ public sealed record LoraSpec
 }
 
 /// <summary>Section <c>method.lora_ga</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.LoraGaSpec")]
 public sealed record LoraGaSpec
 {
     /// <summary>Initialisation.</summary>
@@ -71,6 +82,8 @@ public sealed record LoraGaSpec
 }
 
 /// <summary>Section <c>method.boft</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.BoftSpec")]
 public sealed record BoftSpec
 {
     /// <summary>Block size b.</summary>
@@ -90,6 +103,8 @@ public sealed record BoftSpec
 }
 
 /// <summary>Section <c>method.urnn</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.UrnnSpec")]
 public sealed record UrnnSpec
 {
     /// <summary>Kind.</summary>
@@ -103,6 +118,8 @@ public sealed record UrnnSpec
 }
 
 /// <summary>Section <c>method.lambda</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.LambdaSpec")]
 public sealed record LambdaSpec
 {
     /// <summary>Which norms.</summary>
@@ -125,4 +142,11 @@ public sealed record LambdaSpec
 
     /// <summary>A constant λ; null: computed.</summary>
     public double? Fixed { get; init; }
+
+    /// <summary>Whether λ before the first step comes from the gradients.</summary>
+    public bool BeginsFromGradients => Initial == "gradients";
+
+    /// <summary>λ before the first step where it is a number in (0, 1).</summary>
+    public double? InitialNumber =>
+        double.TryParse(Initial, CultureInfo.InvariantCulture, out var number) && number is > 0 and < 1 ? number : null;
 }

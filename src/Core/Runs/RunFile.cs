@@ -14,11 +14,7 @@ public static class RunFile
     {
         var yaml = YamlReader.ReadText(path, "run file");
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var spec = Resolve(Parse(yaml, path, overrides), folder);
-        // Inference seats a model without adapters in this way; a run would train nothing.
-        return spec.Method.Name != MethodName.Full && spec.Method.TargetModules.Count == 0
-            ? throw new PeftException($"{path}: method.target_modules: the list is empty, nothing would train; name modules, or write all-linear")
-            : spec;
+        return Resolve(Parse(yaml, path, overrides), folder);
     }
 
     /// <summary>Reads run-file text; <paramref name="pathForMessages"/> names it in errors. Paths stay as written.</summary>

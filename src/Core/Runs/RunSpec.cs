@@ -1,6 +1,8 @@
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>A run file (YAML) as read: what to train, on what, how. Every default is the one of the published schema.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.RunSpec")]
 public sealed record RunSpec
 {
     /// <summary>The run's id is this name plus a short suffix, unless the caller gives one.</summary>
@@ -35,6 +37,8 @@ public sealed record RunSpec
 }
 
 /// <summary>Section <c>model</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.ModelSpec")]
 public sealed record ModelSpec
 {
     /// <summary>A Hugging Face folder; with method full also a folder that holds only config.json.</summary>
@@ -45,6 +49,8 @@ public sealed record ModelSpec
 }
 
 /// <summary>Section <c>snapshots</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.SnapshotSpec")]
 public sealed record SnapshotSpec
 {
     /// <summary>Steps between snapshots; 0: only at the end.</summary>
@@ -55,6 +61,8 @@ public sealed record SnapshotSpec
 }
 
 /// <summary>Section <c>compute</c>; a null value is <c>auto</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.ComputeSpec")]
 public sealed record ComputeSpec
 {
     /// <summary>Compute threads of each silo; part of what the bits depend on.</summary>
@@ -68,6 +76,8 @@ public sealed record ComputeSpec
 }
 
 /// <summary>Section <c>elastic</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.ElasticSpec")]
 public sealed record ElasticSpec
 {
     /// <summary>Below this number of silos the run waits.</summary>

@@ -1,6 +1,8 @@
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>Section <c>training</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.TrainingSpec")]
 public sealed record TrainingSpec
 {
     /// <summary>Optimizer steps; exactly one of this and <see cref="Epochs"/> is given.</summary>
@@ -35,6 +37,8 @@ public sealed record TrainingSpec
 }
 
 /// <summary>Section <c>training.optimizer</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.OptimizerSpec")]
 public sealed record OptimizerSpec
 {
     /// <summary>Optimizer.</summary>
@@ -47,7 +51,7 @@ public sealed record OptimizerSpec
     public double? BoftLearningRate { get; init; }
 
     /// <summary>β1, β2.</summary>
-    public IReadOnlyList<double> Betas { get; init; } = [0.9, 0.999];
+    public IReadOnlyList<double> Betas { get; init; } = new double[] { 0.9, 0.999 };
 
     /// <summary>ε.</summary>
     public double Eps { get; init; } = 1e-8;
@@ -57,6 +61,8 @@ public sealed record OptimizerSpec
 }
 
 /// <summary>Section <c>training.schedule</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.ScheduleSpec")]
 public sealed record ScheduleSpec
 {
     /// <summary>Schedule.</summary>
@@ -67,6 +73,8 @@ public sealed record ScheduleSpec
 }
 
 /// <summary>Section <c>training.early_stopping</c>.</summary>
+[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
+[Alias("Peft.Orleans.EarlyStoppingSpec")]
 public sealed record EarlyStoppingSpec
 {
     /// <summary>Validations without improvement before the run stops; null: never.</summary>

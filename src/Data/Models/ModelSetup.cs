@@ -17,4 +17,13 @@ public sealed record ModelSetup(ModelFolder Model, MethodSpec Method, WeightType
 
     /// <summary>Whether blocks run their forward pass again before the backward pass.</summary>
     public RecomputePolicy Recompute { get; init; }
+
+    /// <summary>The setup that was chosen, its folder opened.</summary>
+    /// <exception cref="Core.PeftException">There is no such model.</exception>
+    public static ModelSetup Of(ModelChoice choice) => new(ModelFolder.Open(choice.Path), choice.Method, choice.Dtype, choice.Products)
+    {
+        Seed = choice.Seed,
+        Optimizer = choice.Optimizer,
+        Recompute = choice.Recompute,
+    };
 }

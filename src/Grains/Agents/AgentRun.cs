@@ -21,7 +21,8 @@ internal sealed class AgentRun(string runId, string silo)
 
     internal RunDefinition? Definition { get; set; }
 
-    internal RunSpec? Spec { get; set; }
+    /// <summary>What its shards are made of; the run is started.</summary>
+    internal ModelChoice Setup => Definition!.Setup;
 
     /// <summary>Layers whose base weights are loaded: those that compute here, and those loaded for seats to come.</summary>
     internal ConcurrentDictionary<int, SeatedLayer> Layers { get; } = [];

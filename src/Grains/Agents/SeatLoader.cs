@@ -21,7 +21,6 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
             if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
             var token = run.TermToken;
             run.Definition = message.Run;
-            run.Spec ??= RunFile.Parse(message.Run.RunYaml, "run.yaml");
             foreach (var effect in decision.Effects)
             {
                 switch (effect)
@@ -59,7 +58,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
             {
                 // The passes of the estimate left holes, and version 0 comes on top of its sums.
                 TorchRuntime.ReturnFreedMemory();
-                using var adapter = run.Spec!.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
+                using var adapter = run.Setup.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
                 var done = new Dictionary<int, string>();
                 foreach (var index in run.Protocol.Plan!.FirstLayersOn(store.Identity.Name))
                 {
@@ -68,7 +67,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
                     if (layer.Kept.Find(0) is null)
                     {
                         var version = layer.Kept.Rent();
-                        layer.Shard.Initialize(version, run.Spec.Seed, layer.Estimate, adapter);
+                        layer.Shard.Initialize(version, run.Setup.Seed, layer.Estimate, adapter);
                         version.Step = 0;
                         run.Require(protocol => protocol.Held(term, index, 0));
                         layer.Kept.Keep(version);

@@ -56,8 +56,7 @@ public sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoader>
     /// <summary>Loads layers that are not loaded, one piece of device work each, so that training goes on between them.</summary>
     internal async Task Load(AgentRun run, IEnumerable<int> layers, CancellationToken token)
     {
-        var spec = run.Spec!;
-        var setup = ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path));
+        var setup = ModelSetup.Of(run.Setup);
         foreach (var layer in layers)
         {
             if (run.Layers.ContainsKey(layer)) continue;
@@ -76,7 +75,6 @@ public sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoader>
     internal Task Preload(AgentRun run, RunDefinition definition, int[] layers)
     {
         run.Definition ??= definition;
-        run.Spec ??= RunFile.Parse(definition.RunYaml, "run.yaml");
         return Load(run, layers, CancellationToken.None);
     }
 

@@ -8,7 +8,7 @@ namespace Peft.Orleans.Grains.Inference;
 internal static class InferenceMethod
 {
     /// <summary>The frozen base: LoRA on no module.</summary>
-    internal static MethodSpec Frozen { get; } = new() { Name = MethodName.Lora, TargetModules = [] };
+    internal static MethodSpec Frozen => Core.Methods.MethodTable.Frozen;
 
     /// <summary>The adapter's own, with its folder as initial adapter; without a folder the frozen base.</summary>
     /// <exception cref="Core.PeftException">The folder is no adapter of this model that this version computes; names file and key or tensor.</exception>

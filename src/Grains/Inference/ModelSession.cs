@@ -1,10 +1,10 @@
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Torch;
@@ -34,24 +34,25 @@ internal sealed class ModelSession
     /// <exception cref="PeftException">The folder holds no model or adapter this version can read.</exception>
     internal static async Task<ModelSession> Open(string sessionId, ModelRequest model, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster)
     {
-        var config = LlamaConfig.Read(model.ModelPath);
-        var dtype = model.Dtype ?? config.TorchDtype ?? WeightType.Float32;
-        var spec = new RunSpec
+        var folder = ModelFolder.Open(model.ModelPath);
+        var dtype = model.Dtype ?? folder.StoredType;
+        var method = InferenceMethod.Of(model.AdapterPath, folder);
+        var setup = new ModelChoice
         {
-            Name = sessionId,
-            Model = new ModelSpec { Path = model.ModelPath, Dtype = dtype },
-            Method = InferenceMethod.Of(model.AdapterPath, ModelFolder.Open(model.ModelPath)),
-            Data = new DataSpec { Train = new DataSource { Path = "none", Format = DataFormat.Tokens } },
-            Training = new TrainingSpec { Steps = 1 },
-            Compute = new ComputeSpec { Products = TorchRuntime.ResolveProducts(dtype, null) },
+            Path = model.ModelPath,
+            Dtype = dtype,
+            Products = TorchRuntime.ResolveProducts(dtype, null),
+            Method = method with { TargetModules = TargetModules.Resolve(method, folder.Dimensions) },
         };
         var live = await roster.Live();
         var drawn = new Term(1, Guid.NewGuid());
         var fences = new List<FenceReply>();
         foreach (var address in live.Values) fences.Add(await agents.At(address).Fence(sessionId, drawn));
         var plan = Planner.Plan(
-            [.. fences.Select(static fence => new SiloInventory(fence.Silo))], LlamaDimensions.Of(config).PlanFor(spec.Method), new PlanOptions(live.Count) { Protect = false });
-        var definition = new RunDefinition(sessionId, "", RunFile.Write(spec), Training: false);
+            [.. fences.Select(static fence => new SiloInventory(fence.Silo))],
+            folder.Dimensions.PlanFor(setup.Method),
+            new PlanOptions(live.Count) { Protect = false });
+        var definition = new RunDefinition(sessionId, "", setup, Training: false);
         var replies = await Task.WhenAll(live.Values.Select(address => agents.At(address).Start(new StartMessage(definition, drawn, plan, 0, [], null))));
         foreach (var reply in replies)
         {

@@ -14,10 +14,10 @@ public sealed class DatasetGrain : Grain, IDatasetGrain
     private DatasetSummary? summary;
 
     /// <inheritdoc/>
-    public async Task<DatasetSummary> Open(string runYaml)
+    public async Task<DatasetSummary> Open(ResolvedRun run)
     {
         if (summary is not null) return summary;
-        data = await Task.Run(() => Load(RunFile.Parse(runYaml, "run.yaml")));
+        data = await Task.Run(() => Load(run.Spec));
         return summary = new DatasetSummary(data.Steps, data.Samples, data.Dropped, data.Validation.Count, data.TrainSha256);
     }
 

@@ -2,6 +2,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Torch;
 
@@ -10,25 +11,14 @@ namespace Peft.Orleans.Grains.Runs;
 /// <summary>Makes what a run needs before its first term. A client of this machine has done it already; a remote one sees neither silos nor folder.</summary>
 internal static class RunCreation
 {
-    /// <summary>Replaces what is <c>auto</c> by what was recorded when the run was created, or by what holds on this silo; bits are promised for the recorded values.</summary>
-    internal static RunRequest Resolve(RunRequest request, RunRequest? known, int threads)
+    /// <summary>Decides what the run file leaves open, as it was decided when the run was created, else by what holds on this silo.</summary>
+    /// <exception cref="PeftException">The run file or the model's folder is refused.</exception>
+    internal static ResolvedRun Resolve(RunRequest request, ResolvedRun? known, int threads)
     {
         var spec = RunFile.Parse(request.RunYaml, RunFolder.RunFileName);
-        if (spec.Compute is { ThreadsPerSilo: not null, Products: not null }) return request;
         var path = Path.Combine(request.Folder, RunFolder.RunFileName);
-        var yaml = known?.RunYaml ?? (File.Exists(path) ? File.ReadAllText(path) : null);
-        var recorded = yaml is null ? null : RunFile.Parse(yaml, path).Compute;
-        return request with
-        {
-            RunYaml = RunFile.Write(spec with
-            {
-                Compute = spec.Compute with
-                {
-                    ThreadsPerSilo = spec.Compute.ThreadsPerSilo ?? recorded?.ThreadsPerSilo ?? threads,
-                    Products = spec.Compute.Products ?? recorded?.Products ?? TorchRuntime.ResolveProducts(DtypeOf(spec), null),
-                },
-            }),
-        };
+        var recorded = known?.Spec.Compute ?? (File.Exists(path) ? RunFile.Parse(File.ReadAllText(path), path).Compute : null);
+        return RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads, recorded, static dtype => TorchRuntime.ResolveProducts(dtype, null));
     }
 
     /// <summary>The run's folder with its run file.</summary>
@@ -53,6 +43,4 @@ internal static class RunCreation
             throw new PeftException($"output: {request.Folder} cannot be written by the silo: {error.Message}; set output to a folder that every silo can write (--set output=FOLDER)", error);
         }
     }
-
-    private static WeightType DtypeOf(RunSpec spec) => spec.Model.Dtype ?? ModelFolder.Open(spec.Model.Path).StoredType;
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.ChatTemplates;
 using Peft.Orleans.Data.Exports;
@@ -43,7 +44,7 @@ internal sealed class RunEnding(TermRun term, RunRequest request, RunSpec spec, 
                 await term.WriteAdapter(step, parts);
             }
 
-            var (path, sha256) = await Task.Run(() => spec.Method.Name == MethodName.Full ? WriteModel(parts) : WriteAdapter(parts));
+            var (path, sha256) = await Task.Run(() => MethodTraits.Of(spec.Method).TrainsBase ? WriteModel(parts) : WriteAdapter(parts));
             term.Event("adapter", new { step, path, sha256 });
             log.LogInformation("run {RunId}: {Path} written, sha256 {Sha256}", request.RunId, path, sha256);
             return status with { AdapterPath = path, AdapterSha256 = sha256, Message = "completed" };

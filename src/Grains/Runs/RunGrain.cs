@@ -29,7 +29,7 @@ public sealed partial class RunGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         // Brought back to life after its silo died: go on by itself.
-        if (record.State is { Request: not null, Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing }) Begin(recovering: true);
+        if (record.State is { Request: not null, Run: not null, Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing }) Begin(recovering: true);
         return Task.CompletedTask;
     }
 
@@ -47,7 +47,9 @@ public sealed partial class RunGrain(
         await starts.WaitAsync();
         try
         {
-            return await StartAlone(RunCreation.Resolve(request, record.State.Request, store.Identity.Threads));
+            var known = record.State.Run;
+            var run = await Task.Run(() => RunCreation.Resolve(request, known, store.Identity.Threads));
+            return await StartAlone(request with { RunYaml = run.Yaml }, run);
         }
         finally
         {
@@ -114,7 +116,7 @@ public sealed partial class RunGrain(
     /// <inheritdoc/>
     public Task PeerUnreachable(string from, string to) => loop?.MendLinks() ?? Task.CompletedTask;
 
-    private async Task<RunStatus> StartAlone(RunRequest request)
+    private async Task<RunStatus> StartAlone(RunRequest request, ResolvedRun run)
     {
         if (record.State.Request is { } known && known.RunYaml != request.RunYaml)
             throw new PeftException($"run {request.RunId} exists with another run file; choose another run id, or resume it with the file it was created with");
@@ -125,6 +127,7 @@ public sealed partial class RunGrain(
         var status = new RunStatus { RunId = request.RunId, Folder = request.Folder, State = RunState.Starting, Created = DateTimeOffset.UtcNow };
         await grains.GetGrain<IRunCatalogGrain>(0).Report(status);
         record.State.Request = request;
+        record.State.Run = run;
         record.State.Status = status;
         await record.WriteStateAsync();
         Begin(recovering: false);

@@ -28,6 +28,7 @@ internal sealed partial class RunLoop
     private readonly ILoggerFactory loggers;
     private readonly ILogger log;
     private readonly RunRequest request;
+    private readonly ResolvedRun run;
     private readonly RunSpec spec;
     private readonly CancellationTokenSource abandoned = new();
     private readonly SemaphoreSlim membership = new(0);
@@ -51,7 +52,8 @@ internal sealed partial class RunLoop
         this.loggers = loggers;
         log = loggers.CreateLogger<RunLoop>();
         request = record.State.Request!;
-        spec = RunFile.Parse(request.RunYaml, RunFolder.RunFileName);
+        run = record.State.Run!;
+        spec = run.Spec;
         Status = record.State.Status! with { State = RunState.Starting, Message = "opening the data set" };
     }
 
@@ -106,7 +108,7 @@ internal sealed partial class RunLoop
             if (Status.Step == 0 && spec.Method.InitialAdapter is { } adapter)
                 AdapterFolder.Read(adapter).CheckStart(spec.Method, model, static _ => RunFolder.RunFileName);
             var data = grains.GetGrain<IDatasetGrain>(request.RunId);
-            var summary = await Reached(() => data.Open(request.RunYaml));
+            var summary = await Reached(() => data.Open(run));
             Status = Status with { Steps = summary.Steps };
             RunFolder.WriteStatus(Status);
             var finished = false;
@@ -184,14 +186,14 @@ internal sealed partial class RunLoop
     private async Task<bool> OneTerm(IDatasetGrain data, DatasetSummary summary)
     {
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
-        await data.Open(request.RunYaml);
+        await data.Open(run);
         var live = await roster.Live();
         var drawn = new Term(record.State.Term.Counter + 1, Guid.NewGuid());
         record.State.Term = drawn;
         record.State.Recoveries += recovering ? 1 : 0;
         await record.WriteStateAsync();
         Status = Status with { Term = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
-        using var running = new TermRun(new TermContext(request, spec, drawn, live, links.Self, summary, data, grains, agents, roster, observer, abandoned.Token, siloStops, recovering), loggers);
+        using var running = new TermRun(new TermContext(request, run, drawn, live, links.Self, summary, data, grains, agents, roster, observer, abandoned.Token, siloStops, recovering), loggers);
         running.Progress += status => Status = status(Status);
         recovering = true;
         term = running;

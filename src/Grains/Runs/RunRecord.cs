@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Grains.Runs;
 
@@ -19,4 +20,7 @@ public sealed class RunRecord
 
     /// <summary>Terms drawn because something was lost or joined.</summary>
     [Id(3)] public int Recoveries { get; set; }
+
+    /// <summary>The run, everything decided; null: no run.</summary>
+    [Id(4)] public ResolvedRun? Run { get; set; }
 }

@@ -106,7 +106,7 @@ public sealed class LayerShardGrain(AgentStore store, IGrainFactory grains) : Gr
         }
 
         var save = call.Kind is PassKind.Train or PassKind.Estimate;
-        var pass = new PassContext(run.Spec!.Seed, save ? call.Step : 0, call.Index, call.Kind == PassKind.Train);
+        var pass = new PassContext(run.Setup.Seed, save ? call.Step : 0, call.Index, call.Kind == PassKind.Train);
         var y = layer.Block!.Forward(version, x!, call.Batch, pass, save, out var saved);
         return (y.MoveToOuterDisposeScope(), saved);
     }

@@ -3,7 +3,6 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
-using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Adapters;
 
@@ -53,14 +52,15 @@ internal sealed partial class TermRun
     {
         foreach (var (silo, fence) in fences)
         {
-            if (context.Spec.Compute.ThreadsPerSilo is { } threads && fence.Threads != threads)
-                throw new PeftException($"silo {silo} computes with {fence.Threads} threads, but the run was created for {threads} (compute.threads_per_silo); start it with --threads {threads}");
+            if (fence.Threads == context.Run.Threads) continue;
+            throw new PeftException($"silo {silo} computes with {fence.Threads} threads, but the run was created for {context.Run.Threads} "
+                + $"(compute.threads_per_silo); start it with --threads {context.Run.Threads}");
         }
 
         snapshot = await Task.Run(() => snapshots.Newest(runHash));
         if (snapshot is not null && snapshot.Record.Length > 0) steps.Records.TryAdd(snapshot.Step, snapshot.Record);
         var plan = PlanFor(fences.Values.Select(static fence => new SiloInventory(fence.Silo, fence.Loaded, fence.MemoryBytes)));
-        definition = new RunDefinition(context.Request.RunId, context.Request.Folder, context.Request.RunYaml, Training: true);
+        definition = new RunDefinition(context.Request.RunId, context.Request.Folder, context.Run.Setup, Training: true);
         Progress?.Invoke(status => status with { Message = "seating layers", Silos = plan.Silos.Length });
         Post(() =>
         {
@@ -95,7 +95,7 @@ internal sealed partial class TermRun
     private async Task Initialize()
     {
         var samples = needsEstimate ? Math.Min(context.Spec.Method.LoraGa.GradientSamples, context.Data.Samples) : 0;
-        var passes = needsEstimate ? BaseGradientEstimate.Passes(context.Spec.Method, Dimensions) : 1;
+        var passes = needsEstimate ? BaseGradientEstimate.Passes(context.Run.Method, context.Run.Model) : 1;
         for (var pass = 1; pass <= passes; pass++)
         {
             var which = passes == 1 ? "" : $"pass {pass} of {passes}, ";
@@ -154,12 +154,10 @@ internal sealed partial class TermRun
     }
 
     private SeatPlan PlanFor(IEnumerable<SiloInventory> silos) =>
-        RunPlanner.Plan(context.Spec, Dimensions, [.. silos]);
-
-    private ModelDimensions Dimensions => ModelFolder.Open(context.Spec.Model.Path).Dimensions;
+        RunPlanner.Plan(context.Run, [.. silos]);
 
     /// <summary>What each layer costs, as the plan has it.</summary>
-    private double[] LayerCosts => layerCosts ??= Dimensions.PlanFor(context.Spec.Method).LayerCosts;
+    private double[] LayerCosts => layerCosts ??= context.Run.Model.PlanFor(context.Run.Method).LayerCosts;
 
     private IEnumerable<string> FirstSilos() => Plan!.Seats.Where(static seat => seat is { Active: true, Replica: 0 }).Select(static seat => seat.Silo).Distinct();
 }

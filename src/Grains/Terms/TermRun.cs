@@ -31,7 +31,7 @@ internal sealed partial class TermRun : IDisposable
         log = loggers.CreateLogger<TermRun>();
         protocol = new CoordinatorProtocol(context.Data.Steps);
         snapshots = new SnapshotStore(context.Request.Folder);
-        runHash = RunFolder.HashOf(context.Request.RunYaml);
+        runHash = context.Run.Hash;
         steps = new StepComputation(context);
         reporter = new RunReporter(context);
     }

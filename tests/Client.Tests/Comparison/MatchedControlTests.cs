@@ -27,7 +27,7 @@ public sealed class MatchedControlTests
         var method = new MethodSpec { Name = name, TargetModules = ["q_proj"], Lora = new LoraSpec { Rank = rank } };
         Assert.Equal(matched, MatchedControl.Rank(method, Model));
         var lora = new MethodSpec { Name = MethodName.Lora, TargetModules = ["q_proj"], Lora = new LoraSpec { Rank = matched } };
-        Assert.InRange(Math.Abs(MatchedControl.Trainable(lora, Model) - MatchedControl.Trainable(method, Model)), 0, 3 * 128 / 2);
+        Assert.InRange(Math.Abs(Model.Trainable(lora) - Model.Trainable(method)), 0, 3 * 128 / 2);
     }
 
     [Fact]
@@ -53,6 +53,6 @@ public sealed class MatchedControlTests
     {
         // Attention 64·64 + 2·32·64 + 64·64, feed-forward 3·64·128, two norms of 64; embedding and head of 100·64, last norm.
         var block = (64 * 64) + (2 * 32 * 64) + (64 * 64) + (3 * 64 * 128) + (2 * 64);
-        Assert.Equal((3 * block) + (2 * 6400) + 64, MatchedControl.Trainable(new MethodSpec { Name = MethodName.Full }, Model));
+        Assert.Equal((3 * block) + (2 * 6400) + 64, Model.Trainable(new MethodSpec { Name = MethodName.Full }));
     }
 }

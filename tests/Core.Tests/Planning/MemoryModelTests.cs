@@ -59,12 +59,10 @@ public class MemoryModelTests
     private static LayerMemory[] Layers(GradientEstimate estimate, string modules = "all-linear", int blocks = 2) => Layers(
         new MethodSpec { Name = MethodName.LoraGa, TargetModules = [modules], Lora = new LoraSpec { Rank = 4 }, LoraGa = new LoraGaSpec { GradientEstimate = estimate } }, blocks);
 
-    private static LayerMemory[] Layers(MethodSpec method, int blocks) => MemoryModel.Layers(Model with { Blocks = blocks }, new RunSpec
+    private static LayerMemory[] Layers(MethodSpec method, int blocks)
     {
-        Name = "memory",
-        Model = new ModelSpec { Path = "model", Dtype = WeightType.BFloat16 },
-        Data = new DataSpec { Train = new DataSource { Path = "none", Format = DataFormat.Tokens } },
-        Method = method,
-        Training = new TrainingSpec { Steps = 1, GlobalBatch = 1, Microbatch = 1 },
-    }, columns: 16, inFlight: 1);
+        var spec = new RunSpec { Method = method, Training = new TrainingSpec { Steps = 1, GlobalBatch = 1, Microbatch = 1 } };
+        var run = ResolvedRun.Of(spec, Model with { Blocks = blocks }, WeightType.BFloat16, ProductType.Native, threads: 1);
+        return MemoryModel.Layers(run, columns: 16, inFlight: 1);
+    }
 }

@@ -138,15 +138,16 @@ public class PlannerTests
     public void The_run_file_and_the_memory_that_silos_of_one_machine_share_decide_the_replicas()
     {
         var model = LlamaShaped.Of(hidden: 64, wide: 128, blocks: 2, heads: 4, keyValueHeads: 2, vocabulary: 512, tied: true);
-        var spec = new RunSpec { Model = new ModelSpec { Dtype = WeightType.Float32 }, Training = new TrainingSpec { GlobalBatch = 4, Microbatch = 1 } };
-        Assert.Equal(3, RunPlanner.Plan(spec, model, Silos(3)).Replicas);
-        Assert.Equal(4, RunPlanner.Plan(spec, model, Silos(6)).Replicas);
-        Assert.Equal(1, RunPlanner.Plan(spec with { Compute = new ComputeSpec { Replicas = 1 } }, model, Silos(3)).Replicas);
-        Assert.Equal(["silo-2"], RunPlanner.Plan(spec with { Elastic = new ElasticSpec { MaxSilos = 2 } }, model, Silos(3)).Standbys);
+        var spec = new RunSpec { Training = new TrainingSpec { GlobalBatch = 4, Microbatch = 1 } };
+        ResolvedRun Run(RunSpec of) => ResolvedRun.Of(of, model, WeightType.Float32, ProductType.Native, threads: 1);
+        Assert.Equal(3, RunPlanner.Plan(Run(spec), Silos(3)).Replicas);
+        Assert.Equal(4, RunPlanner.Plan(Run(spec), Silos(6)).Replicas);
+        Assert.Equal(1, RunPlanner.Plan(Run(spec with { Compute = new ComputeSpec { Replicas = 1 } }), Silos(3)).Replicas);
+        Assert.Equal(["silo-2"], RunPlanner.Plan(Run(spec with { Elastic = new ElasticSpec { MaxSilos = 2 } }), Silos(3)).Standbys);
         // Too little memory for a whole pipeline on each: the silos share one.
         var shared = Silos(4).Select(static silo => new SiloInventory(silo.Silo with { Endpoint = $"one-host:{silo.Silo.Name}" }, [], MemoryBytes: 4 << 20)).ToArray();
-        Assert.Equal(1, RunPlanner.Plan(spec, model, shared).Replicas);
-        Assert.Contains("no silo is alive", Assert.Throws<PeftException>(() => RunPlanner.Plan(spec, model, [])).Message, StringComparison.Ordinal);
+        Assert.Equal(1, RunPlanner.Plan(Run(spec), shared).Replicas);
+        Assert.Contains("no silo is alive", Assert.Throws<PeftException>(() => RunPlanner.Plan(Run(spec), [])).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -185,11 +185,11 @@ public sealed class RunFileRefusals
     public void Stable_initialisation_needs_room_for_twice_the_rank()
     {
         var spec = RunFile.Parse(Valid, "f.yaml", ["method.name=lora_ga", "method.lora.rank=16"]);
-        Assert.Empty(RunRules.CheckShapes(spec, [("q_proj", 64, 32)]));
-        var (key, message) = Assert.Single(RunRules.CheckShapes(spec, [("q_proj", 64, 64), ("k_proj", 31, 64)]));
+        Assert.Empty(RunRules.CheckShapes(spec.Method, [("q_proj", 64, 32)]));
+        var (key, message) = Assert.Single(RunRules.CheckShapes(spec.Method, [("q_proj", 64, 64), ("k_proj", 31, 64)]));
         Assert.Equal("method.lora_ga.initialization", key);
         Assert.Contains("k_proj is 31 × 64", message, StringComparison.Ordinal);
-        Assert.Empty(RunRules.CheckShapes(spec with { Method = spec.Method with { Name = MethodName.Lora } }, [("k_proj", 31, 64)]));
+        Assert.Empty(RunRules.CheckShapes(spec.Method with { Name = MethodName.Lora }, [("k_proj", 31, 64)]));
     }
 
     [Theory]
@@ -200,7 +200,7 @@ public sealed class RunFileRefusals
     public void Butterfly_groups_divide_the_rotated_side(string method, int d, int k, string? message)
     {
         var spec = RunFile.Parse(Valid, "f.yaml", [$"method.name={method}"]);
-        var broken = RunRules.CheckShapes(spec, [("k_proj", d, k)]).ToArray();
+        var broken = RunRules.CheckShapes(spec.Method, [("k_proj", d, k)]).ToArray();
         if (message is null) Assert.Empty(broken);
         else Assert.Contains(message, Assert.Single(broken).Message, StringComparison.Ordinal);
     }
@@ -214,7 +214,7 @@ public sealed class RunFileRefusals
     public void Unitary_maps_pair_the_inputs(string urnn, int d, int k, string? message)
     {
         var spec = RunFile.Parse(Valid + $"\nmethod: {{ name: urnn, urnn: {urnn} }}\n", "f.yaml", []);
-        var broken = RunRules.CheckShapes(spec, [("k_proj", d, k)]).ToArray();
+        var broken = RunRules.CheckShapes(spec.Method, [("k_proj", d, k)]).ToArray();
         if (message is null) Assert.Empty(broken);
         else Assert.Contains(message, Assert.Single(broken).Message, StringComparison.Ordinal);
     }

@@ -22,7 +22,8 @@ internal sealed class UrnnMethod : AdapterMethod
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted)
     {
-        foreach (var (key, message) in RunRules.CheckShapes(new RunSpec { Method = context.Method }, [(site.Name, site.Out, site.In)])) throw new PeftException($"{key}: {message}");
+        foreach (var broken in RunRules.CheckShapes(context.Method, [(site.Name, site.Out, site.In)]))
+            throw new PeftException($"{broken.Key}: {broken.Message}");
         return context.Method.Urnn.Mode == UrnnMode.Replace ? new UrnnReplacement(site, context) : new UrnnLinear(site, context);
     }
 }

@@ -1,7 +1,8 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Kernels.Tests.Models;
 using static Peft.Orleans.Kernels.Tests.Methods.Conformance.MethodRun;
 using static TorchSharp.torch;
@@ -32,7 +33,8 @@ public class TrainingTests
         using var model = new TinyModel();
         var spec = Specs.Of(model.Folder, MethodCase.Of(name).Method);
         using var pipeline = new LocalPipeline(spec);
-        var predicted = MemoryModel.Layers(pipeline.Model.Dimensions, spec, columns: 16, inFlight: 1);
+        var run = RunResolver.Resolve(spec, pipeline.Model, threads: 1);
+        var predicted = MemoryModel.Layers(run, columns: 16, inFlight: 1);
         Assert.Equal(predicted.Length, pipeline.Shards.Count);
         // Two versions of four bytes a parameter.
         Assert.Equal(predicted.Select(static layer => layer.Trainable / 8), pipeline.Shards.Select(static shard => shard.Layout.Trainable.Sum(static slot => slot.Count)));

@@ -1,0 +1,44 @@
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
+using Peft.Orleans.Grains.Runs;
+using Xunit;
+
+namespace Peft.Orleans.Grains.Tests.Runs;
+
+/// <summary>The coordinator decides what a run file leaves open as the client does.</summary>
+public class RunCreationTests
+{
+    [Fact]
+    public void The_coordinators_plan_of_the_quickstart_is_that_of_its_dry_run()
+    {
+        var spec = RunFile.Load(Quickstart());
+        Assert.Null(spec.Model.Dtype);
+        var client = RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads: 2);
+        // A client of this machine hands over the resolved file, a remote one the file as it is.
+        foreach (var yaml in new[] { client.Yaml, RunFile.Write(spec) })
+        {
+            var coordinator = RunCreation.Resolve(new RunRequest("a", "/nowhere", yaml, Resume: false), null, threads: 2);
+            Assert.Equal((client.Yaml, client.Hash, client.Dtype, client.Products), (coordinator.Yaml, coordinator.Hash, coordinator.Dtype, coordinator.Products));
+            Assert.Equal(RunPlanner.Memory(client, 2), RunPlanner.Memory(coordinator, 2));
+            var (shown, made) = (Plan(client), Plan(coordinator));
+            Assert.Equal(shown.Seats, made.Seats);
+        }
+
+        Assert.Equal(WeightType.Float32, client.Dtype);
+        Assert.Equal(4 * client.Model.EmbeddingParameters, RunPlanner.Memory(client, 2)[0].Base);
+    }
+
+    private static SeatPlan Plan(ResolvedRun run) => RunPlanner.Plan(
+        run, [.. Enumerable.Range(0, 2).Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", "", ""), [], MemoryBytes: 400 << 20))]);
+
+    private static string Quickstart()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "examples/quickstart.yaml"))) folder = Path.GetDirectoryName(folder)!;
+        return Path.Combine(folder, "examples/quickstart.yaml");
+    }
+}
