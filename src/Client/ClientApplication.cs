@@ -36,7 +36,7 @@ public static class ClientApplication
         var parsed = Build(terminal).Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (var error in parsed.Errors) terminal.Note($"peft-client: {error.Message}");
+            foreach (var error in CommandLineErrors.Of(parsed)) terminal.Note($"peft-client: {error}");
             var path = string.Concat(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ");
             terminal.Note($"try: peft-client {path}--help");
             return ExitCodes.Refused;

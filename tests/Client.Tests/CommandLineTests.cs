@@ -58,6 +58,107 @@ public sealed class CommandLineTests
     }
 
     [Theory]
+    [InlineData("strat-run -f run.yaml", "peft-client has no command strat-run; did you mean: peft-client start-run -f run.yaml")]
+    [InlineData("fly", "peft-client has no command fly; there are start-run, resume,")]
+    [InlineData("describe RUN", "peft-client describe has no command RUN; did you mean: peft-client describe run RUN")]
+    [InlineData("describe", "peft-client describe: a command is missing; there is run")]
+    [InlineData("get run", "peft-client get has no command run; did you mean: peft-client get runs")]
+    [InlineData("get silos", "peft-client get has no command silos; there is runs")]
+    public async Task A_command_that_does_not_exist_is_followed_by_what_may_have_been_meant(string line, string message)
+    {
+        var outcome = await TestClient.Run(line.Split(' '));
+        Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
+        Assert.StartsWith("peft-client: " + message, outcome.Errors, StringComparison.Ordinal);
+        // A line that says it and one that leads on.
+        Assert.Equal(2, outcome.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Theory]
+    [InlineData("start-run -f x.yaml --local two", "--local two: expected a number of silos of at least 1")]
+    [InlineData("start-run -f x.yaml --local 1.5", "--local 1.5: expected a number of silos")]
+    [InlineData("generate --model m --prompt a --max-new-tokens x", "--max-new-tokens x: expected an integer of at least 1")]
+    [InlineData("generate --model m --prompt a --max-new-tokens 99999999999", "--max-new-tokens 99999999999: expected an integer of at least 1")]
+    [InlineData("generate --model m --prompt a --temperature warm", "--temperature warm: expected a number above 0")]
+    [InlineData("generate --model m --prompt a --temperature NaN", "--temperature NaN: expected a number above 0")]
+    [InlineData("generate --model m --prompt a --top-p all", "--top-p all: expected a number above 0 and of at most 1")]
+    [InlineData("generate --model m --prompt a --seed x", "--seed x: expected an integer")]
+    [InlineData("generate --model m --prompt a --chat-template chatml", "--chat-template belongs to --chat")]
+    [InlineData("export r --to d --as lora --rank big", "--rank big: expected an integer of at least 1")]
+    [InlineData("make-problems --set shifted --count many --to f", "--count many: expected an integer of at least 1")]
+    [InlineData("scale r --silos none", "--silos none: expected a number of at least 1")]
+    public async Task A_wrong_number_names_its_option_and_the_form(string line, string message)
+    {
+        var outcome = await TestClient.Run(line.Split(' '));
+        Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
+        Assert.StartsWith("peft-client: " + message, outcome.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("System.", outcome.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task No_number_option_leaks_the_name_of_a_type()
+    {
+        foreach (var command in ClientApplication.Build(TestClient.Nowhere).Subcommands)
+        {
+            foreach (var option in command.Options.Where(static option => option.ValueType != typeof(string) && option.ValueType != typeof(bool) && option.ValueType != typeof(string[])))
+            {
+                // What an option belongs to comes first.
+                string[] more = command.Name switch { "generate" => ["--prompt", "a"], "export" => ["--as", "lora"], _ => [] };
+                var outcome = await TestClient.Run([command.Name, option.Name, "x", .. more]);
+                if (option.Arity.MaximumNumberOfValues == 0) continue;
+                Assert.Contains($"{option.Name} x: expected", outcome.Errors, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("start-run -f FOLDER", "is a folder; name a run file")]
+    [InlineData("resume RUN -f FOLDER", "is a folder; name a run file")]
+    [InlineData("compare -f FOLDER", "is a folder")]
+    [InlineData("start-run -f FILE --set data.train.path=FOLDER", "is a folder; name a JSONL file")]
+    [InlineData("start-run -f FILE --set data.validation.path=FOLDER", "is a folder; name a JSONL file")]
+    [InlineData("score --model MODEL --input FOLDER --output out", "is a folder")]
+    [InlineData("score --model MODEL --input ITEMS --output FOLDER", "is a folder")]
+    [InlineData("make-problems --set shifted --count 1 --to FOLDER", "is a folder")]
+    public async Task A_folder_where_a_file_is_wanted(string line, string message)
+    {
+        using var workspace = new Workspace();
+        var file = workspace.RunFile("method: { lora: { rank: 8 } }");
+        var run = workspace.FinishedRun("done");
+        var items = workspace.Write("items.jsonl", """{"input_ids": [1, 2], "labels": [1, 2]}""" + "\n");
+        var outcome = await TestClient.Run([.. line.Split(' ').Select(word => word.Replace("FOLDER", workspace.Folder, StringComparison.Ordinal)
+            .Replace("FILE", file, StringComparison.Ordinal).Replace("RUN", run, StringComparison.Ordinal)
+            .Replace("MODEL", workspace.Path("model"), StringComparison.Ordinal).Replace("ITEMS", items, StringComparison.Ordinal))]);
+        Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
+        Assert.Contains(workspace.Folder, outcome.Errors, StringComparison.Ordinal);
+        Assert.Contains(message, outcome.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("start-run -f FILE --run-id nope")]
+    [InlineData("get runs")]
+    [InlineData("describe run done")]
+    public async Task A_run_index_that_cannot_be_used_names_its_variable_and_nothing_is_made(string line)
+    {
+        using var workspace = new Workspace();
+        var file = workspace.RunFile("method: { lora: { rank: 8 } }");
+        var home = Environment.GetEnvironmentVariable("PEFT_HOME");
+        // A file where the folder should be; for reading, a folder where the index should be.
+        workspace.Write("home/runs.jsonl/in-the-way", "");
+        Environment.SetEnvironmentVariable("PEFT_HOME", workspace.Path("home"));
+        try
+        {
+            var outcome = await TestClient.Run([.. line.Split(' ').Select(word => word.Replace("FILE", file, StringComparison.Ordinal))]);
+            Assert.Equal(line.StartsWith("start-run", StringComparison.Ordinal) ? ExitCodes.Refused : outcome.ExitCode, outcome.ExitCode);
+            if (line.StartsWith("start-run", StringComparison.Ordinal)) Assert.StartsWith("peft-client: PEFT_HOME: " + workspace.Path("home/runs.jsonl"), outcome.Errors, StringComparison.Ordinal);
+            Assert.False(Directory.Exists(workspace.Path("runs/nope")));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PEFT_HOME", home);
+        }
+    }
+
+    [Theory]
     [InlineData("metrics none-such")]
     [InlineData("describe run none-such")]
     [InlineData("watch none-such")]

@@ -28,6 +28,40 @@ public sealed class RunIndexTests
         Assert.Equal(("somewhere", workspace.Path("somewhere")), (byFolder.Id, byFolder.Folder));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    [InlineData(0)]
+    public void Half_a_line_loses_nothing_but_itself(int left)
+    {
+        using var workspace = new Workspace();
+        var index = new RunIndex(workspace.Folder);
+        index.Add(new IndexedRun("a", "/runs/a", null, Day));
+        index.Add(new IndexedRun("torn", "/runs/torn", null, Day));
+        var path = workspace.Path("runs.jsonl");
+        var lines = File.ReadAllText(path).Split('\n');
+        File.WriteAllText(path, lines[0] + "\n" + lines[1][..left]);
+        index.Add(new IndexedRun("b", "/runs/b", null, Day));
+        index.Add(new IndexedRun("c", "/runs/c", null, Day));
+        Assert.Equal(["c", "b", "a"], index.All().Select(static run => run.Id));
+    }
+
+    [Fact]
+    public async Task A_run_whose_folder_was_deleted_is_said_to_be_gone()
+    {
+        using var workspace = new Workspace();
+        var folder = workspace.FinishedRun("deleted-run");
+        RunIndex.OfUser().Add(new IndexedRun("deleted-run", folder, null, Day));
+        Assert.Equal(ExitCodes.Success, (await TestClient.Run("describe", "run", "deleted-run")).ExitCode);
+        Directory.Delete(folder, recursive: true);
+        foreach (var line in (string[])["describe run deleted-run", "metrics deleted-run", "logs deleted-run", "watch deleted-run", "stop deleted-run", "resume deleted-run", "silos deleted-run"])
+        {
+            var outcome = await TestClient.Run(line.Split(' '));
+            Assert.Equal(ExitCodes.NotFound, outcome.ExitCode);
+            Assert.Contains($"run deleted-run: its folder {folder} is gone", outcome.Errors, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void A_malformed_line_is_passed_over_and_a_folder_counts_once()
     {

@@ -94,7 +94,7 @@ internal static class Doctor
         {
             return new("run index", "ok", $"{RunIndex.OfUser().All().Count} runs");
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (ClientException error)
         {
             return new("run index", "bad", error.Message, "set PEFT_HOME to a folder you can write");
         }

@@ -63,6 +63,7 @@ internal static class StartChecks
 
     private static void RequireFile(string path, string key, string remedy, Func<string, string> where)
     {
+        if (Directory.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} is a folder; {remedy}");
         if (!File.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} not found; {remedy}");
     }
 }

@@ -16,7 +16,7 @@ internal static class CommonOptions
     public static Option<int?> Local()
     {
         var option = new Option<int?>("--local") { HelpName = "N", Description = "Start N silo processes on this machine for this command (default: 1, unless --cluster)." };
-        return option.Require(static silos => silos is null or >= 1, "--local: expected a number of silos of at least 1");
+        return option.Number(static silos => silos >= 1, "a number of silos of at least 1");
     }
 
     /// <summary>A running cluster.</summary>
@@ -26,24 +26,6 @@ internal static class CommonOptions
         Description = $"Use a running cluster: HOST[:PORT] of one gateway or more, separated by commas (default: {ClusterVariable}).",
         DefaultValueFactory = static _ => Environment.GetEnvironmentVariable(ClusterVariable) is { Length: > 0 } address ? address : null,
     };
-
-    /// <summary>Refuses values for which a condition does not hold; what is no value of the option's type has been refused already.</summary>
-    public static Option<T> Require<T>(this Option<T> option, Func<T?, bool> condition, string message)
-    {
-        option.Validators.Add(result =>
-        {
-            if (result.Implicit) return;
-            try
-            {
-                if (!condition(result.GetValueOrDefault<T>())) result.AddError(message);
-            }
-            catch (InvalidOperationException)
-            {
-                // The parser's own message says it.
-            }
-        });
-        return option;
-    }
 
     /// <summary>Whether an option is on the command line.</summary>
     public static bool IsGiven(this CommandResult result, Option option) => result.GetResult(option) is { Implicit: false };

@@ -66,21 +66,46 @@ internal static class DescribeCommand
         return data;
     }
 
+    /// <summary>A row per value; the method's keys as in the run file, a silo and an event per row.</summary>
     private static Spectre.Console.Table Table(JsonObject data)
     {
         var table = Terminal.NewTable("KEY", "VALUE");
+        table.Columns[^1].NoWrap = false;
         foreach (var (key, value) in data)
         {
-            if (value is JsonArray { Count: > 0 } list && list[0] is JsonObject)
+            switch (key, value)
             {
-                foreach (var item in list) table.Row(key, item!.ToJsonString());
-                continue;
-            }
+                case (_, null or JsonArray { Count: 0 }):
+                    break;
+                case ("siloList", JsonArray silos):
+                    foreach (var silo in silos) table.Row(EventText.Word(silo!["name"]), SilosCommand.Sentence(silo!));
+                    break;
+                case ("events", JsonArray events):
+                    foreach (var line in events)
+                    {
+                        var (time, sentence) = EventText.Of(line!);
+                        table.Row(time, sentence);
+                    }
 
-            if (value is null or JsonArray { Count: 0 }) continue;
-            table.Row(key, value.ToString().ReplaceLineEndings(" "));
+                    break;
+                case ("method", JsonObject method):
+                    Keys(table, key, method);
+                    break;
+                default:
+                    if (EventText.Word(value) is { Length: > 0 } text) table.Row(key, text);
+                    break;
+            }
         }
 
         return table;
+    }
+
+    private static void Keys(Spectre.Console.Table table, string prefix, JsonObject section)
+    {
+        foreach (var (key, value) in section)
+        {
+            if (value is JsonObject inner) Keys(table, $"{prefix}.{key}", inner);
+            else table.Row($"{prefix}.{key}", EventText.Word(value));
+        }
     }
 }

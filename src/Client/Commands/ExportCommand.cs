@@ -23,7 +23,7 @@ internal static class ExportCommand
         var kind = new Option<string>("--as") { Required = true, HelpName = "adapter|lora|merged", Description = "adapter: as trained; lora: a PEFT LoRA adapter; merged: a Hugging Face folder." };
         kind.AcceptOnlyFromAmong("adapter", "lora", "merged");
         var rank = new Option<int?>("--rank") { HelpName = "R", Description = "With --as lora: rank of the approximation." };
-        rank.Require(static value => value is null or >= 1, "--rank: expected an integer of at least 1");
+        rank.Number(static value => value >= 1, "an integer of at least 1");
         var dtype = ModelOptions.CreateDtype();
         var command = new Command("export", "Write a run's result in a form that other tools load.") { source, basePath, to, kind, rank, dtype };
         command.Validators.Add(result =>

@@ -21,6 +21,8 @@ internal static class GenerateCommand
         var prompt = new Option<string?>("--prompt") { HelpName = "TEXT", Description = "Text to continue." };
         var promptIds = new Option<string?>("--prompt-ids") { HelpName = "1,2,3", Description = "Token ids to continue; needs no tokenizer." };
         var chat = new Option<string?>("--chat") { HelpName = "TEXT", Description = "A user's message, put into the model's chat template." };
+        var template = new Option<string?>("--chat-template") { HelpName = "model|chatml|llama3", Description = "With --chat: the template (default: model, the one in the model's folder)." };
+        template.AcceptOnlyFromAmong("model", "chatml", "llama3");
         var length = new Option<int>("--max-new-tokens") { HelpName = "N", Description = "Largest number of new tokens.", DefaultValueFactory = static _ => 128 };
         var greedy = new Option<bool>("--greedy") { Description = "Always the most likely token (the default unless --temperature is given)." };
         var temperature = new Option<double?>("--temperature") { HelpName = "T", Description = "Sample with this temperature." };
@@ -32,13 +34,15 @@ internal static class GenerateCommand
         var output = OutputOption.Create("table", "json", "yaml");
         var command = new Command("generate", "Continue a prompt with a model, with or without an adapter, its layers spread over silos.");
         model.AddTo(command);
-        foreach (var option in (Option[])[prompt, promptIds, chat, length, greedy, temperature, topP, seed, ignoreEos, local, cluster, output]) command.Add(option);
-        temperature.Require(static value => value is null or > 0, "--temperature: expected a number above 0; --greedy takes the most likely token");
-        topP.Require(static value => value is null or (> 0 and <= 1), "--top-p: expected a number above 0 and of at most 1");
-        length.Require(static value => value >= 1, "--max-new-tokens: expected an integer of at least 1");
+        foreach (var option in (Option[])[prompt, promptIds, chat, template, length, greedy, temperature, topP, seed, ignoreEos, local, cluster, output]) command.Add(option);
+        temperature.Number(static value => value > 0, "a number above 0; --greedy takes the most likely token");
+        topP.Number(static value => value is > 0 and <= 1, "a number above 0 and of at most 1");
+        length.Number(static value => value >= 1, "an integer of at least 1");
+        seed.Number(static _ => true, "an integer");
         command.Validators.Add(result =>
         {
             if (new[] { prompt, promptIds, chat }.Count(option => result.IsGiven(option)) != 1) result.AddError("give exactly one of --prompt, --prompt-ids and --chat");
+            if (result.IsGiven(template) && !result.IsGiven(chat)) result.AddError("--chat-template belongs to --chat");
             if (result.IsGiven(greedy) && (result.IsGiven(temperature) || result.IsGiven(topP))) result.AddError("--greedy excludes --temperature and --top-p");
         });
         command.SetAction(async (parsed, _) =>
@@ -46,7 +50,7 @@ internal static class GenerateCommand
             var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
             var (request, folder) = model.Read(parsed);
             var tokenizer = parsed.GetValue(promptIds) is null || TokenizerLoader.Exists(request.ModelPath) ? TokenizerLoader.Load(request.ModelPath) : null;
-            var prompts = TrainedPrompts.OfFolders(request.ModelPath, request.AdapterPath);
+            var prompts = Prompts(parsed.GetValue(template), request);
             var ids = parsed.GetValue(promptIds) is { } list ? ParseIds(list)
                 : parsed.GetValue(chat) is { } message ? Template(prompts, request).Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true).Ids
                 : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
@@ -64,8 +68,18 @@ internal static class GenerateCommand
     }
 
     /// <summary>The template beside the adapter, else the model's.</summary>
-    private static ChatTemplate Template(TrainedPrompts prompts, ModelRequest model) => prompts.Template
-        ?? ChatTemplate.Select(ChatTemplateName.Model, prompts.Text is null ? model.ModelPath : model.AdapterPath!);
+    private static ChatTemplate Template(TrainedPrompts prompts, ModelRequest model) => prompts.Template ?? ChatTemplate.Select(
+        ChatTemplateName.Model, prompts.Text is null ? model.ModelPath : model.AdapterPath!,
+        "give --chat-template chatml or llama3, or the whole text by --prompt");
+
+    /// <summary>As the model and its adapter were trained, with the template asked for.</summary>
+    private static TrainedPrompts Prompts(string? template, ModelRequest model)
+    {
+        var trained = TrainedPrompts.OfFolders(model.ModelPath, model.AdapterPath);
+        return template is "chatml" or "llama3"
+            ? trained with { Template = ChatTemplate.Select(template == "chatml" ? ChatTemplateName.ChatMl : ChatTemplateName.Llama3, model.ModelPath) }
+            : trained;
+    }
 
     /// <summary>A text without turns does not end with one, unless the tokenizer's end-of-text token is the same.</summary>
     private static IReadOnlyList<int> EndTokens(TrainedPrompts prompts, ModelFolder model, bool chat) =>

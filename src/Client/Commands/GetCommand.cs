@@ -33,6 +33,8 @@ internal static class GetCommand
             if (!Directory.Exists(run.Folder) && run.Cluster is null) continue;
             var status = RunFolderReader.Status(run.Folder);
             var alive = run.Cluster is null && RunFolderReader.IsActive(run.Folder);
+            // A run whose silos were killed has come further than the last status it could write.
+            if (status is not { State: RunState.Completed }) status = RunResult.Complete(status, run.Id, run.Folder);
             rows.Add(Row(run.Id, status, run.Cluster is null || status is not null ? RunFolderReader.StateOf(status, alive) : "on " + run.Cluster, run.Folder, run.Created));
         }
 
@@ -67,6 +69,8 @@ internal static class GetCommand
     private static Spectre.Console.Table Table(List<JsonObject> rows)
     {
         var table = Terminal.NewTable("RUN", "STATE", "STEP", "LOSS", "CREATED", "FOLDER");
+        table.Columns[0].NoWrap = false;
+        table.Columns[^1].NoWrap = false;
         foreach (var row in rows)
         {
             var created = DateTimeOffset.Parse(row["created"]!.GetValue<string>(), CultureInfo.InvariantCulture).ToLocalTime();

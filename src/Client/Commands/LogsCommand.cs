@@ -18,7 +18,7 @@ internal static class LogsCommand
         command.SetAction(async (parsed, _) =>
         {
             using var interruption = new Interruption();
-            var found = RunIndex.OfUser().Find(parsed.GetValue(run)!);
+            var found = RunIndex.OfUser().FindPresent(parsed.GetValue(run)!);
             var folder = Path.Combine(found.Folder, RunFiles.Logs);
             if (!Directory.Exists(folder)) throw new ClientException(ExitCodes.NotFound, $"run {found.Id}: no logs in {folder}; those of a remote cluster are with its silos");
             if (parsed.GetValue(silo) is { } name && !File.Exists(Path.Combine(folder, name + ".log")))

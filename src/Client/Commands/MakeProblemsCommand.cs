@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Peft.Orleans.Client.Output;
+using Peft.Orleans.Core;
 using Peft.Orleans.Data.Problems;
 
 namespace Peft.Orleans.Client.Commands;
@@ -16,7 +17,8 @@ internal static class MakeProblemsCommand
         var to = new Option<string>("--to") { Required = true, HelpName = "FILE", Description = "JSONL file to write, format completion." };
         var tokenizer = new Option<string?>("--tokenizer-to") { HelpName = "DIR", Description = "Also write the character tokenizer of these problems into this folder." };
         var command = new Command("make-problems", "Generate arithmetic word problems, the data of the embedded example.") { set, count, seed, to, tokenizer };
-        count.Require(static value => value >= 1, "--count: expected an integer of at least 1");
+        count.Number(static value => value >= 1, "an integer of at least 1");
+        seed.Number(static _ => true, "an integer");
         command.SetAction(parsed =>
         {
             var problems = parsed.GetValue(set) switch
@@ -26,6 +28,7 @@ internal static class MakeProblemsCommand
                 "heldout" => ProblemSet.ShiftedEvaluation,
                 _ => ProblemSet.PretrainingEvaluation,
             };
+            if (Directory.Exists(parsed.GetValue(to))) throw new PeftException($"--to {parsed.GetValue(to)} is a folder; name a file in it");
             ArithmeticProblems.WriteProblems(parsed.GetValue(to)!, problems, parsed.GetValue(count), parsed.GetValue(seed));
             if (parsed.GetValue(tokenizer) is { } folder) ArithmeticProblems.WriteTokenizer(folder);
             terminal.Note($"{parsed.GetValue(count)} problems written to {parsed.GetValue(to)}");

@@ -19,7 +19,7 @@ internal static class RunLookup
         IndexedRun? known = null;
         try
         {
-            known = RunIndex.OfUser().Find(name);
+            known = RunIndex.OfUser().FindPresent(name);
         }
         catch (ClientException) when (address is not null)
         {

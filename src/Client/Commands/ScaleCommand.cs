@@ -14,11 +14,8 @@ internal static class ScaleCommand
     {
         var run = CommonOptions.Run();
         var cluster = CommonOptions.Cluster();
-        var silos = new Option<int>("--silos") { Required = true, Description = "Number of silos from now on." };
-        silos.Validators.Add(static result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError("--silos: at least 1; to end the run use peft-client stop");
-        });
+        var silos = new Option<int>("--silos") { Required = true, HelpName = "N", Description = "Number of silos from now on." };
+        silos.Number(static count => count >= 1, "a number of at least 1; to end the run use peft-client stop");
         var command = new Command("scale", "Add silos to a local run that is under way, or take some away; no bit of the result depends on it.") { run, silos, cluster };
         command.SetAction(async (parsed, cancellation) =>
         {

@@ -65,6 +65,7 @@ internal static class ScoreCommand
 
     private static StreamWriter Open(string path)
     {
+        if (Directory.Exists(path)) throw new PeftException($"--output {path} is a folder; name a file in it, or - for standard output");
         try
         {
             return new StreamWriter(path) { NewLine = "\n" };

@@ -16,6 +16,7 @@ internal static class ScoreItems
     /// <exception cref="PeftException">Names file and line.</exception>
     public static IReadOnlyList<ScoreItem> Read(string path, Func<ITextTokenizer> tokenizer, int vocabulary)
     {
+        if (Directory.Exists(path)) throw new PeftException($"--input {path} is a folder; name a JSONL file");
         if (!File.Exists(path)) throw new PeftException($"--input {path} not found");
         var items = new List<ScoreItem>();
         var number = 0;

@@ -46,21 +46,33 @@ internal static class SilosCommand
 
     // On a remote cluster a run need not be in this user's index.
     private static IndexedRun Find(string name, string? address) =>
-        address is null ? RunIndex.OfUser().Find(name) : new IndexedRun(name, "", address, DateTimeOffset.UnixEpoch);
+        address is null ? RunIndex.OfUser().FindPresent(name) : new IndexedRun(name, "", address, DateTimeOffset.UnixEpoch);
 
     private static IndexedRun Newest(string? address) => address is not null
         ? new IndexedRun("none", "", address, DateTimeOffset.UnixEpoch)
         : RunIndex.OfUser().All().FirstOrDefault(static run => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0)
             ?? throw new ClientException(ExitCodes.NoCluster, "no run of yours is running on this machine; name a run, or a cluster with --cluster");
 
-    private static Spectre.Console.Table Table(IReadOnlyList<SiloStatus> silos)
+    /// <summary>A silo in a sentence.</summary>
+    public static string Sentence(JsonNode silo)
     {
-        var table = Terminal.NewTable("SILO", "PID", "ADDRESS", "STATE", "REPLICA", "LAYERS", "MEMORY", "WEIGHTS READ");
+        var layers = silo["layers"]!.AsArray().Select(static layer => layer!.GetValue<int>()).ToArray();
+        var resident = silo["residentBytes"]!.GetValue<long>();
+        return $"{silo["state"]!.GetValue<string>().ToLowerInvariant()}, "
+            + (layers.Length == 0 ? "standing by" : $"layers {RunPlan.Ranges(layers)}")
+            + (resident > 0 ? $", {RunPlan.Mebibytes(resident)}, process {silo["pid"]}" : "") + $" at {silo["address"]}";
+    }
+
+    internal static Spectre.Console.Table Table(IReadOnlyList<SiloStatus> silos)
+    {
+        var table = Terminal.NewTable("SILO", "PID", "ADDRESS", "STATE", "REPLICA", "MEMORY", "READ", "LAYERS");
+        table.Columns[2].NoWrap = false;
+        table.Columns[^1].NoWrap = false;
         foreach (var silo in silos)
         {
             table.Row(
                 silo.Name, $"{silo.Pid}", silo.Address, silo.State, silo.Replica is { } replica ? $"{replica}" : "-",
-                RunPlan.Ranges(silo.Layers), RunPlan.Mebibytes(silo.ResidentBytes), RunPlan.Mebibytes(silo.WeightBytesRead));
+                RunPlan.Mebibytes(silo.ResidentBytes), RunPlan.Mebibytes(silo.WeightBytesRead), RunPlan.Ranges(silo.Layers));
         }
 
         return table;

@@ -49,6 +49,7 @@ internal static class StartRunCommand
         spec = resolved.Spec;
         if (RunPreparation.Existing(resolved, id) is { } known && RunFolderReader.Status(known.Folder) is { State: RunState.Completed } done)
             return RunEndReport.Write(terminal, done, "completed", spec, known.Folder, options.Format);
+        RunIndex.OfUser().RequireWritable();
         using var held = RunLock.Take(Path.Combine(spec.Output, id), id);
         var run = RunPreparation.Create(resolved, id);
         if (!run.Existed) RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, null, DateTimeOffset.UtcNow));

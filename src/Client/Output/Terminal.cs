@@ -10,7 +10,8 @@ namespace Peft.Orleans.Client.Output;
 /// <param name="error">Progress and notes.</param>
 /// <param name="animated">Whether standard error is a terminal on which a line may be redrawn.</param>
 /// <param name="colored">Whether standard output shows colours.</param>
-public sealed class Terminal(TextWriter output, TextWriter error, bool animated, bool colored)
+/// <param name="width">Columns that tables may take; null: those of the terminal, and as many as it takes where there is none.</param>
+public sealed class Terminal(TextWriter output, TextWriter error, bool animated, bool colored, int? width = null)
 {
     private static readonly JsonSerializerOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly JsonSerializerOptions Indented = new(Compact) { WriteIndented = true };
@@ -82,7 +83,8 @@ public sealed class Terminal(TextWriter output, TextWriter error, bool animated,
             Out = new AnsiConsoleOutput(Out),
         });
         // A pipe has no width: nothing may be cut there.
-        if (!Colored) console.Profile.Width = 4000;
+        if (width is { } columns) console.Profile.Width = columns;
+        else if (Console.IsOutputRedirected) console.Profile.Width = 4000;
         console.Write(table);
     }
 }

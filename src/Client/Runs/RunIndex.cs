@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Peft.Orleans.Client.Runs;
@@ -10,7 +11,9 @@ namespace Peft.Orleans.Client.Runs;
 public sealed record IndexedRun(string Id, string Folder, string? Cluster, DateTimeOffset Created);
 
 /// <summary>The runs of this user: <c>runs.jsonl</c> in PEFT_HOME, else in XDG_DATA_HOME/peft-orleans, else in ~/.local/share/peft-orleans.</summary>
-public sealed class RunIndex(string folder)
+/// <param name="folder">Where it lies.</param>
+/// <param name="origin">What named the folder, for errors.</param>
+public sealed class RunIndex(string folder, string origin = "the run index")
 {
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
 
@@ -19,31 +22,59 @@ public sealed class RunIndex(string folder)
     /// <summary>The index of the user.</summary>
     public static RunIndex OfUser()
     {
-        if (Environment.GetEnvironmentVariable("PEFT_HOME") is { Length: > 0 } home) return new RunIndex(home);
-        var data = Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } xdg
-            ? xdg
-            : System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "share");
-        return new RunIndex(System.IO.Path.Combine(data, "peft-orleans"));
+        if (Environment.GetEnvironmentVariable("PEFT_HOME") is { Length: > 0 } home) return new RunIndex(home, "PEFT_HOME");
+        if (Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } data) return new RunIndex(System.IO.Path.Combine(data, "peft-orleans"), "XDG_DATA_HOME");
+        var profile = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        return new RunIndex(System.IO.Path.Combine(profile, ".local", "share", "peft-orleans"), "the run index in your home folder");
     }
 
-    /// <summary>Notes a run; one append, so that clients do not disturb each other.</summary>
-    public void Add(IndexedRun run)
+    /// <summary>Refuses an index that could not be written once the run is under way.</summary>
+    /// <exception cref="ClientException">It cannot be written.</exception>
+    public void RequireWritable() => Reach(() =>
     {
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(_path)!);
-        File.AppendAllText(_path, JsonSerializer.Serialize(run, Options) + "\n");
-    }
+        using var file = Open();
+        return true;
+    });
+
+    /// <summary>Notes a run; one write at the end, so that clients do not disturb each other. Half a line that a killed client left is ended first.</summary>
+    /// <exception cref="ClientException">It cannot be written.</exception>
+    public void Add(IndexedRun run) => Reach(() =>
+    {
+        using var file = Open();
+        var line = JsonSerializer.Serialize(run, Options) + "\n";
+        if (file.Length > 0)
+        {
+            file.Position = file.Length - 1;
+            if (file.ReadByte() != '\n') line = "\n" + line;
+        }
+
+        file.Position = file.Length;
+        file.Write(Encoding.UTF8.GetBytes(line));
+        return true;
+    });
 
     /// <summary>All runs, newest first, each once; malformed lines are passed over.</summary>
-    public IReadOnlyList<IndexedRun> All()
+    /// <exception cref="ClientException">It cannot be read.</exception>
+    public IReadOnlyList<IndexedRun> All() => Reach(() =>
     {
-        if (!File.Exists(_path)) return [];
         var runs = new List<IndexedRun>();
+        if (!File.Exists(_path)) return runs;
         foreach (var line in File.ReadLines(_path).Reverse())
         {
-            if (Parse(line) is { } run && runs.All(known => known.Folder != run.Folder)) runs.Add(run);
+            if (Parse(line) is { } run && runs.TrueForAll(known => known.Folder != run.Folder)) runs.Add(run);
         }
 
         return runs;
+    });
+
+    /// <summary>As <see cref="Find"/>, and its folder is there.</summary>
+    /// <exception cref="ClientException">None, several, or its folder was deleted.</exception>
+    public IndexedRun FindPresent(string run)
+    {
+        var found = Find(run);
+        return found.Cluster is not null || Directory.Exists(found.Folder)
+            ? found
+            : throw new ClientException(ExitCodes.NotFound, $"run {found.Id}: its folder {found.Folder} is gone, and with it all that was known of the run");
     }
 
     /// <summary>The run that a folder, an id or the beginning of an id names.</summary>
@@ -77,6 +108,25 @@ public sealed class RunIndex(string folder)
         catch (JsonException)
         {
             return null;
+        }
+    }
+
+    private FileStream Open()
+    {
+        Directory.CreateDirectory(folder);
+        return new FileStream(_path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+    }
+
+    private T Reach<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ClientException(
+                ExitCodes.Refused, $"{origin}: {_path} cannot be used: {error.Message}; set PEFT_HOME to a folder you can write", error);
         }
     }
 }

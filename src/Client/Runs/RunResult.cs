@@ -40,13 +40,21 @@ internal static class RunResult
         }
 
         using var last = JsonDocument.Parse(lines[^1]);
+        var step = RunFolderReader.StepOf(lines[^1]);
         return status with
         {
-            Step = Math.Max(status.Step, RunFolderReader.StepOf(lines[^1])),
-            Loss = status.Loss ?? Number(last, "loss"),
+            Step = Math.Max(status.Step, step),
+            Loss = (step > status.Step ? null : status.Loss) ?? Number(last, "loss"),
             ValidationLoss = status.ValidationLoss ?? validation,
             TokensPerSecond = status.TokensPerSecond > 0 || seconds <= 0 ? status.TokensPerSecond : tokens / seconds,
         };
+    }
+
+    /// <summary>The same for a run that may not have written any status yet; null where it has no step either.</summary>
+    public static RunStatus? Complete(RunStatus? status, string runId, string folder)
+    {
+        var complete = Complete(status ?? new RunStatus { RunId = runId }, folder);
+        return status is null && complete.Step == 0 ? null : complete;
     }
 
     /// <summary>The exit code of a status word.</summary>

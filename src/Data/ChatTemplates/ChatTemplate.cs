@@ -8,6 +8,8 @@ namespace Peft.Orleans.Data.ChatTemplates;
 /// <summary>Renders conversations and says which tokens are assistants' replies.</summary>
 public abstract class ChatTemplate
 {
+    private const string RunFileRemedy = "set data.chat_template to chatml or llama3, or use format completion";
+
     // Headers and openings repeat in every conversation of a data set.
     private readonly ConcurrentDictionary<(ITextTokenizer, string), int[]> repeated = [];
 
@@ -33,12 +35,15 @@ public abstract class ChatTemplate
     protected abstract RenderedTurn Turn(ChatMessage message);
 
     /// <summary>The template a run file names; <c>model</c> stands for the one of the model's folder.</summary>
+    /// <param name="name">Which.</param>
+    /// <param name="modelFolder">The model.</param>
+    /// <param name="remedy">What to do where the model's is none we know, in the words of who asks.</param>
     /// <exception cref="PeftException">The model has no template, or one we do not know.</exception>
-    public static ChatTemplate Select(ChatTemplateName name, string modelFolder) => name switch
+    public static ChatTemplate Select(ChatTemplateName name, string modelFolder, string remedy = RunFileRemedy) => name switch
     {
         ChatTemplateName.ChatMl => new ChatMlTemplate(systemPrompt: null),
         ChatTemplateName.Llama3 => new Llama3Template(),
-        _ => ChatTemplateRecognition.Recognise(TokenizerConfig.Read(modelFolder)),
+        _ => ChatTemplateRecognition.Recognise(TokenizerConfig.Read(modelFolder), remedy),
     };
 
     /// <summary>A conversation as text.</summary>
@@ -79,7 +84,7 @@ public abstract class ChatTemplate
     }
 
     private int RequireToken(ITextTokenizer tokenizer, string token) => tokenizer.SpecialId(token)
-        ?? throw new PeftException($"the tokenizer has no special token {token}, which the chat template {Name} needs; choose another data.chat_template or format completion");
+        ?? throw new PeftException($"the tokenizer has no special token {token}, which the chat template {Name} needs; choose another template, or text without one");
 
     private int[] EncodeRepeated(ITextTokenizer tokenizer, string text) =>
         repeated.GetOrAdd((tokenizer, text), static key => key.Item1.EncodeWithSpecials(key.Item2));

@@ -10,8 +10,6 @@ namespace Peft.Orleans.Data.ChatTemplates;
 /// </summary>
 internal static partial class ChatTemplateRecognition
 {
-    private const string Remedy = "set data.chat_template to chatml or llama3, or use format completion";
-
     // Stand-ins for blanks inside literals, where they count.
     private const char Newline = '⏎';
     private const char Space = '␣';
@@ -24,14 +22,17 @@ internal static partial class ChatTemplateRecognition
         ("USER:", "Vicuna"), ("### Instruction", "Alpaca"),
     ];
 
+    /// <summary>The template that a model's folder names.</summary>
+    /// <param name="config">What the folder says.</param>
+    /// <param name="remedy">What to do where the template is none we know.</param>
     /// <exception cref="PeftException">There is no template, or one we do not render exactly.</exception>
-    public static ChatTemplate Recognise(TokenizerConfig config)
+    public static ChatTemplate Recognise(TokenizerConfig config, string remedy)
     {
         if (config.ChatTemplate is not { } template)
-            throw new PeftException($"{config.ChatTemplateFile}: there is no chat_template; {Remedy}");
+            throw new PeftException($"{config.ChatTemplateFile}: there is no chat_template; {remedy}");
         if (Find(template) is { } known) return known;
         var family = Array.Find(Families, family => template.Contains(family.Mark, StringComparison.Ordinal)).Name ?? "unknown";
-        throw new PeftException($"{config.ChatTemplateFile}: the model's chat template ({family}, beginning {Excerpt(template)}) is not one we render exactly (ChatML, Llama 3); {Remedy}");
+        throw new PeftException($"{config.ChatTemplateFile}: the model's chat template ({family}, beginning {Excerpt(template)}) is not one we render exactly (ChatML, Llama 3); {remedy}");
     }
 
     /// <summary>The template of a text; null: not one we render exactly.</summary>
