@@ -58,7 +58,6 @@ internal static unsafe class OperatorClock
         return (time[0] * 1_000_000_000) + time[1];
     }
 
-    /// <summary>What was measured so far.</summary>
     internal static IReadOnlyCollection<Entry> Measured => Entries.Values;
 
     /// <summary>Measures from now on; the handle ends it.</summary>

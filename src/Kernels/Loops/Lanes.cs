@@ -11,7 +11,6 @@ namespace Peft.Orleans.Kernels.Loops;
 /// </summary>
 internal unsafe interface ILanes
 {
-    /// <summary>Lanes of a vector.</summary>
     internal const int Count = 8;
 
     /// <summary>Bytes of an element.</summary>
@@ -30,7 +29,6 @@ internal unsafe interface ILanes
     static abstract void StoreWide(byte* row, int i, Vector512<float> value);
 }
 
-/// <summary>fp32.</summary>
 internal readonly unsafe struct Float32Lanes : ILanes
 {
     public static int Size => 4;
@@ -100,7 +98,6 @@ internal readonly unsafe struct BFloat16Lanes : ILanes
 /// <summary>What is done with vectors of eight, or of sixteen where the processor has them.</summary>
 internal static unsafe class Lanes
 {
-    /// <summary>Lanes of a wide vector.</summary>
     internal const int WideCount = 2 * ILanes.Count;
 
     /// <summary>Whether there are loops for a tensor: fp32 or bf16 in this machine's memory, in rows of whole vectors.</summary>
@@ -136,7 +133,6 @@ internal static unsafe class Lanes
         return half[0] + half[2] + (half[1] + half[3]);
     }
 
-    /// <summary>The largest lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static float Max(Vector256<float> value)
     {

@@ -8,7 +8,6 @@ internal static class LoopClock
 {
     private static ConcurrentDictionary<string, (long Ticks, long Calls)>? measured;
 
-    /// <summary>Starts anew.</summary>
     internal static void Begin() => measured = new();
 
     /// <summary>What was measured since; the clock is off again.</summary>
@@ -21,7 +20,6 @@ internal static class LoopClock
     /// <summary>When a loop begins; 0 while nobody measures.</summary>
     internal static long Start() => measured is null ? 0 : Stopwatch.GetTimestamp();
 
-    /// <summary>A loop has ended.</summary>
     internal static void Stop(string file, long start)
     {
         if (start == 0) return;

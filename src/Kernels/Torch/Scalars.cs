@@ -28,7 +28,6 @@ internal static class Scalars
     /// <summary>A whole number for one call.</summary>
     internal static Scalar Held(long value) => Find((value, true));
 
-    /// <summary>The squares of all elements.</summary>
     internal static torch.Tensor Squared(this torch.Tensor x) => x.mul(x);
 
     private static Scalar Find((long Bits, bool Whole) key)

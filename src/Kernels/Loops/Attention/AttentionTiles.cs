@@ -11,7 +11,6 @@ namespace Peft.Orleans.Kernels.Loops.Attention;
 /// </summary>
 internal static unsafe class AttentionTiles
 {
-    /// <summary>Keys of a tile.</summary>
     internal const int Keys = 64;
 
     private const int Step = MatrixPacking.Columns;

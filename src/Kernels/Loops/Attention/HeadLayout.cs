@@ -17,7 +17,6 @@ internal readonly record struct HeadLayout(Segment Segment, int Columns, int Key
     /// <summary>Positions from there on.</summary>
     internal int Count { get; private init; } = Segment.Length;
 
-    /// <summary>Shape of the heads.</summary>
     internal long[] Shape => [(long)Segment.Rows * KeyHeads, (long)Count * Width, HeadDim];
 
     /// <summary>Of these positions of the segment alone.</summary>

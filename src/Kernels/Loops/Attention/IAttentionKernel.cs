@@ -26,7 +26,6 @@ internal interface IAttentionKernel : IDisposable
     void Backward(SegmentHeads heads, Angles angles, Tensor output, Tensor dOutput, AttentionRows gradients);
 }
 
-/// <summary>The choice of a kernel.</summary>
 internal static class AttentionKernels
 {
     /// <summary>The fastest of our own for this shape, type and device; null where only <see cref="TensorAttention"/> can do it.</summary>

@@ -142,7 +142,6 @@ internal sealed unsafe partial class PackedAttention(AttentionShape shape, int t
         return scratch;
     }
 
-    /// <summary>Where a part's sums begin.</summary>
     private static long PartOffset(Arguments* a, int part)
     {
         var offset = 0L;

@@ -16,7 +16,6 @@ internal static unsafe class Widening
         internal int Columns;
     }
 
-    /// <summary>Whether it can widen this matrix.</summary>
     internal static bool Fit(Tensor matrix) =>
         matrix.dtype == ScalarType.BFloat16 && Lanes.Fit(matrix, matrix.shape[1]) && matrix.is_contiguous();
 

@@ -27,15 +27,8 @@ internal static unsafe class NormLoops
     {
         var inverse = empty([x.shape[0], 1], ScalarType.Float32);
         var result = empty_like(x);
-        var arguments = new Arguments
-        {
-            X = TensorMemory.Of(x),
-            Result = TensorMemory.Of(result),
-            Weight = (float*)TensorMemory.Of(weight),
-            Inverse = (float*)TensorMemory.Of(inverse),
-            Columns = (int)x.shape[1],
-            Epsilon = (float)epsilon,
-        };
+        var arguments = Of(x, result, weight, inverse);
+        arguments.Epsilon = (float)epsilon;
         TorchThreads.Run(
             (int)x.shape[0],
             x.shape[1],
@@ -48,14 +41,7 @@ internal static unsafe class NormLoops
     internal static Tensor Apply(Tensor x, Tensor inverse, Tensor weight)
     {
         var result = empty_like(x);
-        var arguments = new Arguments
-        {
-            X = TensorMemory.Of(x),
-            Result = TensorMemory.Of(result),
-            Weight = (float*)TensorMemory.Of(weight),
-            Inverse = (float*)TensorMemory.Of(inverse),
-            Columns = (int)x.shape[1],
-        };
+        var arguments = Of(x, result, weight, inverse);
         TorchThreads.Run(
             (int)x.shape[0],
             x.shape[1],
@@ -68,16 +54,9 @@ internal static unsafe class NormLoops
     internal static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? residual)
     {
         var result = empty_like(x);
-        var arguments = new Arguments
-        {
-            X = TensorMemory.Of(x),
-            Result = TensorMemory.Of(result),
-            Gradient = TensorMemory.Of(dh),
-            Residual = residual is null ? null : TensorMemory.Of(residual),
-            Weight = (float*)TensorMemory.Of(weight),
-            Inverse = (float*)TensorMemory.Of(inverse),
-            Columns = (int)x.shape[1],
-        };
+        var arguments = Of(x, result, weight, inverse);
+        arguments.Gradient = TensorMemory.Of(dh);
+        arguments.Residual = residual is null ? null : TensorMemory.Of(residual);
         TorchThreads.Run(
             (int)x.shape[0],
             2 * x.shape[1],
@@ -85,6 +64,15 @@ internal static unsafe class NormLoops
             &arguments);
         return result;
     }
+
+    private static Arguments Of(Tensor x, Tensor result, Tensor weight, Tensor inverse) => new()
+    {
+        X = TensorMemory.Of(x),
+        Result = TensorMemory.Of(result),
+        Weight = (float*)TensorMemory.Of(weight),
+        Inverse = (float*)TensorMemory.Of(inverse),
+        Columns = (int)x.shape[1],
+    };
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Measure<T>(void* pointer, int from, int to) where T : struct, ILanes

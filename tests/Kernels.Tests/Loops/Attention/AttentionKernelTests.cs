@@ -1,6 +1,7 @@
 using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Tests.Loops.Tensors;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Loops.Attention;
@@ -127,13 +128,8 @@ public sealed class AttentionKernelTests
     private static Angles Of(Tensor angles, Segment segment) =>
         new(angles.narrow(0, 0, segment.Length).cos(), angles.narrow(0, 0, segment.Length).sin());
 
-    private static Tensor Trained(Tensor value) => value.to(ScalarType.Float64).requires_grad_();
-
-    private static Tensor Random(long seed, ScalarType type, int heads)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn([Rows * Columns, heads * Shape.HeadDim], ScalarType.Float32, generator: generator).to(type);
-    }
+    private static Tensor Random(long seed, ScalarType type, int heads) =>
+        Tensors.Random(seed, type, Rows * Columns, heads * Shape.HeadDim);
 
     /// <summary>
     /// Relative to the largest: in fp32 as many roundings as a row has keys; in bf16 of turned heads, probabilities, gradients of scores

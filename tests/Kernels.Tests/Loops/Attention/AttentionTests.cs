@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Loops.Attention;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Tests.Loops.Tensors;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Loops.Attention;
@@ -79,15 +80,11 @@ public sealed class AttentionTests
         foreach (var threads in new[] { 2, 3 })
         {
             var other = make(shape, threads);
-            Assert.True(Same(output, other.Attend(heads)), $"other bits on {threads} threads");
+            Same(output, other.Attend(heads), $"{threads} threads");
             var (dq2, dk2, dv2) = other.Differentiate(heads, d, deltas);
-            Assert.True(Same(dq, dq2) && Same(dk, dk2) && Same(dv, dv2), $"other bits of gradients on {threads} threads");
+            foreach (var (first, second) in new[] { (dq, dq2), (dk, dk2), (dv, dv2) }) Same(first, second, $"{threads} threads");
         }
     }
-
-    private static Tensor Trained(Tensor value) => value.to(ScalarType.Float64).requires_grad_();
-
-    private static bool Same(Tensor one, Tensor other) => one.equal(other).all().item<bool>();
 
     /// <summary>
     /// Relative to the largest (one key alone has no gradient). In fp32: sums of up to 3 · length terms of size 1, rounded after each. In
@@ -100,11 +97,5 @@ public sealed class AttentionTests
         var largest = Math.Max(1, expected.abs().max().item<double>());
         var error = actual.to(ScalarType.Float64).sub(expected).abs().max().item<double>() / largest;
         Assert.True(error < (type == ScalarType.Float32 ? 2e-6 : 1.0 / 128), $"off by {error} of the largest");
-    }
-
-    private static Tensor Random(long seed, ScalarType type, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, ScalarType.Float32, generator: generator).to(type);
     }
 }

@@ -1,5 +1,6 @@
 using Peft.Orleans.Kernels.Loops.Products;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Tests.Loops.Tensors;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Loops.Products;
@@ -112,13 +113,7 @@ public sealed class ColumnBlocksTests
         return taken;
     }
 
-    private static Tensor Random(int seed, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, ScalarType.Float32, CPU, generator: generator);
-    }
-
-    private static Tensor Float64(Tensor value) => value.to(ScalarType.Float64);
+    private static Tensor Random(int seed, params long[] shape) => Tensors.Random(seed, ScalarType.Float32, shape);
 
     /// <summary>Sums of up to 1,288 terms rounded after each, √1288 · 2⁻²⁴ = 2e-6 of their size: relative to the largest.</summary>
     private static void Within(Tensor expected, Tensor actual)

@@ -1,17 +1,14 @@
-using System.Runtime.Intrinsics.X86;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Kernels.Loops.Products;
-using Peft.Orleans.Kernels.Loops.Rotations;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
+using static Peft.Orleans.Kernels.Tests.Loops.Tensors;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Loops.Products;
 
 /// <summary>
 /// Products of rows with an arranged matrix against float64, and bit by bit against themselves on other numbers of threads: of results wide
-/// and narrow, made and added, with small blocks along a diagonal, and of sums over tokens. On processors that do not multiply a type so
-/// nothing of it is used.
+/// and narrow, made and added, and of sums over tokens. On processors that do not multiply a type so nothing of it is used.
 /// </summary>
 public sealed class PackedBlocksTests
 {
@@ -159,51 +156,6 @@ public sealed class PackedBlocksTests
             Same(all.narrow(0, 0, rows), PackedBlocks.Product(x.narrow(0, 0, rows), w, null, 1, 2), $"{rows} rows");
     }
 
-    [Theory]
-    [InlineData(1, 32, 16)]
-    [InlineData(64, 96, 32)]
-    [InlineData(150, 192, 64)]
-    public void Rows_are_rotated_block_by_block(int rows, int columns, int group)
-    {
-        var (of, _) = Require("bf16");
-        using var scope = NewDisposeScope();
-        var groups = columns / group;
-        var (x, y, blocks) = (Random(1, of, rows, columns), Random(2, of, rows, columns), Random(3, of, groups, group, group));
-        Assert.True(PackedRotation.Fit(x, group));
-        var byGroup = Float64(x).view(rows, groups, group).transpose(0, 1);
-        var outer = byGroup.transpose(1, 2).bmm(Float64(y).view(rows, groups, group).transpose(0, 1)).mul(0.3);
-        foreach (var transposed in new[] { false, true })
-        {
-            var matrices = transposed ? Float64(blocks).transpose(1, 2) : Float64(blocks);
-            var rotated = byGroup.bmm(matrices).transpose(0, 1).reshape(rows, columns);
-            Tensor? first = null;
-            foreach (var threads in new[] { 1, 2, 3 })
-            {
-                var (added, itself) = (y.clone(), x.clone());
-                PackedRotation.Add(x, blocks, added, transposed, 0.3, threads);
-                PackedRotation.Add(itself, blocks, itself, transposed, 0.3, threads);
-                Within(Float64(y).add(rotated, 0.3), added, group);
-                Within(Float64(x).add(rotated, 0.3), itself, group);
-                first ??= added;
-                Same(first, added, $"{threads} threads");
-                Within(outer, PackedRotation.Outer(x, y, group, 0.3, threads), rows);
-            }
-        }
-    }
-
-    /// <summary>Another libtorch may name or arrange them otherwise; then everything still works, slowly, and this says so.</summary>
-    [Fact]
-    public void This_libtorch_has_the_kernels_for_what_the_processor_multiplies()
-    {
-        Assert.Equal(Avx512BW.IsSupported, BlockKernel.HasSingle);
-        Assert.Equal(Avx512BW.IsSupported && Processor.HasAvx512BFloat16 && !Processor.HasAmxBFloat16, BlockKernel.HasHalf);
-        Assert.Equal(
-            new SiloCheck("cpu", StateOf(BlockKernel.HasHalf), StateOf(BlockKernel.HasSingle)),
-            TorchRuntime.Check() with { Device = "cpu" });
-
-        static BlockKernelState StateOf(bool found) => found ? BlockKernelState.Found : BlockKernelState.OtherProcessor;
-    }
-
     [Fact]
     public void What_does_not_fit_is_refused()
     {
@@ -233,26 +185,4 @@ public sealed class PackedBlocksTests
         else Assert.SkipUnless(BlockKernel.HasSingle, "SKIPPED: this processor has no AVX-512, or libtorch no kernel for fp32");
         return (rows, held);
     }
-
-    private static Tensor Random(long seed, ScalarType type, params long[] shape)
-    {
-        using var generator = new Generator((ulong)seed);
-        return randn(shape, ScalarType.Float32, generator: generator).to(type);
-    }
-
-    private static Tensor Float64(Tensor value) => value.to(ScalarType.Float64);
-
-    /// <summary>
-    /// Half a last place of a bf16 result, and what an fp32 sum of so many products of about 1 may be off before it is rounded: a sum of n
-    /// is about √n large, and each of its n additions rounds by 2⁻²⁴ of that at most, on the whole by √n of them.
-    /// </summary>
-    private static void Within(Tensor expected, Tensor actual, int sum)
-    {
-        var allowed = expected.abs().mul(actual.dtype == ScalarType.BFloat16 ? 1.0 / 256 : 0).add(1e-6 * (sum + 1));
-        var excess = Float64(actual).sub(expected).abs().sub(allowed).max().item<double>();
-        Assert.True(excess <= 0, $"off by {excess:g3} more than allowed");
-    }
-
-    private static void Same(Tensor expected, Tensor actual, string with) =>
-        Assert.True(expected.equal(actual).all().item<bool>(), $"other bits with {with}");
 }
