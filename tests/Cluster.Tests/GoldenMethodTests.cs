@@ -46,7 +46,7 @@ public class GoldenMethodTests
         {
             var plain = Path.Combine(golden.Workspace.Folder, "plain");
             var said = (await PeftClient.Run("export", folder, "--base", Path.Combine(golden.Folder, "base"), "--as", "lora", "--to", plain)).Succeeded().Output;
-            Assert.Contains("max_lora_rank ≥ 8", said, StringComparison.Ordinal);
+            Assert.Contains("max_lora_rank ≥ 8 (vLLM: --max-lora-rank 8)", said, StringComparison.Ordinal);
             var config = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(plain, "adapter_config.json")))!;
             Assert.Equal("LORA", config["peft_type"]!.GetValue<string>());
             Assert.Equal(8, config["r"]!.GetValue<int>());

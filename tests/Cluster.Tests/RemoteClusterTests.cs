@@ -126,6 +126,42 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
     }
 
     [Fact]
+    public async Task An_adapter_that_only_the_client_has_is_uploaded_and_exports_are_the_silos_work()
+    {
+        using var workspace = new Workspace();
+        var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2);
+        (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "before", "-o", "json")).Succeeded();
+        var trained = Path.Combine(workspace.Folder, "runs", "before", "adapter");
+        var seen = (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "seen", "--set", $"method.initial_adapter={trained}", "-o", "json")).Succeeded();
+        Assert.DoesNotContain("uploading", seen.Errors, StringComparison.Ordinal);
+
+        Directory.Move(trained, Path.Combine(workspace.Folder, "mine"));
+        string[] start = ["start-run", "-f", file, "--cluster", cluster.Address, "--set", "method.initial_adapter=/proc/self/cwd/mine", "-o", "json"];
+        var sent = (await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "sent"])).Succeeded();
+        Assert.Contains("uploading", sent.Errors, StringComparison.Ordinal);
+        Assert.Equal(seen.Json.GetProperty("adapterSha256").GetString(), sent.Json.GetProperty("adapterSha256").GetString());
+        var again = (await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "again"])).Succeeded();
+        Assert.DoesNotContain("uploading", again.Errors, StringComparison.Ordinal);
+
+        // The silos' folder of the same name holds something else.
+        Directory.CreateDirectory(Path.Combine(cluster.SiloFolder, "mine"));
+        var refused = await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "refused"]);
+        Directory.Delete(Path.Combine(cluster.SiloFolder, "mine"));
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Contains("method.initial_adapter: /proc/self/cwd/mine exists here and on the cluster", refused.Errors, StringComparison.Ordinal);
+
+        // A run of the cluster, by somebody whose index does not know it.
+        var merged = Path.Combine(workspace.Folder, "merged");
+        (await Run(workspace.Folder, workspace.Folder + "/home", "export", "sent", "--cluster", cluster.Address, "--as", "merged", "--to", merged)).Succeeded();
+        Assert.True(File.Exists(Path.Combine(merged, "config.json")));
+        var twice = await PeftClient.Run("export", "sent", "--cluster", cluster.Address, "--as", "adapter", "--to", merged);
+        Assert.Equal(2, twice.ExitCode);
+        Assert.Contains("is not empty", twice.Errors, StringComparison.Ordinal);
+        var said = (await PeftClient.Run("export", "sent", "--cluster", cluster.Address, "--as", "lora", "--rank", "2", "--to", Path.Combine(workspace.Folder, "lora"))).Succeeded();
+        Assert.Contains("--max-lora-rank 8", said.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_the_silos_do_not_find_or_cannot_write_is_refused_by_name()
     {
         using var workspace = new Workspace();

@@ -4,11 +4,12 @@ using Peft.Orleans.Client.Output;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 
 namespace Peft.Orleans.Client.Clusters;
 
 /// <summary>
-/// Brings the data sets of a run to a remote cluster. Paths are the silos'; a data set that only this machine has is uploaded and named by its hash,
+/// Brings data sets and initial adapter of a run to a remote cluster. Paths are the silos'; what only this machine has is uploaded and named by its hash,
 /// so that a second run finds it there.
 /// </summary>
 internal static class DataUpload
@@ -24,13 +25,35 @@ internal static class DataUpload
             var sha256 = await HashOf(path, cancellation);
             var grain = grains.GetGrain<IDataUploadGrain>(sha256);
             var found = await grain.Find(path);
-            if (found.Differs) throw new PeftException($"{key}: {path} exists here and on the cluster, with different content; rename one of them, so that it is clear which is meant");
+            if (found.Differs) throw Differs(key, path);
             return found.Path ?? await Send(terminal, grain, path, found.Received, cancellation);
+        }
+
+        async Task<string> PlaceAdapter(string folder)
+        {
+            if (!AdapterFolder.Is(folder)) return folder;
+            // What silos would refuse needs no upload.
+            _ = AdapterFolder.Read(folder);
+            var names = (string[])[AdapterFolder.ConfigName, AdapterFolder.WeightsName];
+            var files = await Task.WhenAll(names.Select(async name => new UploadedFile(name, await HashOf(Path.Combine(folder, name), cancellation))));
+            var grain = grains.GetGrain<IDataUploadGrain>(UploadedFile.KeyOf(files));
+            var found = await grain.FindFolder(folder, files);
+            if (found.Differs) throw Differs("method.initial_adapter", folder);
+            if (found.Path is { } known) return known;
+            foreach (var file in files)
+            {
+                var upload = grains.GetGrain<IDataUploadGrain>(file.Sha256);
+                var sent = await upload.Find("");
+                if (sent.Path is null) await Send(terminal, upload, Path.Combine(folder, file.Name), sent.Received, cancellation);
+            }
+
+            return await grain.CommitFolder(files);
         }
 
         var data = spec.Data;
         return spec with
         {
+            Method = spec.Method with { InitialAdapter = spec.Method.InitialAdapter is { } adapter ? await PlaceAdapter(adapter) : null },
             Data = data with
             {
                 Train = data.Train with { Path = await Place("data.train.path", data.Train.Path) },
@@ -39,6 +62,9 @@ internal static class DataUpload
             },
         };
     }
+
+    private static PeftException Differs(string key, string path) =>
+        new($"{key}: {path} exists here and on the cluster, with different content; rename one of them, so that it is clear which is meant");
 
     private static async Task<string> Send(Terminal terminal, IDataUploadGrain grain, string path, long offset, CancellationToken cancellation)
     {

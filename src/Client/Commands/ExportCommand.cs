@@ -1,20 +1,17 @@
 using System.CommandLine;
-using System.Text.Json;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
-using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
+using Peft.Orleans.Data.Exports;
 
 namespace Peft.Orleans.Client.Commands;
 
 /// <summary><c>export</c>.</summary>
 internal static class ExportCommand
 {
-    private sealed record Source(string Adapter, string? Base, bool Full);
-
     public static Command Create(Terminal terminal)
     {
         var source = new Argument<string>("RUN|ADAPTER_DIR") { Description = "A run (folder or id), or an adapter folder." };
@@ -25,7 +22,8 @@ internal static class ExportCommand
         var rank = new Option<int?>("--rank") { HelpName = "R", Description = "With --as lora: rank of the approximation." };
         rank.Number(static value => value >= 1, "an integer of at least 1");
         var dtype = ModelOptions.CreateDtype();
-        var command = new Command("export", "Write a run's result in a form that other tools load.") { source, basePath, to, kind, rank, dtype };
+        var cluster = CommonOptions.Cluster();
+        var command = new Command("export", "Write a run's result in a form that other tools load.") { source, basePath, to, kind, rank, dtype, cluster };
         command.Validators.Add(result =>
         {
             if (result.IsGiven(rank) && result.GetValue(kind) != "lora") result.AddError("--rank belongs to --as lora");
@@ -33,71 +31,86 @@ internal static class ExportCommand
         });
         command.SetAction(async (parsed, _) =>
         {
-            var target = Path.GetFullPath(parsed.GetValue(to)!);
-            if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()) throw new PeftException($"--to {target} is not empty; name a new folder");
-            var found = Find(parsed.GetValue(source)!);
-            await Export(terminal, found, parsed.GetValue(kind)!, target, parsed.GetValue(basePath), parsed.GetValue(rank), ModelOptions.Parse(parsed.GetValue(dtype)));
+            var request = new ExportRequest(
+                parsed.GetValue(source)!, parsed.GetValue(basePath), Path.GetFullPath(parsed.GetValue(to)!), parsed.GetValue(kind)!, parsed.GetValue(rank),
+                ModelOptions.Parse(parsed.GetValue(dtype)));
+            // A cluster of the environment is not meant where the folder is here.
+            var address = parsed.CommandResult.IsGiven(cluster) ? parsed.GetValue(cluster) : null;
+            if (address is null) await Local(terminal, request);
+            else await Remote(terminal, request, address);
             return ExitCodes.Success;
         });
         return command;
     }
 
-    private static async Task Export(Terminal terminal, Source source, string kind, string target, string? basePath, int? rank, WeightType? dtype)
+    private static async Task Local(Terminal terminal, ExportRequest request)
     {
-        if (source.Full)
+        request = request with { AdapterPath = Find(request.AdapterPath) };
+        var plan = ExportPlan.Of(request.AdapterPath, request.BasePath, request.ToPath, request.Kind, request.Rank, request.Dtype);
+        if (plan.Copies)
         {
-            if (kind != "merged") throw new PeftException($"method full has no adapter; use --as merged, which copies {source.Adapter}");
-            if (dtype is not (null or WeightType.Float32)) throw new PeftException("a model of method full is float32; leave --dtype out");
-            Copy(source.Adapter, target);
-            terminal.Line($"model copied to {target}");
+            terminal.Line(plan.Copy());
             return;
         }
 
-        if (kind == "adapter" || (kind == "lora" && rank is null && TypeOf(source.Adapter) == "LORA"))
+        await Ask(terminal, request with { BasePath = plan.Model!.Path }, null);
+    }
+
+    /// <summary>Paths are the silos' there: they check and write.</summary>
+    private static async Task Remote(Terminal terminal, ExportRequest request, string address)
+    {
+        var source = request.AdapterPath;
+        if (KnownRun(source) is { } known)
         {
-            Copy(source.Adapter, target);
-            terminal.Line($"adapter copied to {target}");
-            return;
+            source = await ResultOf(terminal, known.Id, address);
+        }
+        else if (source.Contains('/', StringComparison.Ordinal))
+        {
+            source = Path.GetFullPath(source);
+        }
+        else
+        {
+            source = await ResultOf(terminal, source, address);
         }
 
-        if (kind == "lora" && rank is null && TypeOf(source.Adapter) != "LORA_GA") throw new PeftException("this adapter is no LoRA: its change of weights is approximated, to a rank that --rank R gives (2 × lora.rank holds the low-rank part of method hybrid)");
+        await Ask(terminal, request with { AdapterPath = source, BasePath = request.BasePath is { } model ? Path.GetFullPath(model) : null }, address);
+    }
 
-        var model = basePath ?? source.Base ?? throw new PeftException("the adapter does not say its base model; give --base DIR");
-        if (!File.Exists(Path.Combine(model, "config.json"))) throw new PeftException($"base model {model}: no config.json in it; give --base DIR");
+    private static async Task Ask(Terminal terminal, ExportRequest request, string? address)
+    {
         using var interruption = new Interruption();
-        await using var work = await WorkCluster.Open(terminal, 1, null, interruption.Asked);
+        await using var work = await WorkCluster.Open(terminal, 1, address, interruption.Asked);
         var grain = work.Client.Grains.GetGrain<IExportGrain>("export-" + Guid.NewGuid().ToString("N"));
-        var request = new ExportRequest(source.Adapter, Path.GetFullPath(model), target, kind, rank, dtype);
         terminal.Line(await work.Wait(grain.Export(request), interruption.Asked));
     }
 
-    private static Source Find(string name)
+    /// <summary>The folder of an adapter, or of a run's adapter or model, on this machine.</summary>
+    private static string Find(string name)
     {
-        if (File.Exists(Path.Combine(name, "adapter_config.json")))
-        {
-            using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(name, "adapter_config.json")));
-            var model = config.RootElement.TryGetProperty("base_model_name_or_path", out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-            return new Source(Path.GetFullPath(name), model, Full: false);
-        }
-
+        if (AdapterFolder.Is(name)) return Path.GetFullPath(name);
         var run = RunIndex.OfUser().Find(name);
-        var spec = RunFile.Load(Path.Combine(run.Folder, RunFiles.RunYaml));
-        var full = MethodTraits.Of(spec.Method).TrainsBase;
-        var folder = Path.Combine(run.Folder, full ? RunFiles.Model : RunFiles.Adapter);
-        return Directory.Exists(folder)
-            ? new Source(folder, spec.Model.Path, full)
-            : throw new PeftException($"run {run.Id} has no {(full ? "model" : "adapter")} yet ({folder}); it is written when the run is completed: peft-client describe run {run.Id}");
+        return ((string[])[RunFiles.Model, RunFiles.Adapter]).Select(part => Path.Combine(run.Folder, part)).FirstOrDefault(Directory.Exists)
+            ?? throw new PeftException($"run {run.Id} has no adapter or model yet in {run.Folder}; it is written when the run is completed: peft-client describe run {run.Id}");
     }
 
-    private static string? TypeOf(string adapter)
+    private static IndexedRun? KnownRun(string name)
     {
-        using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")));
-        return config.RootElement.TryGetProperty("peft_type", out var type) ? type.GetString() : null;
+        try
+        {
+            return RunIndex.OfUser().Find(name);
+        }
+        catch (ClientException)
+        {
+            // Somebody else's run, or a folder of the silos'.
+            return null;
+        }
     }
 
-    private static void Copy(string from, string to)
+    private static async Task<string> ResultOf(Terminal terminal, string id, string address)
     {
-        Directory.CreateDirectory(to);
-        foreach (var file in Directory.EnumerateFiles(from)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
+        using var interruption = new Interruption();
+        await using var client = await ClusterClient.ToAddress(terminal, address, interruption.Asked);
+        return (await client.StatusOf(id)).AdapterPath
+            ?? throw new PeftException($"run {id} has no adapter or model yet; it is written when the run is completed: peft-client describe run {id} --cluster {address}");
     }
 }

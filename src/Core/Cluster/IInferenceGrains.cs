@@ -82,13 +82,13 @@ public sealed record ScoreItem(int[] InputIds, int[] Labels);
 [Alias("Peft.Orleans.ScoreResult")]
 public sealed record ScoreResult(double LogLikelihood, int Tokens, bool IsGreedy);
 
-/// <summary>What to export. LoRA and PEFT exports of adapters that need no arithmetic are the client's own work.</summary>
-/// <param name="AdapterPath">Adapter folder (ours or PEFT's); null with method full (the model folder is copied).</param>
-/// <param name="BasePath">Base model folder.</param>
+/// <summary>What to export; paths are the silos'. On its own machine a client does copies itself.</summary>
+/// <param name="AdapterPath">Adapter folder (ours or PEFT's), or the model folder of method full.</param>
+/// <param name="BasePath">Base model folder; null: the one the adapter names.</param>
 /// <param name="ToPath">Target folder.</param>
-/// <param name="Kind"><c>merged</c> or <c>lora</c>.</param>
+/// <param name="Kind"><c>adapter</c>, <c>lora</c> or <c>merged</c>.</param>
 /// <param name="Rank">Rank for <c>lora</c> by truncated SVD.</param>
 /// <param name="Dtype">Type of merged weights; null: as the base.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.ExportRequest")]
-public sealed record ExportRequest(string AdapterPath, string BasePath, string ToPath, string Kind, int? Rank, Runs.WeightType? Dtype);
+public sealed record ExportRequest(string AdapterPath, string? BasePath, string ToPath, string Kind, int? Rank, Runs.WeightType? Dtype);

@@ -22,7 +22,6 @@ public sealed class AdapterFolder
     private AdapterFolder(string path, ConfigReader config, AdapterForm form, MethodSpec? options, PeftTargets? targets, SafeTensorsHeader weights)
     {
         Path = path;
-        BaseModel = config.IsText("base_model_name_or_path") ? config.Text("base_model_name_or_path") : null;
         Config = config;
         Form = form;
         Options = options;
@@ -39,8 +38,11 @@ public sealed class AdapterFolder
     /// <summary><c>peft_type</c>.</summary>
     public string PeftType => Form.PeftType;
 
+    /// <summary>How it becomes plain LoRA.</summary>
+    public PlainLora PlainLora => Form.PlainLora;
+
     /// <summary>The base model it names; null: none.</summary>
-    public string? BaseModel { get; }
+    public string? BaseModel => BaseModelOf(Config);
 
     /// <summary>The header of its weights.</summary>
     public SafeTensorsHeader Weights { get; }
@@ -58,6 +60,10 @@ public sealed class AdapterFolder
     /// <summary>Whether a folder holds an adapter's configuration.</summary>
     public static bool Is(string folder) => File.Exists(System.IO.Path.Combine(folder, ConfigName));
 
+    /// <summary>The base model that a folder's configuration names, whatever else is in it; null: none.</summary>
+    /// <exception cref="PeftException">There is no configuration, or it is no JSON object.</exception>
+    public static string? BaseModelOf(string folder) => BaseModelOf(ReadConfig(folder));
+
     /// <summary>Reads a folder.</summary>
     /// <exception cref="PeftException">A file is absent or malformed, or a key is not supported; names file, key and remedy.</exception>
     public static AdapterFolder Read(string folder)
@@ -65,7 +71,7 @@ public sealed class AdapterFolder
         var file = System.IO.Path.Combine(folder, ConfigName);
         try
         {
-            var config = ConfigReader.Read(file, $"an adapter folder holds it beside {WeightsName}");
+            var config = ReadConfig(folder);
             var form = FormOf(config);
             MethodSpec? options;
             PeftTargets? targets = null;
@@ -109,6 +115,15 @@ public sealed class AdapterFolder
         var placed = AdapterPlaces.Find(this, run, model);
         AdapterAgreement.CheckModules(this, run, placed, model, where);
         AdapterAgreement.CheckLambda(this, run, where);
+    }
+
+    private static ConfigReader ReadConfig(string folder) =>
+        ConfigReader.Read(System.IO.Path.Combine(folder, ConfigName), $"an adapter folder holds it beside {WeightsName}");
+
+    private static string? BaseModelOf(ConfigReader config)
+    {
+        const string Key = "base_model_name_or_path";
+        return config.IsText(Key) ? config.Text(Key) : null;
     }
 
     private static AdapterForm FormOf(ConfigReader config)

@@ -25,8 +25,10 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
     /// <inheritdoc/>
     public async Task<string> Export(ExportRequest request)
     {
-        var model = ModelFolder.Open(request.BasePath);
-        var setup = new ModelSetup(model, InferenceMethod.Of(request.AdapterPath, model), model.StoredType, ProductType.Float32);
+        var plan = ExportPlan.Of(request.AdapterPath, request.BasePath, request.ToPath, request.Kind, request.Rank, request.Dtype);
+        if (plan.Copies) return await Task.Run(plan.Copy);
+        var model = plan.Model!;
+        var setup = new ModelSetup(model, plan.Method!, model.StoredType, ProductType.Float32);
         Directory.CreateDirectory(request.ToPath);
         var parts = Path.Combine(request.ToPath, $".parts-{Guid.NewGuid():N}");
         Directory.CreateDirectory(parts);
@@ -55,7 +57,7 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
             await OnDevice(() => WriteTensors(PartOf(parts, index), MergedLayer(setup, index, TypeOf(dtype))));
         }
 
-        ModelCompanions.WriteModel(request.BasePath, request.ToPath, word, TrainedPrompts.OfFolders(request.BasePath, request.AdapterPath));
+        ModelCompanions.WriteModel(setup.Model.Path, request.ToPath, word, TrainedPrompts.OfFolders(setup.Model.Path, request.AdapterPath));
         var sha256 = await Task.Run(() => ModelAssembly.Assemble(parts, request.ToPath));
         return $"merged model written to {request.ToPath} ({word}, sha256 over its shards {sha256})";
     }
@@ -82,8 +84,9 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         await Task.Run(() => Data.SafeTensors.SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal)));
         var config = AdapterConfigWriter.Write(LoraForm.Approximate(setup.Method, rank), setup.Model);
         await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), config);
+        ModelCompanions.CopyTokenizer(request.AdapterPath, request.ToPath);
         return string.Create(CultureInfo.InvariantCulture,
-            $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights {Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}");
+            $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights {Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}; {ServedRank.Describe(rank)}");
     }
 
     private async Task<string> ExactLora(ExportRequest request, ModelFolder model, LoraForm lora)
@@ -94,8 +97,9 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
             WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. lora.Tensors(adapter)]);
         });
         await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, model));
+        ModelCompanions.CopyTokenizer(request.AdapterPath, request.ToPath);
         var rank = lora.Method.Lora.Rank;
-        return $"LoRA adapter of rank {rank} written to {request.ToPath}: exact, twice the trained rank; a server needs max_lora_rank ≥ {rank}";
+        return $"LoRA adapter of rank {rank} written to {request.ToPath}: exact, twice the trained rank; {ServedRank.Describe(rank)}";
     }
 
     private static double Relative(double squaredError, double squaredNorm) => squaredNorm > 0 ? Math.Sqrt(squaredError / squaredNorm) : 0;

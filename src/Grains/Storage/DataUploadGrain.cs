@@ -8,12 +8,14 @@ namespace Peft.Orleans.Grains.Storage;
 /// <param name="Folder">The cluster's folder.</param>
 public sealed record ClusterStorage(string Folder);
 
-/// <summary>Writes an uploaded data set below the cluster's folder, under a temporary name until its hash is right.</summary>
+/// <summary>Writes an uploaded data set, or a folder of uploaded files, below the cluster's folder, under a temporary name until its hash is right.</summary>
 public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUploadGrain
 {
     private string sha256 = "";
 
-    private string Target => Path.Combine(storage.Folder, ClusterFolder.Uploads, sha256 + ".jsonl");
+    private string Target => PathOf(sha256);
+
+    private string Folder => Path.Combine(storage.Folder, ClusterFolder.Uploads, sha256);
 
     private string Partial => Target + ".partial";
 
@@ -70,6 +72,42 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
         File.Move(Partial, Target);
         return Target;
     }
+
+    /// <inheritdoc/>
+    public async Task<DataLocation> FindFolder(string path, UploadedFile[] files)
+    {
+        var here = Directory.Exists(path);
+        if (here && await Task.Run(() => files.All(file => IsHere(Path.Combine(path, file.Name), file.Sha256)))) return new DataLocation(path, 0, Differs: false);
+        return new DataLocation(Directory.Exists(Folder) ? Folder : null, 0, here);
+    }
+
+    /// <inheritdoc/>
+    public async Task<string> CommitFolder(UploadedFile[] files)
+    {
+        if (Directory.Exists(Folder)) return Folder;
+        if (UploadedFile.KeyOf(files) != sha256) throw new PeftException($"upload {sha256}: its files have another key; start the upload again");
+        if (files.FirstOrDefault(static file => file.Name != Path.GetFileName(file.Name) || file.Name is "" or "." or "..") is { } strange)
+            throw new PeftException($"upload {sha256}: {strange.Name} is no name of a file");
+        var partial = Folder + ".partial";
+        await Task.Run(() =>
+        {
+            Directory.CreateDirectory(partial);
+            foreach (var file in files)
+            {
+                var (sent, place) = (PathOf(file.Sha256), Path.Combine(partial, file.Name));
+                // An earlier attempt may have moved some.
+                if (File.Exists(sent)) File.Move(sent, place, overwrite: true);
+                else if (!IsHere(place, file.Sha256)) throw new PeftException($"upload {sha256}: {file.Name} was not sent; start the upload again");
+            }
+
+            Directory.Move(partial, Folder);
+        });
+        return Folder;
+    }
+
+    private static bool IsHere(string path, string sha256) => File.Exists(path) && HashOf(path) == sha256;
+
+    private string PathOf(string hash) => Path.Combine(storage.Folder, ClusterFolder.Uploads, hash + ".jsonl");
 
     private static string HashOf(string path)
     {

@@ -151,10 +151,11 @@ public sealed class ModelCompanionsTests : IDisposable
         {
             ["id"] = index + 1, ["content"] = token, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true,
         });
+        var vocabulary = special.Prepend("a").Select(static (token, id) => KeyValuePair.Create(token, (JsonNode?)id));
         model.Write("tokenizer.json", new JsonObject
         {
             ["version"] = "1.0", ["added_tokens"] = new JsonArray([.. added]), ["pre_tokenizer"] = ByteLevel(), ["decoder"] = ByteLevel(),
-            ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = new JsonObject { ["a"] = 0, ["b"] = 9 }, ["merges"] = new JsonArray() },
+            ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = new JsonObject(vocabulary), ["merges"] = new JsonArray() },
         }.ToJsonString());
         model.Write("tokenizer_config.json", $$"""{"bos_token": "<s>", "eos_token": "{{eos}}"}""");
     }
