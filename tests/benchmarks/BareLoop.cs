@@ -50,7 +50,8 @@ internal sealed class BareLoop : IDisposable
         for (var i = 1; i < shards.Length - 1; i++)
         {
             inputs[i] = x;
-            x = ((IBlock)shards[i]).Forward(current[i], x, batch, new PassContext(spec.Seed, step, 0, Training: true), save: true, out saved[i]);
+            var pass = new PassContext(spec.Seed, step, 0, Training: true);
+            x = ((IBlock)shards[i]).Forward(current[i], x, batch, pass, save: true, out saved[i]);
         }
 
         var head = ((IHead)shards[^1]).Loss(current[^1], x, batch, 1.0 / targets, gradients[^1]);

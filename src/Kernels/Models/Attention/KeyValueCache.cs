@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Attention;
 
-/// <summary>Rotated keys and values of the positions one decoder block has seen, <c>[rows, kv heads, positions, head_dim]</c>; grows by doubling.</summary>
+/// <summary>
+/// Rotated keys and values of the positions one decoder block has seen, <c>[rows, kv heads, positions, head_dim]</c>; grows by doubling.
+/// </summary>
 public sealed class KeyValueCache : IDisposable
 {
     private Tensor? keys;
@@ -34,8 +36,8 @@ public sealed class KeyValueCache : IDisposable
     public void Pad(IReadOnlyList<int> perRow) => padding = perRow.All(static count => count == 0) ? null : [.. perRow];
 
     /// <summary>
-    /// What is added to scores of padded keys, <c>[rows·heads, 1, positions]</c> fp32: so low that they get no weight, but finite, since the
-    /// padded positions themselves see nothing else. Null without padding.
+    /// What is added to scores of padded keys, <c>[rows·heads, 1, positions]</c> fp32: so low that they get no weight, but finite, since
+    /// the padded positions themselves see nothing else. Null without padding.
     /// </summary>
     internal Tensor? PaddingScores(int heads, int positions, Device device)
     {
