@@ -41,14 +41,15 @@ internal sealed class InProcessSilos : IAsyncDisposable
     }
 
     /// <summary>Makes a small run to its end, asking after it as a client does, and returns how it ended.</summary>
-    internal async Task<RunStatus> Run(string id, int steps, string replicas = "1")
+    internal async Task<RunStatus> Run(
+        string id, int steps, string replicas = "1", string? model = null, string method = "{ name: lora, lora: { rank: 4, alpha: 8 } }")
     {
         var data = Path.Combine(SharedFolder.RepositoryRoot, "examples", "problems", "train.jsonl");
         var spec = RunFile.Parse(string.Create(CultureInfo.InvariantCulture, $$"""
             name: small
-            model: { path: {{Model}} }
+            model: { path: {{model ?? Model}} }
             data: { train: { path: {{data}}, format: completion }, max_length: 160 }
-            method: { name: lora, lora: { rank: 4, alpha: 8 } }
+            method: {{method}}
             training: { steps: {{steps}}, global_batch: 3, microbatch: 1 }
             snapshots: { every: 0 }
             compute: { threads_per_silo: 1, replicas: {{replicas}}, products: float32 }

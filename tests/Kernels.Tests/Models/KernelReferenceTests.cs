@@ -1,6 +1,7 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Tests.Goldens;
+using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,8 +17,30 @@ public class KernelReferenceTests
     [Theory, MemberData(nameof(Shapes))]
     public void Full_gradients(bool tied, bool bias, bool packed)
     {
-        using var scope = NewDisposeScope();
         using var model = new TinyModel(tied, bias);
+        FullGradients(model, tied, packed);
+    }
+
+    /// <summary>A family from this assembly: its norms' scales and shifts train too.</summary>
+    [Theory, MemberData(nameof(Shapes))]
+    public void Full_gradients_of_a_family_from_outside(bool tied, bool bias, bool packed)
+    {
+        LayerNormFamily.Register();
+        using var model = new TinyModel(tied, bias, shifts: true);
+        FullGradients(model, tied, packed);
+    }
+
+    [Theory, MemberData(nameof(Shapes))]
+    public void Lora_gradients_of_a_family_from_outside(bool tied, bool bias, bool packed)
+    {
+        LayerNormFamily.Register();
+        using var model = new TinyModel(tied, bias, shifts: true);
+        LoraGradients(model, tied, packed);
+    }
+
+    private static void FullGradients(TinyModel model, bool tied, bool packed)
+    {
+        using var scope = NewDisposeScope();
         using var pipeline = new LocalPipeline(Specs.Full(model.Folder));
         pipeline.Initialize();
         var (batch, samples) = Data(packed);
@@ -35,8 +58,13 @@ public class KernelReferenceTests
     [Theory, MemberData(nameof(Shapes))]
     public void Lora_gradients(bool tied, bool bias, bool packed)
     {
-        using var scope = NewDisposeScope();
         using var model = new TinyModel(tied, bias);
+        LoraGradients(model, tied, packed);
+    }
+
+    private static void LoraGradients(TinyModel model, bool tied, bool packed)
+    {
+        using var scope = NewDisposeScope();
         using var pipeline = new LocalPipeline(Specs.Lora(model.Folder, All, 3, 6));
         pipeline.Initialize();
         Disturb(pipeline);

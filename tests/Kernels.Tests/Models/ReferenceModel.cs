@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Tests.Models;
 
 /// <summary>
-/// The tiny Llama in float64, dense and naive, one sample at a time, with autograd: the reference beside the hand-written kernels.
+/// The tiny model in float64, dense and naive, one sample at a time, with autograd: the reference beside the hand-written kernels.
 /// <paramref name="effective"/> gives the weight of a linear module, adapter included.
 /// </summary>
 internal sealed class ReferenceModel(IReadOnlyDictionary<string, Tensor> weights, Func<string, Tensor> effective, bool tied)
@@ -29,18 +29,25 @@ internal sealed class ReferenceModel(IReadOnlyDictionary<string, Tensor> weights
         for (var layer = 0; layer < TinyModel.Layers; layer++)
         {
             var prefix = $"model.layers.{layer}";
-            var h = Norm(x, weights[$"{prefix}.input_layernorm.weight"]);
+            var h = Norm(x, $"{prefix}.input_layernorm");
             x = x + Linear($"{prefix}.self_attn.o_proj", Attention(
                 Linear($"{prefix}.self_attn.q_proj", h), Linear($"{prefix}.self_attn.k_proj", h), Linear($"{prefix}.self_attn.v_proj", h)));
-            h = Norm(x, weights[$"{prefix}.post_attention_layernorm.weight"]);
+            h = Norm(x, $"{prefix}.post_attention_layernorm");
             var gate = Linear($"{prefix}.mlp.gate_proj", h);
             x = x + Linear($"{prefix}.mlp.down_proj", gate * gate.sigmoid() * Linear($"{prefix}.mlp.up_proj", h));
         }
 
-        return Norm(x, weights["model.norm.weight"]).mm(weights[tied ? "model.embed_tokens.weight" : "lm_head.weight"].t());
+        return Norm(x, "model.norm").mm(weights[tied ? "model.embed_tokens.weight" : "lm_head.weight"].t());
     }
 
-    private static Tensor Norm(Tensor x, Tensor weight) => x * (x.square().mean([-1], true) + 1e-5).rsqrt() * weight;
+    /// <summary>RMSNorm, or LayerNorm where the norm has a shift.</summary>
+    private Tensor Norm(Tensor x, string name)
+    {
+        var (weight, shift) = (weights[$"{name}.weight"], weights.GetValueOrDefault($"{name}.bias"));
+        var centred = shift is null ? x : x - x.mean([-1], true);
+        var scaled = centred * (centred.square().mean([-1], true) + 1e-5).rsqrt() * weight;
+        return shift is null ? scaled : scaled + shift;
+    }
 
     private Tensor Linear(string module, Tensor x)
     {

@@ -12,17 +12,24 @@ internal sealed class TinyModel : IDisposable
     internal const int Vocabulary = 53, Hidden = 32, Wide = 48, Layers = 2, Heads = 4, KeyHeads = 2, HeadDim = 8;
     private readonly TemporaryFolder folder = new();
 
-    internal TinyModel(bool tied = false, bool bias = false, int seed = 1, bool weights = true)
+    /// <param name="tied">Whether the head is the embedding's weight.</param>
+    /// <param name="bias">Whether linear modules have biases.</param>
+    /// <param name="seed">Of the weights.</param>
+    /// <param name="weights">Whether there are any.</param>
+    /// <param name="shifts">Whether norms have a shift: then it is of the test's own family.</param>
+    internal TinyModel(bool tied = false, bool bias = false, int seed = 1, bool weights = true, bool shifts = false)
     {
+        var (architecture, type) = shifts ? ("LayerNormLlamaForCausalLM", "layernorm_llama") : ("LlamaForCausalLM", "llama");
         File.WriteAllText(Path.Combine(folder.Path, "config.json"), $$"""
-            {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": {{Vocabulary}}, "hidden_size": {{Hidden}}, "intermediate_size": {{Wide}},
+            {"architectures": ["{{architecture}}"], "model_type": "{{type}}",
+             "vocab_size": {{Vocabulary}}, "hidden_size": {{Hidden}}, "intermediate_size": {{Wide}},
              "num_hidden_layers": {{Layers}}, "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KeyHeads}}, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
              "tie_word_embeddings": {{(tied ? "true" : "false")}}, "attention_bias": {{(bias ? "true" : "false")}}, "mlp_bias": {{(bias ? "true" : "false")}}}
             """);
         if (!weights) return;
         var random = new Random(seed);
         var tensors = new List<SafeTensorsTensor>();
-        foreach (var (name, shape) in Shapes(tied, bias))
+        foreach (var (name, shape) in Shapes(tied, bias).SelectMany(tensor => shifts ? Shifted(tensor) : [tensor]))
         {
             var values = new float[shape.Aggregate(1L, static (a, b) => a * b)];
             for (var i = 0; i < values.Length; i++)
@@ -57,6 +64,9 @@ internal sealed class TinyModel : IDisposable
         foreach (var weight in Weights.Values) weight.Dispose();
         folder.Dispose();
     }
+
+    private static (string Name, long[] Shape)[] Shifted((string Name, long[] Shape) tensor) =>
+        tensor.Name.EndsWith("norm.weight", StringComparison.Ordinal) ? [tensor, (tensor.Name.Replace(".weight", ".bias"), tensor.Shape)] : [tensor];
 
     private static IEnumerable<(string Name, long[] Shape)> Shapes(bool tied, bool bias)
     {
