@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 
@@ -27,9 +28,9 @@ public static class AdapterConfigWriter
     }
 
     /// <summary>The keys of a method that PEFT does not have, or not so: its own type, and its options as the run file has them.</summary>
-    internal static void WriteOwn(Utf8JsonWriter json, AdapterOrigin origin, string type)
+    internal static void WriteOwn(Utf8JsonWriter json, AdapterOrigin origin, MethodTraits traits)
     {
-        json.WriteString("peft_type", type);
+        json.WriteString("peft_type", traits.PeftType);
         json.WriteString("base_model_name_or_path", origin.Model.Path);
         WriteTargets(json, origin);
         json.WritePropertyName("method");
@@ -40,7 +41,7 @@ public static class AdapterConfigWriter
     internal static void WriteTargets(Utf8JsonWriter json, AdapterOrigin origin)
     {
         json.WriteStartArray("target_modules");
-        foreach (var module in TargetModules.Resolve(origin.Method, origin.Model.Linears(1))) json.WriteStringValue(module);
+        foreach (var module in TargetModules.Resolve(origin.Method, origin.Model.Dimensions)) json.WriteStringValue(module);
         json.WriteEndArray();
     }
 

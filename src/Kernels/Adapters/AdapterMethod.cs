@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
@@ -10,27 +11,18 @@ namespace Peft.Orleans.Kernels.Adapters;
 
 /// <summary>
 /// A fine-tuning method as far as tensors and adapter files go: which linear a module becomes, the layer's own state (λ), and the form of its
-/// files. A method is a folder; one line of <see cref="AdapterMethods"/> registers it.
+/// files; what it is like without them is its <see cref="MethodTraits"/>. A method is a folder; one line of <see cref="AdapterMethods"/> registers it.
 /// </summary>
 internal abstract class AdapterMethod
 {
     /// <summary>The method's name in the run file.</summary>
     internal abstract MethodName Name { get; }
 
-    /// <summary><c>peft_type</c> of its adapter files; null: it leaves a model, no adapter.</summary>
-    internal abstract string? PeftType { get; }
-
-    /// <summary>Whether all weights of the model train, so that none is frozen and version 0 may be random.</summary>
-    internal virtual bool TrainsModel => false;
-
-    /// <summary>Refuses options that this version lacks.</summary>
-    internal abstract void Validate(MethodSpec method);
+    /// <summary>What it is like without tensors.</summary>
+    internal MethodTraits Traits => MethodTable.Of(Name);
 
     /// <summary>The linear of a module; <paramref name="adapted"/> counts the adapted modules of the layer before it.</summary>
     internal abstract AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted);
-
-    /// <summary>Whether version 0 needs the gradient of the base.</summary>
-    internal virtual bool NeedsEstimate(MethodSpec method) => false;
 
     /// <summary>Number of λ of a layer with so many adapted modules.</summary>
     internal virtual int LambdaCount(MethodSpec method, int adapted) => 0;

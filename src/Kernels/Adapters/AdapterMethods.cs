@@ -1,5 +1,5 @@
-using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Adapters.Full;
@@ -26,15 +26,10 @@ internal static class AdapterMethods
     /// <summary>The methods of this version.</summary>
     internal static IReadOnlyCollection<MethodName> Names => Registered.Keys;
 
-    /// <summary>Those that leave an adapter, as the run file names them.</summary>
-    internal static IEnumerable<string> WithAdapter => Registered.Values.Where(static method => method.PeftType is not null).Select(static method => Word(method.Name));
-
     /// <exception cref="PeftException">The method is not in this version.</exception>
     internal static AdapterMethod Of(MethodSpec method) => Registered.TryGetValue(method.Name, out var found)
         ? found
-        : throw new PeftException(
-            $"method.name: {Word(method.Name)} is not supported by this version; supported: {string.Join(", ", Registered.Keys.Select(Word))}");
+        : throw new PeftException($"method.name: {MethodTraits.Of(method).Word} is not supported by this version; supported: {string.Join(", ", Words)}");
 
-    /// <summary>The name as the run file has it.</summary>
-    internal static string Word(MethodName name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name.ToString());
+    private static IEnumerable<string> Words => Registered.Values.Select(static method => method.Traits.Word);
 }

@@ -1,6 +1,6 @@
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Adapters.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,5 +19,5 @@ public sealed record LoraForm(MethodSpec Method, Func<AdapterTensors, IEnumerabl
 
     /// <summary>Options of the LoRA adapter of some rank that approximates another: its scale is 1, factors are written as they add to the weight.</summary>
     public static MethodSpec Approximate(MethodSpec method, int rank) =>
-        LoraMethod.Plain(new LoraSpec { Rank = rank, Alpha = rank }, method.TargetModules);
+        MethodTable.Lora(method.TargetModules, new LoraSpec { Rank = rank, Alpha = rank });
 }

@@ -24,7 +24,7 @@ internal sealed class BaseTensor : IDisposable
         Name = tensor.Name;
         shape = tensor.Shape;
         this.context = context;
-        Trains = context.Adapters.TrainsModel;
+        Trains = context.Adapters.Traits.TrainsBase;
         // Vectors are tiny: they are kept in fp32, the type in which they are used.
         var vector = shape.Length == 1;
         var (held, compute) = vector ? (ScalarType.Float32, ScalarType.Float32) : (context.Held, context.Compute);

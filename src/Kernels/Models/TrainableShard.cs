@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
@@ -129,7 +130,7 @@ internal abstract class TrainableShard : LayerShard
     protected void AdaptLinears()
     {
         var sites = Model.Linears(Layer);
-        var targets = Adapters.TrainsModel ? [.. sites.Select(static site => site.Suffix)] : TargetModules.Resolve(Method, sites);
+        var targets = Adapters.Traits.TrainsBase ? [.. sites.Select(static site => site.Suffix)] : TargetModules.Resolve(Method, Model.Dimensions);
         var adapted = 0;
         foreach (var site in sites)
             Linears.Add(targets.Contains(site.Suffix) ? Adapters.Adapt(site, Context, adapted++) : new PlainLinear(site, Context));
@@ -159,8 +160,8 @@ internal abstract class TrainableShard : LayerShard
     private void Load(LayerVersion version, AdapterTensors adapter)
     {
         var type = adapter.PeftType;
-        if (Adapters.PeftType is null || type != Adapters.PeftType)
-            throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {AdapterMethods.Word(Method.Name)}");
+        if (Adapters.Traits.PeftType is null || type != Adapters.Traits.PeftType)
+            throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {Adapters.Traits.Word}");
         var expected = new HashSet<string>(LambdaNames, StringComparer.Ordinal);
         foreach (var (slots, buffer) in new[] { (Layout.Trainable, version.Parameters), (Layout.Constants, version.Constants) })
         {

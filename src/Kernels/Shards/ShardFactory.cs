@@ -1,4 +1,5 @@
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
@@ -36,19 +37,20 @@ public static class ShardFactory
     {
         var model = setup.Model;
         var method = AdapterMethods.Of(setup.Method);
-        method.Validate(setup.Method);
-        var head = model.LayerCount - 1;
+        if (method.Traits.Check(setup.Method).Select(static broken => (BrokenRule?)broken).FirstOrDefault() is { } broken)
+            throw new PeftException($"{broken.Key}: {broken.Message}");
+        var (trainsBase, head) = (method.Traits.TrainsBase, model.LayerCount - 1);
         ArgumentOutOfRangeException.ThrowIfNegative(layer);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(layer, head);
         var held = Held(setup.Dtype);
         var compute = setup.Products == ProductType.Float32 ? ScalarType.Float32 : held;
         device ??= TorchRuntime.Device;
-        var weights = new WeightSource(model, setup.Seed, mayBeRandom: method.TrainsModel, device);
+        var weights = new WeightSource(model, setup.Seed, mayBeRandom: trainsBase, device);
         var context = new ShardContext(setup, method, weights, held, compute, device);
         var family = FamilyTable.Of(model);
-        var tied = method.TrainsModel && model.Dimensions.Tied;
+        var tied = trainsBase && model.Dimensions.Tied;
         // The gradient travels down to the lowest layer that trains: the embedding with method full, else the first decoder block.
-        var needsInput = method.TrainsModel || (layer > 1 && TargetModules.Resolve(setup.Method, model.Linears(1)).Count > 0);
+        var needsInput = trainsBase || (layer > 1 && TargetModules.Resolve(setup.Method, model.Dimensions).Count > 0);
         var place = new LayerPlace(layer, needsInput);
         if (layer == 0) return tied ? family.Tied(context) : family.Embedding(context);
         if (layer < head) return family.Block(place, context);

@@ -22,12 +22,6 @@ internal sealed class BoftMethod : AdapterMethod
 {
     internal override MethodName Name => MethodName.Boft;
 
-    internal override string PeftType => "BOFT";
-
-    internal override void Validate(MethodSpec method)
-    {
-    }
-
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
         context.Method.Boft.Side == BoftSide.Input ? new BoftInputLinear(site, context) : new BoftOutputLinear(site, context);
 
@@ -39,7 +33,7 @@ internal sealed class BoftMethod : AdapterMethod
             // PEFT refuses a configuration with neither; a size would let it load the identity.
             json.WriteNumber("boft_block_num", 0);
             json.WriteNumber("boft_block_size", 0);
-            AdapterConfigWriter.WriteOwn(json, origin, PeftType);
+            AdapterConfigWriter.WriteOwn(json, origin, Traits);
             return;
         }
 
@@ -53,7 +47,7 @@ internal sealed class BoftMethod : AdapterMethod
         json.WriteBoolean("inference_mode", true);
         json.WriteBoolean("init_weights", true);
         json.WriteNull("modules_to_save");
-        json.WriteString("peft_type", PeftType);
+        json.WriteString("peft_type", Traits.PeftType);
         AdapterConfigWriter.WriteTargets(json, origin);
         json.WriteString("task_type", "CAUSAL_LM");
     }

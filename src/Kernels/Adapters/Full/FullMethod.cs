@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 
@@ -10,18 +11,11 @@ internal sealed class FullMethod : AdapterMethod
 {
     internal override MethodName Name => MethodName.Full;
 
-    internal override string? PeftType => null;
-
-    internal override bool TrainsModel => true;
-
-    internal override void Validate(MethodSpec method)
-    {
-        if (method.InitialAdapter is not null)
-            throw new PeftException("method.initial_adapter has no meaning for method full: point model.path at the folder to start from");
-    }
-
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) => new FullLinear(site, context);
 
     internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) =>
-        throw new PeftException($"method full leaves a model, not an adapter; methods with one: {string.Join(", ", AdapterMethods.WithAdapter)}");
+        throw new PeftException($"method {Traits.Word} leaves a model, not an adapter; methods with one: {string.Join(", ", WithAdapter)}");
+
+    private static IEnumerable<string> WithAdapter =>
+        MethodTable.All.Where(static traits => traits.PeftType is not null).Select(static traits => traits.Word);
 }

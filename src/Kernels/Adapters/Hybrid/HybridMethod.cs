@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
@@ -15,23 +14,10 @@ internal sealed class HybridMethod : AdapterMethod
 {
     internal override MethodName Name => MethodName.Hybrid;
 
-    internal override string PeftType => "HYBRID";
-
-    internal override void Validate(MethodSpec method)
-    {
-        if (method.Boft.Parameterization == BoftParameterization.Projection)
-            throw new PeftException("method.boft.parameterization: projection is not supported for hybrid; use cayley");
-        if (method.Lora.Dora || method.Lora.MaxDeltaRatio is not null)
-            throw new PeftException("method.lora: dora and max_delta_ratio have no meaning for hybrid; remove them");
-    }
-
-    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) => AdapterConfigWriter.WriteOwn(json, origin, PeftType);
+    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) => AdapterConfigWriter.WriteOwn(json, origin, Traits);
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
         new HybridLinear(site, context, context.Method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 0);
-
-    internal override bool NeedsEstimate(MethodSpec method) => method.InitialAdapter is null
-        && (method.LoraGa.Initialization != LoraGaInitialization.Random || (method.Lambda.Fixed is null && InitialNumber(method) is null));
 
     internal override int LambdaCount(MethodSpec method, int adapted) =>
         adapted == 0 ? 0 : method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 1;
@@ -39,7 +25,7 @@ internal sealed class HybridMethod : AdapterMethod
     internal override void InitializeLambda(MethodSpec method, LayerVersion version, IReadOnlyList<AdaptedLinear> linears, BaseGradientEstimate? estimate)
     {
         var options = method.Lambda;
-        if ((options.Fixed ?? InitialNumber(method)) is { } number)
+        if ((options.Fixed ?? options.InitialNumber) is { } number)
         {
             Array.Fill(version.Lambda, number);
             return;
@@ -98,12 +84,5 @@ internal sealed class HybridMethod : AdapterMethod
         return method.Lambda.Granularity == LambdaGranularity.Module
             ? [.. adapted.Select(static linear => $"{linear.Site.AdapterPrefix}.lambda")]
             : [$"base_model.model.{layerPrefix}lambda"];
-    }
-
-    private static double? InitialNumber(MethodSpec method)
-    {
-        if (method.Lambda.Initial == "gradients") return null;
-        if (double.TryParse(method.Lambda.Initial, CultureInfo.InvariantCulture, out var number) && number > 0 && number < 1) return number;
-        throw new PeftException($"method.lambda.initial: '{method.Lambda.Initial}' is neither 'gradients' nor a number in (0, 1)");
     }
 }

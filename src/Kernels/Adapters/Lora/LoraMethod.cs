@@ -11,18 +11,6 @@ internal sealed class LoraMethod : AdapterMethod
 {
     internal override MethodName Name => MethodName.Lora;
 
-    internal override string PeftType => "LORA";
-
-    /// <summary>LoRA with these options and no others.</summary>
-    internal static MethodSpec Plain(LoraSpec options, IReadOnlyList<string> targets) =>
-        new() { Name = new LoraMethod().Name, TargetModules = targets, Lora = options };
-
-    internal override void Validate(MethodSpec method)
-    {
-        if (method.Lora is { Dora: true, MaxDeltaRatio: not null })
-            throw new PeftException("method.lora.max_delta_ratio bounds s·B·A, which is not the whole change of weights with dora; remove one of the two");
-    }
-
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted) =>
         context.Method.Lora.Dora ? new DoraLinear(site, context) : new LoraLinear(site, context);
 
@@ -37,7 +25,7 @@ internal sealed class LoraMethod : AdapterMethod
         AdapterConfigWriter.WriteNumber(json, "lora_alpha", lora.Alpha);
         json.WriteNumber("lora_dropout", lora.Dropout);
         json.WriteNull("modules_to_save");
-        json.WriteString("peft_type", PeftType);
+        json.WriteString("peft_type", Traits.PeftType);
         json.WriteNumber("r", lora.Rank);
         AdapterConfigWriter.WriteTargets(json, origin);
         json.WriteString("task_type", "CAUSAL_LM");

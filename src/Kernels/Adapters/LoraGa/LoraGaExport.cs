@@ -1,6 +1,6 @@
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Kernels.Adapters.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,9 +13,9 @@ namespace Peft.Orleans.Kernels.Adapters.LoraGa;
 internal static class LoraGaExport
 {
     /// <summary>The options of the plain LoRA adapter: r' = 2r and the α' that keeps the scale, 2α or with rsLoRA √2·α.</summary>
-    internal static MethodSpec Method(MethodSpec method) => LoraMethod.Plain(
-        method.Lora with { Rank = 2 * method.Lora.Rank, Alpha = method.Lora.Alpha * (method.Lora.Rslora ? Math.Sqrt(2) : 2) },
-        method.TargetModules);
+    internal static MethodSpec Method(MethodSpec method) => MethodTable.Lora(
+        method.TargetModules,
+        method.Lora with { Rank = 2 * method.Lora.Rank, Alpha = method.Lora.Alpha * (method.Lora.Rslora ? Math.Sqrt(2) : 2) });
 
     /// <summary>Its tensors, module by module in the order of their names; owned by the caller, one pair at a time.</summary>
     /// <exception cref="PeftException">The folder is no LoRA-GA adapter, or a factor is missing.</exception>

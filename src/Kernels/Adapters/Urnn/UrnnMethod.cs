@@ -10,15 +10,7 @@ internal sealed class UrnnMethod : AdapterMethod
 {
     internal override MethodName Name => MethodName.Urnn;
 
-    internal override string PeftType => "URNN";
-
-    internal override void Validate(MethodSpec method)
-    {
-        if (method.Urnn.Kind == UrnnKind.Dense && method.Urnn.BlockSize < 1)
-            throw new PeftException($"method.urnn.block_size: {method.Urnn.BlockSize} is no size of a block; write 1 or more");
-    }
-
-    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) => AdapterConfigWriter.WriteOwn(json, origin, PeftType);
+    internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin) => AdapterConfigWriter.WriteOwn(json, origin, Traits);
 
     internal override AdaptedLinear Adapt(LinearSite site, ShardContext context, int adapted)
     {

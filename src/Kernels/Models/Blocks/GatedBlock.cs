@@ -83,7 +83,7 @@ internal sealed class GatedBlock : TrainableShard, IBlock
         Backward((BlockSaved)saved, dy, gradient, estimate: null, baseOnly: false);
 
     public BaseGradientEstimate? BeginGradientEstimate() =>
-        Context.Adapters.NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains)
+        Context.Adapters.Traits.NeedsEstimate(Method) && Linears.Any(static linear => linear.Trains)
             ? new BaseGradientEstimate(Method, Model.Dimensions, Layer)
             : null;
 

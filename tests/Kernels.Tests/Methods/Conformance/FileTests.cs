@@ -1,4 +1,5 @@
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
@@ -67,8 +68,8 @@ public class FileTests
         }
 
         using var config = System.Text.Json.JsonDocument.Parse(AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
-        Assert.Equal(AdapterMethods.Of(spec.Method).PeftType, config.RootElement.GetProperty("peft_type").GetString());
-        Assert.Equal(TargetModules.Resolve(spec.Method, ModelFolder.Open(spec.Model.Path).Linears(1)), config.RootElement.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString()!));
+        Assert.Equal(MethodTraits.Of(spec.Method).PeftType, config.RootElement.GetProperty("peft_type").GetString());
+        Assert.Equal(TargetModules.Resolve(spec.Method, ModelFolder.Open(spec.Model.Path).Dimensions), config.RootElement.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString()!));
         if (!config.RootElement.TryGetProperty("method", out var method)) return; // PEFT's own keys
         var read = RunFile.ParseMethod(method.GetRawText(), "adapter_config.json");
         Assert.Equal(RunFile.WriteMethod(spec).ToJsonString(), RunFile.WriteMethod(spec with { Method = read }).ToJsonString());
@@ -108,7 +109,7 @@ public class FileTests
             Assert.Contains(part, Assert.Throws<PeftException>(() => second.Initialize(adapter)).Message);
         }
 
-        var other = AdapterMethods.Of(spec.Method).PeftType == "URNN" ? "HYBRID" : "URNN";
+        var other = MethodTraits.Of(spec.Method).PeftType == "URNN" ? "HYBRID" : "URNN";
         Refused(tensors, $"peft_type {other}", $$"""{"peft_type": "{{other}}"}""");
         Refused(new(tensors) { ["base_model.model.model.layers.0.other.weight"] = ones(2) }, "layers.0.other.weight");
         Refused(new(tensors) { [first] = ones(3, 1, 1, 2) }, first);
