@@ -38,12 +38,26 @@ public sealed class ScoreItemTests
         Assert.Equal(labels, ScoreItems.Encode("", "bc", new Characters(begin, End: false)).Labels);
 
     [Theory]
-    [InlineData("{\"input_ids\": [1, 2], \"labels\": [1]}", "line 2: 2 input_ids but 1 labels")]
-    [InlineData("{\"input_ids\": [1, 200], \"labels\": [1, 2]}", "line 2: token id 200 is not below the model's vocab_size 128")]
-    [InlineData("{\"input_ids\": [], \"labels\": []}", "line 2: input_ids is empty")]
-    [InlineData("{\"context\": \"a\"}", "line 2: expected")]
-    [InlineData("{\"context\": ", "line 2: expected")]
-    [InlineData("[1]", "line 2: expected")]
+    [InlineData("{\"input_ids\": [1, 2], \"labels\": [1]}", "line 2: \"input_ids\" has 2 entries, \"labels\" has 1")]
+    [InlineData("{\"input_ids\": [1, 200], \"labels\": [1, 2]}", "line 2: token id 200 at position 1 is not below the model's vocab_size 128")]
+    [InlineData("{\"input_ids\": [1, 5], \"labels\": [-100, 5000]}", "line 2: label 5000 at position 1 is not below the model's vocab_size 128")]
+    [InlineData("{\"input_ids\": [1, 5], \"labels\": [-100, -5]}", "line 2: \"labels\"[1] is -5")]
+    [InlineData("{\"input_ids\": [1, -5], \"labels\": [-100, 5]}", "line 2: \"input_ids\"[1] is -5")]
+    [InlineData("{\"input_ids\": [1, null], \"labels\": [-100, 5]}", "line 2: \"input_ids\"[1] is null")]
+    [InlineData("{\"input_ids\": null, \"labels\": [5]}", "line 2: the field \"input_ids\" is not a list")]
+    [InlineData("{\"input_ids\": [1, 5]}", "line 2: the field \"labels\" is missing")]
+    [InlineData("{\"input_ids\": [], \"labels\": []}", "line 2: \"input_ids\" is empty")]
+    [InlineData("{\"input_ids\": [1, 5], \"labels\": [1, 5], \"attention_mask\": [0, 1]}", "line 2: \"attention_mask\"[0] is 0")]
+    [InlineData("{\"context\": \"a\"}", "line 2: the field \"continuation\" is missing")]
+    [InlineData("{\"context\": null, \"continuation\": \"x\"}", "line 2: the field \"context\" is null")]
+    [InlineData("{\"context\": \"a\", \"continuation\": 5}", "line 2: the field \"continuation\" is not a text")]
+    [InlineData("{\"context\": \"\", \"continuation\": \"\"}", "line 2: context and continuation have no token")]
+    [InlineData("{\"context\": \"a\", \"continuation\": \"\u00e9\"}", "line 2: token id 233 at position 1 is not below the model's vocab_size 128")]
+    [InlineData("{\"text\": \"a\"}", "line 2: expected")]
+    [InlineData("{\"context\": ", "line 2: invalid JSON")]
+    [InlineData("[1]", "line 2: not a JSON object")]
+    [InlineData("null", "line 2: not a JSON object")]
+    [InlineData("\n{\"context\": \"a\", \"continuation\": \"b\"}", "line 2: the line is empty")]
     public void Refused_lines(string line, string message)
     {
         using var workspace = new Workspace();
@@ -56,7 +70,7 @@ public sealed class ScoreItemTests
     public void Both_kinds_of_lines_in_order()
     {
         using var workspace = new Workspace();
-        var file = workspace.Write("items.jsonl", "{\"input_ids\": [5, 6], \"labels\": [-100, 6]}\n\n{\"context\": \"a\", \"continuation\": \"b\"}\n");
+        var file = workspace.Write("items.jsonl", "{\"input_ids\": [5, 6], \"labels\": [-100, 6]}\n{\"context\": \"a\", \"continuation\": \"b\"}\n\n\n");
         var items = ScoreItems.Read(file, static () => new Characters(false, false), 128);
         Assert.Equal([5, 6], items[0].InputIds);
         Assert.Equal([M, 'b'], items[1].Labels);

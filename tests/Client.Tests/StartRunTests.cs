@@ -77,7 +77,7 @@ public sealed class StartRunTests
         workspace.Write("model/model.safetensors.index.json", """{"weight_map": {"model.norm.weight": "model-00001-of-00001.safetensors"}}""");
         var outcome = await TestClient.Run("start-run", "-f", file);
         Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
-        Assert.Contains("model-00001-of-00001.safetensors: file not found", outcome.Errors, StringComparison.Ordinal);
+        Assert.Contains("model.safetensors.index.json: none of the 1 shards it names is there (model-00001-of-00001.safetensors)", outcome.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Client;
 using Peft.Orleans.Client.Output;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.SafeTensors;
 using Xunit;
 
 // The run index and the silo's place are environment variables of the process.
@@ -51,15 +53,34 @@ internal sealed class Workspace : IDisposable
 
     internal string Path(string name) => System.IO.Path.Combine(Folder, name);
 
-    /// <summary>A model folder: configuration, and weights without a tensor.</summary>
+    /// <summary>A model folder: configuration, and weights that are all zero.</summary>
     internal string Model()
     {
         Write("model/config.json", """
             {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,
              "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 100, "torch_dtype": "bfloat16", "max_position_embeddings": 256}
             """);
-        File.WriteAllBytes(Path("model/model.safetensors"), [2, 0, 0, 0, 0, 0, 0, 0, (byte)'{', (byte)'}']);
+        var model = ModelFolder.Open(Path("model"));
+        WriteWeights(model, static (_, shape) => shape);
         return Path("model");
+    }
+
+    /// <summary>Writes every tensor of a model, in the shape that is said; null: not at all.</summary>
+    internal static void WriteWeights(ModelFolder model, Func<string, long[], long[]?> shapeOf, SafeTensorsType type = SafeTensorsType.BF16)
+    {
+        var shapes = new SortedDictionary<string, long[]>(StringComparer.Ordinal);
+        for (var layer = 0; layer < model.LayerCount; layer++)
+        {
+            foreach (var tensor in model.Tensors(layer)) shapes[tensor.Name] = tensor.Shape;
+            foreach (var linear in model.Linears(layer)) shapes[linear.WeightName] = [linear.Out, linear.In];
+        }
+
+        SafeTensorsWriter.Write(
+            System.IO.Path.Combine(model.Path, "model.safetensors"),
+            [
+                .. shapes.Select(pair => (pair.Key, Shape: shapeOf(pair.Key, pair.Value))).Where(static pair => pair.Shape is not null).Select(pair => new SafeTensorsTensor(
+                    pair.Key, type, pair.Shape!, stream => stream.Write(new byte[pair.Shape!.Aggregate(1L, static (a, b) => a * b) * type.Bits() / 8]))),
+            ]);
     }
 
     /// <summary>A run file over that model with token lines.</summary>

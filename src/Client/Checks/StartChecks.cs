@@ -1,69 +1,44 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Adapters;
-using Peft.Orleans.Data.Datasets;
+using Peft.Orleans.Data.Checks;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.SafeTensors;
-using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Client.Checks;
 
-/// <summary>What can be refused before any silo starts: model, tokenizer, data and adapter files, shapes.</summary>
-internal static class StartChecks
+/// <summary>
+/// What can be refused before anything is made or started; <c>--dry-run</c>, <c>start-run</c>, <c>compare</c>, <c>generate</c>, <c>score</c> and
+/// <c>export</c> share it. Data that several runs read in the same way is read once.
+/// </summary>
+internal sealed class StartChecks
 {
+    private readonly HashSet<(string, DataSpec, long, TrainingSpec)> _known = [];
+
     /// <summary>Checks a run whose files this machine sees.</summary>
     /// <param name="spec">The run, paths absolute.</param>
     /// <param name="where">Place in the run file of a key, for messages.</param>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
-    public static ModelFolder Check(RunSpec spec, Func<string, string> where)
+    public ModelFolder Run(RunSpec spec, Func<string, string> where)
     {
-        var model = ModelFolder.Open(spec.Model.Path);
-        if (!MethodTraits.Of(spec.Method).TrainsBase || model.HasWeights) Weights(spec.Model.Path);
-        DataFile(spec.Data.Train.Path, "data.train.path", where);
-        if (spec.Data.Validation?.Path is { } validation) DataFile(validation, "data.validation.path", where);
-        if (spec.Data.Evaluation?.Path is { } evaluation) DataFile(evaluation, "data.evaluation.path", where);
-        if (TrainingData.NeedsTokenizer(spec.Data) && !TokenizerLoader.Exists(spec.Model.Path))
-            throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json with merges.txt); copy the model's tokenizer files there, or use data.train.format tokens");
-        Modules(spec, model, where);
-        if (spec.Method.InitialAdapter is { } adapter)
+        // Of training what decides which samples make a step.
+        var batches = new TrainingSpec
         {
-            RequireFile(Path.Combine(adapter, AdapterFolder.ConfigName), "method.initial_adapter", $"name an adapter folder, with {AdapterFolder.ConfigName} and {AdapterFolder.WeightsName}", where);
-            AdapterFolder.Read(adapter).CheckStart(spec.Method, model, where);
-        }
-
+            Steps = spec.Training.Steps, Epochs = spec.Training.Epochs, GlobalBatch = spec.Training.GlobalBatch, Microbatch = spec.Training.Microbatch,
+        };
+        var data = (spec.Model.Path, spec.Data, spec.Seed, batches);
+        var model = RunChecks.Check(spec, where, dataIsKnown: _known.Contains(data));
+        _known.Add(data);
         return model;
     }
 
-    /// <summary>Every shard file is there, and its header is sound; no weight is read.</summary>
-    private static void Weights(string folder)
+    /// <summary>Checks a model that is computed with: configuration and weights' headers.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="option">What named it, for messages.</param>
+    /// <exception cref="PeftException">Names the file and what to do.</exception>
+    public static ModelFolder Model(string folder, string option)
     {
-        var weights = WeightFiles.Open(folder);
-        foreach (var name in weights.Names) weights.TryFind(name, out _, out _);
-    }
-
-    private static void Modules(RunSpec spec, ModelFolder model, Func<string, string> where)
-    {
-        if (MethodTraits.Of(spec.Method).TrainsBase) return;
-        const string Key = "method.target_modules";
-        if (TargetModules.Unknown(spec.Method, model.Dimensions) is { } unknown)
-            throw new PeftException($"{where(Key)}: {Key}: {TargetModules.Refusal(unknown, model.Dimensions)}");
-        var targets = model.Dimensions.Linears
-            .Where(linear => TargetModules.Targets(spec.Method, linear.Name))
-            .Select(static linear => (linear.Name, (long)linear.Out, (long)linear.In));
-        var broken = RunRules.CheckShapes(spec.Method, targets).Select(rule => $"{where(rule.Key)}: {rule.Key}: {rule.Message}").ToArray();
-        if (broken.Length > 0) throw new PeftException(string.Join('\n', broken));
-    }
-
-    private static void DataFile(string path, string key, Func<string, string> where)
-    {
-        RequireFile(path, key, "name a JSONL file; relative paths are relative to the run file", where);
-        if (new FileInfo(path).Length == 0) throw new PeftException($"{where(key)}: {key}: {path} is empty; it needs one sample per line");
-    }
-
-    private static void RequireFile(string path, string key, string remedy, Func<string, string> where)
-    {
-        if (Directory.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} is a folder; {remedy}");
-        if (!File.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} not found; {remedy}");
+        if (File.Exists(folder)) throw new PeftException($"{option} {folder} is a file; name the folder with config.json and model.safetensors");
+        var model = ModelFolder.Open(folder);
+        WeightChecks.Check(model);
+        return model;
     }
 }

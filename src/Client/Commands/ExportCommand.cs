@@ -5,6 +5,7 @@ using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Data.Adapters;
+using Peft.Orleans.Data.Checks;
 using Peft.Orleans.Data.Exports;
 
 namespace Peft.Orleans.Client.Commands;
@@ -53,6 +54,7 @@ internal static class ExportCommand
             return;
         }
 
+        WeightChecks.Check(plan.Model!);
         await Ask(terminal, request with { BasePath = plan.Model!.Path }, null);
     }
 

@@ -28,7 +28,7 @@ internal sealed class ModelOptions
     {
         var model = Path.GetFullPath(parsed.GetValue(Model)!);
         var adapter = parsed.GetValue(Adapter) is { } folder ? Path.GetFullPath(folder) : null;
-        var opened = ModelFolder.Open(model);
+        var opened = StartChecks.Model(model, "--model");
         if (adapter is not null) AdapterChecks.Check(adapter, "--adapter", opened);
         return (new ModelRequest(model, adapter, Parse(parsed.GetValue(Dtype))), opened);
     }

@@ -1,7 +1,8 @@
-using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Data.Datasets;
+using Peft.Orleans.Data.Datasets.Formats;
 using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Client.Commands;
@@ -19,17 +20,17 @@ internal static class ScoreItems
         if (Directory.Exists(path)) throw new PeftException($"--input {path} is a folder; name a JSONL file");
         if (!File.Exists(path)) throw new PeftException($"--input {path} not found");
         var items = new List<ScoreItem>();
-        var number = 0;
-        foreach (var line in File.ReadLines(path))
+        var before = 0;
+        JsonLines.Read(path, 256, batch =>
         {
-            number++;
-            if (string.IsNullOrWhiteSpace(line)) continue;
-            var item = Parse(line, $"{path}, line {number}", tokenizer);
-            if (item.InputIds.FirstOrDefault(id => id < 0 || id >= vocabulary, -1) is var large && large != -1)
-                throw new PeftException($"{path}, line {number}: token id {large} is not below the model's vocab_size {vocabulary}");
-            items.Add(item);
-        }
-
+            foreach (var (number, text) in batch)
+            {
+                // Results stand in the order of the lines: one left out would shift all after it.
+                if (number != before + 1) throw new PeftException($"{path}, line {before + 1}: the line is empty; results have a line for each of the file's, so remove it");
+                before = number;
+                items.Add(Parse(text, $"{path}, line {number}", tokenizer, vocabulary));
+            }
+        });
         return items.Count > 0 ? items : throw new PeftException($"{path} is empty; it needs one {{\"context\", \"continuation\"}} or {{\"input_ids\", \"labels\"}} per line");
     }
 
@@ -46,26 +47,30 @@ internal static class ScoreItems
         return new ScoreItem(whole, labels);
     }
 
-    private static ScoreItem Parse(string line, string place, Func<ITextTokenizer> tokenizer)
+    private static ScoreItem Parse(ReadOnlyMemory<byte> line, string place, Func<ITextTokenizer> tokenizer, int vocabulary)
     {
         try
         {
-            using var document = JsonDocument.Parse(line);
+            using var document = JsonLines.Parse(line);
             var root = document.RootElement;
-            if (root.TryGetProperty("input_ids", out var ids))
+            if (root.TryGetProperty("input_ids", out _))
             {
-                int[] input = [.. ids.EnumerateArray().Select(static id => id.GetInt32())];
-                int[] labels = [.. root.GetProperty("labels").EnumerateArray().Select(static id => id.GetInt32())];
-                if (input.Length == 0) throw new PeftException($"{place}: input_ids is empty");
-                return input.Length == labels.Length ? new ScoreItem(input, labels) : throw new PeftException($"{place}: {input.Length} input_ids but {labels.Length} labels; there is one label per id, -100 where it does not count");
+                var (ids, labels) = TokensFormat.ReadTokens(root);
+                TokensFormat.CheckVocabulary(ids, labels, vocabulary, "");
+                return new ScoreItem(ids, labels);
             }
 
-            var item = Encode(root.GetProperty("context").GetString()!, root.GetProperty("continuation").GetString()!, tokenizer());
-            return item.InputIds.Length > 0 ? item : throw new PeftException($"{place}: context and continuation have no token");
+            if (!root.TryGetProperty("context", out _) && !root.TryGetProperty("continuation", out _))
+                throw new FormatException("expected {\"context\": TEXT, \"continuation\": TEXT} or {\"input_ids\": [...], \"labels\": [...]}");
+            LineFields.CheckPlain(root, "context");
+            var item = Encode(SampleFormat.Text(root, "context"), SampleFormat.Text(root, "continuation"), tokenizer());
+            if (item.InputIds.Length == 0) throw new FormatException("context and continuation have no token");
+            TokensFormat.CheckVocabulary(item.InputIds, [], vocabulary, "; tokenizer and model do not belong together");
+            return item;
         }
-        catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (FormatException error)
         {
-            throw new PeftException($"{place}: expected {{\"context\": TEXT, \"continuation\": TEXT}} or {{\"input_ids\": [...], \"labels\": [...]}}: {error.Message}", error);
+            throw new PeftException($"{place}: {error.Message}", error);
         }
     }
 

@@ -38,7 +38,7 @@ internal static class StartRunCommand
         var spec = RunFile.Load(options.File, options.Set);
         var id = RunPreparation.NewId(spec, options.RunId);
         if (options.Cluster is not null && !options.DryRun) return await Remote(terminal, options, spec, id);
-        var model = StartChecks.Check(spec, key => RunFile.Where(options.File, options.Set, key));
+        var model = new StartChecks().Run(spec, key => RunFile.Where(options.File, options.Set, key));
         var resolved = RunPreparation.Resolve(spec, model, id, options.Silos);
         if (options.DryRun)
         {

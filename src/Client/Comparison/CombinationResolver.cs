@@ -66,6 +66,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
     public ModelFolder CheckAll()
     {
         var refusals = new List<string>();
+        var checks = new StartChecks();
         ModelFolder? model = null;
         foreach (var method in file.Methods)
         {
@@ -73,7 +74,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
             {
                 foreach (var run in Candidates(method))
                 {
-                    model = StartChecks.Check(run.Spec, key => Where(method, run.Chosen, key));
+                    model = checks.Run(run.Spec, key => Where(method, run.Chosen, key));
                     if (Control(method, run, model.Dimensions) is { } control) Candidates(control, control: true);
                 }
             }

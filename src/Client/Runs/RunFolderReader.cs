@@ -1,18 +1,28 @@
 using System.Text.Json;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Client.Runs;
 
 /// <summary>What a run's folder tells, whether or not a silo works in it. An empty name: the folder is on another machine.</summary>
 internal static class RunFolderReader
 {
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { RespectNullableAnnotations = true };
 
     /// <summary>The last status the run wrote; null before its first.</summary>
     public static RunStatus? Status(string folder)
     {
         var path = Path.Combine(folder, RunFiles.Status);
-        return folder.Length > 0 && File.Exists(path) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(path), Options) : null;
+        if (folder.Length == 0 || !File.Exists(path)) return null;
+        try
+        {
+            return JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(path), Options) ?? throw new JsonException("it is null");
+        }
+        catch (JsonException error)
+        {
+            throw new PeftException($"{path}: damaged ({JsonText.Reason(error)}); delete it: metrics and snapshots are kept, and peft-client resume writes it anew", error);
+        }
     }
 
     /// <summary>State in a word; <c>interrupted</c> when the status says it runs but no silo lives.</summary>
@@ -37,10 +47,10 @@ internal static class RunFolderReader
     public static bool IsAlive(SiloRegistration silo) => Processes.IsAlive(silo.Pid);
 
     /// <summary>Complete lines of metrics.jsonl.</summary>
-    public static IReadOnlyList<string> MetricsLines(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics));
+    public static IReadOnlyList<string> MetricsLines(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics), RunLines.IsMetrics);
 
     /// <summary>Complete lines of events.jsonl.</summary>
-    public static IReadOnlyList<string> Events(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Events));
+    public static IReadOnlyList<string> Events(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Events), RunLines.IsEvent);
 
     /// <summary>Step of a metrics line.</summary>
     public static int StepOf(string line)
@@ -49,12 +59,12 @@ internal static class RunFolderReader
         return document.RootElement.TryGetProperty("step", out var step) ? step.GetInt32() : 0;
     }
 
-    private static string[] Lines(string path)
+    private static string[] Lines(string path, Func<string, bool> whole)
     {
         if (!File.Exists(path)) return [];
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using var reader = new StreamReader(stream);
         // What follows the last line feed is being written.
-        return reader.ReadToEnd().Split('\n')[..^1];
+        return [.. reader.ReadToEnd().Split('\n')[..^1].Where(whole)];
     }
 }

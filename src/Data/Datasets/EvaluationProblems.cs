@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Datasets.Formats;
 
 namespace Peft.Orleans.Data.Datasets;
 
@@ -52,6 +53,7 @@ public static partial class EvaluationProblems
         {
             using var document = JsonLines.Parse(text);
             var line = document.RootElement;
+            LineFields.CheckPlain(line);
             if (line.TryGetProperty("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.String
                 && line.TryGetProperty("completion", out var completion) && completion.ValueKind == JsonValueKind.String)
                 return new EvaluationProblem(prompt.GetString()!, completion.GetString()!);

@@ -7,6 +7,9 @@ namespace Peft.Orleans.Data.Models;
 /// <summary>Typed access to a Hugging Face JSON file; every error names the file and the key.</summary>
 public sealed class ConfigReader
 {
+    // Sizes above are damage, and their products would overflow.
+    private const int LargestSize = 1 << 24;
+
     private readonly string prefix;
     private readonly JsonElement root;
 
@@ -118,7 +121,12 @@ public sealed class ConfigReader
     public int PositiveInteger(string key, int? absent = null)
     {
         var number = OptionalInteger(key) ?? absent ?? throw Missing(key);
-        return number > 0 ? number : throw new PeftException($"{File}: {prefix}{key} is {number}; it must be positive");
+        return number switch
+        {
+            <= 0 => throw new PeftException($"{File}: {prefix}{key} is {number}; it must be positive"),
+            > LargestSize => throw new PeftException($"{File}: {prefix}{key} is {number}; no model is so large (at most {LargestSize})"),
+            _ => number,
+        };
     }
 
     /// <summary>An integer or a list of some; empty where there is none.</summary>

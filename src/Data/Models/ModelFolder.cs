@@ -83,6 +83,7 @@ public sealed class ModelFolder
         if (!Directory.Exists(path)) throw new PeftException($"{path}: folder not found; model.path names a Hugging Face folder");
         var config = ConfigReader.Read(System.IO.Path.Combine(path, ConfigFile), "model.path names a Hugging Face folder, which has one");
         var architecture = ModelFamilies.Of(config);
+        RequireUnquantised(config);
         var description = architecture.Describe(config);
         // generation_config.json is what generate obeys; it may list further end tokens (Llama 3's <|eot_id|>).
         var generation = System.IO.Path.Combine(path, GenerationFile);
@@ -120,6 +121,18 @@ public sealed class ModelFolder
     /// <exception cref="ArgumentException">The model has no such tensor.</exception>
     public TensorKind KindOf(string name) =>
         kinds.Value.TryGetValue(name, out var kind) ? kind : throw new ArgumentException($"{Path}: a model of family {Family} has no tensor '{name}'", nameof(name));
+
+    // The weights beside such a configuration are codes, or have scales beside them: other tensors, or the same with another meaning.
+    private static void RequireUnquantised(ConfigReader config)
+    {
+        foreach (var key in (string[])["quantization_config", "compression_config"])
+        {
+            if (!config.Has(key)) continue;
+            var method = config.Section(key)!.Text("quant_method");
+            throw new PeftException($"{config.File}: {key}{(method is null ? "" : $" (quant_method {method})")}: the weights are quantised, and are not read; "
+                + "name the folder of the unquantised model");
+        }
+    }
 
     private bool IsBlock(int layer)
     {

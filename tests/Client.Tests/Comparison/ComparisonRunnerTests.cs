@@ -136,7 +136,7 @@ public sealed class ComparisonRunnerTests
         Assert.Equal(["full", "lora", "boft", "lora_ga", "urnn", "hybrid"], file.Methods.Select(static method => method.Name));
         using var workspace = new ComparisonWorkspace();
         var real = ComparisonFile.Load(
-            Path.Combine(examples, "compare-gsm8k.yaml"), [$"model.path={Path.Combine(examples, "tiny-llama")}", $"data.train.path={Path.Combine(examples, "problems", "train.jsonl")}"]);
+            Path.Combine(examples, "compare-gsm8k.yaml"), [$"model.path={Path.Combine(examples, "tiny-llama")}", $"data.train.path={Path.Combine(examples, "problems", "train.jsonl")}", "data.train.format=completion"]);
         new CombinationResolver(real, 1).CheckAll();
         Assert.Equal(3, real.Repeats);
         var refused = await TestClient.Run("compare", "-f", Path.Combine(examples, "compare-gsm8k.yaml"), "--set", "model.path=" + workspace.Files.Path("nowhere"));

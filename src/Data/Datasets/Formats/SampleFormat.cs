@@ -32,7 +32,7 @@ internal abstract class SampleFormat
     }
 
     /// <summary>A text field.</summary>
-    protected static string Text(JsonElement line, string key, string? absent = null)
+    protected internal static string Text(JsonElement line, string key, string? absent = null)
     {
         if (!line.TryGetProperty(key, out var value)) return absent ?? throw new FormatException($"the field \"{key}\" is missing");
         if (value.ValueKind == JsonValueKind.Null) return absent ?? throw new FormatException($"the field \"{key}\" is null; it needs a text");

@@ -1,0 +1,92 @@
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
+using Peft.Orleans.Data.Datasets;
+using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Tokenizers;
+
+namespace Peft.Orleans.Data.Checks;
+
+/// <summary>
+/// All that a run's files can be refused for, in one list: of the client before it makes a folder or starts a silo, and of the silo that is given
+/// a run whose files its client does not see.
+/// </summary>
+public static class RunChecks
+{
+    private const string DataRemedy = "name a JSONL file; relative paths are relative to the run file";
+
+    /// <summary>Checks configuration, weights' headers, tokenizer, template, every line of the data, adapter and shapes.</summary>
+    /// <param name="spec">The run, paths absolute.</param>
+    /// <param name="where">Place in the run file of a key, for messages.</param>
+    /// <param name="dataIsKnown">Whether the same data, read in the same way, has been checked before: it is not read again.</param>
+    /// <exception cref="PeftException">Names the file or key and what to do.</exception>
+    public static ModelFolder Check(RunSpec spec, Func<string, string> where, bool dataIsKnown = false)
+    {
+        if (File.Exists(spec.Model.Path))
+            throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} is a file; name the folder with config.json and model.safetensors");
+        var model = ModelFolder.Open(spec.Model.Path);
+        if (!MethodTraits.Of(spec.Method).TrainsBase || model.HasWeights) WeightChecks.Check(model);
+        RequireFile(spec.Data.Train.Path, "data.train.path", where);
+        if (spec.Data.Validation?.Path is { } validation) RequireFile(validation, "data.validation.path", where);
+        if (spec.Data.Evaluation?.Path is { } evaluation) RequireFile(evaluation, "data.evaluation.path", where);
+        if (TrainingData.NeedsTokenizer(spec.Data) && !model.HasTokenizer)
+        {
+            throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json with merges.txt); "
+                + "copy the model's tokenizer files there, or use data.train.format tokens");
+        }
+
+        Modules(spec, model, where);
+        if (spec.Method.InitialAdapter is { } adapter) Adapter(spec, adapter, model, where);
+        if (!dataIsKnown) Data(spec, model);
+        return model;
+    }
+
+    private static void Data(RunSpec spec, ModelFolder model)
+    {
+        var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? model.Tokenizer : null;
+        TrainingData.Load(spec, resolvePath: null, tokenizer, model.Vocabulary);
+        if (spec.Data.Evaluation is not { } source) return;
+        foreach (var (i, problem) in EvaluationProblems.Read(source.Path).Index()) RequirePrompt($"{source.Path}, problem {i + 1}", problem, tokenizer!, model);
+    }
+
+    private static void RequirePrompt(string place, EvaluationProblem problem, ITextTokenizer tokenizer, ModelFolder model)
+    {
+        var ids = tokenizer.Encode(problem.Prompt, addSpecialTokens: true);
+        if (ids.Length == 0) throw new PeftException($"{place}: the prompt has no token; write at least one character");
+        if (Array.Find(ids, id => id >= model.Vocabulary) is var large and > 0)
+            throw new PeftException($"{place}: token id {large} is not below the model's vocab_size {model.Vocabulary}; tokenizer and model do not belong together");
+    }
+
+    private static void Adapter(RunSpec spec, string adapter, ModelFolder model, Func<string, string> where)
+    {
+        var config = Path.Combine(adapter, AdapterFolder.ConfigName);
+        if (!File.Exists(config))
+        {
+            throw new PeftException($"{where("method.initial_adapter")}: method.initial_adapter: {config} not found; "
+                + $"name an adapter folder, with {AdapterFolder.ConfigName} and {AdapterFolder.WeightsName}");
+        }
+
+        AdapterFolder.Read(adapter).CheckStart(spec.Method, model, where);
+    }
+
+    private static void Modules(RunSpec spec, ModelFolder model, Func<string, string> where)
+    {
+        if (MethodTraits.Of(spec.Method).TrainsBase) return;
+        const string Key = "method.target_modules";
+        if (TargetModules.Unknown(spec.Method, model.Dimensions) is { } unknown)
+            throw new PeftException($"{where(Key)}: {Key}: {TargetModules.Refusal(unknown, model.Dimensions)}");
+        var targets = model.Dimensions.Linears
+            .Where(linear => TargetModules.Targets(spec.Method, linear.Name))
+            .Select(static linear => (linear.Name, (long)linear.Out, (long)linear.In));
+        var broken = RunRules.CheckShapes(spec.Method, targets).Select(rule => $"{where(rule.Key)}: {rule.Key}: {rule.Message}").ToArray();
+        if (broken.Length > 0) throw new PeftException(string.Join('\n', broken));
+    }
+
+    private static void RequireFile(string path, string key, Func<string, string> where)
+    {
+        if (Directory.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} is a folder; {DataRemedy}");
+        if (!File.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} not found; {DataRemedy}");
+        if (new FileInfo(path).Length == 0) throw new PeftException($"{where(key)}: {key}: {path} is empty; it needs one sample per line");
+    }
+}
