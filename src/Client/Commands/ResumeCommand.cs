@@ -60,6 +60,7 @@ internal static class ResumeCommand
         }
 
         using var held = RunLock.Take(run.Folder, run.Id);
+        RunInputs.CheckAll(run.Folder, spec);
         var (ended, how) = await session.Local(prepared, silos, resume: true);
         return RunEndReport.Write(terminal, ended, how, spec, run.Folder, format);
     }

@@ -59,7 +59,12 @@ internal static class RunPreparation
     /// <exception cref="PeftException">The folder cannot be written, or holds another run.</exception>
     public static PreparedRun Create(ResolvedRun run, string id)
     {
-        if (Existing(run, id) is { } existing) return existing;
+        if (Existing(run, id) is { } existing)
+        {
+            RunInputs.CheckAll(existing.Folder, run.Spec);
+            return existing;
+        }
+
         var folder = Path.Combine(run.Spec.Output, id);
         try
         {

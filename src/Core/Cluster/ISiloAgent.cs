@@ -81,9 +81,9 @@ public interface ISiloAgent : IGrainService
 [Alias("Peft.Orleans.IDatasetGrain")]
 public interface IDatasetGrain : IGrainWithStringKey
 {
-    /// <summary>Loads the data sets of a run file; idempotent.</summary>
+    /// <summary>Loads the data sets of a run; idempotent. Every call compares the files with what they were when the run was created.</summary>
     [Alias("Open"), ResponseTimeout("00:30:00")]
-    Task<DatasetSummary> Open(ResolvedRun run);
+    Task<DatasetSummary> Open(ResolvedRun run, string folder);
 
     /// <summary>All microbatches of a step.</summary>
     [Alias("GetStep")]

@@ -3,6 +3,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
@@ -21,6 +22,12 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
             if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
             var token = run.TermToken;
             run.Definition = message.Run;
+            if (message.Run.Training)
+            {
+                var (folder, silo) = (message.Run.Folder, store.Identity.Name);
+                await Task.Run(() => RunInputs.Check(folder, run.Setup, silo), token);
+            }
+
             foreach (var effect in decision.Effects)
             {
                 switch (effect)
@@ -68,6 +75,8 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
                     {
                         var version = layer.Kept.Rent();
                         layer.Shard.Initialize(version, run.Setup.Seed, layer.Estimate, adapter);
+                        // Weights that train are read here.
+                        if (run.Definition!.Training) weights.RequireSameWeights(run, layer.Shard);
                         version.Step = 0;
                         run.Require(protocol => protocol.Held(term, index, 0));
                         layer.Kept.Keep(version);

@@ -3,6 +3,8 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
+using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 
@@ -64,10 +66,27 @@ public sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoader>
             {
                 token.ThrowIfCancellationRequested();
                 if (run.Layers.ContainsKey(layer)) return false;
-                var shard = ShardFactory.Load(setup, layer);
+                var training = run.Definition!.Training;
+                var shard = ShardFactory.Load(setup, layer, hashed: training);
+                if (training) RequireSameWeights(run, shard);
                 return run.Layers.TryAdd(layer, new SeatedLayer(shard, TorchRuntime.Device, run.KeptOf(layer)));
             });
             if (loaded) LogLoaded(run.RunId, layer);
+        }
+    }
+
+    /// <summary>What was read of a layer's base weights is what the run began with.</summary>
+    /// <exception cref="Core.PeftException">This silo sees other weights.</exception>
+    internal void RequireSameWeights(AgentRun run, LayerShard shard)
+    {
+        try
+        {
+            WeightRecord.Check(run.Definition!.Folder, shard.Layer, shard.WeightHashes, run.Setup.Path, store.Identity.Name);
+        }
+        catch
+        {
+            shard.Dispose();
+            throw;
         }
     }
 

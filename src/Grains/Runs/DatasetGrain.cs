@@ -1,24 +1,31 @@
+using Orleans.Runtime;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Data.Runs;
 
 namespace Peft.Orleans.Grains.Runs;
 
 /// <summary>The data of a run: a pure function of the run file, so that it may sit anywhere and be rebuilt at any time.</summary>
-public sealed class DatasetGrain : Grain, IDatasetGrain
+public sealed class DatasetGrain(ILocalSiloDetails silo) : Grain, IDatasetGrain
 {
     private TrainingData? data;
     private DatasetSummary? summary;
 
     /// <inheritdoc/>
-    public async Task<DatasetSummary> Open(ResolvedRun run)
+    public async Task<DatasetSummary> Open(ResolvedRun run, string folder)
     {
+        await Compare();
         if (summary is not null) return summary;
         data = await Task.Run(() => Load(run.Spec));
+        // What was read meanwhile is what was compared.
+        await Compare();
         return summary = new DatasetSummary(data.Steps, data.Samples, data.Dropped, data.Validation.Count, data.TrainSha256);
+
+        Task Compare() => Task.Run(() => RunInputs.Check(folder, run.Spec, InputKinds.All, silo.Name));
     }
 
     /// <inheritdoc/>

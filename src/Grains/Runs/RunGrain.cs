@@ -4,6 +4,7 @@ using Orleans.Runtime;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Grains.RunFiles;
@@ -124,6 +125,11 @@ public sealed partial class RunGrain(
         if (record.State.Status is { } before && before.State is RunState.Completed) return before;
         if (record.State.Status is not null && record.State.Request is not null && !request.Resume) return record.State.Status;
         RunCreation.MakeFolder(request);
+        await Task.Run(() =>
+        {
+            RunInputs.CheckAll(request.Folder, run.Spec);
+            RunInputs.Record(request.Folder, run.Spec);
+        });
         var status = new RunStatus { RunId = request.RunId, Folder = request.Folder, State = RunState.Starting, Created = DateTimeOffset.UtcNow };
         await grains.GetGrain<IRunCatalogGrain>(0).Report(status);
         record.State.Request = request;

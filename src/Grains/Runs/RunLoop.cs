@@ -108,7 +108,7 @@ internal sealed partial class RunLoop
             if (Status.Step == 0 && spec.Method.InitialAdapter is { } adapter)
                 AdapterFolder.Read(adapter).CheckStart(spec.Method, model, static _ => RunFolder.RunFileName);
             var data = grains.GetGrain<IDatasetGrain>(request.RunId);
-            var summary = await Reached(() => data.Open(run));
+            var summary = await Reached(() => data.Open(run, request.Folder));
             Status = Status with { Steps = summary.Steps };
             RunFolder.WriteStatus(Status);
             var finished = false;
@@ -186,7 +186,7 @@ internal sealed partial class RunLoop
     private async Task<bool> OneTerm(IDatasetGrain data, DatasetSummary summary)
     {
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
-        await data.Open(run);
+        await data.Open(run, request.Folder);
         var live = await roster.Live();
         var drawn = new Term(record.State.Term.Counter + 1, Guid.NewGuid());
         record.State.Term = drawn;

@@ -21,6 +21,12 @@ public abstract class LayerShard : IDisposable
     /// <summary>Bytes of base weights held by this shard (mapped or allocated).</summary>
     public abstract long BaseBytes { get; }
 
+    /// <summary>
+    /// sha256 of each base tensor read so far, over its bytes as stored; empty where the shard was not asked to hash. A tensor that trains is read
+    /// by <see cref="Initialize"/>.
+    /// </summary>
+    public abstract IReadOnlyDictionary<string, string> WeightHashes { get; }
+
     /// <summary>Whether anything in this shard or before it trains, so that the gradient must travel further down.</summary>
     public required bool NeedsInputGradient { get; init; }
 

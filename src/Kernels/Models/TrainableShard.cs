@@ -29,6 +29,8 @@ internal abstract class TrainableShard : LayerShard
 
     public sealed override long BaseBytes => Tensors.Sum(static tensor => tensor.Bytes) + Linears.Sum(static linear => linear.BaseBytes);
 
+    public sealed override IReadOnlyDictionary<string, string> WeightHashes => Context.Weights.Hashes;
+
     protected ShardContext Context { get; }
 
     protected ModelFolder Model => Context.Setup.Model;

@@ -32,8 +32,9 @@ public static class ShardFactory
     /// <param name="setup">The model and how it is adapted.</param>
     /// <param name="layer">Layer index: 0 embedding, 1 … L decoder blocks, L+1 head.</param>
     /// <param name="device">Device of weights and versions; null: the process's.</param>
+    /// <param name="hashed">Whether base tensors are hashed as they are read: <see cref="LayerShard.WeightHashes"/>.</param>
     /// <exception cref="PeftException">A tensor is missing or has another shape, or the method is not supported; names file and tensor.</exception>
-    public static LayerShard Load(ModelSetup setup, int layer, Device? device = null)
+    public static LayerShard Load(ModelSetup setup, int layer, Device? device = null, bool hashed = false)
     {
         var model = setup.Model;
         var method = AdapterMethods.Of(setup.Method);
@@ -45,7 +46,7 @@ public static class ShardFactory
         var held = Held(setup.Dtype);
         var compute = setup.Products == ProductType.Float32 ? ScalarType.Float32 : held;
         device ??= TorchRuntime.Device;
-        var weights = new WeightSource(model, setup.Seed, mayBeRandom: trainsBase, device);
+        var weights = new WeightSource(model, setup.Seed, mayBeRandom: trainsBase, device, hashed);
         var context = new ShardContext(setup, method, weights, held, compute, device);
         var family = FamilyTable.Of(model);
         var tied = trainsBase && model.Dimensions.Tied;

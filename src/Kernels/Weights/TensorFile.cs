@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Peft.Orleans.Core;
 using Peft.Orleans.Data.SafeTensors;
 using TorchSharp;
@@ -34,6 +35,23 @@ internal static class TensorFile
         }
 
         return result;
+    }
+
+    /// <summary>sha256 of a contiguous CPU tensor's bytes, hexadecimal.</summary>
+    internal static string Sha256(Tensor value)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var flat = value.view(-1);
+        var (total, element) = (flat.numel(), value.element_size());
+        for (var done = 0L; done < total;)
+        {
+            var count = Math.Min(total - done, LargestSpan / element);
+            using var part = flat.narrow(0, done, count);
+            hash.AppendData(part.bytes);
+            done += count;
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <summary>Writes a tensor's bytes, row by row.</summary>

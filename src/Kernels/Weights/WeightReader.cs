@@ -9,7 +9,10 @@ namespace Peft.Orleans.Kernels.Weights;
 /// Reads base weights from a Hugging Face folder. A tensor that is held as it is stored is mapped where it starts on a 64-byte boundary,
 /// else copied into a fresh aligned block: fp32 products change bits with the alignment of their operands.
 /// </summary>
-internal sealed class WeightReader(WeightFiles files, Device device) : IDisposable
+/// <param name="files">The files.</param>
+/// <param name="device">Where weights go.</param>
+/// <param name="hashes">Takes the sha256 of each tensor that is read, over its bytes as stored; null: none is wanted.</param>
+internal sealed class WeightReader(WeightFiles files, Device device, IDictionary<string, string>? hashes = null) : IDisposable
 {
     private const int Alignment = 64;
 
@@ -29,10 +32,11 @@ internal sealed class WeightReader(WeightFiles files, Device device) : IDisposab
         using var scope = NewDisposeScope();
         var stored = TypeOf(path, entry);
         Interlocked.Add(ref bytesRead, entry.Bytes);
-        Tensor result;
-        if (stored == dtype && device.type == DeviceType.CPU && entry.Offset % Alignment == 0) result = Map(path, entry, stored).view(shape);
-        else result = TensorFile.ReadInto(path, entry, stored).to(dtype).to(device);
-        return result.DetachFromDisposeScope();
+        var mapped = stored == dtype && device.type == DeviceType.CPU && entry.Offset % Alignment == 0;
+        var raw = mapped ? Map(path, entry, stored).view(shape) : TensorFile.ReadInto(path, entry, stored);
+        // Whoever computes with a mapped weight reads its pages: here they are read ahead.
+        if (hashes is not null) hashes[name] = TensorFile.Sha256(raw);
+        return (mapped ? raw : raw.to(dtype).to(device)).DetachFromDisposeScope();
     }
 
     internal bool Has(string name) => files.TryFind(name, out _, out _);

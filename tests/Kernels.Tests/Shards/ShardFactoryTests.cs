@@ -24,6 +24,27 @@ public class ShardFactoryTests
         Assert.Equal(expected, shard.BaseBytes);
     }
 
+    [Theory]
+    [InlineData(WeightType.Float32)]
+    [InlineData(WeightType.BFloat16)]
+    public void Tensors_are_hashed_as_they_lie_in_the_file_whatever_they_are_held_as(WeightType dtype)
+    {
+        using var model = new TinyModel();
+        var spec = Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Lora, Lora = new LoraSpec { Rank = 2 } }, dtype);
+        var folder = ModelFolder.Open(model.Folder);
+        using var shard = ShardFactory.Load(ShardFactory.Setup(spec, folder), 1, hashed: true);
+        Assert.Equal(9, shard.WeightHashes.Count);
+        foreach (var (name, hash) in shard.WeightHashes)
+        {
+            Assert.True(folder.Weights.TryFind(name, out var path, out var entry));
+            var bytes = File.ReadAllBytes(path).AsSpan((int)entry.Offset, (int)entry.Bytes);
+            Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)), hash);
+        }
+
+        using var unasked = Load(spec, 1);
+        Assert.Empty(unasked.WeightHashes);
+    }
+
     [Fact]
     public void A_missing_tensor_and_a_wrong_shape_are_named()
     {
