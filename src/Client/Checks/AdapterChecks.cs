@@ -4,7 +4,10 @@ using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Checks;
 
-/// <summary>What can be refused of an adapter that is computed with, before any silo starts: its configuration, and the names and shapes of its tensors.</summary>
+/// <summary>
+/// What can be refused of an adapter that is computed with, before any silo starts: its configuration, and the names and shapes of
+/// its tensors.
+/// </summary>
 internal static class AdapterChecks
 {
     /// <summary>Checks an adapter folder against a model.</summary>
@@ -14,7 +17,8 @@ internal static class AdapterChecks
     /// <exception cref="PeftException">Names file and key or tensor, and what to do.</exception>
     internal static void Check(string folder, string option, ModelFolder model)
     {
-        if (!AdapterFolder.Is(folder)) throw new PeftException($"{option} {folder}: no {AdapterFolder.ConfigName} in it; name an adapter folder");
+        if (!AdapterFolder.Is(folder))
+            throw new PeftException($"{option} {folder}: no {AdapterFolder.ConfigName} in it; name an adapter folder");
         _ = AdapterFolder.Read(folder).MethodIn(model);
     }
 }

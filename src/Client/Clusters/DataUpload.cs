@@ -9,8 +9,8 @@ using Peft.Orleans.Data.Adapters;
 namespace Peft.Orleans.Client.Clusters;
 
 /// <summary>
-/// Brings data sets and initial adapter of a run to a remote cluster. Paths are the silos'; what only this machine has is uploaded and named by its hash,
-/// so that a second run finds it there.
+/// Brings data sets and initial adapter of a run to a remote cluster. Paths are the silos'; what only this machine has is uploaded
+/// and named by its hash, so that a second run finds it there.
 /// </summary>
 internal static class DataUpload
 {

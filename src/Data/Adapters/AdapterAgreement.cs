@@ -11,7 +11,9 @@ namespace Peft.Orleans.Data.Adapters;
 /// <summary>Whether a run that starts from an adapter computes with its tensors what they were trained for.</summary>
 internal static class AdapterAgreement
 {
-    /// <summary>Refuses the first option that the adapter's configuration and the run file give different values; names both keys and values.</summary>
+    /// <summary>
+    /// Refuses the first option that the adapter's configuration and the run file give different values; names both keys and values.
+    /// </summary>
     /// <param name="adapter">The adapter.</param>
     /// <param name="run">The run's method.</param>
     /// <param name="where">The place in the run file of a key.</param>
@@ -19,7 +21,8 @@ internal static class AdapterAgreement
     {
         if (run.Name != adapter.Form.Method)
         {
-            throw new PeftException($"{where("method.name")}: method.name is {Word(run.Name)}, but {adapter.ConfigFile}: peft_type is {adapter.PeftType}; "
+            throw new PeftException($"{where("method.name")}: method.name is {Word(run.Name)}, "
+                + $"but {adapter.ConfigFile}: peft_type is {adapter.PeftType}; "
                 + $"write method.name: {Word(adapter.Form.Method)}, or leave method.initial_adapter out");
         }
 
@@ -29,7 +32,8 @@ internal static class AdapterAgreement
             if (adapter.Targets is null && !Says(adapter.Config, option.RunKey)) continue;
             var (asked, found) = (option.Value(run), option.Value(own));
             if (Equals(asked, found)) continue;
-            throw new PeftException($"{where(option.RunKey)}: {option.RunKey} is {Text(asked)}, but {adapter.ConfigFile}: {Said(adapter, option, own)}; "
+            throw new PeftException($"{where(option.RunKey)}: {option.RunKey} is {Text(asked)}, "
+                + $"but {adapter.ConfigFile}: {Said(adapter, option, own)}; "
                 + $"the adapter's tensors would mean something else: write {option.RunKey}: {Text(found)}");
         }
     }
@@ -40,9 +44,16 @@ internal static class AdapterAgreement
     /// <param name="placed">The run's method with the modules that the tensors change.</param>
     /// <param name="model">The model.</param>
     /// <param name="where">The place in the run file of a key.</param>
-    internal static void CheckModules(AdapterFolder adapter, MethodSpec run, MethodSpec placed, ModelFolder model, Func<string, string> where)
+    internal static void CheckModules(
+        AdapterFolder adapter,
+        MethodSpec run,
+        MethodSpec placed,
+        ModelFolder model,
+        Func<string, string> where)
     {
-        var asked = run.TargetModules.Contains("all-linear") ? AdapterPlaces.AllOf(model).Select(static site => site.Suffix).Distinct() : run.TargetModules;
+        var asked = run.TargetModules.Contains("all-linear")
+            ? AdapterPlaces.AllOf(model).Select(static site => site.Suffix).Distinct()
+            : run.TargetModules;
         if (asked.Order(StringComparer.Ordinal).SequenceEqual(placed.TargetModules.Order(StringComparer.Ordinal))) return;
         var found = string.Join(", ", placed.TargetModules);
         throw new PeftException($"{where("method.target_modules")}: method.target_modules is [{string.Join(", ", run.TargetModules)}], but "
@@ -52,16 +63,20 @@ internal static class AdapterAgreement
     /// <summary>The adapter's λ is part of what it computes: the run must be able to have it.</summary>
     internal static void CheckLambda(AdapterFolder adapter, MethodSpec run, Func<string, string> where)
     {
-        foreach (var entry in adapter.Weights.Entries.Values.Where(static entry => entry.Name.EndsWith(".lambda", StringComparison.Ordinal)))
+        foreach (var entry in adapter.Weights.Entries.Values)
         {
+            if (!entry.Name.EndsWith(".lambda", StringComparison.Ordinal)) continue;
             if (entry is not { Type: SafeTensorsType.F32, Bytes: 4 }) continue;
             double lambda = MemoryMarshal.Read<float>(adapter.Weights.ReadBytes(entry.Name));
             var (key, bound) = run.Lambda.Fixed is { } constant ? ("method.lambda.fixed", constant)
                 : lambda < (float)run.Lambda.Min ? ("method.lambda.min", run.Lambda.Min)
                 : ("method.lambda.max", run.Lambda.Max);
-            var agrees = run.Lambda.Fixed is not null ? (float)bound == lambda : lambda >= (float)run.Lambda.Min && lambda <= (float)run.Lambda.Max;
+            var agrees = run.Lambda.Fixed is not null
+                ? (float)bound == lambda
+                : lambda >= (float)run.Lambda.Min && lambda <= (float)run.Lambda.Max;
             if (agrees) continue;
-            throw new PeftException($"{where(key)}: {key} is {Text(bound)}, but {adapter.Weights.Path}: tensor '{entry.Name}' is {Text(lambda)}; "
+            throw new PeftException($"{where(key)}: {key} is {Text(bound)}, "
+                + $"but {adapter.Weights.Path}: tensor '{entry.Name}' is {Text(lambda)}; "
                 + "the run would start from another mixture: choose a value that allows it");
         }
     }

@@ -19,7 +19,13 @@ public sealed class AdapterFolder
 
     private const string PickledName = "adapter_model.bin";
 
-    private AdapterFolder(string path, ConfigReader config, AdapterForm form, MethodSpec? options, PeftTargets? targets, SafeTensorsHeader weights)
+    private AdapterFolder(
+        string path,
+        ConfigReader config,
+        AdapterForm form,
+        MethodSpec? options,
+        PeftTargets? targets,
+        SafeTensorsHeader weights)
     {
         Path = path;
         Config = config;
@@ -47,7 +53,9 @@ public sealed class AdapterFolder
     /// <summary>The header of its weights.</summary>
     public SafeTensorsHeader Weights { get; }
 
-    /// <summary>The method and its options; null: a form of ours whose configuration does not say them. Its modules are those of the tensors.</summary>
+    /// <summary>
+    /// The method and its options; null: a form of ours whose configuration does not say them. Its modules are those of the tensors.
+    /// </summary>
     internal MethodSpec? Options { get; }
 
     internal AdapterForm Form { get; }
@@ -95,12 +103,16 @@ public sealed class AdapterFolder
         }
     }
 
-    /// <summary>The method it stands for in a model, with the modules that its tensors change, and this folder as what it starts from.</summary>
+    /// <summary>
+    /// The method it stands for in a model, with the modules that its tensors change, and this folder as what it starts from.
+    /// </summary>
     /// <param name="model">The model.</param>
-    /// <exception cref="PeftException">A tensor has no place in the model, is missing, or has another shape; names it and the key that says otherwise.</exception>
+    /// <exception cref="PeftException">A tensor has no place in the model, is missing, or has another shape; names it and the key
+    /// that says otherwise.</exception>
     public MethodSpec MethodIn(ModelFolder model) => AdapterPlaces.Find(
         this,
-        Options ?? throw new PeftException($"{ConfigFile}: the key method is missing, which says the options of an adapter of peft_type {PeftType}"),
+        Options ?? throw new PeftException(
+            $"{ConfigFile}: the key method is missing, which says the options of an adapter of peft_type {PeftType}"),
         model);
 
     /// <summary>Refuses to start a run from it that would compute something else with its tensors.</summary>
@@ -126,13 +138,15 @@ public sealed class AdapterFolder
         return config.IsText(Key) ? config.Text(Key) : null;
     }
 
+    private static string Known => string.Join(", ", AdapterForm.All.Select(static form => form.PeftType));
+
     private static AdapterForm FormOf(ConfigReader config)
     {
         if (!config.Has("peft_type"))
             throw new PeftException($"{config.File}: there is no peft_type; it is no adapter configuration");
         var type = config.Text("peft_type");
         return AdapterForm.All.FirstOrDefault(form => form.PeftType == type)
-            ?? throw config.Refusal("peft_type", $"this version loads {string.Join(", ", AdapterForm.All.Select(static form => form.PeftType))}");
+            ?? throw config.Refusal("peft_type", $"this version loads {Known}");
     }
 
     private static MethodSpec? ReadOwn(ConfigReader config, AdapterForm form)
@@ -142,7 +156,9 @@ public sealed class AdapterFolder
         if (method.Name != form.Method)
         {
             var named = AdapterForm.All.FirstOrDefault(other => other.Method == method.Name)?.PeftType;
-            throw config.Refusal("peft_type", $"its section method is that of {named ?? "a method without adapters"}; take adapter_config.json from the run again");
+            throw config.Refusal(
+                "peft_type",
+                $"its section method is that of {named ?? "a method without adapters"}; take adapter_config.json from the run again");
         }
 
         return method;
@@ -154,8 +170,9 @@ public sealed class AdapterFolder
         if (File.Exists(weights)) return SafeTensorsHeader.Read(weights);
         var pickled = System.IO.Path.Combine(folder, PickledName);
         throw new PeftException(File.Exists(pickled)
-            ? $"{pickled}: adapters are read from {WeightsName}, not from pickled files; convert it: python -c \"import torch, safetensors.torch as s; "
-                + $"s.save_file({{k: v.contiguous() for k, v in torch.load('{PickledName}', weights_only=True).items()}}, '{WeightsName}')\""
+            ? $"{pickled}: adapters are read from {WeightsName}, not from pickled files; convert it: "
+                + $"python -c \"import torch, safetensors.torch as s; s.save_file({{k: v.contiguous() for k, v in "
+                + $"torch.load('{PickledName}', weights_only=True).items()}}, '{WeightsName}')\""
             : $"{weights}: file not found; an adapter folder holds it beside {ConfigName}");
     }
 }

@@ -18,12 +18,13 @@ public enum PlainLora
 }
 
 /// <summary>
-/// What an adapter of one <c>peft_type</c> keeps in its files. A method adds one line to <see cref="All"/>; a test holds that its tensors are those
-/// the layer shards write.
+/// What an adapter of one <c>peft_type</c> keeps in its files. A method adds one line to <see cref="All"/>; a test holds that its
+/// tensors are those the layer shards write.
 /// </summary>
 /// <param name="PeftType"><c>peft_type</c> in adapter_config.json.</param>
 /// <param name="Method">The method.</param>
-/// <param name="ReadPeft">Reads PEFT's keys; null: PEFT has no such method, and the configuration carries our section <c>method</c>.</param>
+/// <param name="ReadPeft">Reads PEFT's keys; null: PEFT has no such method, and the configuration carries our section
+/// <c>method</c>.</param>
 /// <param name="PlainLora">How it becomes plain LoRA.</param>
 /// <param name="Parts">Tensors of a module.</param>
 /// <param name="Options">Options on which the meaning of these tensors depends.</param>
@@ -47,5 +48,6 @@ internal sealed record AdapterForm(
     ];
 
     /// <summary>Whether each layer has a λ of its own.</summary>
-    internal bool HasLayerLambda(MethodSpec method) => Options(method).Contains(Granularity) && method.Lambda.Granularity == LambdaGranularity.Layer;
+    internal bool HasLayerLambda(MethodSpec method) =>
+        Options(method).Contains(Granularity) && method.Lambda.Granularity == LambdaGranularity.Layer;
 }

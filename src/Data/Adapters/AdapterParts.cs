@@ -41,7 +41,8 @@ internal static class AdapterParts
         return inputs ? [rotation, new AdapterPart("boft_s", static (_, site) => [site.Out, 1])] : [rotation];
     }
 
-    private static AdapterPart Angles => new("boft_theta", static (options, site) => [.. Blocks(options, site.Out), Triangle(options)], Optional: true);
+    private static AdapterPart Angles =>
+        new("boft_theta", static (options, site) => [.. Blocks(options, site.Out), Triangle(options)], Optional: true);
 
     /// <summary>uRNN's.</summary>
     internal static AdapterPart[] OfUrnn(MethodSpec method)
@@ -50,12 +51,14 @@ internal static class AdapterParts
         {
             return
             [
-                new("urnn_U", static (options, site) => [site.In / 2 / options.Urnn.BlockSize, options.Urnn.BlockSize, options.Urnn.BlockSize, 2]),
+                new("urnn_U", static (options, site) =>
+                    [site.In / 2 / options.Urnn.BlockSize, options.Urnn.BlockSize, options.Urnn.BlockSize, 2]),
             ];
         }
 
         var parts = new List<AdapterPart> { new("urnn_permutation", static (_, site) => [site.In / 2]) };
-        foreach (var name in (string[])["urnn_d1", "urnn_d2", "urnn_d3"]) parts.AddRange(WithStart(new(name, static (_, site) => [site.In / 2])));
+        foreach (var name in (string[])["urnn_d1", "urnn_d2", "urnn_d3"])
+            parts.AddRange(WithStart(new(name, static (_, site) => [site.In / 2])));
         foreach (var name in (string[])["urnn_v1", "urnn_v2"]) parts.AddRange(WithStart(new(name, static (_, site) => [site.In / 2, 2])));
         return [.. parts];
 

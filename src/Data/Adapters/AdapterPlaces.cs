@@ -5,7 +5,9 @@ using Peft.Orleans.Data.SafeTensors;
 
 namespace Peft.Orleans.Data.Adapters;
 
-/// <summary>Finds the place of every tensor of an adapter in a model; what has none is refused by name, and so is what is missing.</summary>
+/// <summary>
+/// Finds the place of every tensor of an adapter in a model; what has none is refused by name, and so is what is missing.
+/// </summary>
 internal sealed class AdapterPlaces
 {
     private const string Prefix = "base_model.model.";
@@ -39,15 +41,20 @@ internal sealed class AdapterPlaces
     internal static MethodSpec Find(AdapterFolder adapter, MethodSpec options, ModelFolder model)
     {
         var places = new AdapterPlaces(adapter, options, model);
-        foreach (var tensor in adapter.Weights.Entries.Values.OrderBy(static entry => entry.Name, StringComparer.Ordinal)) places.Place(tensor);
-        if (places.found.Count == 0) throw new PeftException($"{adapter.Weights.Path}: there is no tensor of an adapter in it; save the adapter again");
+        var tensors = adapter.Weights.Entries.Values.OrderBy(static entry => entry.Name, StringComparer.Ordinal);
+        foreach (var tensor in tensors) places.Place(tensor);
+        if (places.found.Count == 0)
+            throw new PeftException($"{adapter.Weights.Path}: there is no tensor of an adapter in it; save the adapter again");
         places.CheckModules();
         return options with
         {
             InitialAdapter = adapter.Path,
-            TargetModules = [.. places.all.Select(static site => site.Suffix).Distinct().Where(places.found.Select(static site => site.Suffix).Contains)],
+            TargetModules = [.. places.Suffixes.Where(suffix => places.found.Any(site => site.Suffix == suffix))],
         };
     }
+
+    /// <summary>The modules of a layer, by the name that target_modules has for them.</summary>
+    private IEnumerable<string> Suffixes => all.Select(static site => site.Suffix).Distinct();
 
     /// <summary>The linear modules of a model, layer by layer.</summary>
     internal static IReadOnlyList<LinearSite> AllOf(ModelFolder model) =>
@@ -64,7 +71,8 @@ internal sealed class AdapterPlaces
         {
             if (layerLambdas.Contains(rest)) return;
             throw Refuse(tensor.Name,
-                $"has no place in this model: adapters are of the linear modules of its decoder layers ({string.Join(", ", sites.Values.Select(static site => site.Suffix).Distinct())}); "
+                $"has no place in this model: adapters are of the linear modules of its decoder layers "
+                + $"({string.Join(", ", Suffixes)}); "
                 + PeftKeys.Remedy);
         }
 
@@ -72,11 +80,14 @@ internal sealed class AdapterPlaces
         if (!parts.TryGetValue(name, out var part))
         {
             throw Refuse(tensor.Name,
-                $"has no place in an adapter of peft_type {adapter.PeftType} with the options of {adapter.ConfigFile}{DescribeOptions()}, which has {string.Join(", ", parts.Keys)}");
+                $"has no place in an adapter of peft_type {adapter.PeftType} with the options of {adapter.ConfigFile}"
+                + $"{DescribeOptions()}, which has {string.Join(", ", parts.Keys)}");
         }
 
         if (adapter.Targets?.LeftOutBy(site.Name) is { } key)
-            throw adapter.Targets.Refusal(key, $"it leaves out {site.Name}, for which {adapter.Weights.Path} has a tensor ('{tensor.Name}')");
+            throw adapter.Targets.Refusal(
+                key,
+                $"it leaves out {site.Name}, for which {adapter.Weights.Path} has a tensor ('{tensor.Name}')");
         if (adapter.Targets is null && !IsOwnTarget(site))
             throw Refuse(tensor.Name, $"is of a module that method.target_modules of {adapter.ConfigFile} does not name");
         CheckShape(tensor, part, site);
@@ -95,8 +106,11 @@ internal sealed class AdapterPlaces
                 if (adapter.Weights.Entries.ContainsKey(name)) continue;
                 var others = found.Contains(site) ? "" : $", although other layers have an adapter of {site.Suffix}";
                 if (!found.Contains(site) && adapter.Targets?.SomeLayersBy is { } key)
-                    throw adapter.Targets.Refusal(key, $"adapters of some layers only are not supported: {site.Name} has none{others}; {PeftKeys.Remedy}");
-                throw new PeftException($"{adapter.Weights.Path}: there is no tensor '{name}'{others}; does the adapter belong to this model?");
+                    throw adapter.Targets.Refusal(
+                        key,
+                        $"adapters of some layers only are not supported: {site.Name} has none{others}; {PeftKeys.Remedy}");
+                throw new PeftException(
+                    $"{adapter.Weights.Path}: there is no tensor '{name}'{others}; does the adapter belong to this model?");
             }
         }
     }
@@ -106,8 +120,10 @@ internal sealed class AdapterPlaces
         var needed = part.Shape(options, site);
         if (tensor.Shape.AsSpan().SequenceEqual(needed)) return;
         throw new PeftException(
-            $"{adapter.Weights.Path}: tensor '{tensor.Name}' has shape [{string.Join(", ", tensor.Shape)}], but with {adapter.ConfigFile}'s "
-            + $"{string.Join(", ", AdapterAgreement.Describe(adapter, options))} and this model's {site.Suffix} of [{site.Out}, {site.In}] it is "
+            $"{adapter.Weights.Path}: tensor '{tensor.Name}' has shape [{string.Join(", ", tensor.Shape)}], "
+            + $"but with {adapter.ConfigFile}'s "
+            + $"{string.Join(", ", AdapterAgreement.Describe(adapter, options))} "
+            + $"and this model's {site.Suffix} of [{site.Out}, {site.In}] it is "
             + $"[{string.Join(", ", needed)}]; the adapter belongs to another model, or its configuration to another adapter");
     }
 
@@ -122,7 +138,9 @@ internal sealed class AdapterPlaces
     }
 
     private bool IsOwnTarget(LinearSite site) =>
-        adapter.Options is null || adapter.Options.TargetModules.Contains("all-linear") || adapter.Options.TargetModules.Contains(site.Suffix);
+        adapter.Options is null
+        || adapter.Options.TargetModules.Contains("all-linear")
+        || adapter.Options.TargetModules.Contains(site.Suffix);
 
     private string DescribeOptions() => $" ({string.Join(", ", AdapterAgreement.Describe(adapter, options))})";
 

@@ -4,8 +4,8 @@ using Peft.Orleans.Data.Models;
 namespace Peft.Orleans.Data.Adapters;
 
 /// <summary>
-/// The keys of PEFT's adapter_config.json: those that change nothing of what an adapter computes, those that are read, and, for every other key with a
-/// value, why it is refused. A key is never passed over because nobody knows it.
+/// The keys of PEFT's adapter_config.json: those that change nothing of what an adapter computes, those that are read, and, for every
+/// other key with a value, why it is refused. A key is never passed over because nobody knows it.
 /// </summary>
 internal static class PeftKeys
 {

@@ -6,8 +6,9 @@ namespace Peft.Orleans.Data.Adapters;
 /// <summary>The methods that PEFT has, from its keys in adapter_config.json; absent and null keys have PEFT's defaults.</summary>
 internal static class PeftMethods
 {
-    // Starts that leave the base as it is: their B·A belongs to the weights of the base model's folder. All others (pissa…, olora, corda…, loftq,
-    // lora_ga, and what is to come) subtract their start from the base, or put another in its place, which no file of the adapter keeps.
+    // Starts that leave the base as it is: their B·A belongs to the weights of the base model's folder. All others (pissa…, olora,
+    // corda…, loftq, lora_ga, and what is to come) subtract their start from the base, or put another in its place, which no file of
+    // the adapter keeps.
     private static readonly string[] BaseKeptBy = ["gaussian", "eva", "orthogonal"];
 
     /// <summary>LoRA, with or without DoRA.</summary>

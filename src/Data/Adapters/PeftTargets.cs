@@ -7,8 +7,8 @@ namespace Peft.Orleans.Data.Adapters;
 
 /// <summary>
 /// Which modules PEFT gives an adapter: <c>target_modules</c> (names, ends of names, or a regular expression of whole names), less
-/// <c>exclude_modules</c>, in the layers of <c>layers_to_transform</c>. The tensors say which modules an adapter has; this says whether PEFT would load
-/// them.
+/// <c>exclude_modules</c>, in the layers of <c>layers_to_transform</c>. The tensors say which modules an adapter has; this says
+/// whether PEFT would load them.
 /// </summary>
 internal sealed partial class PeftTargets
 {
@@ -46,7 +46,8 @@ internal sealed partial class PeftTargets
     /// <summary>The key by which PEFT would leave out a module; null: it takes it.</summary>
     internal string? LeftOutBy(string module)
     {
-        if (excludedPattern is not null ? Matches(excludedPattern, "exclude_modules", module) : Ends(excludedNames, module)) return "exclude_modules";
+        if (excludedPattern is not null ? Matches(excludedPattern, "exclude_modules", module) : Ends(excludedNames, module))
+            return "exclude_modules";
         if (pattern is null ? !Ends(names, module) : !Matches(pattern, "target_modules", module)) return "target_modules";
         return layers.Length == 0 || InLayers(module) ? null : "layers_to_transform";
     }
@@ -63,7 +64,8 @@ internal sealed partial class PeftTargets
     {
         foreach (var layerName in layerNames)
         {
-            if (layerName.Match(module) is { Success: true } match) return layers.Contains(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
+            if (layerName.Match(module) is { Success: true } match)
+                return layers.Contains(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
         }
 
         return false;

@@ -5,7 +5,10 @@ using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Data.ChatTemplates;
 
-/// <summary>How the prompts of a model, or of an adapter for it, are written, and what ends its replies: what training rendered, generation renders and stops at.</summary>
+/// <summary>
+/// How the prompts of a model, or of an adapter for it, are written, and what ends its replies: what training rendered, generation
+/// renders and stops at.
+/// </summary>
 /// <param name="Template">The chat template; null: none, or one that this program does not render.</param>
 /// <param name="Text">Its text, where it is not the one of the model's own files; null: those have it, or there is none.</param>
 /// <param name="EosToken">End-of-text token, where the files beside an adapter name one; null: the model's own.</param>
@@ -19,7 +22,9 @@ public sealed record TrainedPrompts(ChatTemplate? Template, string? Text, string
         return new TrainedPrompts(template, run.Data.ChatTemplate == ChatTemplateName.Model ? null : template.Jinja, null);
     }
 
-    /// <summary>The prompts of a model with an adapter: the files beside an adapter say what it was trained with, else the model's do.</summary>
+    /// <summary>
+    /// The prompts of a model with an adapter: the files beside an adapter say what it was trained with, else the model's do.
+    /// </summary>
     public static TrainedPrompts OfFolders(string modelFolder, string? adapterFolder)
     {
         var adapter = adapterFolder is null ? TokenizerConfig.Empty : TokenizerConfig.Read(adapterFolder);
@@ -31,8 +36,8 @@ public sealed record TrainedPrompts(ChatTemplate? Template, string? Text, string
     public static bool UsesTemplate(DataFormat format) => format is DataFormat.Messages or DataFormat.Gsm8k;
 
     /// <summary>
-    /// Ids that end a text: those of the model's configuration, the tokenizer's end-of-text token, and the template's end-of-turn token. A base model
-    /// that is tuned on ChatML still says <c>&lt;/s&gt;</c> in its config.json, and would never stop.
+    /// Ids that end a text: those of the model's configuration, the tokenizer's end-of-text token, and the template's end-of-turn
+    /// token. A base model that is tuned on ChatML still says <c>&lt;/s&gt;</c> in its config.json, and would never stop.
     /// </summary>
     public IReadOnlyList<int> EndTokens(ModelFolder model)
     {

@@ -5,7 +5,9 @@ using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Data.Exports;
 
-/// <summary>What an export has to do: decided and checked alike by the client, before silos are started for it, and by the silo that does it.</summary>
+/// <summary>
+/// What an export has to do: decided and checked alike by the client, before silos are started for it, and by the silo that does it.
+/// </summary>
 public sealed class ExportPlan
 {
     private ExportPlan(string source, string target, ModelFolder? model, MethodSpec? method)
@@ -55,7 +57,8 @@ public sealed class ExportPlan
                 + "(2 × lora.rank holds the low-rank part of method hybrid)");
         }
 
-        if (!File.Exists(Path.Combine(model, "config.json"))) throw new PeftException($"base model {model}: no config.json in it; give --base DIR");
+        if (!File.Exists(Path.Combine(model, "config.json")))
+            throw new PeftException($"base model {model}: no config.json in it; give --base DIR");
         var opened = ModelFolder.Open(Path.GetFullPath(model));
         var method = adapter.MethodIn(opened);
         if (rank is { } wanted) CheckRank(opened, method, wanted);

@@ -6,7 +6,10 @@ using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Data.Exports;
 
-/// <summary>The files beside weights that other programs need: configuration, tokenizer, the chat template trained with, the tokens that end a text.</summary>
+/// <summary>
+/// The files beside weights that other programs need: configuration, tokenizer, the chat template trained with, the tokens that end a
+/// text.
+/// </summary>
 public static class ModelCompanions
 {
     private const string TokenizerConfigFile = "tokenizer_config.json";

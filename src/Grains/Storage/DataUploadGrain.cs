@@ -8,7 +8,10 @@ namespace Peft.Orleans.Grains.Storage;
 /// <param name="Folder">The cluster's folder.</param>
 public sealed record ClusterStorage(string Folder);
 
-/// <summary>Writes an uploaded data set, or a folder of uploaded files, below the cluster's folder, under a temporary name until its hash is right.</summary>
+/// <summary>
+/// Writes an uploaded data set, or a folder of uploaded files, below the cluster's folder, under a temporary name until its hash is
+/// right.
+/// </summary>
 public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUploadGrain
 {
     private string sha256 = "";
@@ -42,12 +45,14 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
     public async Task Append(long offset, byte[] chunk)
     {
         if (File.Exists(Target)) return;
-        if (chunk.Length > DataLocation.LargestChunk) throw new PeftException($"an upload's chunk has {chunk.Length} bytes; at most {DataLocation.LargestChunk} are taken");
+        if (chunk.Length > DataLocation.LargestChunk)
+            throw new PeftException($"an upload's chunk has {chunk.Length} bytes; at most {DataLocation.LargestChunk} are taken");
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
             await using var file = new FileStream(Partial, FileMode.OpenOrCreate, FileAccess.Write);
-            if (offset < 0 || offset > file.Length) throw new PeftException($"upload {sha256}: {file.Length} bytes are here, but the chunk begins at {offset}; start the upload again");
+            if (offset < 0 || offset > file.Length)
+                throw new PeftException($"upload {sha256}: {file.Length} bytes are here, but the chunk begins at {offset}; start the upload again");
             file.Position = offset;
             await file.WriteAsync(chunk);
         }
@@ -77,7 +82,8 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
     public async Task<DataLocation> FindFolder(string path, UploadedFile[] files)
     {
         var here = Directory.Exists(path);
-        if (here && await Task.Run(() => files.All(file => IsHere(Path.Combine(path, file.Name), file.Sha256)))) return new DataLocation(path, 0, Differs: false);
+        if (here && await Task.Run(() => files.All(file => IsHere(Path.Combine(path, file.Name), file.Sha256))))
+            return new DataLocation(path, 0, Differs: false);
         return new DataLocation(Directory.Exists(Folder) ? Folder : null, 0, here);
     }
 
@@ -85,7 +91,8 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
     public async Task<string> CommitFolder(UploadedFile[] files)
     {
         if (Directory.Exists(Folder)) return Folder;
-        if (UploadedFile.KeyOf(files) != sha256) throw new PeftException($"upload {sha256}: its files have another key; start the upload again");
+        if (UploadedFile.KeyOf(files) != sha256)
+            throw new PeftException($"upload {sha256}: its files have another key; start the upload again");
         if (files.FirstOrDefault(static file => file.Name != Path.GetFileName(file.Name) || file.Name is "" or "." or "..") is { } strange)
             throw new PeftException($"upload {sha256}: {strange.Name} is no name of a file");
         var partial = Folder + ".partial";
@@ -97,7 +104,8 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
                 var (sent, place) = (PathOf(file.Sha256), Path.Combine(partial, file.Name));
                 // An earlier attempt may have moved some.
                 if (File.Exists(sent)) File.Move(sent, place, overwrite: true);
-                else if (!IsHere(place, file.Sha256)) throw new PeftException($"upload {sha256}: {file.Name} was not sent; start the upload again");
+                else if (!IsHere(place, file.Sha256))
+                    throw new PeftException($"upload {sha256}: {file.Name} was not sent; start the upload again");
             }
 
             Directory.Move(partial, Folder);
