@@ -69,6 +69,7 @@ internal static class SiloHost
             .AddSingleton<WeightLoader>()
             .AddSingleton<VersionShipping>()
             .AddSingleton<GradientReduction>()
+            .AddSingleton<IBatchSource, BatchSource>()
             .AddSingleton<PeerWatch>()
             .AddSingleton<ICoordinatorObserver, SilentObserver>()
             .AddSingleton<SiloInstruments>()

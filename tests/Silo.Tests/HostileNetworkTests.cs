@@ -82,31 +82,31 @@ public sealed class HostileNetworkTests
     {
         public Task<FenceReply> Fence(string runId, Term term) => faults.Deliver(() => agent.Fence(runId, term));
 
-        public Task<AgentReply> Start(StartMessage message) => faults.Deliver(() => agent.Start(message));
+        public Task<StartReply> Start(StartMessage message) => faults.Deliver(() => agent.Start(message));
 
-        public Task<AgentReply> Initialize(string runId, Term term, int pass) => faults.Deliver(() => agent.Initialize(runId, term, pass));
+        public Task<VersionsReply> Initialize(string runId, Term term, int pass) => faults.Deliver(() => agent.Initialize(runId, term, pass));
 
-        public Task<AgentReply> Prepare(string runId, Term term, int step) => faults.Deliver(() => agent.Prepare(runId, term, step));
+        public Task<PrepareReply> Prepare(string runId, Term term, int step) => faults.Deliver(() => agent.Prepare(runId, term, step));
 
-        public Task<AgentReply> Apply(ApplyMessage message) => faults.Deliver(() => agent.Apply(message));
+        public Task<VersionsReply> Apply(ApplyMessage message) => faults.Deliver(() => agent.Apply(message));
 
-        public Task<AgentReply> Protect(string runId, Term term, int version) => faults.Deliver(() => agent.Protect(runId, term, version));
+        public Task<VersionsReply> Protect(string runId, Term term, int version) => faults.Deliver(() => agent.Protect(runId, term, version));
 
-        public Task<AgentReply> Put(PutMessage message) => faults.Deliver(() => agent.Put(message));
+        public Task<VersionsReply> Put(PutMessage message) => faults.Deliver(() => agent.Put(message));
 
-        public Task<AgentReply> Reduce(ReduceMessage message) => faults.Deliver(() => agent.Reduce(message));
+        public Task<DoneReply> Reduce(ReduceMessage message) => faults.Deliver(() => agent.Reduce(message));
 
-        public Task<AgentReply> SendSums(ReduceMessage message) => agent.SendSums(message);
+        public Task<SumsReply> SendSums(SendSumsMessage message) => agent.SendSums(message);
 
-        public Task<AgentReply> TakeSums(ReduceMessage message) => faults.Deliver(() => agent.TakeSums(message));
+        public Task<DoneReply> TakeSums(TakeSumsMessage message) => faults.Deliver(() => agent.TakeSums(message));
 
-        public Task<AgentReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) => agent.Send(runId, term, layers, version, target);
+        public Task<SendReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) => agent.Send(runId, term, layers, version, target);
 
         public Task Preload(RunDefinition run, int[] layers) => agent.Preload(run, layers);
 
-        public Task<AgentReply> WriteSnapshot(string runId, Term term, int version, string folder) => agent.WriteSnapshot(runId, term, version, folder);
+        public Task<FilesReply> WriteSnapshot(string runId, Term term, int version, string folder) => agent.WriteSnapshot(runId, term, version, folder);
 
-        public Task<AgentReply> WriteAdapter(string runId, Term term, int version, string folder) => agent.WriteAdapter(runId, term, version, folder);
+        public Task<FilesReply> WriteAdapter(string runId, Term term, int version, string folder) => agent.WriteAdapter(runId, term, version, folder);
 
         public Task End(string runId, Term term) => agent.End(runId, term);
 

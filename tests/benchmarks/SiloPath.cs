@@ -2,11 +2,13 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Runs;
+using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Silo;
@@ -14,8 +16,8 @@ using Peft.Orleans.Silo;
 namespace Peft.Orleans.Benchmarks;
 
 /// <summary>
-/// A training step as users get it: a real silo with its grains, agent, protocol messages, tree and two versions. Only the run loop around
-/// the steps (files, progress) is left out, so that single steps can be interleaved with those of the bare loop.
+/// A training step as users get it: a real silo with its grains, agent, protocol messages, tree and two versions. Only the run loop around the
+/// steps (files, progress) is left out, so that single steps can be interleaved with those of the bare loop.
 /// </summary>
 internal sealed class SiloPath : IAsyncDisposable
 {
@@ -29,9 +31,11 @@ internal sealed class SiloPath : IAsyncDisposable
     private readonly IGrainFactory grains;
     private readonly SeatPlan plan;
     private readonly Term term;
+    private readonly GivenBatch given;
 
-    private SiloPath(WebApplication app, ISiloAgent agent, IGrainFactory grains, SeatPlan plan, Term term)
+    private SiloPath(WebApplication app, ISiloAgent agent, IGrainFactory grains, SeatPlan plan, Term term, GivenBatch given)
     {
+        this.given = given;
         this.app = app;
         this.agent = agent;
         this.grains = grains;
@@ -43,7 +47,8 @@ internal sealed class SiloPath : IAsyncDisposable
     {
         var folder = Directory.CreateTempSubdirectory("benchmark").FullName;
         string[] arguments = [SiloArguments.ClusterFolder, folder, SiloArguments.Name, "silo-0", SiloArguments.Threads, $"{threads}"];
-        var app = SiloHost.Build(SiloSettings.Read(arguments));
+        var given = new GivenBatch(sample);
+        var app = SiloHost.Build(SiloSettings.Read(arguments), services => services.AddSingleton<IBatchSource>(given));
         await app.StartAsync();
         var grains = app.Services.GetRequiredService<IGrainFactory>();
         var live = await app.Services.GetRequiredService<ClusterRoster>().Live();
@@ -55,12 +60,26 @@ internal sealed class SiloPath : IAsyncDisposable
         var plan = Planner.Plan([new SiloInventory(fence.Silo)], model.PlanFor(spec.Method), new PlanOptions(1));
         var definition = new RunDefinition(RunId, folder, run.Setup, Training: true);
         var reply = await agent.Start(new StartMessage(definition, term, plan, 0, [], null));
-        var path = new SiloPath(app, agent, grains, plan, term);
+        var path = new SiloPath(app, agent, grains, plan, term, given);
         var passes = reply.NeedsEstimate ? BaseGradientEstimate.Passes(spec.Method, model) : 1;
         for (var pass = 1; pass <= passes; pass++)
         {
             for (var i = 0; reply.NeedsEstimate && i < EstimateSamples; i++)
-                await path.Pass(PassKind.Estimate, pass, i, EstimateSamples, sample);
+            {
+                await path.First.Estimate(
+                    new EstimatePass
+                    {
+                        RunId = RunId,
+                        Term = term,
+                        Round = pass,
+                        Index = i,
+                        Scale = 1.0 / sample.TargetTokens,
+                        Shape = sample.WithoutContent(),
+                    },
+                    0,
+                    null);
+            }
+
             await agent.Initialize(RunId, term, pass);
         }
 
@@ -69,34 +88,57 @@ internal sealed class SiloPath : IAsyncDisposable
 
     internal async Task<double> Step(int step, Microbatch batch)
     {
-        var result = await Pass(PassKind.Train, step, 0, 1, batch);
+        given.Batch = batch;
+        var result = await First.Train(
+            new TrainPass
+            {
+                RunId = RunId,
+                Term = term,
+                Step = step,
+                Index = 0,
+                Microbatches = 1,
+                Scale = 1.0 / batch.TargetTokens,
+                Shape = batch.WithoutContent(),
+            },
+            0,
+            null);
         var prepared = await agent.Prepare(RunId, term, step);
         var norm = Math.Sqrt(prepared.Measures.Values.Sum(static measure => measure.SquaredNorm));
-        await agent.Apply(new ApplyMessage(RunId, term, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), [1e-4, 1e-4], "{}"));
-        return result.LossSum / result.TargetTokens;
+        var record = new StepRecord
+        {
+            Step = step,
+            Loss = result.LossSum / batch.TargetTokens,
+            LearningRate = 1e-4,
+            GradientNorm = norm,
+            Tokens = batch.Tokens,
+            TargetTokens = batch.TargetTokens,
+            Seconds = 0,
+            Term = term.Counter,
+            Silos = 1,
+        };
+        await agent.Apply(new ApplyMessage(RunId, term, step, Math.Min(1.0, 1.0 / (norm + 1e-6)), [1e-4, 1e-4], record));
+        return result.LossSum / batch.TargetTokens;
     }
 
-    private Task<PassResult> Pass(PassKind kind, int step, int index, int microbatches, Microbatch batch)
-    {
-        var first = plan.Positions[0];
-        var seat = new SeatKey(RunId, 0, first, plan.ActiveSilo(0, first));
-        return grains.GetGrain<ILayerShardGrain>(seat.ToString()).Pass(new PassCall
-        {
-            RunId = RunId,
-            Term = term,
-            Kind = kind,
-            Step = step,
-            Index = index,
-            Batch = batch,
-            Scale = 1.0 / batch.TargetTokens,
-            Microbatches = microbatches,
-        }, 0, null);
-    }
+    private ILayerShardGrain First =>
+        grains.GetGrain<ILayerShardGrain>(new SeatKey(RunId, 0, plan.Positions[0], plan.ActiveSilo(0, plan.Positions[0])).ToString());
 
     public async ValueTask DisposeAsync()
     {
         await agent.End(RunId, term);
         await app.StopAsync();
         await app.DisposeAsync();
+    }
+}
+
+/// <summary>The batch that is measured, in the place of a data set.</summary>
+internal sealed class GivenBatch(Microbatch batch) : IBatchSource
+{
+    internal Microbatch Batch { get; set; } = batch;
+
+    public Task<Microbatch> Get(string runId, BatchKey key) => Task.FromResult(Batch);
+
+    public void Forget(string runId)
+    {
     }
 }

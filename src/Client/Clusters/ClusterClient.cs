@@ -162,8 +162,11 @@ internal sealed class ClusterClient : IAsyncDisposable
         }
     }
 
-    /// <summary>The silos of the cluster, and what each holds of a run; any name will do where no run is meant.</summary>
+    /// <summary>The silos of the cluster, and what each holds of a run.</summary>
     public Task<IReadOnlyList<SiloStatus>> SilosOf(string runId) => Ask(() => Grains.GetGrain<IRunGrain>(runId).GetSilos());
+
+    /// <summary>The silos of the cluster, whatever runs on it.</summary>
+    public Task<IReadOnlyList<SiloStatus>> Silos() => Ask(() => Grains.GetGrain<IClusterGrain>(0).Silos());
 
     /// <summary>Asks a run to stop after the step under way; returns at once.</summary>
     public Task Stop(string runId, bool snapshot) => Ask(async () =>

@@ -75,7 +75,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             {
                 try
                 {
-                    joined = (await client.Grains.GetGrain<IRunGrain>("members").GetSilos()).Count(static silo => silo.State == "Active");
+                    joined = (await client.Grains.GetGrain<IClusterGrain>(0).Silos()).Count(static silo => silo.State == "Active");
                 }
                 catch (Exception error) when (StartWatch.IsPassing(error))
                 {

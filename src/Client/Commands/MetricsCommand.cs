@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Metrics;
 
 namespace Peft.Orleans.Client.Commands;
 
@@ -64,7 +65,7 @@ internal static class MetricsCommand
                 break;
             default:
                 if (last == 0) terminal.Line($"{"STEP",6} {"LOSS",10} {"LR",12} {"GRAD NORM",10} {"TOKENS",8} {"SECONDS",8}  LAMBDA");
-                foreach (var line in lines) terminal.Line(Row(JsonNode.Parse(line)!));
+                foreach (var step in StepLines.ReadAll(lines)) terminal.Line(Row(step));
                 break;
         }
 
@@ -72,12 +73,12 @@ internal static class MetricsCommand
         return RunFolderReader.StepOf(lines[^1]);
     }
 
-    private static string Row(JsonNode line)
+    private static string Row(StepRecord step)
     {
-        var lambda = line["lambda"] is JsonArray { Count: > 0 } values ? string.Join(' ', values.Select(static value => value!.GetValue<double>().ToString("0.000", CultureInfo.InvariantCulture))) : "";
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{Number(line, "step"),6:0} {Number(line, "loss"),10:0.00000} {Number(line, "learningRate"),12:0.00e+00} {Number(line, "gradientNorm"),10:0.0000} {Number(line, "tokens"),8:0} {Number(line, "seconds"),8:0.000}  {lambda}");
+        var lambda = string.Join(' ', step.Lambda.Select(static value => value.ToString("0.000", CultureInfo.InvariantCulture)));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{step.Step,6} {step.Loss,10:0.00000} {step.LearningRate,12:0.00e+00} {step.GradientNorm,10:0.0000} {step.Tokens,8} "
+            + $"{step.Seconds,8:0.000}  {lambda}");
     }
-
-    private static double Number(JsonNode line, string key) => line[key]?.GetValue<double>() ?? double.NaN;
 }

@@ -18,7 +18,7 @@ internal static class RunPlan
         // The silos of a local cluster share this machine's memory; the planner orders them by name.
         var machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         var inventory = Enumerable.Range(0, silos)
-            .Select(i => new SiloInventory(new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", ""), [], machine)).ToArray();
+            .Select(i => new SiloInventory(new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", Endpoint.None), [], machine)).ToArray();
         var plan = RunPlanner.Plan(run, inventory);
         var layers = RunPlanner.Memory(run, plan.Silos.Length);
         var memory = MemoryModel.PerSilo(plan, layers);

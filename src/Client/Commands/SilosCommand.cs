@@ -22,7 +22,7 @@ internal static class SilosCommand
             var address = parsed.GetValue(cluster);
             var found = parsed.GetValue(run) is { } name ? Find(name, address) : Newest(address);
             await using var client = address is null ? await ClusterClient.ToRun(terminal, found, cancellation) : await ClusterClient.ToAddress(terminal, address, cancellation);
-            var silos = await client.SilosOf(found.Id);
+            var silos = found.Id.Length == 0 ? await client.Silos() : await client.SilosOf(found.Id);
             terminal.Data(new JsonArray([.. silos.Select(static silo => (JsonNode)Json(silo))]), parsed.Format(output), () => Table(silos));
             return ExitCodes.Success;
         });
@@ -49,7 +49,7 @@ internal static class SilosCommand
         address is null ? RunIndex.OfUser().FindPresent(name) : new IndexedRun(name, "", address, DateTimeOffset.UnixEpoch);
 
     private static IndexedRun Newest(string? address) => address is not null
-        ? new IndexedRun("none", "", address, DateTimeOffset.UnixEpoch)
+        ? new IndexedRun("", "", address, DateTimeOffset.UnixEpoch)
         : RunIndex.OfUser().All().FirstOrDefault(static run => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0)
             ?? throw new ClientException(ExitCodes.NoCluster, "no run of yours is running on this machine; name a run, or a cluster with --cluster");
 

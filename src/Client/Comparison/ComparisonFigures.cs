@@ -1,4 +1,5 @@
 using System.Globalization;
+using Peft.Orleans.Core.Metrics;
 using ScottPlot;
 
 namespace Peft.Orleans.Client.Comparison;
@@ -32,7 +33,7 @@ internal static class ComparisonFigures
     }
 
     /// <summary>The mean over the seeds, and each seed as a thin line where there are several; controls are dashed.</summary>
-    private static void Curves(IReadOnlyList<MethodResult> methods, string quantity, Func<StepMeasure, double?> value, string path)
+    private static void Curves(IReadOnlyList<MethodResult> methods, string quantity, Func<StepRecord, double?> value, string path)
     {
         using var plot = new Plot();
         var palette = new ScottPlot.Palettes.Category20();

@@ -1,17 +1,14 @@
-using System.Text.Json;
 using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 
 namespace Peft.Orleans.Client.Comparison;
-
-/// <summary>A step of a run as measured.</summary>
-internal sealed record StepMeasure(int Step, double Loss, double GradientNorm, double Tokens, double Seconds, double? ValidationLoss, double[] Lambda);
 
 /// <summary>What a completed run measured.</summary>
 internal sealed record RunMeasure
 {
     /// <summary>Every step.</summary>
-    public required IReadOnlyList<StepMeasure> Steps { get; init; }
+    public required IReadOnlyList<StepRecord> Steps { get; init; }
 
     /// <summary>The run's last status.</summary>
     public required RunStatus Status { get; init; }
@@ -26,7 +23,7 @@ internal sealed record RunMeasure
     public double? SecondsPerStep => Steps.Count == 0 ? null : Median([.. Steps.Select(static step => step.Seconds)]);
 
     /// <summary>Input tokens over the time of all steps.</summary>
-    public double? TokensPerSecond => Steps.Sum(static step => step.Seconds) is > 0 and var seconds ? Steps.Sum(static step => step.Tokens) / seconds : null;
+    public double? TokensPerSecond => Steps.Sum(static step => step.Seconds) is > 0 and var seconds ? Steps.Sum(static step => (double)step.Tokens) / seconds : null;
 
     /// <summary>The largest silo process.</summary>
     public double? PeakMemory => Status.PeakMemory.Count == 0 ? null : Status.PeakMemory.Values.Max();
@@ -35,17 +32,7 @@ internal sealed record RunMeasure
     public static RunMeasure? Read(string folder)
     {
         if (RunFolderReader.Status(folder) is not { State: RunState.Completed } status) return null;
-        return new RunMeasure { Status = status, Steps = [.. RunFolderReader.MetricsLines(folder).Select(Parse)] };
-    }
-
-    private static StepMeasure Parse(string text)
-    {
-        using var document = JsonDocument.Parse(text);
-        var line = document.RootElement;
-        double Number(string key) => line.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : double.NaN;
-        var validation = Number("validationLoss");
-        double[] lambda = line.TryGetProperty("lambda", out var list) && list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray().Select(static item => item.GetDouble())] : [];
-        return new StepMeasure((int)Number("step"), Number("loss"), Number("gradientNorm"), Number("tokens"), Number("seconds"), double.IsNaN(validation) ? null : validation, lambda);
+        return new RunMeasure { Status = status, Steps = [.. RunFolderReader.Steps(folder)] };
     }
 
     private static double Median(double[] values)

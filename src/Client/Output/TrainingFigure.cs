@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using ScottPlot;
 
 namespace Peft.Orleans.Client.Output;
@@ -14,19 +13,17 @@ internal static class TrainingFigure
         var losses = new List<double>();
         var validations = new List<(double Step, double Loss)>();
         var lambdas = new List<double[]>();
-        foreach (var line in Runs.RunFolderReader.MetricsLines(runFolder))
+        foreach (var step in Runs.RunFolderReader.Steps(runFolder))
         {
-            using var document = JsonDocument.Parse(line);
-            var root = document.RootElement;
-            steps.Add(root.GetProperty("step").GetInt32());
-            losses.Add(root.GetProperty("loss").GetDouble());
-            if (root.TryGetProperty("validationLoss", out var validation) && validation.ValueKind == JsonValueKind.Number) validations.Add((steps[^1], validation.GetDouble()));
-            if (root.TryGetProperty("lambda", out var lambda) && lambda.ValueKind == JsonValueKind.Array) lambdas.Add([.. lambda.EnumerateArray().Select(static v => v.GetDouble())]);
+            steps.Add(step.Step);
+            losses.Add(step.Loss);
+            if (step.ValidationLoss is { } validation) validations.Add((step.Step, validation));
+            if (step.Lambda.Length > 0) lambdas.Add(step.Lambda);
         }
 
         if (steps.Count == 0) return null;
         var figure = new Multiplot();
-        var hasLambda = lambdas.Count == steps.Count && lambdas[0].Length > 0;
+        var hasLambda = lambdas.Count == steps.Count;
         figure.AddPlots(hasLambda ? 2 : 1);
         Loss(figure.GetPlot(0), title, steps, losses, validations);
         if (hasLambda) Lambda(figure.GetPlot(1), steps, lambdas);

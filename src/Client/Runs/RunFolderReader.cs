@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Client.Runs;
@@ -52,12 +53,11 @@ internal static class RunFolderReader
     /// <summary>Complete lines of events.jsonl.</summary>
     public static IReadOnlyList<string> Events(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Events), RunLines.IsEvent);
 
-    /// <summary>Step of a metrics line.</summary>
-    public static int StepOf(string line)
-    {
-        using var document = JsonDocument.Parse(line);
-        return document.RootElement.TryGetProperty("step", out var step) ? step.GetInt32() : 0;
-    }
+    /// <summary>The committed steps, in the order of their lines.</summary>
+    public static IEnumerable<StepRecord> Steps(string folder) => StepLines.ReadAll(MetricsLines(folder));
+
+    /// <summary>Step of a metrics line; 0 where it is none.</summary>
+    public static int StepOf(string line) => StepLines.Read(line)?.Step ?? 0;
 
     private static string[] Lines(string path, Func<string, bool> whole)
     {

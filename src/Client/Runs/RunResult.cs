@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Core.Cluster;
 
@@ -27,26 +26,18 @@ internal static class RunResult
     /// <summary>Fills what the status lacks from the last line of the metrics: a finished run read from its folder, a tokens-per-second average over all steps.</summary>
     public static RunStatus Complete(RunStatus status, string folder)
     {
-        var lines = RunFolderReader.MetricsLines(folder);
-        if (lines.Count == 0) return status;
-        double tokens = 0, seconds = 0;
-        double? validation = null;
-        foreach (var line in lines)
-        {
-            using var document = JsonDocument.Parse(line);
-            tokens += Number(document, "tokens") ?? 0;
-            seconds += Number(document, "seconds") ?? 0;
-            validation = Number(document, "validationLoss") ?? validation;
-        }
-
-        using var last = JsonDocument.Parse(lines[^1]);
-        var step = RunFolderReader.StepOf(lines[^1]);
+        var steps = RunFolderReader.Steps(folder).ToArray();
+        if (steps.Length == 0) return status;
+        var seconds = steps.Sum(static step => step.Seconds);
         return status with
         {
-            Step = Math.Max(status.Step, step),
-            Loss = (step > status.Step ? null : status.Loss) ?? Number(last, "loss"),
-            ValidationLoss = status.ValidationLoss ?? validation,
-            TokensPerSecond = status.TokensPerSecond > 0 || seconds <= 0 ? status.TokensPerSecond : tokens / seconds,
+            Step = Math.Max(status.Step, steps[^1].Step),
+            // The line may be of a later step than the status.
+            Loss = (steps[^1].Step > status.Step ? null : status.Loss) ?? steps[^1].Loss,
+            ValidationLoss = status.ValidationLoss ?? steps.LastOrDefault(static step => step.ValidationLoss is not null)?.ValidationLoss,
+            TokensPerSecond = status.TokensPerSecond > 0 || seconds <= 0
+                ? status.TokensPerSecond
+                : steps.Sum(static step => (double)step.Tokens) / seconds,
         };
     }
 
@@ -64,7 +55,4 @@ internal static class RunResult
         "stopped" => ExitCodes.Stopped,
         _ => ExitCodes.Failed,
     };
-
-    private static double? Number(JsonDocument line, string key) =>
-        line.RootElement.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
 }

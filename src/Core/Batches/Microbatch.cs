@@ -6,33 +6,24 @@ namespace Peft.Orleans.Core.Batches;
 /// </summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.Microbatch")]
-public sealed record Microbatch
+public sealed record Microbatch : BatchShape
 {
     /// <summary>Label of a position that is not learned.</summary>
     public const int Masked = -100;
 
-    /// <summary>Number of rows.</summary>
-    [Id(0)] public required int Rows { get; init; }
-
-    /// <summary>Length of every row, padding included.</summary>
-    [Id(1)] public required int Columns { get; init; }
-
     /// <summary>Token ids, row by row, <c>Rows × Columns</c>; padding is 0.</summary>
-    [Id(2)] public required int[] InputIds { get; init; }
+    [Id(0)] public required int[] InputIds { get; init; }
 
     /// <summary>Labels, unshifted (position t predicts label t+1 of its own sample); <see cref="Masked"/> where not learned.</summary>
-    [Id(3)] public required int[] Labels { get; init; }
-
-    /// <summary>For each row the lengths of the samples in it, in order; their sum is at most <see cref="Columns"/>, the rest is padding.</summary>
-    [Id(4)] public required int[][] SampleLengths { get; init; }
+    [Id(1)] public required int[] Labels { get; init; }
 
     /// <summary>XxHash128 of ids, labels and lengths, in hexadecimal: the identity of the trained data.</summary>
-    [Id(5)] public required string ContentHash { get; init; }
+    [Id(2)] public required string ContentHash { get; init; }
 
-    /// <summary>Number of input tokens without padding.</summary>
-    public int Tokens => SampleLengths.Sum(row => row.Sum());
-
-    /// <summary>Labels shifted left by one within each sample: entry t is the target predicted at position t, or <see cref="Masked"/>. <c>Rows × Columns</c>.</summary>
+    /// <summary>
+    /// Labels shifted left by one within each sample: entry t is the target predicted at position t, or <see cref="Masked"/>.
+    /// <c>Rows × Columns</c>.
+    /// </summary>
     public int[] Targets()
     {
         var targets = new int[InputIds.Length];
@@ -49,6 +40,9 @@ public sealed record Microbatch
 
         return targets;
     }
+
+    /// <summary>What the coordinator has to know of it.</summary>
+    public BatchOutline Outline() => new(WithoutContent(), TargetTokens, ContentHash);
 
     /// <summary>Number of learned tokens.</summary>
     public int TargetTokens => Targets().Count(static t => t != Masked);

@@ -14,43 +14,43 @@ public interface ISiloAgent : IGrainService
 
     /// <summary>Take seats and get the target version.</summary>
     [Alias("Start"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> Start(StartMessage message);
+    Task<StartReply> Start(StartMessage message);
 
     /// <summary>Compute version 0 for every first seat that lacks it and whose base gradient needs no pass after <paramref name="pass"/>.</summary>
     [Alias("Initialize"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> Initialize(string runId, Term term, int pass);
+    Task<VersionsReply> Initialize(string runId, Term term, int pass);
 
     /// <summary>Measure the reduced gradients of a step; changes nothing.</summary>
     [Alias("Prepare"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Prepare(string runId, Term term, int step);
+    Task<PrepareReply> Prepare(string runId, Term term, int step);
 
     /// <summary>Take the optimizer step.</summary>
     [Alias("Apply"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Apply(ApplyMessage message);
+    Task<VersionsReply> Apply(ApplyMessage message);
 
     /// <summary>Let the first seats here send a version to the layers' other seats; answers when all have it, with their hashes.</summary>
     [Alias("Protect"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Protect(string runId, Term term, int version);
+    Task<VersionsReply> Protect(string runId, Term term, int version);
 
     /// <summary>Take versions that another seat has sent; answers when they are complete and checked.</summary>
     [Alias("Put"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Put(PutMessage message);
+    Task<VersionsReply> Put(PutMessage message);
 
     /// <summary>Gather the replicas' partial sums at the first seats here, and give the whole sums back.</summary>
     [Alias("Reduce"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Reduce(ReduceMessage message);
+    Task<DoneReply> Reduce(ReduceMessage message);
 
     /// <summary>Send this replica's partial sums of some layers to the silo that asks.</summary>
     [Alias("SendSums"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> SendSums(ReduceMessage message);
+    Task<SumsReply> SendSums(SendSumsMessage message);
 
     /// <summary>Take whole sums.</summary>
     [Alias("TakeSums"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> TakeSums(ReduceMessage message);
+    Task<DoneReply> TakeSums(TakeSumsMessage message);
 
     /// <summary>Send a version of some layers to another silo's data plane.</summary>
     [Alias("Send"), ResponseTimeout("00:30:00")]
-    Task<AgentReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target);
+    Task<SendReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target);
 
     /// <summary>Load base weights in the background, for seats to come; answers when they are loaded.</summary>
     [Alias("Preload"), ResponseTimeout("01:00:00")]
@@ -58,11 +58,11 @@ public interface ISiloAgent : IGrainService
 
     /// <summary>Write the version's files (one per active layer) into a folder.</summary>
     [Alias("WriteSnapshot"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> WriteSnapshot(string runId, Term term, int version, string folder);
+    Task<FilesReply> WriteSnapshot(string runId, Term term, int version, string folder);
 
     /// <summary>Write the adapter's tensors of a version (method full: the weights), one file per active layer, into a folder.</summary>
     [Alias("WriteAdapter"), ResponseTimeout("01:00:00")]
-    Task<AgentReply> WriteAdapter(string runId, Term term, int version, string folder);
+    Task<FilesReply> WriteAdapter(string runId, Term term, int version, string folder);
 
     /// <summary>Drop all state of a run.</summary>
     [Alias("End")]
@@ -85,17 +85,21 @@ public interface IDatasetGrain : IGrainWithStringKey
     [Alias("Open"), ResponseTimeout("00:30:00")]
     Task<DatasetSummary> Open(ResolvedRun run, string folder);
 
-    /// <summary>All microbatches of a step.</summary>
-    [Alias("GetStep")]
-    Task<Batches.Microbatch[]> GetStep(int step);
+    /// <summary>What the coordinator has to know of a step's microbatches, in order.</summary>
+    [Alias("OutlineStep")]
+    Task<Batches.BatchOutline[]> OutlineStep(int step);
 
-    /// <summary>Sample i of the run's own order, alone.</summary>
-    [Alias("GetSample")]
-    Task<Batches.Microbatch> GetSample(int index);
+    /// <summary>The same of sample i of the run's own order, alone.</summary>
+    [Alias("OutlineSample")]
+    Task<Batches.BatchOutline> OutlineSample(int index);
 
-    /// <summary>The validation set.</summary>
-    [Alias("GetValidation")]
-    Task<Batches.Microbatch[]> GetValidation();
+    /// <summary>The same of the validation set.</summary>
+    [Alias("OutlineValidation")]
+    Task<Batches.BatchOutline[]> OutlineValidation();
+
+    /// <summary>A microbatch with its ids and labels, for the shards that read them; null where there is none.</summary>
+    [Alias("Get")]
+    Task<Batches.Microbatch?> Get(Batches.BatchKey key);
 }
 
 /// <summary>What a data set holds.</summary>

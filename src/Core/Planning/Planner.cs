@@ -17,7 +17,7 @@ public sealed record SiloInventory(PlannedSilo Silo, IReadOnlyCollection<int> Lo
     public SiloInventory(PlannedSilo silo) : this(silo, []) { }
 
     /// <summary>The machine it is on.</summary>
-    public string Host => Silo.Endpoint.LastIndexOf(':') is var colon and >= 0 ? Silo.Endpoint[..colon] : "";
+    public string Host => Silo.Endpoint.Host;
 }
 
 /// <summary>What the run file says about the plan.</summary>

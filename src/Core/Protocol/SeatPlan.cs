@@ -12,10 +12,10 @@ public sealed record Seat(int Layer, int Replica, string Silo, bool Active);
 /// <summary>A silo as a plan names it: name, incarnation, and where its data plane listens.</summary>
 /// <param name="Name">Silo name.</param>
 /// <param name="Incarnation">Identity of this life of the process; a restarted silo has another.</param>
-/// <param name="Endpoint">host:port of the data plane.</param>
+/// <param name="Endpoint">Where its data plane listens.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.PlannedSilo")]
-public sealed record PlannedSilo(string Name, string Incarnation, string Endpoint);
+public sealed record PlannedSilo(string Name, string Incarnation, Cluster.Endpoint Endpoint);
 
 /// <summary>Base weights that a silo loads in the background, so that it can take a seat at once.</summary>
 /// <param name="Silo">Silo name.</param>

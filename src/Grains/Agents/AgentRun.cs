@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 
@@ -33,7 +34,7 @@ internal sealed class AgentRun(string runId, string silo)
     internal KeptVersions KeptOf(int layer) => Kept.GetOrAdd(layer, static _ => new KeptVersions());
 
     /// <summary>Records of the versions held, by step.</summary>
-    internal SortedDictionary<int, string> Records { get; } = [];
+    internal SortedDictionary<int, StepRecord> Records { get; } = [];
 
     /// <summary>Serialises Start, Initialize and Apply, which may each arrive twice.</summary>
     internal SemaphoreSlim Phase { get; } = new(1, 1);

@@ -1,18 +1,12 @@
 using System.Collections.Concurrent;
 using Peft.Orleans.Grains.DataPlane;
+using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Grains.Agents;
 
-/// <summary>What a silo knows of itself before it joins.</summary>
-/// <param name="Name">Silo name.</param>
-/// <param name="Threads">Compute threads.</param>
-/// <param name="MetricsUrl">URL of /metrics.</param>
-/// <param name="MemoryBytes">Memory for weights and activations on the silo's device.</param>
-public sealed record SiloIdentity(string Name, int Threads, string MetricsUrl, long MemoryBytes);
-
 /// <summary>Everything a silo owns: the device thread, the data plane, the runs. One per process; outlives every grain.</summary>
-public sealed class AgentStore(SiloIdentity identity, ITensorTransport transport, DeviceThread device)
+internal sealed class AgentStore(SiloIdentity identity, ITensorTransport transport, DeviceThread device)
 {
     private readonly ConcurrentDictionary<string, AgentRun> runs = new();
 

@@ -12,10 +12,10 @@ namespace Peft.Orleans.Grains.Agents;
 /// Adds the replicas' gradients along the fixed tree: a layer's first seat gathers the nodes that the other replicas computed inside their
 /// ranges, combines the rest, and gives the whole sum back. The sum has the same bits however the microbatches were divided.
 /// </summary>
-public sealed class GradientReduction(AgentStore store, ISiloAgents agents)
+internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
 {
     /// <summary>At the first seats.</summary>
-    internal async Task<AgentReply> Reduce(AgentRun run, ReduceMessage message)
+    internal async Task<DoneReply> Reduce(AgentRun run, ReduceMessage message)
     {
         run.Require(protocol => protocol.Compute(message.Term, message.Step, protocol.Plan!.FirstLayersOn(store.Identity.Name)[0]));
         var plan = run.Protocol.Plan!;
@@ -27,26 +27,29 @@ public sealed class GradientReduction(AgentStore store, ISiloAgents agents)
             .Select(group => (Silo: plan.Silo(group.Key), Layers: group.ToArray()))
             .ToArray();
         foreach (var reply in await Task.WhenAll(peers.Select(peer =>
-            Agent(peer.Silo).SendSums(message with { Layers = peer.Layers, Asking = self }))))
+            Agent(peer.Silo).SendSums(Asked(peer.Layers, self)))))
         {
-            if (!reply.Accepted) return reply;
-            await Take(run, message, reply.Sums);
+            if (!reply.Accepted) return new DoneReply { Refusal = reply.Refusal };
+            await Take(run, new TakeSumsMessage(message.RunId, message.Term, message.Step, message.Microbatches, [], reply.Sums));
         }
 
         foreach (var reply in await Task.WhenAll(peers.Select(async peer =>
         {
-            var sums = await Send(run, message with { Layers = peer.Layers, Asking = peer.Silo }, whole: true);
-            return await Agent(peer.Silo).TakeSums(message with { Layers = peer.Layers, Sums = sums });
+            var sums = await Send(run, Asked(peer.Layers, peer.Silo), whole: true);
+            return await Agent(peer.Silo).TakeSums(
+                new TakeSumsMessage(message.RunId, message.Term, message.Step, message.Microbatches, peer.Layers, sums));
         })))
         {
             if (!reply.Accepted) return reply;
         }
 
-        return new AgentReply { Accepted = true };
+        return new DoneReply();
+
+        SendSumsMessage Asked(int[] layers, PlannedSilo asking) => new(message.RunId, message.Term, message.Step, layers, asking);
     }
 
     /// <summary>Sends the nodes held, or the whole sums.</summary>
-    internal async Task<SumTransfer[]> Send(AgentRun run, ReduceMessage message, bool whole)
+    internal async Task<SumTransfer[]> Send(AgentRun run, SendSumsMessage message, bool whole)
     {
         var token = run.TermToken;
         var nodes = await store.Device.Run(DevicePriority.Backward, () =>
@@ -66,15 +69,15 @@ public sealed class GradientReduction(AgentStore store, ISiloAgents agents)
         }, token);
         var transfers = new List<SumTransfer>();
         foreach (var (layer, level, index, sum) in nodes)
-            transfers.Add(new SumTransfer(layer, level, index, await store.Transport.Send(run.RunId, message.Term, message.Asking!, sum, token)));
+            transfers.Add(new SumTransfer(layer, level, index, await store.Transport.Send(run.RunId, message.Term, message.Asking, sum, token)));
         return [.. transfers];
     }
 
     /// <summary>Takes nodes into the trees here.</summary>
-    internal async Task Take(AgentRun run, ReduceMessage message, SumTransfer[] sums)
+    internal async Task Take(AgentRun run, TakeSumsMessage message)
     {
         var token = run.TermToken;
-        foreach (var transfer in sums)
+        foreach (var transfer in message.Sums)
         {
             var sum = await store.Transport.Receive(run.RunId, message.Term, transfer.Sum, token);
             await store.Device.Run(DevicePriority.Backward, () =>

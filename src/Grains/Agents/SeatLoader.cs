@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Runs;
@@ -11,15 +12,15 @@ using Peft.Orleans.Kernels.Versions;
 namespace Peft.Orleans.Grains.Agents;
 
 /// <summary>Carries out <c>Start</c>: base weights for the active seats, and the target version for all seats, from a holder, a snapshot, or by initialisation.</summary>
-public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionShipping shipping)
+internal sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionShipping shipping)
 {
-    internal async Task<AgentReply> Start(AgentRun run, StartMessage message)
+    internal async Task<StartReply> Start(AgentRun run, StartMessage message)
     {
         await run.Phase.WaitAsync();
         try
         {
             var decision = run.Decide(protocol => protocol.Start(message.Term, message.Plan, message.Target));
-            if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
+            if (!decision.Accepted) return new StartReply { Refusal = decision.Reason };
             var token = run.TermToken;
             run.Definition = message.Run;
             if (message.Run.Training)
@@ -56,7 +57,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
     }
 
     /// <summary>Version 0 at the first seats here whose estimate is complete, from the run file alone; what the estimate held is free for the next.</summary>
-    internal async Task<AgentReply> Initialize(AgentRun run, Term term, int pass)
+    internal async Task<VersionsReply> Initialize(AgentRun run, Term term, int pass)
     {
         await run.Phase.WaitAsync();
         try
@@ -91,7 +92,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
                 TorchRuntime.ReturnFreedMemory();
                 return done;
             });
-            return new AgentReply { Accepted = true, Hashes = hashes };
+            return new VersionsReply { Hashes = hashes };
         }
         finally
         {
@@ -100,17 +101,17 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
     }
 
     /// <summary>Sends a version of some layers to the silo that asks.</summary>
-    internal async Task<AgentReply> Send(AgentRun run, Term term, int[] layers, int version, PlannedSilo target)
+    internal async Task<SendReply> Send(AgentRun run, Term term, int[] layers, int version, PlannedSilo target)
     {
         run.Require(protocol => protocol.Term == term ? AgentDecision.Nothing : AgentDecision.Refuse($"term {term} is not in force"));
         var versions = await shipping.Ship(run, term, layers, version, target, withConstants: true);
-        string? record;
+        StepRecord? record;
         lock (run.Sync) run.Records.TryGetValue(version, out record);
-        return new AgentReply { Accepted = true, Versions = versions, Record = record ?? "" };
+        return new SendReply { Versions = versions, Record = record };
     }
 
     /// <summary>The estimates that the first seats here need before version 0 can be computed.</summary>
-    private AgentReply BeginEstimates(AgentRun run, SeatPlan plan)
+    private StartReply BeginEstimates(AgentRun run, SeatPlan plan)
     {
         var lacking = run.Protocol.Phase != AgentPhase.Started;
         var needsEstimate = false;
@@ -125,7 +126,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
             }
         }
 
-        return new AgentReply { Accepted = true, LacksVersion = lacking, NeedsEstimate = needsEstimate };
+        return new StartReply { LacksVersion = lacking, NeedsEstimate = needsEstimate };
     }
 
     /// <summary>Gets the target version of layers: from silos that hold it, else from the snapshot; version 0 waits for initialisation.</summary>
@@ -149,7 +150,7 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
 
     private static void Restore(AgentRun run, StartMessage message, int layer, string folder)
     {
-        var path = Path.Combine(folder, $"layer-{layer:D4}.safetensors");
+        var path = Path.Combine(folder, RunFolder.LayerFile(layer));
         LayerVersion version;
         if (run.Layers.TryGetValue(layer, out var seated) && message.Plan.Seats.Any(seat => seat.Active && seat.Layer == layer))
         {
@@ -169,9 +170,9 @@ public sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionSh
 
     private static LayerVersion Empty() => new(TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), []);
 
-    private static void Note(AgentRun run, int version, string record)
+    private static void Note(AgentRun run, int version, StepRecord? record)
     {
-        if (record.Length == 0) return;
+        if (record is null) return;
         lock (run.Sync) run.Records[version] = record;
     }
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Shards;
@@ -15,9 +16,9 @@ namespace Peft.Orleans.Grains.Agents;
 /// with its silo, and so does the state it owns.
 /// </summary>
 [Reentrant]
-public sealed partial class SiloAgent(
+internal sealed partial class SiloAgent(
     GrainId id, Silo silo, ILoggerFactory loggers, AgentStore store, SeatLoader seats, WeightLoader weights, VersionShipping shipping,
-    GradientReduction reduction, PeerWatch peers, ILocalSiloDetails details,
+    GradientReduction reduction, IBatchSource batches, PeerWatch peers, ILocalSiloDetails details,
     IClusterMembershipService membership, IGrainFactory grains)
     : GrainService(id, silo, loggers), ISiloAgent
 {
@@ -27,6 +28,7 @@ public sealed partial class SiloAgent(
     /// <inheritdoc/>
     public override Task Start()
     {
+        peers.Silent += TellCoordinators;
         _ = WakeCoordinators();
         return base.Start();
     }
@@ -56,12 +58,10 @@ public sealed partial class SiloAgent(
 
             reply = new FenceReply
             {
-                Accepted = decision.Accepted,
-                Reason = decision.Reason,
-                Highest = run.Protocol.Term,
+                Refusal = decision.Accepted ? null : decision.Reason,
                 Silo = Self,
                 Inventory = new Dictionary<int, int[]>(run.Protocol.Inventory),
-                Records = new Dictionary<int, string>(run.Records),
+                Records = new Dictionary<int, StepRecord>(run.Records),
                 Threads = store.Identity.Threads,
                 Loaded = [.. run.Layers.Keys.Order()],
                 MemoryBytes = store.Identity.MemoryBytes,
@@ -73,36 +73,36 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Start(StartMessage message)
+    public Task<StartReply> Start(StartMessage message)
     {
         peers.Follow(message.Plan);
         return seats.Start(store.Run(message.Run.RunId), message);
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Initialize(string runId, Term term, int pass) => seats.Initialize(store.Run(runId), term, pass);
+    public Task<VersionsReply> Initialize(string runId, Term term, int pass) => seats.Initialize(store.Run(runId), term, pass);
 
     /// <inheritdoc/>
-    public async Task<AgentReply> Prepare(string runId, Term term, int step)
+    public async Task<PrepareReply> Prepare(string runId, Term term, int step)
     {
         var run = store.Run(runId);
         var decision = run.Decide(protocol => protocol.Prepare(term, step));
-        if (!decision.Accepted) return Refused(decision);
+        if (!decision.Accepted) return new PrepareReply { Refusal = decision.Reason };
         var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Measure(run, store.Identity.Name, step));
-        return new AgentReply { Accepted = true, Measures = measures, ComputeSeconds = run.TakeComputeSeconds() };
+        return new PrepareReply { Measures = measures, ComputeSeconds = run.TakeComputeSeconds() };
     }
 
     /// <inheritdoc/>
-    public async Task<AgentReply> Apply(ApplyMessage message)
+    public async Task<VersionsReply> Apply(ApplyMessage message)
     {
         var run = store.Run(message.RunId);
         await run.Phase.WaitAsync();
         try
         {
             var decision = run.Decide(protocol => protocol.Apply(message.Term, message.Step));
-            if (!decision.Accepted) return Refused(decision);
+            if (!decision.Accepted) return new VersionsReply { Refusal = decision.Reason };
             var hashes = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Apply(run, message, decision.Effects));
-            return new AgentReply { Accepted = true, Hashes = hashes };
+            return new VersionsReply { Hashes = hashes };
         }
         finally
         {
@@ -111,47 +111,47 @@ public sealed partial class SiloAgent(
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Protect(string runId, Term term, int version) => shipping.Protect(store.Run(runId), term, version);
+    public Task<VersionsReply> Protect(string runId, Term term, int version) => shipping.Protect(store.Run(runId), term, version);
 
     /// <inheritdoc/>
-    public Task<AgentReply> Put(PutMessage message) => shipping.Put(store.Run(message.RunId), message);
+    public Task<VersionsReply> Put(PutMessage message) => shipping.Put(store.Run(message.RunId), message);
 
     /// <inheritdoc/>
-    public Task<AgentReply> Reduce(ReduceMessage message)
+    public Task<DoneReply> Reduce(ReduceMessage message)
     {
         var run = store.Run(message.RunId);
         return run.Once.Do(message.Term, nameof(Reduce), message.Step, "", () => reduction.Reduce(run, message));
     }
 
     /// <inheritdoc/>
-    public async Task<AgentReply> SendSums(ReduceMessage message) =>
-        new() { Accepted = true, Sums = await reduction.Send(store.Run(message.RunId), message, whole: false) };
+    public async Task<SumsReply> SendSums(SendSumsMessage message) =>
+        new() { Sums = await reduction.Send(store.Run(message.RunId), message, whole: false) };
 
     /// <inheritdoc/>
-    public Task<AgentReply> TakeSums(ReduceMessage message)
+    public Task<DoneReply> TakeSums(TakeSumsMessage message)
     {
         var run = store.Run(message.RunId);
         return run.Once.Do(message.Term, nameof(TakeSums), message.Step, string.Join(',', message.Layers), async () =>
         {
-            await reduction.Take(run, message, message.Sums);
-            return new AgentReply { Accepted = true };
+            await reduction.Take(run, message);
+            return new DoneReply();
         });
     }
 
     /// <inheritdoc/>
-    public Task<AgentReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) =>
+    public Task<SendReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) =>
         seats.Send(store.Run(runId), term, layers, version, target);
 
     /// <inheritdoc/>
     public Task Preload(RunDefinition run, int[] layers) => weights.Preload(store.Run(run.RunId), run, layers);
 
     /// <inheritdoc/>
-    public Task<AgentReply> WriteSnapshot(string runId, Term term, int version, string folder) =>
-        Write(runId, term, version, (layer, held, record) => StepWork.WriteSnapshot(layer, held, record, folder));
+    public Task<FilesReply> WriteSnapshot(string runId, Term term, int version, string folder) =>
+        Write(runId, term, version, (layer, held) => StepWork.WriteSnapshot(layer, held, folder));
 
     /// <inheritdoc/>
-    public Task<AgentReply> WriteAdapter(string runId, Term term, int version, string folder) =>
-        Write(runId, term, version, (layer, held, _) => StepWork.WriteAdapter(layer, held, folder));
+    public Task<FilesReply> WriteAdapter(string runId, Term term, int version, string folder) =>
+        Write(runId, term, version, (layer, held) => StepWork.WriteAdapter(layer, held, folder));
 
     /// <inheritdoc/>
     public async Task End(string runId, Term term)
@@ -160,6 +160,7 @@ public sealed partial class SiloAgent(
         if (run is null || run.Decide(protocol => term.Supersedes(protocol.Term) || term == protocol.Term ? AgentDecision.Nothing : AgentDecision.Refuse("")).Accepted is false) return;
         run.EndTerm();
         store.Forget(runId);
+        batches.Forget(runId);
         await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
         {
             foreach (var layer in run.Layers.Values) layer.Dispose();
@@ -192,10 +193,8 @@ public sealed partial class SiloAgent(
 
     private PlannedSilo Self => new(store.Identity.Name, details.SiloAddress.ToParsableString(), store.Transport.Endpoint);
 
-    private static AgentReply Refused(AgentDecision decision) => new() { Accepted = false, Reason = decision.Reason };
-
-    private async Task<AgentReply> Write(
-        string runId, Term term, int version, Func<SeatedLayer, LayerVersion, string, (string File, string Sha256)> write)
+    private async Task<FilesReply> Write(
+        string runId, Term term, int version, Func<SeatedLayer, LayerVersion, (string File, string Sha256)> write)
     {
         var run = store.Run(runId);
         // Every version is on several silos; the first seat writes it.
@@ -203,24 +202,28 @@ public sealed partial class SiloAgent(
         foreach (var layer in layers)
         {
             var decision = run.Decide(protocol => protocol.Compute(term, version + 1, layer));
-            if (!decision.Accepted) return Refused(decision);
+            if (!decision.Accepted) return new FilesReply { Refusal = decision.Reason };
         }
 
-        string? record;
-        lock (run.Sync) run.Records.TryGetValue(version, out record);
         var files = await store.Device.Run(Kernels.Torch.DevicePriority.Background, () =>
         {
             var written = new Dictionary<string, string>();
             foreach (var index in layers)
             {
                 var layer = run.Layers[index];
-                var (file, sha256) = write(layer, layer.Version(version), record ?? "");
+                var (file, sha256) = write(layer, layer.Version(version));
                 if (file.Length > 0) written[file] = sha256;
             }
 
             return written;
         });
-        return new AgentReply { Accepted = true, Files = files };
+        return new FilesReply { Files = files };
+    }
+
+    /// <summary>The coordinators of the runs held here ask all silos whom they reach.</summary>
+    private void TellCoordinators(string silent)
+    {
+        foreach (var run in store.TrainingRuns) grains.GetGrain<IRunGrain>(run).PeerUnreachable(store.Identity.Name, silent).Ignore();
     }
 
     /// <summary>Every membership change wakes the coordinators of the runs held here, wherever they were.</summary>

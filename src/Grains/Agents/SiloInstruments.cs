@@ -6,7 +6,7 @@ using TorchSharp;
 namespace Peft.Orleans.Grains.Agents;
 
 /// <summary>Figures of this silo, for Prometheus.</summary>
-public sealed class SiloInstruments
+internal sealed class SiloInstruments
 {
     /// <summary>Registers the figures.</summary>
     public SiloInstruments(AgentStore store, IMeterFactory meters)

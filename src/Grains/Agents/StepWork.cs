@@ -1,6 +1,7 @@
-using System.Security.Cryptography;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Versions;
@@ -73,13 +74,13 @@ internal static class StepWork
     }
 
     /// <summary>Writes one layer's version; the file holds nothing that varies by silo, time or term.</summary>
-    internal static (string File, string Sha256) WriteSnapshot(SeatedLayer layer, LayerVersion version, string record, string folder)
+    internal static (string File, string Sha256) WriteSnapshot(SeatedLayer layer, LayerVersion version, string folder)
     {
         if (layer.Shard.Layout.Size == 0) return ("", "");
-        var name = $"layer-{layer.Shard.Layer:D4}.safetensors";
+        var name = RunFolder.LayerFile(layer.Shard.Layer);
         var path = Path.Combine(folder, name);
         VersionCodec.Write(version, path);
-        return (name, Sha256(path));
+        return (name, FileHash.Of(path));
     }
 
     /// <summary>Writes one layer's adapter tensors.</summary>
@@ -89,21 +90,15 @@ internal static class StepWork
         if (tensors.Count == 0) return ("", "");
         try
         {
-            var name = $"layer-{layer.Shard.Layer:D4}.safetensors";
+            var name = RunFolder.LayerFile(layer.Shard.Layer);
             var path = Path.Combine(folder, name);
             TensorFiles.Write(path, tensors);
-            return (name, Sha256(path));
+            return (name, FileHash.Of(path));
         }
         finally
         {
             foreach (var (_, value) in tensors) value.Dispose();
         }
-    }
-
-    internal static string Sha256(string path)
-    {
-        using var stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
     private static void TakeStep(AgentRun run, SeatedLayer layer, ApplyMessage message)

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Torch;
@@ -12,13 +13,13 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Grains.Agents;
 
 /// <summary>Versions on their way from silo to silo: sent without a copy, taken only when their hash is right.</summary>
-public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
+internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
 {
     /// <summary>Sends the copies a decision asks for, one message per silo; answers with the hashes the receivers computed.</summary>
-    internal async Task<AgentReply> Protect(AgentRun run, Term term, int version)
+    internal async Task<VersionsReply> Protect(AgentRun run, Term term, int version)
     {
         var decision = run.Decide(protocol => protocol.Protect(term, version));
-        if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
+        if (!decision.Accepted) return new VersionsReply { Refusal = decision.Reason };
         var plan = run.Protocol.Plan!;
         var bySilo = decision.Effects.OfType<AgentEffect.SendCopies>()
             .SelectMany(static send => send.Silos.Select(silo => (silo, send.Layer)))
@@ -35,7 +36,7 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
             foreach (var (layer, hash) in reply.Hashes) hashes[layer] = hash;
         }
 
-        return new AgentReply { Accepted = true, Hashes = hashes };
+        return new VersionsReply { Hashes = hashes };
     }
 
     /// <summary>Hands versions to the network. They are not copied: a version that is dropped while it travels arrives with a wrong hash, or refused.</summary>
@@ -62,18 +63,18 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
     }
 
     /// <summary><c>Put</c>: receives, checks, keeps.</summary>
-    internal async Task<AgentReply> Put(AgentRun run, PutMessage message)
+    internal async Task<VersionsReply> Put(AgentRun run, PutMessage message)
     {
         foreach (var transfer in message.Versions)
         {
             var decision = run.Decide(protocol => protocol.Take(message.Term, transfer.Layer, transfer.Version));
-            if (!decision.Accepted) return new AgentReply { Accepted = false, Reason = decision.Reason };
+            if (!decision.Accepted) return new VersionsReply { Refusal = decision.Reason };
         }
 
         var hashes = new Dictionary<int, string>();
         foreach (var transfer in message.Versions)
             hashes[transfer.Layer] = await run.Once.Do(message.Term, nameof(Put), transfer.Version, $"{transfer.Layer}", () => Take(run, message.Term, transfer));
-        return new AgentReply { Accepted = true, Hashes = hashes };
+        return new VersionsReply { Hashes = hashes };
     }
 
     private async Task<string> Take(AgentRun run, Term term, VersionTransfer transfer)
@@ -88,11 +89,11 @@ public sealed class VersionShipping(AgentStore store, ISiloAgents agents)
     }
 
     /// <summary>Gets versions of some layers from a silo that holds them.</summary>
-    internal async Task<string> Fetch(AgentRun run, Term term, int[] layers, int version, PlannedSilo holder, CancellationToken token)
+    internal async Task<StepRecord?> Fetch(AgentRun run, Term term, int[] layers, int version, PlannedSilo holder, CancellationToken token)
     {
         var self = run.Protocol.Plan!.Silo(store.Identity.Name);
         var reply = await agents.At(SiloAddress.FromParsableString(holder.Incarnation)).Send(run.RunId, term, layers, version, self);
-        if (!reply.Accepted) throw new StaleTermException(reply.Reason);
+        if (!reply.Accepted) throw new StaleTermException(reply.Refusal!);
         foreach (var transfer in reply.Versions)
         {
             var buffers = await Receive(run.RunId, term, transfer, token);

@@ -11,7 +11,7 @@ using Peft.Orleans.Kernels.Torch;
 namespace Peft.Orleans.Grains.Agents;
 
 /// <summary>Base weights of the layers that compute here, and ahead of time of those that may have to.</summary>
-public sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoader> log)
+internal sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoader> log)
 {
     /// <summary>Loads what the active seats need and lets go of what is neither needed nor loaded ahead. Versions stay.</summary>
     internal async Task Seat(AgentRun run, int[] active, SeatPlan plan, CancellationToken token)

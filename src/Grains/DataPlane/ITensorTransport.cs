@@ -8,10 +8,10 @@ namespace Peft.Orleans.Grains.DataPlane;
 /// Carries tensors between silos, beside the grain calls that refer to them. Every transfer belongs to a run and a term; what belongs
 /// to a lower term than the one in force is dropped.
 /// </summary>
-public interface ITensorTransport
+internal interface ITensorTransport
 {
     /// <summary>host:port where this silo receives.</summary>
-    string Endpoint { get; }
+    Endpoint Endpoint { get; }
 
     /// <summary>Bytes sent to other silos so far.</summary>
     long BytesSent { get; }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Grains.DataPlane;
 
@@ -7,16 +8,13 @@ internal sealed class PeerSockets(PeerSocket[] sockets) : IDisposable
 {
     private int next;
 
-    internal static async Task<PeerSockets> Connect(string endpoint, int count)
+    internal static async Task<PeerSockets> Connect(Endpoint endpoint, int count)
     {
-        var colon = endpoint.LastIndexOf(':');
-        var host = endpoint[..colon];
-        var port = int.Parse(endpoint[(colon + 1)..], System.Globalization.CultureInfo.InvariantCulture);
         var sockets = new PeerSocket[count];
         for (var i = 0; i < count; i++)
         {
             var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            await socket.ConnectAsync(host, port).ConfigureAwait(false);
+            await socket.ConnectAsync(endpoint.Host, endpoint.Port).ConfigureAwait(false);
             sockets[i] = new PeerSocket(socket);
         }
 

@@ -16,16 +16,16 @@ namespace Peft.Orleans.Grains.DataPlane;
 /// <param name="Port">Port; 0: any free one.</param>
 /// <param name="SocketsPerPeer">Sockets to each other silo.</param>
 /// <param name="ChunkBytes">Largest chunk.</param>
-public sealed record TcpTransportOptions(string Host = "127.0.0.1", int Port = 0, int SocketsPerPeer = 2, int ChunkBytes = 1 << 20);
+internal sealed record TcpTransportOptions(string Host = "127.0.0.1", int Port = 0, int SocketsPerPeer = 2, int ChunkBytes = 1 << 20);
 
 /// <summary>The data plane over TCP: tensors cut into checksummed chunks, spread over several sockets, received straight into native memory.</summary>
-public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposable
+internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposable
 {
     private readonly TcpTransportOptions options;
     private readonly ILogger<TcpTensorTransport> log;
     private readonly Guid self = Guid.NewGuid();
     private readonly ReceiveTable table = new();
-    private readonly ConcurrentDictionary<string, Lazy<Task<PeerSockets>>> peers = new();
+    private readonly ConcurrentDictionary<Endpoint, Lazy<Task<PeerSockets>>> peers = new();
     private readonly CancellationTokenSource stopping = new();
     private readonly Socket listener;
     private long transfers;
@@ -50,12 +50,12 @@ public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposa
                 $"the data plane cannot listen on {options.Host}:{options.Port} ({error.Message}); choose another port with --data-port, or 0 for any free one", error);
         }
 
-        Endpoint = $"{options.Host}:{((IPEndPoint)listener.LocalEndPoint!).Port}";
+        Endpoint = new Endpoint(options.Host, ((IPEndPoint)listener.LocalEndPoint!).Port);
         _ = AcceptLoop();
     }
 
     /// <inheritdoc/>
-    public string Endpoint { get; }
+    public Endpoint Endpoint { get; }
 
     /// <inheritdoc/>
     public long BytesSent => Interlocked.Read(ref bytesSent);
@@ -145,12 +145,12 @@ public sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposa
         await socket.Send(header, memory.Memory, cancellation).ConfigureAwait(false);
     }
 
-    private Task<PeerSockets> Peer(string endpoint)
+    private Task<PeerSockets> Peer(Endpoint endpoint)
     {
         var entry = peers.GetOrAdd(endpoint, key => new Lazy<Task<PeerSockets>>(() => PeerSockets.Connect(key, options.SocketsPerPeer)));
         if (entry.Value.IsFaulted)
         {
-            peers.TryRemove(new KeyValuePair<string, Lazy<Task<PeerSockets>>>(endpoint, entry));
+            peers.TryRemove(new KeyValuePair<Endpoint, Lazy<Task<PeerSockets>>>(endpoint, entry));
             entry = peers.GetOrAdd(endpoint, key => new Lazy<Task<PeerSockets>>(() => PeerSockets.Connect(key, options.SocketsPerPeer)));
         }
 

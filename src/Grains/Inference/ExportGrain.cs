@@ -20,7 +20,7 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Grains.Inference;
 
 /// <summary>Merges an adapter into its base, or turns it into LoRA, layer by layer: never more than one layer is in memory.</summary>
-public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
+internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 {
     /// <inheritdoc/>
     public async Task<string> Export(ExportRequest request)
@@ -30,7 +30,7 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         var model = plan.Model!;
         var setup = new ModelSetup(model, plan.Method!, model.StoredType, ProductType.Float32);
         Directory.CreateDirectory(request.ToPath);
-        var parts = Path.Combine(request.ToPath, $".parts-{Guid.NewGuid():N}");
+        var parts = RunFolder.NewParts(request.ToPath);
         Directory.CreateDirectory(parts);
         try
         {
@@ -145,7 +145,7 @@ public sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         foreach (var (_, value) in tensors) value.Dispose();
     }
 
-    private static string PartOf(string parts, int layer) => Path.Combine(parts, $"layer-{layer:D4}.safetensors");
+    private static string PartOf(string parts, int layer) => Path.Combine(parts, RunFolder.LayerFile(layer));
 
     private static ScalarType TypeOf(WeightType dtype) => dtype switch
     {

@@ -7,7 +7,7 @@ namespace Peft.Orleans.Grains.Inference;
 
 /// <summary>Text generation over a seated model.</summary>
 [Reentrant, KeepAlive]
-public sealed class GenerationGrain(IGrainFactory grains, ISiloAgents agents, ClusterRoster roster) : Grain, IGenerationGrain
+internal sealed class GenerationGrain(IGrainFactory grains, ISiloAgents agents, ClusterRoster roster) : Grain, IGenerationGrain
 {
     private ModelSession? session;
 
@@ -30,7 +30,7 @@ public sealed class GenerationGrain(IGrainFactory grains, ISiloAgents agents, Cl
 
 /// <summary>Log-likelihoods over a seated model.</summary>
 [Reentrant, KeepAlive]
-public sealed class EvaluationGrain(IGrainFactory grains, ISiloAgents agents, ClusterRoster roster) : Grain, IEvaluationGrain
+internal sealed class EvaluationGrain(IGrainFactory grains, ISiloAgents agents, ClusterRoster roster) : Grain, IEvaluationGrain
 {
     private ModelSession? session;
 

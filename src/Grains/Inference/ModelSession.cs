@@ -56,11 +56,17 @@ internal sealed class ModelSession
         var replies = await Task.WhenAll(live.Values.Select(address => agents.At(address).Start(new StartMessage(definition, drawn, plan, 0, [], null))));
         foreach (var reply in replies)
         {
-            if (!reply.Accepted) throw new PeftException(reply.Reason);
+            if (!reply.Accepted) throw new PeftException(reply.Refusal!);
         }
 
         await Task.WhenAll(live.Values.Select(address => agents.At(address).Initialize(sessionId, drawn, pass: 1)));
-        return new ModelSession(agents, live, sessionId, drawn, new PipelineCaller(grains, sessionId, drawn, plan, version: 0));
+        return new ModelSession(agents, live, sessionId, drawn, new PipelineCaller(First, sessionId, drawn, plan, version: 0));
+
+        ILayerShardGrain First(int replica)
+        {
+            var layer = plan.Positions[0];
+            return grains.GetGrain<ILayerShardGrain>(new SeatKey(sessionId, replica, layer, plan.ActiveSilo(replica, layer)).ToString());
+        }
     }
 
     internal Task Close() => Task.WhenAll(live.Values.Select(address => agents.At(address).End(sessionId, term)));

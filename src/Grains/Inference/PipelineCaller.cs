@@ -5,45 +5,50 @@ using Peft.Orleans.Core.Protocol;
 namespace Peft.Orleans.Grains.Inference;
 
 /// <summary>Sends passes without gradients through a seated pipeline: losses, scores, generated text.</summary>
-/// <param name="grains">Grain factory.</param>
+/// <param name="first">The shard where a replica's chain begins.</param>
 /// <param name="runId">Run or session.</param>
 /// <param name="term">Term in force.</param>
 /// <param name="plan">Plan in force.</param>
 /// <param name="version">Version of the adapter to compute with.</param>
-public sealed class PipelineCaller(IGrainFactory grains, string runId, Term term, SeatPlan plan, int version)
+internal sealed class PipelineCaller(Func<int, ILayerShardGrain> first, string runId, Term term, SeatPlan plan, int version)
 {
     private const int RowsPerPass = 64;
     private const int TokensPerPass = 8192;
     private static long caches = DateTimeOffset.UtcNow.Ticks;
 
-    /// <summary>Sum of the token losses and number of targets over some batches.</summary>
-    public async Task<(double LossSum, long Targets)> Loss(IReadOnlyList<Microbatch> batches)
+    /// <summary>Sum of the token losses and number of targets over the validation set.</summary>
+    public async Task<(double LossSum, long Targets)> Loss(IReadOnlyList<BatchOutline> batches)
     {
-        var results = await Pipelined(batches.Count, index => Pass(new PassCall
-        {
-            RunId = runId,
-            Term = term,
-            Kind = PassKind.Loss,
-            Step = version + 1,
-            Index = index,
-            Batch = batches[index],
-        }));
+        var results = await Pipelined(batches.Count, index => First(index, out var replica).Loss(
+            new LossPass
+            {
+                RunId = runId,
+                Term = term,
+                Replica = replica,
+                Version = version,
+                Index = index,
+                Shape = batches[index].Shape,
+            },
+            0,
+            null));
         return (results.Sum(static result => result.LossSum), results.Sum(static result => (long)result.TargetTokens));
     }
 
     /// <summary>Log-likelihoods, in order.</summary>
     public async Task<ScoreResult[]> Score(IReadOnlyList<ScoreItem> items)
     {
-        var results = await Pipelined(items.Count, index => Pass(new PassCall
-        {
-            RunId = runId,
-            Term = term,
-            Kind = PassKind.Score,
-            Step = version + 1,
-            Index = index,
-            Batch = Row([items[index].InputIds], items[index].Labels),
-        }));
-        return [.. results.Select(static result => result.Scores[0])];
+        var results = await Pipelined(items.Count, index => First(index, out var replica).Score(
+            new ScorePass
+            {
+                RunId = runId,
+                Term = term,
+                Replica = replica,
+                Version = version,
+                Batch = Row([items[index].InputIds], items[index].Labels),
+            },
+            0,
+            null));
+        return [.. results.Select(static scores => scores[0])];
     }
 
     /// <summary>Continues each prompt; prompts of similar length go through together, the shorter ones padded on the left.</summary>
@@ -87,14 +92,13 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Term term
         {
             for (var position = 0; position < request.MaxNewTokens && rows.Count > 0; position++)
             {
-                var result = await Pass(new PassCall
+                var tokens = await Generate(new GeneratePass
                 {
                     RunId = runId,
                     Term = term,
-                    Kind = PassKind.Generate,
-                    Step = version + 1,
-                    Batch = Row(next, null),
+                    Version = version,
                     Cache = cache,
+                    Tokens = Row(next, null),
                     KeepRows = keep,
                     Padding = padding,
                     Sampling = request.Temperature > 0 ? new SamplingOptions(request.Temperature, request.TopP, request.Seed, [.. rows], position) : null,
@@ -103,14 +107,14 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Term term
                 var kept = new List<int>();
                 for (var row = 0; row < rows.Count; row++)
                 {
-                    var token = result.NextTokens[row];
+                    var token = tokens[row];
                     produced[rows[row]].Add(token);
                     if (request.StopTokens.Contains(token)) results[rows[row]] = new GenerationResult([.. produced[rows[row]]], Stopped: true);
                     else kept.Add(row);
                 }
 
                 keep = kept.Count == rows.Count ? null : [.. kept];
-                next = [.. kept.Select(row => new[] { result.NextTokens[row] })];
+                next = [.. kept.Select(row => new[] { tokens[row] })];
                 rows = [.. kept.Select(row => rows[row])];
             }
 
@@ -118,25 +122,22 @@ public sealed class PipelineCaller(IGrainFactory grains, string runId, Term term
         }
         finally
         {
-            await Pass(new PassCall
-            {
-                RunId = runId,
-                Term = term,
-                Kind = PassKind.Generate,
-                Step = version + 1,
-                Batch = Row([[0]], null),
-                Cache = cache,
-                DropCache = true,
-            });
+            await Generate(new GeneratePass { RunId = runId, Term = term, Version = version, Cache = cache, DropCache = true });
         }
     }
 
-    /// <summary>Replicas take turns; a cache stays where it began.</summary>
-    private Task<PassResult> Pass(PassCall call)
+    /// <summary>A cache stays in the replica where it began.</summary>
+    private Task<int[]> Generate(GeneratePass pass)
     {
-        var replica = (int)((call.Kind == PassKind.Generate ? call.Cache : call.Index) % plan.Replicas);
-        return grains.GetGrain<ILayerShardGrain>(new SeatKey(runId, replica, plan.Positions[0], plan.ActiveSilo(replica, plan.Positions[0])).ToString())
-            .Pass(call with { Replica = replica }, 0, null);
+        var shard = First(pass.Cache, out var replica);
+        return shard.Generate(pass with { Replica = replica }, 0, null);
+    }
+
+    /// <summary>Replicas take turns.</summary>
+    private ILayerShardGrain First(long index, out int replica)
+    {
+        replica = (int)(index % plan.Replicas);
+        return first(replica);
     }
 
     /// <summary>Runs calls with a few in flight: enough to keep every silo of the pipeline busy.</summary>

@@ -3,7 +3,7 @@ using Orleans.Runtime;
 namespace Peft.Orleans.Grains.Membership;
 
 /// <summary>The live silos by name.</summary>
-public sealed class ClusterRoster(IClusterMembershipService membership)
+internal sealed class ClusterRoster(IClusterMembershipService membership)
 {
     /// <summary>Active silos: name → address; of several lives of one name the latest.</summary>
     public async Task<SortedDictionary<string, SiloAddress>> Live()

@@ -4,19 +4,21 @@ using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
-using Peft.Orleans.Grains.Agents;
 
 namespace Peft.Orleans.Grains.Membership;
 
 /// <summary>
 /// Notices a dead process at once: an idle connection to the data planes of the next silos in the ring, which breaks when their process ends.
-/// Only a silo that then refuses a new connection is declared dead. One that does not answer at all may be alive behind a cut: the coordinators
-/// are told. Probes of the membership protocol remain for those that hang.
+/// Only a silo that then refuses a new connection is declared dead. One that does not answer at all may be alive behind a cut: that is told
+/// (<see cref="Silent"/>). Probes of the membership protocol remain for those that hang.
 /// </summary>
-public sealed partial class PeerWatch(AgentStore store, IClusterMembershipService membership, IGrainFactory grains, ILogger<PeerWatch> log) : IDisposable
+internal sealed partial class PeerWatch(SiloIdentity identity, IClusterMembershipService membership, ILogger<PeerWatch> log) : IDisposable
 {
     /// <summary>Silos watched by each.</summary>
     private const int Successors = 3;
+
+    /// <summary>A silo does not answer, by name.</summary>
+    internal event Action<string>? Silent;
 
     private readonly ConcurrentDictionary<string, CancellationTokenSource> watched = new();
     private readonly CancellationTokenSource stopping = new();
@@ -25,7 +27,7 @@ public sealed partial class PeerWatch(AgentStore store, IClusterMembershipServic
     public void Follow(SeatPlan plan)
     {
         var names = plan.Silos.Select(static silo => silo.Name).ToArray();
-        var self = Array.IndexOf(names, store.Identity.Name);
+        var self = Array.IndexOf(names, identity.Name);
         if (self < 0) return;
         var successors = Enumerable.Range(1, Math.Min(Successors, names.Length - 1)).Select(k => plan.Silos[(self + k) % names.Length]).ToArray();
         foreach (var gone in watched.Keys.Except(successors.Select(static silo => silo.Incarnation)).ToArray())
@@ -61,7 +63,7 @@ public sealed partial class PeerWatch(AgentStore store, IClusterMembershipServic
                         return;
                     case Reach.Silent:
                         LogSilent(silo.Name);
-                        foreach (var run in store.TrainingRuns) grains.GetGrain<IRunGrain>(run).PeerUnreachable(store.Identity.Name, silo.Name).Ignore();
+                        Silent?.Invoke(silo.Name);
                         await Task.Delay(Reachability.Patience, token).ConfigureAwait(false);
                         break;
                 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net.Sockets;
 using Peft.Orleans.Core.Protocol;
 
@@ -28,10 +27,9 @@ internal static class Reachability
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
         patience.CancelAfter(Patience);
-        var colon = silo.Endpoint.LastIndexOf(':');
         try
         {
-            await socket.ConnectAsync(silo.Endpoint[..colon], int.Parse(silo.Endpoint[(colon + 1)..], CultureInfo.InvariantCulture), patience.Token).ConfigureAwait(false);
+            await socket.ConnectAsync(silo.Endpoint.Host, silo.Endpoint.Port, patience.Token).ConfigureAwait(false);
             return Reach.Open;
         }
         catch (SocketException error)

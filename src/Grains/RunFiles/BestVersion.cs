@@ -6,12 +6,12 @@ namespace Peft.Orleans.Grains.RunFiles;
 /// Early stopping and the best adapter: a pure function of the validation losses in metrics.jsonl, so that a resumed run decides as an
 /// undisturbed one.
 /// </summary>
-internal sealed class BestVersion(EarlyStoppingSpec options, string runFolder)
+internal sealed class BestVersion(EarlyStoppingSpec options, RunFolder run)
 {
     private readonly SortedDictionary<int, double> losses = [];
 
     /// <summary>Folder with the parts of a step's adapter, while that step is the best.</summary>
-    internal string FolderOf(int step) => Path.Combine(runFolder, "best", $"step-{step:D6}");
+    internal string FolderOf(int step) => run.BestOf(step);
 
     /// <summary>Folder with the parts of the best adapter; null before any.</summary>
     internal string? Folder => BestStep > 0 && FolderOf(BestStep) is var folder && Directory.Exists(folder) ? folder : null;
@@ -21,7 +21,7 @@ internal sealed class BestVersion(EarlyStoppingSpec options, string runFolder)
     {
         if (Directory.Exists(FolderOf(step))) Directory.Delete(written, recursive: true);
         else Directory.Move(written, FolderOf(step));
-        foreach (var former in Directory.EnumerateDirectories(Path.Combine(runFolder, "best")).Where(folder => folder != FolderOf(step)).ToArray())
+        foreach (var former in Directory.EnumerateDirectories(run.Best).Where(folder => folder != FolderOf(step)).ToArray())
             Directory.Delete(former, recursive: true);
     }
 

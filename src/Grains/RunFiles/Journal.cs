@@ -8,7 +8,7 @@ namespace Peft.Orleans.Grains.RunFiles;
 /// A file of JSON lines with one writer per term: opening copies the valid lines (a torn last line is dropped) to a new file and
 /// renames it over the old one, so that the handle of a former writer writes nowhere.
 /// </summary>
-public sealed class Journal : IDisposable
+internal sealed class Journal : IDisposable
 {
     private readonly SafeFileHandle file;
     private long length;

@@ -1,17 +1,18 @@
 using System.Globalization;
 using System.Text.Json;
-using Peft.Orleans.Grains.Agents;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Grains.RunFiles;
 
 /// <summary>The snapshots of a run: <c>snapshots/step-000050/</c> with one file per layer and a manifest that makes it valid.</summary>
-public sealed class SnapshotStore(string runFolder)
+internal sealed class SnapshotStore(RunFolder run)
 {
     private const string ManifestName = "manifest.json";
-    private readonly string root = Path.Combine(runFolder, "snapshots");
 
     /// <summary>Folder of a step's snapshot.</summary>
-    public string FolderOf(int step) => Path.Combine(root, $"step-{step:D6}");
+    public string FolderOf(int step) => run.Snapshot(step);
 
     /// <summary>Folder into which silos write; unique to the writer until <see cref="Commit"/>.</summary>
     public string Begin(int step, string writer)
@@ -22,10 +23,10 @@ public sealed class SnapshotStore(string runFolder)
     }
 
     /// <summary>Writes the manifest, makes the snapshot visible under its name, checks it, and prunes to the last <paramref name="keep"/>.</summary>
-    public void Commit(int step, string folder, IReadOnlyDictionary<string, string> files, string runHash, string record, int keep)
+    public void Commit(int step, string folder, IReadOnlyDictionary<string, string> files, string runHash, StepRecord? record, int keep)
     {
         DirectorySync.Sync(folder);
-        var manifest = new SnapshotManifest(step, runHash, record, new SortedDictionary<string, string>(files.ToDictionary(), StringComparer.Ordinal));
+        var manifest = new SnapshotManifest(step, runHash, record is null ? "" : StepLines.Whole(record), new SortedDictionary<string, string>(files.ToDictionary(), StringComparer.Ordinal));
         var path = Path.Combine(folder, ManifestName);
         using (var stream = new FileStream(path, FileMode.Create))
         {
@@ -44,7 +45,7 @@ public sealed class SnapshotStore(string runFolder)
 
         if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
         Directory.Move(folder, target);
-        DirectorySync.Sync(root);
+        DirectorySync.Sync(run.Snapshots);
         if (Read(step) is null) throw new IOException($"snapshot {target} does not read back as it was written");
         Prune(step, keep);
     }
@@ -62,7 +63,7 @@ public sealed class SnapshotStore(string runFolder)
             foreach (var (name, sha256) in manifest.Files)
             {
                 var file = Path.Combine(folder, name);
-                if (!File.Exists(file) || StepWork.Sha256(file) != sha256) return null;
+                if (!File.Exists(file) || FileHash.Of(file) != sha256) return null;
             }
 
             return manifest;
@@ -77,9 +78,9 @@ public sealed class SnapshotStore(string runFolder)
     public SnapshotManifest? Newest(string runHash) =>
         Steps().OrderDescending().Select(Read).FirstOrDefault(manifest => manifest is not null && manifest.RunHash == runHash);
 
-    private IEnumerable<int> Steps() => !Directory.Exists(root)
+    private IEnumerable<int> Steps() => !Directory.Exists(run.Snapshots)
         ? []
-        : Directory.EnumerateDirectories(root, "step-*")
+        : Directory.EnumerateDirectories(run.Snapshots, "step-*")
             .Select(static folder => Path.GetFileName(folder)[5..])
             .Where(static name => name.All(char.IsAsciiDigit))
             .Select(static name => int.Parse(name, CultureInfo.InvariantCulture));
@@ -88,16 +89,20 @@ public sealed class SnapshotStore(string runFolder)
     {
         foreach (var old in Steps().Where(step => step <= newest).OrderDescending().Skip(Math.Max(1, keep)))
             Directory.Delete(FolderOf(old), recursive: true);
-        foreach (var left in Directory.EnumerateDirectories(root, "*.tmp")) Directory.Delete(left, recursive: true);
+        foreach (var left in Directory.EnumerateDirectories(run.Snapshots, "*.tmp")) Directory.Delete(left, recursive: true);
     }
 }
 
 /// <summary>What makes a snapshot valid.</summary>
 /// <param name="Step">Step.</param>
 /// <param name="RunHash">Hash of the run file.</param>
-/// <param name="Record">The step's record.</param>
+/// <param name="Record">The step's record as it is written; empty for version 0.</param>
 /// <param name="Files">Files with their sha256.</param>
-public sealed record SnapshotManifest(int Step, string RunHash, string Record, SortedDictionary<string, string> Files);
+internal sealed record SnapshotManifest(int Step, string RunHash, string Record, SortedDictionary<string, string> Files)
+{
+    /// <summary>The step's record; null for version 0.</summary>
+    internal StepRecord? StepRecord => Record.Length == 0 ? null : StepLines.Read(Record);
+}
 
 /// <summary>Brings a folder's entries to the disk.</summary>
 internal static class DirectorySync

@@ -10,9 +10,10 @@ using Peft.Orleans.Data.Runs;
 namespace Peft.Orleans.Grains.Runs;
 
 /// <summary>The data of a run: a pure function of the run file, so that it may sit anywhere and be rebuilt at any time.</summary>
-public sealed class DatasetGrain(ILocalSiloDetails silo) : Grain, IDatasetGrain
+internal sealed class DatasetGrain(ILocalSiloDetails silo) : Grain, IDatasetGrain
 {
     private TrainingData? data;
+    private readonly Dictionary<int, Microbatch[]> steps = [];
     private DatasetSummary? summary;
 
     /// <inheritdoc/>
@@ -29,14 +30,35 @@ public sealed class DatasetGrain(ILocalSiloDetails silo) : Grain, IDatasetGrain
     }
 
     /// <inheritdoc/>
-    public Task<Microbatch[]> GetStep(int step) =>
-        Task.FromResult(Enumerable.Range(0, Data.Microbatches(step)).Select(index => Data.Get(step, index)).ToArray());
+    public Task<BatchOutline[]> OutlineStep(int step) => Task.FromResult(Step(step).Select(static batch => batch.Outline()).ToArray());
 
     /// <inheritdoc/>
-    public Task<Microbatch> GetSample(int index) => Task.FromResult(Data.Sample(index % Data.Samples));
+    public Task<BatchOutline> OutlineSample(int index) => Task.FromResult(Sample(index).Outline());
 
     /// <inheritdoc/>
-    public Task<Microbatch[]> GetValidation() => Task.FromResult(Data.Validation.ToArray());
+    public Task<BatchOutline[]> OutlineValidation() => Task.FromResult(Data.Validation.Select(static batch => batch.Outline()).ToArray());
+
+    /// <inheritdoc/>
+    public Task<Microbatch?> Get(BatchKey key) => Task.FromResult(key.Set switch
+    {
+        BatchSet.Training => key.Step <= Data.Steps ? Step(key.Step).ElementAtOrDefault(key.Index) : null,
+        BatchSet.Samples => Sample(key.Index),
+        _ => Data.Validation.ElementAtOrDefault(key.Index),
+    });
+
+    /// <summary>A step's microbatches are asked for one by one, by several shards: those of the last steps are kept.</summary>
+    private Microbatch[] Step(int step)
+    {
+        if (!steps.TryGetValue(step, out var batches))
+        {
+            steps[step] = batches = [.. Enumerable.Range(0, Data.Microbatches(step)).Select(index => Data.Get(step, index))];
+            foreach (var old in steps.Keys.Where(other => Math.Abs(other - step) > 2).ToArray()) steps.Remove(old);
+        }
+
+        return batches;
+    }
+
+    private Microbatch Sample(int index) => Data.Sample(index % Data.Samples);
 
     private TrainingData Data => data ?? throw new InvalidOperationException("the data set of this run is not open: it was on a silo that is gone, and is opened again");
 

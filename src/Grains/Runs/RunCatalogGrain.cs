@@ -6,14 +6,14 @@ namespace Peft.Orleans.Grains.Runs;
 /// <summary>Runs of this cluster, kept durably.</summary>
 [GenerateSerializer]
 [Alias("Peft.Orleans.RunCatalog")]
-public sealed class RunCatalog
+internal sealed class RunCatalog
 {
     /// <summary>Last reported status by run id.</summary>
     [Id(0)] public Dictionary<string, RunStatus> Runs { get; set; } = [];
 }
 
 /// <summary>All runs of a cluster.</summary>
-public sealed class RunCatalogGrain([PersistentState("catalog", "runs")] IPersistentState<RunCatalog> state) : Grain, IRunCatalogGrain
+internal sealed class RunCatalogGrain([PersistentState("catalog", "runs")] IPersistentState<RunCatalog> state) : Grain, IRunCatalogGrain
 {
     /// <inheritdoc/>
     public async Task Report(RunStatus status)

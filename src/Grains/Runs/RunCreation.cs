@@ -16,7 +16,7 @@ internal static class RunCreation
     internal static ResolvedRun Resolve(RunRequest request, ResolvedRun? known, int threads)
     {
         var spec = RunFile.Parse(request.RunYaml, RunFolder.RunFileName);
-        var path = Path.Combine(request.Folder, RunFolder.RunFileName);
+        var path = new RunFolder(request.Folder).RunFile;
         var recorded = known?.Spec.Compute ?? (File.Exists(path) ? RunFile.Parse(File.ReadAllText(path), path).Compute : null);
         return RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads, recorded, static dtype => TorchRuntime.ResolveProducts(dtype, null));
     }
@@ -25,7 +25,7 @@ internal static class RunCreation
     /// <exception cref="PeftException">The folder cannot be written, or is another run's.</exception>
     internal static void MakeFolder(RunRequest request)
     {
-        var path = Path.Combine(request.Folder, RunFolder.RunFileName);
+        var path = new RunFolder(request.Folder).RunFile;
         if (File.Exists(path))
         {
             if (File.ReadAllText(path) != request.RunYaml)

@@ -3,22 +3,22 @@ using Orleans.Concurrency;
 using Orleans.Runtime;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
-using MemberState = Orleans.Runtime.SiloStatus;
 using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;
 
 namespace Peft.Orleans.Grains.Runs;
 
 /// <summary>The coordinator of one run: single writer of its durable record; its loop makes the steps.</summary>
 [Reentrant, KeepAlive]
-public sealed partial class RunGrain(
+internal sealed partial class RunGrain(
     [PersistentState("run", "runs")] IPersistentState<RunRecord> record,
-    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ICoordinatorObserver observer,
+    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ICoordinatorObserver observer, TimeProvider time,
     Microsoft.Extensions.Hosting.IHostApplicationLifetime host, ILoggerFactory loggers)
     : Grain, IRunGrain
 {
@@ -66,7 +66,8 @@ public sealed partial class RunGrain(
     public Task<IReadOnlyList<string>> GetMetrics(int step)
     {
         var folder = record.State.Request?.Folder ?? throw new PeftException($"no run {this.GetPrimaryKeyString()} on this cluster");
-        IReadOnlyList<string> lines = [.. Journal.ReadValid(Path.Combine(folder, RunFolder.Metrics)).Where(line => MetricsLine.StepOf(line) > step).Take(1000)];
+        IReadOnlyList<string> lines =
+            [.. Journal.ReadValid(new RunFolder(folder).Metrics).Where(line => StepLines.Read(line)?.Step > step).Take(1000)];
         return Task.FromResult(lines);
     }
 
@@ -80,31 +81,12 @@ public sealed partial class RunGrain(
     /// <inheritdoc/>
     public async Task<IReadOnlyList<SiloStatus>> GetSilos()
     {
-        var plan = loop?.Plan;
-        var live = await roster.Live();
-        var rows = new List<SiloStatus>();
-        foreach (var (name, address) in live)
-        {
-            var report = await agents.At(address).Describe();
-            var layers = plan?.ActiveLayersOn(name) ?? [];
-            rows.Add(new SiloStatus
-            {
-                Name = name,
-                Pid = report.Pid,
-                Address = address.Endpoint.ToString(),
-                State = "Active",
-                Layers = layers,
-                Replica = plan?.ReplicaOf(name),
-                Standby = layers.Length == 0,
-                ResidentBytes = report.ResidentBytes,
-                WeightBytesRead = report.WeightBytesRead,
-                MetricsUrl = report.MetricsUrl,
-            });
-        }
-
-        foreach (var member in roster.Members.Where(member => member.Status != MemberState.Active && !live.ContainsKey(member.Name)))
-            rows.Add(new SiloStatus { Name = member.Name, Address = member.SiloAddress.Endpoint.ToString(), State = member.Status.ToString() });
-        return rows;
+        var silos = await grains.GetGrain<IClusterGrain>(0).Silos();
+        // The plan as it is now, not as it was when the silos were asked.
+        if (loop?.Plan is not { } plan) return silos;
+        return [.. silos.Select(silo => plan.ActiveLayersOn(silo.Name) is { Length: > 0 } layers && silo.Pid != 0
+            ? silo with { Layers = layers, Replica = plan.ReplicaOf(silo.Name), Standby = false }
+            : silo)];
     }
 
     /// <inheritdoc/>
@@ -142,7 +124,9 @@ public sealed partial class RunGrain(
 
     private void Begin(bool recovering)
     {
-        loop = new RunLoop(record, grains, agents, roster, new SiloLinks(agents, roster, store.Identity.Name, log), observer, loggers, recovering, host.ApplicationStopping);
+        var links = new SiloLinks(agents, roster, store.Identity.Name, log);
+        var reached = new ClusterAgents(this.GetPrimaryKeyString(), grains, agents, roster, links);
+        loop = new RunLoop(record, new RunServices(reached, observer, time, loggers), recovering, host.ApplicationStopping);
         _ = Watch(loop);
     }
 

@@ -6,8 +6,6 @@ using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Grains.Membership;
-using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
 using Polly;
 
@@ -20,46 +18,43 @@ namespace Peft.Orleans.Grains.Runs;
 internal sealed partial class RunLoop
 {
     private readonly IPersistentState<RunRecord> record;
-    private readonly IGrainFactory grains;
-    private readonly ISiloAgents agents;
-    private readonly ClusterRoster roster;
-    private readonly SiloLinks links;
-    private readonly ICoordinatorObserver observer;
-    private readonly ILoggerFactory loggers;
+    private readonly RunServices services;
+    private readonly IAgents agents;
     private readonly ILogger log;
     private readonly RunRequest request;
     private readonly ResolvedRun run;
     private readonly RunSpec spec;
+    private readonly RunFolder folder;
+    private readonly RunProgress progress;
+    private readonly RunRetries retries;
+    private readonly CancellationToken siloStops;
     private readonly CancellationTokenSource abandoned = new();
     private readonly SemaphoreSlim membership = new(0);
     private TermRun? term;
-    private readonly CancellationToken siloStops;
     private bool recovering;
     private bool mending;
     private bool stopAsked;
     private bool stopSnapshot;
 
-    internal RunLoop(IPersistentState<RunRecord> record, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links, ICoordinatorObserver observer, ILoggerFactory loggers, bool recovering, CancellationToken siloStops)
+    internal RunLoop(IPersistentState<RunRecord> record, RunServices services, bool recovering, CancellationToken siloStops)
     {
         this.recovering = recovering;
         this.siloStops = siloStops;
         this.record = record;
-        this.grains = grains;
-        this.agents = agents;
-        this.roster = roster;
-        this.links = links;
-        this.observer = observer;
-        this.loggers = loggers;
-        log = loggers.CreateLogger<RunLoop>();
+        this.services = services;
+        agents = services.Agents;
+        log = services.Loggers.CreateLogger<RunLoop>();
         request = record.State.Request!;
         run = record.State.Run!;
         spec = run.Spec;
-        Status = record.State.Status! with { State = RunState.Starting, Message = "opening the data set" };
+        folder = new RunFolder(request.Folder);
+        retries = new RunRetries(services.Time, abandoned.Token);
+        progress = new RunProgress(record.State.Status! with { State = RunState.Starting, Message = "opening the data set" });
     }
 
-    internal RunStatus Status { get; private set; }
+    internal RunStatus Status => progress.Status;
 
-    internal SeatPlan? Plan => term?.Plan;
+    internal SeatPlan? Plan => term is { Term: { Planned: true } context } ? context.Plan : null;
 
     internal bool Ended { get; private set; }
 
@@ -84,7 +79,7 @@ internal sealed partial class RunLoop
         mending = true;
         try
         {
-            foreach (var silo in await links.Mend()) term?.Event("evicted", new { silo });
+            foreach (var silo in await agents.Mend()) term?.Journals.Event("evicted", new { silo });
         }
         finally
         {
@@ -107,21 +102,15 @@ internal sealed partial class RunLoop
             // A client far away does not see the silos' files; once a step is done, nothing starts from the adapter any more.
             if (Status.Step == 0 && spec.Method.InitialAdapter is { } adapter)
                 AdapterFolder.Read(adapter).CheckStart(spec.Method, model, static _ => RunFolder.RunFileName);
-            var data = grains.GetGrain<IDatasetGrain>(request.RunId);
-            var summary = await Reached(() => data.Open(run, request.Folder));
-            Status = Status with { Steps = summary.Steps };
-            RunFolder.WriteStatus(Status);
-            var finished = false;
-            while (!finished)
+            var summary = await retries.UntilReached(() => agents.Dataset.Open(run, request.Folder));
+            progress.Note(status => status with { Steps = summary.Steps });
+            folder.WriteStatus(Status);
+            while (!Ended)
             {
                 if (stopAsked && Status.State != RunState.Running)
-                {
                     await End(RunState.Stopped, "stopped before the next step; resume continues from the last snapshot");
-                    return;
-                }
-
-                if (!await EnoughSilos()) continue;
-                finished = await Retried(() => OneTerm(data, summary));
+                else if (await EnoughSilos() && await retries.Term(() => OneTerm(summary)) is { } outcome)
+                    await Conclude(outcome);
             }
         }
         catch (OperationCanceledException) when (abandoned.IsCancellationRequested)
@@ -140,99 +129,34 @@ internal sealed partial class RunLoop
         }
     }
 
-    /// <summary>A term that fails without progress is repeated with growing pauses, a few times; errors of the user are not.</summary>
-    private static readonly ResiliencePipeline Retries = new ResiliencePipelineBuilder()
-        .AddRetry(new Polly.Retry.RetryStrategyOptions
-        {
-            MaxRetryAttempts = 5,
-            Delay = TimeSpan.FromMilliseconds(200),
-            MaxDelay = TimeSpan.FromSeconds(3),
-            BackoffType = DelayBackoffType.Exponential,
-            ShouldHandle = new PredicateBuilder().Handle<Exception>(static error => error is not PeftException and not OperationCanceledException),
-        })
-        .Build();
-
-    /// <summary>A grain may still lie on a silo that is shutting down, until that one has ended: some seconds.</summary>
-    private static readonly ResiliencePipeline UntilReached = new ResiliencePipelineBuilder()
-        .AddRetry(new Polly.Retry.RetryStrategyOptions
-        {
-            MaxRetryAttempts = 30,
-            Delay = TimeSpan.FromMilliseconds(200),
-            MaxDelay = TimeSpan.FromSeconds(2),
-            BackoffType = DelayBackoffType.Exponential,
-            ShouldHandle = new PredicateBuilder().Handle<SiloUnavailableException>().Handle<OrleansMessageRejectionException>(),
-        })
-        .Build();
-
-    private Task<bool> Retried(Func<Task<bool>> work) => Through(Retries, work);
-
-    private Task<T> Reached<T>(Func<Task<T>> call) => Through(UntilReached, call);
-
-    private async Task<T> Through<T>(ResiliencePipeline pipeline, Func<Task<T>> work)
-    {
-        // Everything a grain does must stay on its own scheduler, the attempts after a pause too.
-        var context = ResilienceContextPool.Shared.Get(continueOnCapturedContext: true, abandoned.Token);
-        try
-        {
-            return await pipeline.ExecuteAsync(async _ => await work(), context);
-        }
-        finally
-        {
-            ResilienceContextPool.Shared.Return(context);
-        }
-    }
-
-    /// <summary>One term; true when the run has ended in it.</summary>
-    private async Task<bool> OneTerm(IDatasetGrain data, DatasetSummary summary)
+    /// <summary>Draws a term and carries it out, with what follows its last step.</summary>
+    private async Task<TermOutcome> OneTerm(DatasetSummary summary)
     {
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
-        await data.Open(run, request.Folder);
-        var live = await roster.Live();
+        await agents.Dataset.Open(run, request.Folder);
+        var live = await agents.Live();
         var drawn = new Term(record.State.Term.Counter + 1, Guid.NewGuid());
         record.State.Term = drawn;
         record.State.Recoveries += recovering ? 1 : 0;
         await record.WriteStateAsync();
-        Status = Status with { Term = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count };
-        using var running = new TermRun(new TermContext(request, run, drawn, live, links.Self, summary, data, grains, agents, roster, observer, abandoned.Token, siloStops, recovering), loggers);
-        running.Progress += status => Status = status(Status);
+        progress.Note(status => status with { Term = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count });
+        using var running = new TermRun(
+            new TermContext(request, run, summary, drawn, live, recovering, progress, abandoned.Token, siloStops), services);
         recovering = true;
         term = running;
         if (stopAsked) running.AskEnd(EndRequest.Stop);
         try
         {
-            var (step, asked) = await running.Run();
-            if (asked == EndRequest.Replan && !stopAsked)
+            var outcome = await Followed(running, await running.Run());
+            if (outcome is TermOutcome.Lost lost)
             {
-                // Silos have come: the next term is no recovery.
-                recovering = false;
-                return false;
+                LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
+                running.Journals.Event("term_ended", new { term = drawn.Counter, reason = lost.Error.Message });
+                // Without progress it may be a cut that membership does not see.
+                if (!lost.Progress) await MendLinks();
             }
 
-            var ending = new RunEnding(running, request, spec, loggers);
-            if (asked != EndRequest.None && !running.StoppedEarly)
-            {
-                if (stopSnapshot) await running.OnDisk(() => running.Snapshot(step));
-                await running.EndAgents();
-                await End(RunState.Stopped, $"stopped after step {step}; `peft-client resume {request.RunId}` continues" + (stopSnapshot ? "" : " from the last snapshot"));
-                return true;
-            }
-
-            Status = Status with { State = RunState.Finishing, Message = "writing the adapter" };
-            var peaks = await running.PeakMemory();
-            await running.OnDisk(async () => Status = await ending.Finish(step, Status with { State = RunState.Finishing, PeakMemory = peaks }));
-            await running.EndAgents();
-            await End(RunState.Completed, Status.Message);
-            return true;
-        }
-        catch (Exception error) when (error is not PeftException && !abandoned.IsCancellationRequested)
-        {
-            LogTermEnded(request.RunId, drawn.Counter, error.GetType().Name, error.Message);
-            running.Event("term_ended", new { term = drawn.Counter, reason = error.Message });
-            // With progress the retries start anew; without, Polly counts.
-            if (running.Committed) return false;
-            // Without, it may be a cut that membership does not see.
-            await MendLinks();
-            throw new InvalidOperationException(error.Message, error);
+            return outcome;
         }
         finally
         {
@@ -240,28 +164,92 @@ internal sealed partial class RunLoop
         }
     }
 
+    /// <summary>What has to be done while the term's silos still hold the run: a snapshot, or the results. It may be lost on the way.</summary>
+    private async Task<TermOutcome> Followed(TermRun running, TermOutcome outcome)
+    {
+        try
+        {
+            switch (outcome)
+            {
+                case TermOutcome.Replan replan when stopAsked:
+                    return await Followed(running, new TermOutcome.Stopped(replan.Step));
+                case TermOutcome.Stopped stopped:
+                    if (stopSnapshot) await running.Disk.Do(() => running.Files.Snapshot(stopped.Step));
+                    await running.EndAgents();
+                    return stopped;
+                case TermOutcome.Finished finished:
+                    progress.Note(static status => status with { State = RunState.Finishing, Message = "writing the adapter" });
+                    var peaks = await running.PeakMemory();
+                    await running.Disk.Do(async () =>
+                    {
+                        var done = await new RunEnding(running, services.Loggers).Finish(
+                            finished.Step, Status with { State = RunState.Finishing, PeakMemory = peaks });
+                        progress.Note(_ => done);
+                    });
+                    await running.EndAgents();
+                    return finished;
+                default:
+                    return outcome;
+            }
+        }
+        catch (Exception error) when (!abandoned.IsCancellationRequested)
+        {
+            return TermOutcome.Of(error, running.Committed);
+        }
+    }
+
+    /// <summary>What a term's end means for the run; a term lost with progress, and one that makes room for silos, for nothing but the next term.</summary>
+    private async Task Conclude(TermOutcome outcome)
+    {
+        switch (outcome)
+        {
+            case TermOutcome.Finished:
+                await End(RunState.Completed, Status.Message);
+                break;
+            case TermOutcome.Stopped stopped:
+                await End(
+                    RunState.Stopped,
+                    $"stopped after step {stopped.Step}; `peft-client resume {request.RunId}` continues"
+                    + (stopSnapshot ? "" : " from the last snapshot"));
+                break;
+            case TermOutcome.Refused refused:
+                throw refused.Error;
+            case TermOutcome.Replan:
+                // Silos have come: the next term is no recovery.
+                recovering = false;
+                break;
+            case TermOutcome.Lost { Progress: false } lost:
+                throw new InvalidOperationException(
+                    $"{RunRetries.Attempts} terms in a row ended without progress, the last one: {lost.Error.Message}", lost.Error);
+        }
+    }
+
     private async Task<bool> EnoughSilos()
     {
         while (membership.CurrentCount > 0) await membership.WaitAsync();
-        var live = await roster.Live();
+        var live = await agents.Live();
         if (live.Count >= spec.Elastic.MinSilos) return true;
-        Status = Status with { State = RunState.Paused, Message = $"waiting for silos: {live.Count} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive" };
-        RunFolder.WriteStatus(Status);
+        progress.Note(status => status with
+        {
+            State = RunState.Paused,
+            Message = $"waiting for silos: {live.Count} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive",
+        });
+        folder.WriteStatus(Status);
         await membership.WaitAsync(abandoned.Token);
         return false;
     }
 
     private async Task End(RunState state, string message)
     {
-        Status = Status with { State = state, Message = message };
+        progress.Note(status => status with { State = state, Message = message });
         record.State.Status = Status;
-        RunFolder.WriteStatus(Status);
+        folder.WriteStatus(Status);
         try
         {
             await record.WriteStateAsync();
-            await Reached(async () =>
+            await retries.UntilReached(async () =>
             {
-                await grains.GetGrain<IRunCatalogGrain>(0).Report(Status);
+                await agents.Report(Status);
                 return true;
             });
         }

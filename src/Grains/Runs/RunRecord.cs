@@ -7,7 +7,7 @@ namespace Peft.Orleans.Grains.Runs;
 /// <summary>What the coordinator keeps durably: run file, term, status. Nothing is written here per step.</summary>
 [GenerateSerializer]
 [Alias("Peft.Orleans.RunRecord")]
-public sealed class RunRecord
+internal sealed class RunRecord
 {
     /// <summary>The request that created the run; null: no run.</summary>
     [Id(0)] public RunRequest? Request { get; set; }

@@ -9,14 +9,14 @@ namespace Peft.Orleans.Grains.Shards;
 /// <summary>Places a layer shard on the silo named in its key.</summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.SeatPlacement")]
-public sealed class SeatPlacement : PlacementStrategy
+internal sealed class SeatPlacement : PlacementStrategy
 {
     internal static readonly SeatPlacement Instance = new();
 }
 
 /// <summary>Marks a grain whose key ends in <c>@silo</c>.</summary>
 [AttributeUsage(AttributeTargets.Class)]
-public sealed class SeatPlacementAttribute() : PlacementAttribute(SeatPlacement.Instance);
+internal sealed class SeatPlacementAttribute() : PlacementAttribute(SeatPlacement.Instance);
 
 /// <summary>Finds the silo named in the key among the compatible ones.</summary>
 internal sealed class SeatPlacementDirector(ISiloStatusOracle silos) : IPlacementDirector

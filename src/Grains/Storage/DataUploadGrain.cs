@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 
@@ -6,13 +5,13 @@ namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>Storage that every silo of the cluster sees.</summary>
 /// <param name="Folder">The cluster's folder.</param>
-public sealed record ClusterStorage(string Folder);
+internal sealed record ClusterStorage(string Folder);
 
 /// <summary>
 /// Writes an uploaded data set, or a folder of uploaded files, below the cluster's folder, under a temporary name until its hash is
 /// right.
 /// </summary>
-public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUploadGrain
+internal sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUploadGrain
 {
     private string sha256 = "";
 
@@ -36,7 +35,7 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
     public async Task<DataLocation> Find(string path)
     {
         var here = File.Exists(path);
-        if (here && await Task.Run(() => HashOf(path)) == sha256) return new DataLocation(path, 0, Differs: false);
+        if (here && await Task.Run(() => FileHash.Of(path)) == sha256) return new DataLocation(path, 0, Differs: false);
         if (File.Exists(Target)) return new DataLocation(Target, 0, here);
         return new DataLocation(null, File.Exists(Partial) ? new FileInfo(Partial).Length : 0, here);
     }
@@ -67,7 +66,7 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
     {
         if (File.Exists(Target)) return Target;
         if (!File.Exists(Partial)) throw new PeftException($"upload {sha256}: nothing was sent");
-        var found = await Task.Run(() => HashOf(Partial));
+        var found = await Task.Run(() => FileHash.Of(Partial));
         if (found != sha256)
         {
             File.Delete(Partial);
@@ -113,13 +112,7 @@ public sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUpload
         return Folder;
     }
 
-    private static bool IsHere(string path, string sha256) => File.Exists(path) && HashOf(path) == sha256;
+    private static bool IsHere(string path, string sha256) => File.Exists(path) && FileHash.Of(path) == sha256;
 
     private string PathOf(string hash) => Path.Combine(storage.Folder, ClusterFolder.Uploads, hash + ".jsonl");
-
-    private static string HashOf(string path)
-    {
-        using var stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
-    }
 }

@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>A SQLite file of a local cluster, shared by its silo processes: one for membership, which begins anew with every cluster, one for grain state.</summary>
-public sealed class SqliteFile
+internal sealed class SqliteFile
 {
     private readonly string connectionString;
 

@@ -4,7 +4,7 @@ using Orleans.Storage;
 namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>Grain state in the SQLite file of a local cluster, with ETags.</summary>
-public sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerializer serializer) : IGrainStorage
+internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerializer serializer) : IGrainStorage
 {
     /// <inheritdoc/>
     public Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)

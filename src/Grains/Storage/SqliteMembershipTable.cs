@@ -6,7 +6,7 @@ using Orleans.Runtime;
 namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>Cluster membership in the SQLite file of a local cluster: versioned rows, compare-and-set on version and row.</summary>
-public sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
+internal sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
 {
     /// <inheritdoc/>
     public Task InitializeMembershipTable(bool tryInitTableVersion) => Task.CompletedTask;

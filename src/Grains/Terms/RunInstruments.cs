@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using System.Text.Json;
 using Peft.Orleans.Core.Metrics;
 
 namespace Peft.Orleans.Grains.Terms;
@@ -9,7 +8,7 @@ namespace Peft.Orleans.Grains.Terms;
 internal static class RunInstruments
 {
     private static readonly Meter Meter = new(MetricNames.Meter);
-    private static readonly ConcurrentDictionary<string, JsonElement> Last = new();
+    private static readonly ConcurrentDictionary<string, StepRecord> Last = new();
     private static readonly Counter<long> Tokens = Meter.CreateCounter<long>(MetricNames.Tokens, description: "Input tokens trained, padding left out.");
     private static readonly Counter<long> Steps = Meter.CreateCounter<long>(MetricNames.Steps, description: "Committed optimizer steps.");
     private static readonly Histogram<double> StepSeconds = Meter.CreateHistogram<double>(MetricNames.StepSeconds, unit: "s", description: "Time of a step until its update is sent.");
@@ -23,23 +22,25 @@ internal static class RunInstruments
         Meter.CreateObservableGauge(MetricNames.Slowdown, static () => Slowdowns.SelectMany(static run => run.Value.Select(silo => new Measurement<double>(
             silo.Value, new KeyValuePair<string, object?>("run", run.Key), new KeyValuePair<string, object?>("silo", silo.Key)))),
             description: "A silo's compute time per unit of its work over the fastest silo's: a straggler has 2 and more.");
-        Gauge(MetricNames.Loss, "loss", "Training loss of the last committed step.");
-        Gauge(MetricNames.LearningRate, "learningRate", "Learning rate of the last committed step.");
-        Gauge(MetricNames.GradientNorm, "gradientNorm", "Global gradient norm before clipping.");
-        Gauge(MetricNames.Term, "term", "Term counter: grows with every recovery.");
-        Gauge(MetricNames.Silos, "silos", "Silos with an active seat.");
-        Meter.CreateObservableGauge(MetricNames.Lambda, static () => Last.SelectMany(static run => LambdaOf(run.Key, run.Value)), description: "Mixing coefficient of a decoder layer.");
+        Gauge(MetricNames.Loss, static step => step.Loss, "Training loss of the last committed step.");
+        Gauge(MetricNames.LearningRate, static step => step.LearningRate, "Learning rate of the last committed step.");
+        Gauge(MetricNames.GradientNorm, static step => step.GradientNorm, "Global gradient norm before clipping.");
+        Gauge(MetricNames.Term, static step => step.Term, "Term counter: grows with every recovery.");
+        Gauge(MetricNames.Silos, static step => step.Silos, "Silos with an active seat.");
+        Meter.CreateObservableGauge(
+            MetricNames.Lambda,
+            static () => Last.SelectMany(static run => run.Value.Lambda.Select((value, layer) => new Measurement<double>(
+                value, new KeyValuePair<string, object?>("run", run.Key), new KeyValuePair<string, object?>("layer", layer)))),
+            description: "Mixing coefficient of a decoder layer.");
     }
 
-    internal static void Step(string runId, string line)
+    internal static void Step(string runId, StepRecord record)
     {
-        using var document = JsonDocument.Parse(line);
-        var root = document.RootElement.Clone();
-        Last[runId] = root;
+        Last[runId] = record;
         var tag = new KeyValuePair<string, object?>("run", runId);
         Steps.Add(1, tag);
-        Tokens.Add(root.GetProperty("tokens").GetInt64(), tag);
-        StepSeconds.Record(root.GetProperty("seconds").GetDouble(), tag);
+        Tokens.Add(record.Tokens, tag);
+        StepSeconds.Record(record.Seconds, tag);
     }
 
     internal static void Compared(string runId, bool equal) =>
@@ -49,17 +50,9 @@ internal static class RunInstruments
 
     internal static void Recovered(string runId, double seconds) => RecoverySeconds.Record(seconds, new KeyValuePair<string, object?>("run", runId));
 
-    private static void Gauge(string name, string key, string description) =>
-        Meter.CreateObservableGauge(name, () => Last.Select(run => new Measurement<double>(run.Value.GetProperty(key).GetDouble(), new KeyValuePair<string, object?>("run", run.Key))), description: description);
-
-    private static IEnumerable<Measurement<double>> LambdaOf(string runId, JsonElement line)
-    {
-        if (!line.TryGetProperty("lambda", out var values)) yield break;
-        var layer = 0;
-        foreach (var value in values.EnumerateArray())
-        {
-            yield return new Measurement<double>(value.GetDouble(), new KeyValuePair<string, object?>("run", runId), new KeyValuePair<string, object?>("layer", layer));
-            layer++;
-        }
-    }
+    private static void Gauge(string name, Func<StepRecord, double> value, string description) =>
+        Meter.CreateObservableGauge(
+            name,
+            () => Last.Select(run => new Measurement<double>(value(run.Value), new KeyValuePair<string, object?>("run", run.Key))),
+            description: description);
 }

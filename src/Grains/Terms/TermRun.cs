@@ -1,96 +1,126 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
-using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Inference;
-using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>
-/// Carries out the coordinator's protocol within one term: effects become grain calls, their answers events. Any refusal or loss ends
-/// it by an exception.
+/// Carries out the coordinator's protocol within one term: effects become messages to silos, their answers go back to the protocol. Any refusal
+/// or loss ends it.
 /// </summary>
-internal sealed partial class TermRun : IDisposable
+internal sealed class TermRun : IDisposable
 {
-    private readonly TermContext context;
-    private readonly ILogger log;
+    private static readonly TimeSpan WelcomeAgain = TimeSpan.FromSeconds(2);
+
+    private readonly TermContext term;
+    private readonly IAgents agents;
+    private readonly TimeProvider time;
+    private readonly ICoordinatorObserver observer;
     private readonly CoordinatorProtocol protocol;
-    private readonly Channel<Func<IReadOnlyList<CoordinatorEffect>>> events = Channel.CreateUnbounded<Func<IReadOnlyList<CoordinatorEffect>>>();
-    private readonly SnapshotStore snapshots;
-    private readonly StepComputation steps;
-    private readonly RunReporter reporter;
+    private readonly Channel<Answer> answers = Channel.CreateUnbounded<Answer>();
     private readonly TermTimes times = new();
-    private readonly string runHash;
+    private readonly Seating seating;
+    private readonly Stepping stepping;
+    private readonly Reporting reporting;
     private bool over;
 
-    internal TermRun(TermContext context, ILoggerFactory loggers)
+    internal TermRun(TermContext term, RunServices services)
     {
-        this.context = context;
-        log = loggers.CreateLogger<TermRun>();
-        protocol = new CoordinatorProtocol(context.Data.Steps);
-        snapshots = new SnapshotStore(context.Request.Folder);
-        runHash = context.Run.Hash;
-        steps = new StepComputation(context);
-        reporter = new RunReporter(context);
+        (this.term, agents, time, observer) = (term, services.Agents, services.Time, services.Observer);
+        var log = services.Loggers.CreateLogger<TermRun>();
+        protocol = new CoordinatorProtocol(term.Data.Steps);
+        Journals = new RunJournals(term);
+        Files = new VersionFiles(term, agents, Journals);
+        Disk = new DiskPatience(term, time, log);
+        var steps = new StepComputation(term, agents);
+        seating = new Seating(term, agents, Journals, steps, time, log);
+        reporting = new Reporting(term, agents, Journals, Files, Disk, times);
+        stepping = new Stepping(term, agents, steps, seating, reporting);
     }
 
-    /// <summary>Changes of the run's status.</summary>
-    internal event Action<Func<RunStatus, RunStatus>>? Progress;
+    /// <summary>What the term is about.</summary>
+    internal TermContext Term => term;
 
-    /// <summary>Plan in force.</summary>
-    internal SeatPlan? Plan { get; private set; }
+    /// <summary>The run's journals.</summary>
+    internal RunJournals Journals { get; }
+
+    /// <summary>What silos write of versions.</summary>
+    internal VersionFiles Files { get; }
+
+    /// <summary>For work on files.</summary>
+    internal DiskPatience Disk { get; }
 
     /// <summary>Whether a step was committed in this term.</summary>
-    internal bool Committed { get; private set; }
+    internal bool Committed => reporting.Committed;
 
-    /// <summary>Whether validation has not improved for as long as the run file allows.</summary>
-    internal bool StoppedEarly { get; private set; }
-
-    /// <summary>Runs to the end; returns the last stable step and what ended the term there.</summary>
-    internal async Task<(int Step, EndRequest Asked)> Run()
+    /// <summary>Runs to the end.</summary>
+    /// <exception cref="OperationCanceledException">The coordinator was deactivated.</exception>
+    internal async Task<TermOutcome> Run()
     {
-        Carry(protocol.Begin(context.Live.Keys));
-        await foreach (var handle in events.Reader.ReadAllAsync())
+        try
         {
-            (int, EndRequest)? finished = null;
-            foreach (var effect in handle())
+            Carry(protocol.Begin(term.Live.Keys));
+            await foreach (var answer in answers.Reader.ReadAllAsync())
             {
-                if (effect is CoordinatorEffect.Finish finish) finished = (finish.Step, finish.Asked);
-                else Carry(effect);
+                CoordinatorEffect.Finish? finish = null;
+                foreach (var effect in answer(protocol))
+                {
+                    if (effect is CoordinatorEffect.Finish end) finish = end;
+                    else Carry(effect);
+                }
+
+                if (finish is null) continue;
+                await reporting.Sync();
+                return OutcomeOf(finish);
             }
 
-            if (finished is { } end)
-            {
-                await OnDisk(() => reporter.Sync());
-                return end;
-            }
+            throw new OperationCanceledException("the term ended");
         }
-
-        throw new OperationCanceledException("the term ended");
+        catch (Exception error) when (!term.Abandoned.IsCancellationRequested)
+        {
+            return TermOutcome.Of(error, Committed);
+        }
     }
 
+    /// <summary>Ends at the next reported version.</summary>
     internal void AskEnd(EndRequest request) => protocol.AskEnd(request);
 
-    internal void MembershipChanged() => _ = Guard(CheckMembership());
+    /// <summary>Somebody came or went.</summary>
+    internal void MembershipChanged() => _ = Guard(Look());
 
-    internal void End(Exception reason) => events.Writer.TryComplete(reason);
-
-    internal void Event(string name, object details) => reporter.Event(name, details);
+    /// <summary>Ends at once.</summary>
+    internal void End(Exception reason) => answers.Writer.TryComplete(reason);
 
     /// <summary>A caller for passes without gradients at a stable version.</summary>
-    internal PipelineCaller Caller(int version) => new(context.Grains, context.Request.RunId, context.Term, Plan!, version);
+    internal PipelineCaller Caller(int version) => PassCaller.Of(term, agents, version);
 
     /// <summary>Drops the run's state everywhere.</summary>
-    internal Task EndAgents() => Task.WhenAll(context.Live.Keys.Select(silo => context.Agent(silo).End(context.Request.RunId, context.Term)));
+    internal Task EndAgents() => Task.WhenAll(term.Live.Values.Select(silo => agents.At(silo).End(term.RunId, term.Term)));
+
+    /// <summary>Peak resident memory of every silo's process, bytes.</summary>
+    internal async Task<Dictionary<string, long>> PeakMemory()
+    {
+        var peaks = new Dictionary<string, long>();
+        foreach (var (name, silo) in term.Live) peaks[name] = (await agents.At(silo).Describe()).PeakResidentBytes;
+        return peaks;
+    }
 
     public void Dispose()
     {
         over = true;
-        events.Writer.TryComplete();
-        reporter.Dispose();
+        answers.Writer.TryComplete();
+        Journals.Dispose();
     }
+
+    private TermOutcome OutcomeOf(CoordinatorEffect.Finish finish) => finish.Asked switch
+    {
+        EndRequest.Replan => new TermOutcome.Replan(finish.Step),
+        EndRequest.Stop when !reporting.StoppedEarly => new TermOutcome.Stopped(finish.Step),
+        _ => new TermOutcome.Finished(finish.Step),
+    };
 
     private void Carry(IReadOnlyList<CoordinatorEffect> effects)
     {
@@ -105,21 +135,47 @@ internal sealed partial class TermRun : IDisposable
 
     private async Task CarryOut(CoordinatorEffect effect)
     {
-        await context.Observer.Carrying(context.Request.RunId, effect);
-        await (effect switch
+        await observer.Carrying(term.RunId, effect);
+        var answer = await (effect switch
         {
-            CoordinatorEffect.SendFence fence => Fence(fence.Silo),
-            CoordinatorEffect.MakePlan => MakePlan(),
-            CoordinatorEffect.SendStart start => Start(start.Silo, start.Target),
-            CoordinatorEffect.Initialize => Initialize(),
-            CoordinatorEffect.SendProtect protect => Protect(protect.Silo, protect.Version),
-            CoordinatorEffect.Report report => Report(report.Step),
-            CoordinatorEffect.ComputeGradients compute => ComputeGradients(compute.Step),
-            CoordinatorEffect.SendReduce reduce => Reduce(reduce.Silo, reduce.Step),
-            CoordinatorEffect.SendPrepare prepare => Prepare(prepare.Silo, prepare.Step),
-            CoordinatorEffect.SendApply apply => Apply(apply.Silo, apply.Step),
-            _ => throw new System.Diagnostics.UnreachableException(effect.ToString()),
+            CoordinatorEffect.SendFence fence => seating.Fence(fence.Silo),
+            CoordinatorEffect.MakePlan => seating.MakePlan(),
+            CoordinatorEffect.SendStart start => seating.Start(start.Silo, start.Target),
+            CoordinatorEffect.Initialize => seating.Initialize(),
+            CoordinatorEffect.SendProtect protect => stepping.Protect(protect.Silo, protect.Version),
+            CoordinatorEffect.Report report => reporting.Report(report.Step),
+            CoordinatorEffect.ComputeGradients compute => stepping.ComputeGradients(compute.Step),
+            CoordinatorEffect.SendReduce reduce => stepping.Reduce(reduce.Silo, reduce.Step),
+            CoordinatorEffect.SendPrepare prepare => stepping.Prepare(prepare.Silo, prepare.Step),
+            CoordinatorEffect.SendApply apply => stepping.Apply(apply.Silo, apply.Step),
+            _ => throw new UnreachableException(effect.ToString()),
         });
+        answers.Writer.TryWrite(answer);
+        // Whoever came while the plan was made.
+        if (effect is CoordinatorEffect.MakePlan) answers.Writer.TryWrite(Planned);
+    }
+
+    private IReadOnlyList<CoordinatorEffect> Planned(CoordinatorProtocol _)
+    {
+        MembershipChanged();
+        return [];
+    }
+
+    private async Task Look()
+    {
+        while (!over)
+        {
+            switch (await seating.Look())
+            {
+                case Arrivals.None: return;
+                case Arrivals.Ready:
+                    protocol.AskEnd(EndRequest.Replan);
+                    return;
+                default:
+                    await Task.Delay(WelcomeAgain, time, term.Abandoned);
+                    break;
+            }
+        }
     }
 
     private async Task Guard(Task work)
@@ -133,17 +189,4 @@ internal sealed partial class TermRun : IDisposable
             End(error);
         }
     }
-
-    private void Post(Func<IReadOnlyList<CoordinatorEffect>> handle) => events.Writer.TryWrite(handle);
-
-    private static AgentReply Accept(AgentReply reply) => reply.Accepted ? reply : throw new InvalidOperationException(reply.Reason);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: silo {Silo} does not answer ({Reason}); it is declared dead")]
-    private partial void LogSiloSilent(string runId, string silo, string reason);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: the disk of {Folder} is full; the run waits")]
-    private partial void LogDiskFull(string runId, string folder);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: the silos that came could not be prepared ({Reason}); the run goes on without them")]
-    private partial void LogNotWelcomed(string runId, string reason);
 }

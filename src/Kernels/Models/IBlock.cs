@@ -10,7 +10,7 @@ namespace Peft.Orleans.Kernels.Models;
 public interface IBlock
 {
     /// <summary>Rows in, rows out; <paramref name="saved"/> is null when no backward pass follows (<paramref name="save"/> false).</summary>
-    Tensor Forward(LayerVersion version, Tensor x, Microbatch batch, PassContext pass, bool save, out ISavedActivations? saved);
+    Tensor Forward(LayerVersion version, Tensor x, BatchShape batch, PassContext pass, bool save, out ISavedActivations? saved);
 
     /// <summary>
     /// Returns dL/dx (null unless <see cref="LayerShard.NeedsInputGradient"/>) and adds the trainable gradient to <paramref name="gradient"/>,

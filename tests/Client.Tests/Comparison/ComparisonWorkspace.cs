@@ -1,5 +1,6 @@
 using Peft.Orleans.Client.Comparison;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Tests.Comparison;
@@ -62,9 +63,24 @@ internal sealed class MadeUpRuns(Func<PlannedRun, double> validation) : IRunMake
         Status = new RunStatus { RunId = "r", State = RunState.Completed, ValidationLoss = validation, PeakMemory = new() { ["silo-0"] = 3 << 20, ["silo-1"] = 5 << 20 }, EvaluationBefore = 0.1, EvaluationAfter = 0.5, EvaluationProblems = 10 },
         Steps =
         [
-            new StepMeasure(1, 3, 1, 100, 4, null, [0.5, 0.4]),
-            new StepMeasure(2, 2, 1.5, 100, 1, validation + 1, [0.6, 0.4]),
-            new StepMeasure(3, 1, 1.25, 100, 2, validation, [0.7, 0.4]),
+            Step(1, 3, 1, 100, 4, null, [0.5, 0.4]),
+            Step(2, 2, 1.5, 100, 1, validation + 1, [0.6, 0.4]),
+            Step(3, 1, 1.25, 100, 2, validation, [0.7, 0.4]),
         ],
+    };
+
+    private static StepRecord Step(int step, double loss, double norm, int tokens, double seconds, double? validation, double[] lambda) => new()
+    {
+        Step = step,
+        Loss = loss,
+        LearningRate = 1e-4,
+        GradientNorm = norm,
+        Tokens = tokens,
+        TargetTokens = tokens,
+        Seconds = seconds,
+        Lambda = lambda,
+        Term = 1,
+        Silos = 2,
+        ValidationLoss = validation,
     };
 }

@@ -1,4 +1,5 @@
 using CsCheck;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
@@ -145,7 +146,7 @@ public class PlannerTests
         Assert.Equal(1, RunPlanner.Plan(Run(spec with { Compute = new ComputeSpec { Replicas = 1 } }), Silos(3)).Replicas);
         Assert.Equal(["silo-2"], RunPlanner.Plan(Run(spec with { Elastic = new ElasticSpec { MaxSilos = 2 } }), Silos(3)).Standbys);
         // Too little memory for a whole pipeline on each: the silos share one.
-        var shared = Silos(4).Select(static silo => new SiloInventory(silo.Silo with { Endpoint = $"one-host:{silo.Silo.Name}" }, [], MemoryBytes: 4 << 20)).ToArray();
+        var shared = Silos(4).Select(static silo => new SiloInventory(silo.Silo with { Endpoint = new Endpoint("one-host", silo.Silo.Name[^1]) }, [], MemoryBytes: 4 << 20)).ToArray();
         Assert.Equal(1, RunPlanner.Plan(Run(spec), shared).Replicas);
         Assert.Contains("no silo is alive", Assert.Throws<PeftException>(() => RunPlanner.Plan(Run(spec), [])).Message, StringComparison.Ordinal);
     }
@@ -157,7 +158,7 @@ public class PlannerTests
     private static readonly PlanModel Model = new([0.05, 1, 1, 0.5], [0, 1, 2, 3]);
 
     private static SiloInventory[] Silos(int count) =>
-        [.. Enumerable.Range(0, count).Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", $"incarnation-{i}", $"host-{i}:1")))];
+        [.. Enumerable.Range(0, count).Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", $"incarnation-{i}", new Endpoint($"host-{i}", 1))))];
 
     private static double Largest(double[] costs, int[] bounds) =>
         Enumerable.Range(0, bounds.Length - 1).Max(p => costs[bounds[p]..bounds[p + 1]].Sum());

@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Xunit;
 
@@ -7,7 +8,7 @@ public class CoordinatorProtocolTests
 {
     private static readonly SeatPlan Plan = new()
     {
-        Silos = [new PlannedSilo("a", "a1", "a:1"), new PlannedSilo("b", "b1", "b:1")],
+        Silos = [new PlannedSilo("a", "a1", new Endpoint("a", 1)), new PlannedSilo("b", "b1", new Endpoint("b", 1))],
         Seats = [new Seat(0, 0, "a", true), new Seat(1, 0, "b", true)],
         Layers = 2,
         Replicas = 1,

@@ -97,7 +97,7 @@ public sealed class TcpTensorTransportTests : IAsyncDisposable
     [Fact]
     public void A_port_in_use_is_a_clear_error()
     {
-        var port = int.Parse(receiver.Endpoint.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
+        var port = receiver.Endpoint.Port;
         var error = Assert.Throws<PeftException>(() => new TcpTensorTransport(new TcpTransportOptions(Port: port), NullLogger<TcpTensorTransport>.Instance));
         Assert.Contains("--data-port", error.Message, StringComparison.Ordinal);
     }

@@ -41,7 +41,7 @@ public sealed class BestVersionTests : IDisposable
         Assert.Single(Directory.EnumerateDirectories(Path.Combine(run, "best")));
     }
 
-    private BestVersion Started() => new(new EarlyStoppingSpec { KeepBest = true }, run);
+    private BestVersion Started() => new(new EarlyStoppingSpec { KeepBest = true }, new RunFolder(run));
 
     private string Written(string content)
     {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.RunFiles;
 using Xunit;
 
@@ -13,7 +14,7 @@ public sealed class SnapshotStoreTests : IDisposable
     [Fact]
     public void The_newest_valid_snapshot_of_the_run_file_is_found()
     {
-        var store = new SnapshotStore(folder);
+        var store = new SnapshotStore(new RunFolder(folder));
         Commit(store, 1);
         Commit(store, 2);
         Assert.Equal(2, store.Newest("hash")!.Step);
@@ -27,7 +28,7 @@ public sealed class SnapshotStoreTests : IDisposable
     [InlineData("manifest")]
     public void A_damaged_snapshot_is_noticed_and_the_former_one_used(string damage)
     {
-        var store = new SnapshotStore(folder);
+        var store = new SnapshotStore(new RunFolder(folder));
         Commit(store, 1);
         Commit(store, 2);
         var file = Path.Combine(store.FolderOf(2), "layer-0001.safetensors");
@@ -46,7 +47,7 @@ public sealed class SnapshotStoreTests : IDisposable
     [Fact]
     public void Only_the_last_ones_are_kept()
     {
-        var store = new SnapshotStore(folder);
+        var store = new SnapshotStore(new RunFolder(folder));
         for (var step = 1; step <= 5; step++) Commit(store, step);
         Assert.Equal(["step-000004", "step-000005"], Directory.EnumerateDirectories(Path.Combine(folder, "snapshots")).Select(Path.GetFileName).Order());
     }
@@ -57,6 +58,6 @@ public sealed class SnapshotStoreTests : IDisposable
         var bytes = new byte[64];
         bytes[0] = (byte)step;
         File.WriteAllBytes(Path.Combine(target, "layer-0001.safetensors"), bytes);
-        store.Commit(step, target, new Dictionary<string, string> { ["layer-0001.safetensors"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }, "hash", "", keep: 2);
+        store.Commit(step, target, new Dictionary<string, string> { ["layer-0001.safetensors"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }, "hash", null, keep: 2);
     }
 }

@@ -33,7 +33,7 @@ public class RunCreationTests
     }
 
     private static SeatPlan Plan(ResolvedRun run) => RunPlanner.Plan(
-        run, [.. Enumerable.Range(0, 2).Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", "", ""), [], MemoryBytes: 400 << 20))]);
+        run, [.. Enumerable.Range(0, 2).Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", "", Endpoint.None), [], MemoryBytes: 400 << 20))]);
 
     private static string Quickstart()
     {

@@ -8,8 +8,10 @@ namespace Peft.Orleans.Grains.Tests.Terms;
 
 public class SeatComparisonTests
 {
-    private readonly StepComputation steps = new(new TermContext(
-        new RunRequest("run", "folder", "", Resume: false), null!, new Term(1, Guid.NewGuid()), [], "silo", null!, null!, null!, null!, null!, null!, CancellationToken.None, CancellationToken.None, Recovering: false));
+    private readonly StepComputation steps = new(
+        new TermContext(
+            new RunRequest("run", "folder", "", Resume: false), null!, null!, new Term(1, Guid.NewGuid()), [], false, null!, default, default),
+        null!);
 
     [Fact]
     public void Seats_of_a_layer_that_hold_the_same_bytes_go_on()

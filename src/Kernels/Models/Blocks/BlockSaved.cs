@@ -10,12 +10,12 @@ namespace Peft.Orleans.Kernels.Models.Blocks;
 /// What a decoder block keeps of a microbatch: its input always; with <see cref="Full"/> also what the backward pass reads. Normalised rows and
 /// the MLP's product are made again from these, they cost two passes over memory; of a rotated output of module <paramref name="productAgain"/> the base product.
 /// </summary>
-internal sealed class BlockSaved(Tensor x, Microbatch batch, LinearPass pass, int linears, int productAgain) : ISavedActivations
+internal sealed class BlockSaved(Tensor x, BatchShape batch, LinearPass pass, int linears, int productAgain) : ISavedActivations
 {
     /// <summary>Input rows <c>[T, hidden]</c>: another handle to the caller's tensor.</summary>
     internal Tensor X { get; } = x;
 
-    internal Microbatch Batch => batch;
+    internal BatchShape Batch => batch;
 
     internal LinearPass Pass => pass;
 

@@ -51,7 +51,7 @@ internal sealed class GatedBlock : TrainableShard, IBlock
         Seal();
     }
 
-    public Tensor Forward(LayerVersion version, Tensor x, Microbatch batch, PassContext pass, bool save, out ISavedActivations? saved)
+    public Tensor Forward(LayerVersion version, Tensor x, BatchShape batch, PassContext pass, bool save, out ISavedActivations? saved)
     {
         using var scope = NewDisposeScope();
         var rows = x.reshape(-1, Model.Dimensions.HiddenSize);
@@ -109,7 +109,7 @@ internal sealed class GatedBlock : TrainableShard, IBlock
         base.Dispose();
     }
 
-    private Tensor Compute(Tensor x, Microbatch batch, LinearPass pass, BlockSaved? saved) =>
+    private Tensor Compute(Tensor x, BatchShape batch, LinearPass pass, BlockSaved? saved) =>
         Compute(x, pass, (q, k, v) => attention.Forward(q, k, v, batch.Rows, SequenceMap.Of(batch), RepeatsHeads ? null : saved?.Segments), saved);
 
     /// <summary>x <c>[T, hidden]</c> → y <c>[T, hidden]</c>, a new tensor in the caller's scope.</summary>

@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
@@ -92,5 +93,5 @@ internal static class Processes
 
     internal static int Of(PlannedSilo silo) => ((silo.Name[0] - 'a') * 2) + (silo.Incarnation[1] - '1');
 
-    internal static PlannedSilo Planned(int process) => new(Silo(process), Name(process), $"{Name(process)}:1");
+    internal static PlannedSilo Planned(int process) => new(Silo(process), Name(process), new Endpoint(Name(process), 1));
 }

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Peft.Orleans.Core.Cluster;
+using Files = System.IO.Path;
+
+namespace Peft.Orleans.Core.Runs;
+
+/// <summary>Everything that lies in a run's folder, by its path; client and silos spell no name of it themselves.</summary>
+/// <param name="Path">The folder, absolute.</param>
+public sealed record RunFolder(string Path)
+{
+    /// <summary>Name of the resolved run file.</summary>
+    public const string RunFileName = "run.yaml";
+
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    /// <summary>The resolved run file.</summary>
+    public string RunFile => Files.Combine(Path, RunFileName);
+
+    /// <summary>One line per committed step.</summary>
+    public string Metrics => Files.Combine(Path, "metrics.jsonl");
+
+    /// <summary>The microbatches trained in each committed step, by content hash.</summary>
+    public string Samples => Files.Combine(Path, "samples.jsonl");
+
+    /// <summary>What happened.</summary>
+    public string Events => Files.Combine(Path, "events.jsonl");
+
+    /// <summary>Last status, for readers when no silo runs.</summary>
+    public string Status => Files.Combine(Path, "status.json");
+
+    /// <summary>Folder of the logs: one file per silo, and the background client's.</summary>
+    public string Logs => Files.Combine(Path, "logs");
+
+    /// <summary>Log of a client that works in the background.</summary>
+    public string ClientLog => Files.Combine(Logs, "client.log");
+
+    /// <summary>Folder of the adapter.</summary>
+    public string Adapter => Files.Combine(Path, "adapter");
+
+    /// <summary>The adapter's tensors.</summary>
+    public string AdapterTensors => Files.Combine(Adapter, "adapter_model.safetensors");
+
+    /// <summary>The adapter's configuration.</summary>
+    public string AdapterConfig => Files.Combine(Adapter, "adapter_config.json");
+
+    /// <summary>Folder of the model, with method full.</summary>
+    public string Model => Files.Combine(Path, "model");
+
+    /// <summary>Folder of the snapshots.</summary>
+    public string Snapshots => Files.Combine(Path, "snapshots");
+
+    /// <summary>Folder of the best adapter's parts, while the run keeps them.</summary>
+    public string Best => Files.Combine(Path, "best");
+
+    /// <summary>Folder of the run's local cluster.</summary>
+    public string Cluster => Files.Combine(Path, SiloArguments.ClusterSubfolder);
+
+    /// <summary>Folder of a step's snapshot.</summary>
+    public string Snapshot(int step) => Files.Combine(Snapshots, StepName(step));
+
+    /// <summary>Folder of the parts of the best adapter, that of a step.</summary>
+    public string BestOf(int step) => Files.Combine(Best, StepName(step));
+
+    /// <summary>A fresh name for a folder of parts, one file per layer, from which a result is put together.</summary>
+    public string NewParts() => NewParts(Path);
+
+    /// <summary>The same in any folder.</summary>
+    public static string NewParts(string folder) => Files.Combine(folder, $".parts-{Guid.NewGuid():N}");
+
+    /// <summary>Name of a layer's file in a snapshot and among parts.</summary>
+    public static string LayerFile(int layer) => $"layer-{layer:D4}.safetensors";
+
+    /// <summary>Hash of the resolved run file: ties snapshots to it.</summary>
+    public static string HashOf(string runYaml) => FileHash.OfText(runYaml);
+
+    /// <summary>The last status written; null before the first.</summary>
+    public RunStatus? ReadStatus() => Path.Length > 0 && File.Exists(Status) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(Status), Options) : null;
+
+    /// <summary>Writes the status atomically.</summary>
+    public void WriteStatus(RunStatus status)
+    {
+        var temporary = $"{Status}.{Environment.ProcessId}.tmp";
+        File.WriteAllText(temporary, JsonSerializer.Serialize(status, Options));
+        File.Move(temporary, Status, overwrite: true);
+    }
+
+    private static string StepName(int step) => $"step-{step:D6}";
+}

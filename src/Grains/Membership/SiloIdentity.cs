@@ -1,0 +1,8 @@
+namespace Peft.Orleans.Grains.Membership;
+
+/// <summary>What a silo knows of itself before it joins.</summary>
+/// <param name="Name">Silo name.</param>
+/// <param name="Threads">Compute threads.</param>
+/// <param name="MetricsUrl">URL of /metrics.</param>
+/// <param name="MemoryBytes">Memory for weights and activations on the silo's device.</param>
+internal sealed record SiloIdentity(string Name, int Threads, string MetricsUrl, long MemoryBytes);

@@ -1,0 +1,34 @@
+using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Membership;
+
+namespace Peft.Orleans.Grains.Terms;
+
+/// <inheritdoc cref="IAgents"/>
+internal sealed class ClusterAgents(string runId, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links) : IAgents
+{
+    /// <inheritdoc/>
+    public string Self => links.Self;
+
+    /// <inheritdoc/>
+    public IDatasetGrain Dataset => grains.GetGrain<IDatasetGrain>(runId);
+
+    /// <inheritdoc/>
+    public Task<SortedDictionary<string, SiloAddress>> Live() => roster.Live();
+
+    /// <inheritdoc/>
+    public Task Kill(SiloAddress silo) => roster.Kill(silo);
+
+    /// <inheritdoc/>
+    public Task<string[]> Mend() => links.Mend();
+
+    /// <inheritdoc/>
+    public ISiloAgent At(SiloAddress silo) => agents.At(silo);
+
+    /// <inheritdoc/>
+    public ILayerShardGrain Shard(SeatKey seat) => grains.GetGrain<ILayerShardGrain>(seat.ToString());
+
+    /// <inheritdoc/>
+    public Task Report(RunStatus status) => grains.GetGrain<IRunCatalogGrain>(0).Report(status);
+}

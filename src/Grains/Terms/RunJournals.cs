@@ -1,0 +1,152 @@
+using System.Text.Json;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.RunFiles;
+
+namespace Peft.Orleans.Grains.Terms;
+
+/// <summary>The journals of a run, taken over by a term: metrics, samples, events, and what they tell of the steps before.</summary>
+internal sealed class RunJournals : IDisposable
+{
+    private const int Window = 20;
+
+    private readonly TermContext term;
+    private readonly Journal metrics;
+    private readonly Journal samples;
+    private readonly Journal events;
+    private readonly Dictionary<int, double> written;
+    private readonly HashSet<int> logged;
+    private readonly Queue<StepRecord> window = [];
+    private StepRecord? pending;
+
+    internal RunJournals(TermContext term)
+    {
+        this.term = term;
+        metrics = Journal.Open(term.Folder.Metrics, term.Writer, IsStep);
+        samples = Journal.Open(term.Folder.Samples, term.Writer, IsStep);
+        events = Journal.Open(term.Folder.Events, term.Writer, static _ => true);
+        written = StepLines.ReadAll(metrics.Lines).ToDictionary(static record => record.Step, static record => record.Loss);
+        logged = [.. StepLines.ReadAll(samples.Lines).Select(static record => record.Step)];
+        Best = new BestVersion(term.Spec.Training.EarlyStopping, term.Folder);
+        foreach (var record in StepLines.ReadAll(metrics.Lines))
+        {
+            if (record.ValidationLoss is { } loss) Best.Note(record.Step, loss);
+        }
+
+        EvaluationBefore = events.Lines.Select(EvaluationOf).FirstOrDefault(static found => found is not null);
+    }
+
+    /// <summary>The version this term starts from; −1 before the plan.</summary>
+    internal int Target { get; private set; } = -1;
+
+    /// <summary>Validations so far.</summary>
+    internal BestVersion Best { get; }
+
+    /// <summary>Exact match before training and number of problems, from the events of this run; null when not known yet.</summary>
+    internal (double Correct, int Problems)? EvaluationBefore { get; private set; }
+
+    /// <summary>Input tokens per second over the last steps.</summary>
+    internal double TokensPerSecond =>
+        window.Count == 0 ? 0 : window.Sum(static step => (double)step.Tokens) / window.Sum(static step => step.Seconds);
+
+    /// <summary>Notes plan and target of the term.</summary>
+    internal void Begin(SeatPlan plan, int target)
+    {
+        Target = target;
+        Event("term", new
+        {
+            term = term.Term.Counter,
+            silos = plan.Silos.Select(static silo => silo.Name),
+            replicas = plan.Replicas,
+            standbys = plan.Standbys,
+            fromStep = target,
+            replayed = Math.Max(0, written.Keys.DefaultIfEmpty(0).Max() - target),
+        });
+    }
+
+    /// <summary>Writes what happened.</summary>
+    internal void Event(string name, object details) =>
+        events.Append(JsonSerializer.Serialize(new { time = DateTimeOffset.UtcNow, @event = name, details }));
+
+    /// <summary>Takes a committed step; its line waits for <see cref="Flush"/>. A step made again must have the same loss, to the bit.</summary>
+    /// <exception cref="PeftException">It has another: the silos do not compute the same bits.</exception>
+    internal void Take(StepRecord record)
+    {
+        if (written.TryGetValue(record.Step, out var before) && !before.Equals(record.Loss))
+        {
+            throw new PeftException(
+                $"step {record.Step} was made again and its loss is {record.Loss:R}, not {before:R}: the silos do not compute the same bits "
+                + "(different hardware or thread numbers?)");
+        }
+
+        if (pending?.Step != record.Step)
+        {
+            window.Enqueue(record);
+            if (window.Count > Window) window.Dequeue();
+            RunInstruments.Step(term.RunId, record);
+        }
+
+        pending = record;
+    }
+
+    /// <summary>Adds the validation loss to the step that waits.</summary>
+    internal void Validated(double loss) => pending = pending is null ? null : pending with { ValidationLoss = loss };
+
+    /// <summary>Notes the exact match on held-out problems before training.</summary>
+    internal void Evaluated(double correct, int problems)
+    {
+        Event("evaluation", new { step = 0, exactMatch = correct, problems });
+        EvaluationBefore = (correct, problems);
+    }
+
+    /// <summary>Writes what waits, unless it is there.</summary>
+    internal void Flush()
+    {
+        if (pending is not { } record) return;
+        if (logged.Add(record.Step)) Attempt(samples, StepLines.SamplesOf(record), () => logged.Remove(record.Step));
+        if (written.TryAdd(record.Step, record.Loss)) Attempt(metrics, StepLines.Metrics(record), () => written.Remove(record.Step));
+        pending = null;
+    }
+
+    /// <summary>Brings everything to the disk.</summary>
+    internal void Sync()
+    {
+        metrics.Sync();
+        samples.Sync();
+        events.Sync();
+    }
+
+    public void Dispose()
+    {
+        metrics.Dispose();
+        samples.Dispose();
+        events.Dispose();
+    }
+
+    private static bool IsStep(string line) => StepLines.Read(line) is { Step: > 0 };
+
+    private static void Attempt(Journal journal, string line, Action undo)
+    {
+        try
+        {
+            journal.Append(line);
+        }
+        catch
+        {
+            undo();
+            throw;
+        }
+    }
+
+    private static (double Correct, int Problems)? EvaluationOf(string line)
+    {
+        using var document = JsonDocument.Parse(line);
+        var root = document.RootElement;
+        if (root.GetProperty("event").GetString() != "evaluation") return null;
+        var details = root.GetProperty("details");
+        return details.GetProperty("step").GetInt32() == 0
+            ? (details.GetProperty("exactMatch").GetDouble(), details.GetProperty("problems").GetInt32())
+            : null;
+    }
+}

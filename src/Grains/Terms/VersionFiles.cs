@@ -1,0 +1,50 @@
+using Peft.Orleans.Grains.RunFiles;
+
+namespace Peft.Orleans.Grains.Terms;
+
+/// <summary>What silos write of a stable version: snapshots, the best adapter, the final one.</summary>
+internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals journals)
+{
+    private readonly SnapshotStore snapshots = new(term.Folder);
+
+    /// <summary>Folder with the parts of the best adapter, where the run keeps it.</summary>
+    internal string? BestParts => term.Spec.Training.EarlyStopping.KeepBest ? journals.Best.Folder : null;
+
+    /// <summary>Writes a snapshot, unless a valid one is there.</summary>
+    internal async Task Snapshot(int step)
+    {
+        if (snapshots.Read(step) is not null) return;
+        journals.Sync();
+        var folder = snapshots.Begin(step, term.Writer);
+        var files = new Dictionary<string, string>();
+        var replies = await Task.WhenAll(term.FirstSilos.Select(silo =>
+            agents.At(term.Live[silo]).WriteSnapshot(term.RunId, term.Term, step, folder)));
+        foreach (var reply in replies)
+        {
+            foreach (var (file, sha256) in reply.Obeyed().Files) files[file] = sha256;
+        }
+
+        var record = term.Records.GetValueOrDefault(step);
+        await Task.Run(() => snapshots.Commit(
+            step, folder, files, term.Run.Hash, record, term.Spec.Snapshots.Keep));
+        journals.Event("snapshot", new { step });
+    }
+
+    /// <summary>Lets the agents write a version's adapter into a folder, a file per layer.</summary>
+    internal async Task WriteAdapter(int step, string folder)
+    {
+        var replies = await Task.WhenAll(term.FirstSilos.Select(silo =>
+            agents.At(term.Live[silo]).WriteAdapter(term.RunId, term.Term, step, folder)));
+        foreach (var reply in replies) reply.Obeyed();
+    }
+
+    /// <summary>Keeps a version's adapter as the best.</summary>
+    internal async Task KeepBest(int step)
+    {
+        var written = $"{term.Folder.BestOf(step)}.{term.Writer}.tmp";
+        Directory.CreateDirectory(written);
+        await WriteAdapter(step, written);
+        journals.Best.Keep(step, written);
+        journals.Event("best", new { step });
+    }
+}

@@ -1,0 +1,129 @@
+using Orleans.Runtime;
+using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Grains.Terms;
+
+namespace Peft.Orleans.Grains.Tests.Runs;
+
+/// <summary>Silos that answer at once and compute nothing; what they are told may be disturbed.</summary>
+internal sealed class FakeSilos : IAgents
+{
+    private readonly SortedDictionary<string, FakeSilo> live = new(StringComparer.Ordinal);
+    private int lives;
+
+    internal FakeSilos(int steps, params string[] names)
+    {
+        Data = new FakeDataset(steps);
+        foreach (var name in names) Add(name);
+    }
+
+    /// <summary>Called before a silo answers a message (its name: Fence, Start …) of a step or version.</summary>
+    internal Action<FakeSilo, string, int> Before { get; set; } = static (_, _, _) => { };
+
+    /// <summary>Validation loss of the version whose pass it is.</summary>
+    internal Func<int, double> ValidationLoss { get; set; } = static _ => 1;
+
+    /// <summary>A silo that lives and answers no fence.</summary>
+    internal string? Silent { get; set; }
+
+    internal FakeDataset Data { get; }
+
+    internal List<RunStatus> Reports { get; } = [];
+
+    internal int Mended { get; private set; }
+
+    public string Self => "a";
+
+    public IDatasetGrain Dataset => Data;
+
+    internal FakeSilo Add(string name) => live[name] = new FakeSilo(this, name, SiloAddress.FromParsableString($"127.0.0.1:{11000 + ++lives}@{lives}"));
+
+    internal void Lose(string name) => live.Remove(name);
+
+    public Task<SortedDictionary<string, SiloAddress>> Live()
+    {
+        var found = new SortedDictionary<string, SiloAddress>(StringComparer.Ordinal);
+        foreach (var (name, silo) in live) found[name] = silo.Address;
+        return Task.FromResult(found);
+    }
+
+    public Task Kill(SiloAddress silo)
+    {
+        foreach (var gone in live.Values.Where(other => other.Address.Equals(silo)).ToArray()) Lose(gone.Name);
+        return Task.CompletedTask;
+    }
+
+    public Task<string[]> Mend()
+    {
+        Mended++;
+        return Task.FromResult<string[]>([]);
+    }
+
+    public ISiloAgent At(SiloAddress silo) =>
+        live.Values.FirstOrDefault(other => other.Address.Equals(silo)) ?? throw new SiloUnavailableException($"{silo} is gone");
+
+    public ILayerShardGrain Shard(SeatKey seat) => new FakeShard(this, seat.Silo);
+
+    internal FakeSilo Silo(string name) => live.TryGetValue(name, out var silo) ? silo : throw new SiloUnavailableException($"silo {name} is gone");
+
+    public Task Report(RunStatus status)
+    {
+        Reports.Add(status);
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>The first layer of a chain that computes nothing.</summary>
+internal sealed class FakeShard(FakeSilos silos, string silo) : ILayerShardGrain
+{
+    public Task<GradientResult> Train(TrainPass pass, int position, TensorRef? input)
+    {
+        silos.Before(silos.Silo(silo), nameof(Train), pass.Step);
+        return Task.FromResult(new GradientResult(3.0 / pass.Step, null));
+    }
+
+    public Task<GradientResult> Estimate(EstimatePass pass, int position, TensorRef? input) => Task.FromResult(new GradientResult(1, null));
+
+    public Task<LossResult> Loss(LossPass pass, int position, TensorRef? input) =>
+        Task.FromResult(new LossResult(silos.ValidationLoss(pass.Version), 1));
+
+    public Task<ScoreResult[]> Score(ScorePass pass, int position, TensorRef? input) => throw new NotSupportedException();
+
+    public Task<int[]> Generate(GeneratePass pass, int position, TensorRef? input) => throw new NotSupportedException();
+}
+
+/// <summary>A data set of one microbatch per step.</summary>
+internal sealed class FakeDataset(int steps) : IDatasetGrain
+{
+    internal const int Targets = 3;
+
+    internal int ValidationBatches { get; set; }
+
+    internal int Opened { get; private set; }
+
+    public Task<DatasetSummary> Open(ResolvedRun run, string folder)
+    {
+        Opened++;
+        return Task.FromResult(new DatasetSummary(steps, Samples: steps, Dropped: 0, ValidationBatches, Sha256: ""));
+    }
+
+    public Task<BatchOutline[]> OutlineStep(int step) => Task.FromResult<BatchOutline[]>([Batch(step).Outline()]);
+
+    public Task<BatchOutline> OutlineSample(int index) => Task.FromResult(Batch(index).Outline());
+
+    public Task<BatchOutline[]> OutlineValidation() => Task.FromResult<BatchOutline[]>([Batch(0).Outline()]);
+
+    public Task<Microbatch?> Get(BatchKey key) => throw new NotSupportedException("the coordinator reads no ids");
+
+    private static Microbatch Batch(int id) => new()
+    {
+        Rows = 1,
+        Columns = Targets + 1,
+        InputIds = [id, 1, 2, 3],
+        Labels = [0, 1, 2, 3],
+        SampleLengths = [[Targets + 1]],
+        ContentHash = $"batch {id}",
+    };
+}
