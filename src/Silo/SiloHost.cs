@@ -69,7 +69,8 @@ internal static class SiloHost
             .AddSingleton<WeightLoader>()
             .AddSingleton<VersionShipping>()
             .AddSingleton<GradientReduction>()
-            .AddSingleton<IBatchSource, BatchSource>()
+            .AddSingleton<IBatchSource>(static services => new BatchSource(
+                (run, key) => services.GetRequiredService<IGrainFactory>().GetGrain<IDatasetGrain>(run).Get(key)))
             .AddSingleton<PeerWatch>()
             .AddSingleton<ICoordinatorObserver, SilentObserver>()
             .AddSingleton<SiloInstruments>()

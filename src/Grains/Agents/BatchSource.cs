@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Grains.Agents;
 
@@ -18,7 +17,8 @@ internal interface IBatchSource
 /// Asks the run's data set, and asks for the next step's microbatch of the same index ahead, so that a step does not wait for its data. A microbatch
 /// is a pure function of the run, so what is here stays right whatever happens to the term.
 /// </summary>
-internal sealed class BatchSource(IGrainFactory grains) : IBatchSource
+/// <param name="dataset">The data set of a run: a microbatch, or null where there is none.</param>
+internal sealed class BatchSource(Func<string, BatchKey, Task<Microbatch?>> dataset) : IBatchSource
 {
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<BatchKey, Task<Microbatch?>>> runs = new();
 
@@ -43,6 +43,6 @@ internal sealed class BatchSource(IGrainFactory grains) : IBatchSource
     private Task<Microbatch?> Begin(ConcurrentDictionary<BatchKey, Task<Microbatch?>> kept, string runId, BatchKey key)
     {
         if (kept.TryGetValue(key, out var known) && !known.IsFaulted && !known.IsCanceled) return known;
-        return kept[key] = grains.GetGrain<IDatasetGrain>(runId).Get(key);
+        return kept[key] = dataset(runId, key);
     }
 }

@@ -7,7 +7,6 @@ using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.RunFiles;
-using Peft.Orleans.Grains.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Shards;

@@ -13,22 +13,52 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
     /// <summary>Longer than an agent waits for its connections.</summary>
     private static readonly TimeSpan AnswerTime = Reachability.Patience * 2;
 
+    /// <summary>Silos that were evicted, by name, until they have come back whole.</summary>
+    private readonly HashSet<string> evicted = new(StringComparer.Ordinal);
+
     /// <summary>Name of the coordinator's silo.</summary>
     internal string Self => self;
+
+    /// <summary>Silos that live and wait outside, as of the last look.</summary>
+    internal IReadOnlyCollection<string> Outside { get; private set; } = [];
+
+    /// <summary>The live silos without those that came back behind the cut for which they were evicted: a plan with them would be lost again.</summary>
+    internal async Task<SortedDictionary<string, SiloAddress>> Inside()
+    {
+        var live = await roster.Live();
+        if (!evicted.Overlaps(live.Keys))
+        {
+            Outside = [];
+            return live;
+        }
+
+        var outside = StillCutOff(evicted, await Cuts(live));
+        foreach (var silo in outside.Except(Outside)) LogOutside(silo);
+        Outside = outside;
+        // Who is back and reaches everybody is a silo like any other.
+        evicted.RemoveWhere(silo => live.ContainsKey(silo) && !outside.Contains(silo));
+        foreach (var silo in outside) live.Remove(silo);
+        return live;
+    }
 
     /// <summary>Asks all; returns the silos that were evicted.</summary>
     internal async Task<string[]> Mend()
     {
-        var live = await roster.Live();
-        var evicted = Fewest(await Cuts(live), self);
-        foreach (var silo in evicted)
+        var live = await Inside();
+        var chosen = Fewest(await Cuts(live), self);
+        foreach (var silo in chosen)
         {
             LogEvicted(silo);
+            evicted.Add(silo);
             await roster.Kill(live[silo]);
         }
 
-        return evicted;
+        return chosen;
     }
+
+    /// <summary>Those of the silos evicted before that some cut still concerns.</summary>
+    internal static string[] StillCutOff(IReadOnlyCollection<string> evicted, IEnumerable<(string From, string To)> cuts) =>
+        [.. cuts.SelectMany(static cut => (string[])[cut.From, cut.To]).Distinct().Where(evicted.Contains).Order(StringComparer.Ordinal)];
 
     /// <summary>
     /// As few silos as it takes, nearly, so that no pair is left: the one in most pairs first, the coordinator's own last among equals. A coordinator
@@ -82,4 +112,7 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} is cut off from others of its run; it is evicted, and may join again when the network is whole")]
     private partial void LogEvicted(string silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} is back, still cut off from others of its run; it waits until the network is whole")]
+    private partial void LogOutside(string silo);
 }

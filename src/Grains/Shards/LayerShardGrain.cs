@@ -71,9 +71,7 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
         }
         catch (ExternalException error)
         {
-            // libtorch's message ends in a page of C++ frames.
-            throw new InvalidOperationException(
-                $"layer {seat.Layer}, {work.Where}: libtorch refused an operation: {error.Message.Split('\n')[0]}");
+            throw Told(seat.Layer, work.Where, error);
         }
         finally
         {
@@ -90,6 +88,10 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
             }
         }
     }
+
+    /// <summary>What libtorch refused, and where: its own message ends in a page of C++ frames.</summary>
+    internal static InvalidOperationException Told(int layer, string where, ExternalException error) =>
+        new($"layer {layer}, {where}: libtorch refused an operation: {error.Message.Split('\n')[0]}", error);
 
     /// <summary>Sends the gradient to the silo it came from; the result with where it is.</summary>
     private async Task<TResult> Return<TResult>(

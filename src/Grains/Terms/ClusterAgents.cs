@@ -6,7 +6,8 @@ using Peft.Orleans.Grains.Membership;
 namespace Peft.Orleans.Grains.Terms;
 
 /// <inheritdoc cref="IAgents"/>
-internal sealed class ClusterAgents(string runId, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links) : IAgents
+internal sealed class ClusterAgents(
+    string runId, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links) : IAgents
 {
     /// <inheritdoc/>
     public string Self => links.Self;
@@ -15,7 +16,10 @@ internal sealed class ClusterAgents(string runId, IGrainFactory grains, ISiloAge
     public IDatasetGrain Dataset => grains.GetGrain<IDatasetGrain>(runId);
 
     /// <inheritdoc/>
-    public Task<SortedDictionary<string, SiloAddress>> Live() => roster.Live();
+    public Task<SortedDictionary<string, SiloAddress>> Live() => links.Inside();
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> Outside => links.Outside;
 
     /// <inheritdoc/>
     public Task Kill(SiloAddress silo) => roster.Kill(silo);

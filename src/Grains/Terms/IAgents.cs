@@ -13,8 +13,11 @@ internal interface IAgents
     /// <summary>The run's data set, wherever it lives.</summary>
     IDatasetGrain Dataset { get; }
 
-    /// <summary>The live silos by name.</summary>
+    /// <summary>The live silos by name, without those that wait behind a cut.</summary>
     Task<SortedDictionary<string, SiloAddress>> Live();
+
+    /// <summary>Silos that live and wait outside, as of the last look.</summary>
+    IReadOnlyCollection<string> Outside { get; }
 
     /// <summary>Declares a silo dead.</summary>
     Task Kill(SiloAddress silo);

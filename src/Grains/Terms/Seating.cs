@@ -135,7 +135,8 @@ internal sealed partial class Seating(TermContext term, IAgents agents, RunJourn
         // Whoever comes while the plan is made is looked at when it is.
         if (!term.Planned) return Arrivals.None;
         var joined = live.Keys.Except(term.Live.Keys).Where(silo => welcomed.Add(live[silo].ToParsableString())).ToArray();
-        return joined.Length == 0 ? Arrivals.None : await Welcome(live, joined);
+        if (joined.Length > 0) return await Welcome(live, joined);
+        return agents.Outside.Count > 0 ? Arrivals.NotReady : Arrivals.None;
     }
 
     /// <summary>What each layer costs, as the plan has it.</summary>
@@ -181,6 +182,6 @@ internal enum Arrivals
     /// <summary>They have loaded what they need: the term may end.</summary>
     Ready,
 
-    /// <summary>They could not be prepared; to be looked at again.</summary>
+    /// <summary>They could not be prepared, or wait behind a cut; to be looked at again.</summary>
     NotReady,
 }

@@ -25,6 +25,7 @@ internal sealed class TermRun : IDisposable
     private readonly Seating seating;
     private readonly Stepping stepping;
     private readonly Reporting reporting;
+    private bool looksAgain;
     private bool over;
 
     internal TermRun(TermContext term, RunServices services)
@@ -172,7 +173,11 @@ internal sealed class TermRun : IDisposable
                     protocol.AskEnd(EndRequest.Replan);
                     return;
                 default:
+                    // One look after the other is enough, however many changes there were.
+                    if (looksAgain) return;
+                    looksAgain = true;
                     await Task.Delay(WelcomeAgain, time, term.Abandoned);
+                    looksAgain = false;
                     break;
             }
         }

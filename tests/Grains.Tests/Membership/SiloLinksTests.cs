@@ -29,4 +29,14 @@ public class SiloLinksTests
     [Fact]
     public void One_direction_is_a_cut_too_and_counts_once() =>
         Assert.Equal(["c"], SiloLinks.Fewest([("a", "c"), ("c", "a"), ("b", "c")], "a"));
+
+    [Fact]
+    public void An_evicted_silo_that_came_back_behind_its_cut_waits() =>
+        Assert.Equal(["b"], SiloLinks.StillCutOff(["b"], [("a", "b"), ("b", "a")]));
+
+    [Fact]
+    public void An_evicted_silo_that_everybody_reaches_again_waits_no_longer() => Assert.Empty(SiloLinks.StillCutOff(["b"], []));
+
+    [Fact]
+    public void A_cut_between_others_keeps_nobody_outside() => Assert.Empty(SiloLinks.StillCutOff(["b"], [("a", "c")]));
 }

@@ -28,11 +28,19 @@ internal sealed class FakeSilos : IAgents
     /// <summary>A silo that lives and answers no fence.</summary>
     internal string? Silent { get; set; }
 
+    /// <summary>What a step's pass waits for.</summary>
+    internal Func<int, Task> Held { get; set; } = static _ => Task.CompletedTask;
+
+    /// <summary>Called before the coordinator is told who lives.</summary>
+    internal Action Looked { get; set; } = static () => { };
+
     internal FakeDataset Data { get; }
 
     internal List<RunStatus> Reports { get; } = [];
 
     internal int Mended { get; private set; }
+
+    public IReadOnlyCollection<string> Outside { get; set; } = [];
 
     public string Self => "a";
 
@@ -45,7 +53,8 @@ internal sealed class FakeSilos : IAgents
     public Task<SortedDictionary<string, SiloAddress>> Live()
     {
         var found = new SortedDictionary<string, SiloAddress>(StringComparer.Ordinal);
-        foreach (var (name, silo) in live) found[name] = silo.Address;
+        Looked();
+        foreach (var (name, silo) in live.Where(silo => !Outside.Contains(silo.Key))) found[name] = silo.Address;
         return Task.FromResult(found);
     }
 
@@ -78,10 +87,11 @@ internal sealed class FakeSilos : IAgents
 /// <summary>The first layer of a chain that computes nothing.</summary>
 internal sealed class FakeShard(FakeSilos silos, string silo) : ILayerShardGrain
 {
-    public Task<GradientResult> Train(TrainPass pass, int position, TensorRef? input)
+    public async Task<GradientResult> Train(TrainPass pass, int position, TensorRef? input)
     {
         silos.Before(silos.Silo(silo), nameof(Train), pass.Step);
-        return Task.FromResult(new GradientResult(3.0 / pass.Step, null));
+        await silos.Held(pass.Step);
+        return new GradientResult(3.0 / pass.Step, null);
     }
 
     public Task<GradientResult> Estimate(EstimatePass pass, int position, TensorRef? input) => Task.FromResult(new GradientResult(1, null));

@@ -180,6 +180,50 @@ public sealed class RunLoopTests
     }
 
     [Fact]
+    public async Task A_silo_behind_a_lasting_cut_is_told_nothing_and_costs_no_term()
+    {
+        var silos = new FakeSilos(4, "a", "b");
+        using var run = new CoordinatedRun(silos);
+        var told = new HashSet<string>();
+        silos.Before = (silo, message, step) =>
+        {
+            told.Add(silo.Name);
+            if (message != "Apply" || step != 1 || silos.Outside.Count > 0) return;
+            silos.Outside = ["c"];
+            silos.Add("c");
+            run.Loop.MembershipChanged();
+        };
+        var status = await run.Run();
+        Assert.Equal((RunState.Completed, 1, 0), (status.State, status.Term, status.Recoveries));
+        Assert.Equal(["a", "b"], told.Order());
+    }
+
+    [Fact]
+    public async Task A_silo_behind_a_cut_is_planned_in_when_the_network_is_whole()
+    {
+        var silos = new FakeSilos(4, "a", "b");
+        using var run = new CoordinatedRun(silos);
+        var looks = 0;
+        var whole = new TaskCompletionSource();
+        silos.Looked = () =>
+        {
+            if (silos.Outside.Count == 0 || ++looks < 3) return;
+            silos.Outside = [];
+            whole.SetResult();
+        };
+        silos.Held = step => step == 3 ? whole.Task : Task.CompletedTask;
+        Once(silos, "Apply", 1, () =>
+        {
+            silos.Outside = ["c"];
+            silos.Add("c");
+            run.Loop.MembershipChanged();
+        });
+        var status = await run.Run();
+        Assert.Equal((RunState.Completed, 2, 0), (status.State, status.Term, status.Recoveries));
+        Assert.Contains("c", run.Events("term")[1].GetProperty("silos").EnumerateArray().Select(static silo => silo.GetString()));
+    }
+
+    [Fact]
     public async Task Too_few_silos_are_waited_for()
     {
         var silos = new FakeSilos(4, "a");
