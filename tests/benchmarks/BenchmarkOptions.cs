@@ -1,6 +1,7 @@
 using System.Globalization;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Torch;
 using static TorchSharp.torch;
@@ -94,7 +95,7 @@ internal sealed class BenchmarkOptions(string[] args)
     internal double StepOperations(string label)
     {
         var config = LlamaConfig.Read(Model);
-        var blocks = config.NumHiddenLayers * LlamaDimensions.Of(config).BlockParameters;
+        var blocks = config.NumHiddenLayers * ModelFolder.Open(Model).Dimensions.BlockParameters;
         var parameters = blocks + ((long)config.VocabSize * config.HiddenSize * (config.TieWordEmbeddings ? 1 : 2));
         return (label == "full" ? 6.0 : 4.0) * parameters * Tokens;
     }

@@ -2,7 +2,7 @@ namespace Peft.Orleans.Data.ChatTemplates;
 
 /// <summary>ChatML.</summary>
 /// <param name="systemPrompt">The system prompt of conversations that begin without one; null: none is added.</param>
-public sealed class ChatMlTemplate(string? systemPrompt) : ChatTemplate
+internal sealed class ChatMlTemplate(string? systemPrompt) : ChatTemplate
 {
     /// <inheritdoc/>
     public override string Name => "chatml";

@@ -1,7 +1,7 @@
 namespace Peft.Orleans.Data.ChatTemplates;
 
 /// <summary>Llama 3's plain form: no dates, no tools, contents trimmed.</summary>
-public sealed class Llama3Template : ChatTemplate
+internal sealed class Llama3Template : ChatTemplate
 {
     /// <inheritdoc/>
     public override string Name => "llama3";

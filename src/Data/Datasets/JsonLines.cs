@@ -8,7 +8,7 @@ using Peft.Orleans.Data.Files;
 namespace Peft.Orleans.Data.Datasets;
 
 /// <summary>Lines of a JSONL file, of any size, with the file's sha256.</summary>
-public static partial class JsonLines
+internal static partial class JsonLines
 {
     private const int ReadSize = 1 << 20;
 

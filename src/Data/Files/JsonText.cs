@@ -5,7 +5,7 @@ using Peft.Orleans.Core;
 namespace Peft.Orleans.Data.Files;
 
 /// <summary>Reads JSON that other programs and people wrote: whatever the bytes are, what is wrong with them is said in the reader's words.</summary>
-public static class JsonText
+internal static class JsonText
 {
     /// <summary>A JSON file whose root is an object.</summary>
     /// <param name="path">The file.</param>

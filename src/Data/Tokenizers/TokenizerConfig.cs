@@ -17,7 +17,7 @@ namespace Peft.Orleans.Data.Tokenizers;
 /// <param name="AddedTokens">Added tokens with their ids.</param>
 /// <param name="ChatTemplate">The chat template (Jinja); null: none.</param>
 /// <param name="ChatTemplateFile">The file the chat template comes from.</param>
-public sealed record TokenizerConfig(
+internal sealed record TokenizerConfig(
     string? BosToken,
     string? EosToken,
     string? UnkToken,

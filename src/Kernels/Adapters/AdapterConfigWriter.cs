@@ -34,7 +34,9 @@ public static class AdapterConfigWriter
         json.WriteString("base_model_name_or_path", origin.Model.Path);
         WriteTargets(json, origin);
         json.WritePropertyName("method");
-        RunFile.WriteMethod(new RunSpec { Method = origin.Method }).WriteTo(json);
+        // Modules by name: what all-linear stands for is the model's to say, and a reader may not have it.
+        var method = origin.Method with { TargetModules = TargetModules.Resolve(origin.Method, origin.Model.Dimensions) };
+        RunFile.WriteMethod(new RunSpec { Method = method }).WriteTo(json);
     }
 
     /// <summary>The adapted modules.</summary>

@@ -1,46 +1,39 @@
 using System.Reflection;
 using System.Reflection.Emit;
-using Peft.Orleans.Kernels.Torch;
 
-namespace Peft.Orleans.Kernels.Tests;
+namespace Peft.Orleans.Architecture.Tests;
 
-/// <summary>The floors of docs/architecture.md: what stands on one uses nothing of those above it, in its signatures or in its code.</summary>
-public sealed class FloorsTests
+/// <summary>What types use, read from their metadata and their code.</summary>
+internal static class Dependencies
 {
     private const BindingFlags All =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
-
-    /// <summary>From below.</summary>
-    private static readonly string[] Floors = ["Torch", "Loops", "Weights", "Versions", "Adapters", "Models", "Shards"];
 
     private static readonly Dictionary<short, OpCode> Codes = typeof(OpCodes).GetFields()
         .Select(static field => (OpCode)field.GetValue(null)!)
         .ToDictionary(static code => code.Value);
 
-    [Fact]
-    public void None_uses_what_is_above_it()
-    {
-        var types = typeof(TorchRuntime).Assembly.GetTypes().Where(static type => FloorOf(type) >= 0).ToArray();
-        Assert.Equal(Floors.Length, types.Select(FloorOf).Distinct().Count());
-        Assert.Empty(types.SelectMany(static type => Used(type)
-            .Where(other => FloorOf(other) > FloorOf(type))
-            .Select(other => $"{type.FullName} uses {other.FullName}")).Distinct());
-    }
-
-    /// <summary>The sight of the test above: a method's code counts, not its signature alone.</summary>
-    [Fact]
-    public void What_a_method_calls_is_seen() => Assert.Contains(typeof(TorchRuntime), Used(typeof(Caller)));
-
-    private static int FloorOf(Type type) =>
-        type.Namespace is { } name && name.StartsWith("Peft.Orleans.Kernels.", StringComparison.Ordinal)
-            ? Array.IndexOf(Floors, name.Split('.')[3])
-            : -1;
-
-    private static IEnumerable<Type> Used(Type type)
+    /// <summary>The types that a type uses: in signatures, fields, bases and code.</summary>
+    internal static IEnumerable<Type> Used(Type type)
     {
         Type?[] own = [type.BaseType, .. type.GetInterfaces(), .. type.GetFields(All).Select(static field => field.FieldType)];
         var methods = type.GetMembers(All).OfType<MethodBase>().SelectMany(Used);
         return own.Concat(methods).OfType<Type>().SelectMany(Parts);
+    }
+
+    /// <summary>The types in what a type shows to other assemblies: bases, and signatures of public and protected members.</summary>
+    internal static IEnumerable<Type> Shown(Type type)
+    {
+        Type?[] own = [type.BaseType, .. type.GetInterfaces()];
+        var shown = type.GetMembers(All).SelectMany(static member => member switch
+        {
+            FieldInfo { IsPublic: true } field => [field.FieldType],
+            FieldInfo { IsFamily: true } field => [field.FieldType],
+            MethodInfo method when method.IsPublic || method.IsFamily => method.GetParameters().Select(static p => p.ParameterType).Append(method.ReturnType),
+            ConstructorInfo { IsPublic: true } made => made.GetParameters().Select(static p => p.ParameterType),
+            _ => Enumerable.Empty<Type>(),
+        });
+        return own.OfType<Type>().Concat(shown).SelectMany(Parts);
     }
 
     private static IEnumerable<Type?> Used(MethodBase method)
@@ -98,9 +91,4 @@ public sealed class FloorsTests
         type.HasElementType ? Parts(type.GetElementType()!)
         : type.IsGenericType ? type.GetGenericArguments().SelectMany(Parts).Prepend(type)
         : [type];
-
-    private static class Caller
-    {
-        internal static object Threads() => TorchRuntime.Threads;
-    }
 }

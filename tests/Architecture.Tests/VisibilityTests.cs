@@ -1,0 +1,34 @@
+namespace Peft.Orleans.Architecture.Tests;
+
+/// <summary>A type is public because another project of the product names it, and for no other reason.</summary>
+public sealed class VisibilityTests
+{
+    /// <summary>What a family from another assembly is registered with.</summary>
+    private static readonly string[] Doors = ["Peft.Orleans.Data.Models.ModelFamilies"];
+
+    [Theory]
+    [InlineData("Data")]
+    [InlineData("Kernels")]
+    public void Public_types_are_named_from_outside(string project)
+    {
+        var assembly = Product.Assemblies[project];
+        var named = Product.Assemblies.Keys.Where(other => other != project).SelectMany(Product.Written).SelectMany(Dependencies.Used)
+            .Where(type => type.Assembly == assembly).Select(Outermost).ToHashSet();
+        // What a public type shows in its signatures is public with it.
+        for (var count = -1; count != named.Count;)
+        {
+            count = named.Count;
+            named.UnionWith(named.Where(static type => type.IsPublic).SelectMany(Dependencies.Shown).Where(type => type.Assembly == assembly).Select(Outermost).ToArray());
+        }
+
+        Broken.None(Product.Written(project)
+            .Where(type => type is { IsPublic: true, IsNested: false } && !named.Contains(type) && !Doors.Contains(type.FullName))
+            .Select(static type => type.FullName!));
+    }
+
+    private static Type Outermost(Type type)
+    {
+        while (type.DeclaringType is { } outer) type = outer;
+        return type.IsGenericType ? type.GetGenericTypeDefinition() : type;
+    }
+}
