@@ -5,7 +5,7 @@ namespace Peft.Orleans.Core.Cluster;
 public interface IRunGrain : IGrainWithStringKey
 {
     /// <summary>Starts the run, or continues it from its last snapshot; a second call with the same request only reports.</summary>
-    [Alias("Start")]
+    [Alias("Start"), ResponseTimeout("00:30:00")]
     Task<RunStatus> Start(RunRequest request);
 
     /// <summary>Where the run stands.</summary>

@@ -1,6 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Checks;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Grains.RunFiles;
@@ -19,6 +20,14 @@ internal static class RunCreation
         var path = new RunFolder(request.Folder).RunFile;
         var recorded = known?.Spec.Compute ?? (File.Exists(path) ? RunFile.Parse(File.ReadAllText(path), path).Compute : null);
         return RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads, recorded, static dtype => TorchRuntime.ResolveProducts(dtype, null));
+    }
+
+    /// <summary>Checks a new run's files; a client of this machine has done so before it made the folder, a remote one does not see them.</summary>
+    /// <exception cref="PeftException">Names the file or key and what to do.</exception>
+    internal static async Task Check(RunRequest request, ResolvedRun run)
+    {
+        if (File.Exists(Path.Combine(request.Folder, RunFolder.RunFileName))) return;
+        await Task.Run(() => RunChecks.Check(run.Spec, static _ => "the run file"));
     }
 
     /// <summary>The run's folder with its run file.</summary>

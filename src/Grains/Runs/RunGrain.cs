@@ -106,6 +106,7 @@ internal sealed partial class RunGrain(
         if (loop is { Ended: false }) return loop.Status;
         if (record.State.Status is { } before && before.State is RunState.Completed) return before;
         if (record.State.Status is not null && record.State.Request is not null && !request.Resume) return record.State.Status;
+        if (record.State.Request is null) await RunCreation.Check(request, run);
         RunCreation.MakeFolder(request);
         await Task.Run(() =>
         {
