@@ -141,19 +141,18 @@ public sealed class DamagedFilesTests
     {
         using var model = new TemporaryFolder();
         var tokenizer = SmallChatTokenizer.Write(model);
-        var spec = Spec(model.Path, format);
-        Json("train.jsonl", line, folder => TrainingData.Load(spec, _ => folder.File("train.jsonl"), tokenizer, 200));
+        Json("train.jsonl", line, folder => TrainingData.Load(Spec(model.Path, folder.File("train.jsonl"), format), null, tokenizer, 200));
     }
 
     [Fact]
     public void EvaluationLines() =>
         Json("problems.jsonl", """{"prompt":"a","completion":"b"}""", static folder => EvaluationProblems.Read(folder.File("problems.jsonl")));
 
-    private static RunSpec Spec(string model, DataFormat format) => new()
+    private static RunSpec Spec(string model, string train, DataFormat format) => new()
     {
         Name = "t",
         Model = new ModelSpec { Path = model },
-        Data = new DataSpec { Train = new DataSource { Path = "x", Format = format }, ChatTemplate = ChatTemplateName.ChatMl, MaxLength = 10_000 },
+        Data = new DataSpec { Train = new DataSource { Path = train, Format = format }, ChatTemplate = ChatTemplateName.ChatMl, MaxLength = 10_000 },
         Training = new TrainingSpec { Steps = 1, GlobalBatch = 1 },
     };
 
