@@ -5,6 +5,9 @@ namespace Peft.Orleans.Tests;
 /// <summary>Sizes of models whose blocks have the seven linear modules of a Llama.</summary>
 internal static class LlamaShaped
 {
+    /// <summary>Their names, in the order of the block.</summary>
+    internal static readonly IReadOnlyList<string> Modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
     internal static ModelDimensions Of(int hidden, int wide, int blocks, int heads, int keyValueHeads, int vocabulary, bool tied, int headDim = 0)
     {
         var width = headDim == 0 ? hidden / heads : headDim;

@@ -33,10 +33,6 @@ public sealed record MethodSpec
 
     /// <summary>An adapter folder (ours or PEFT's) whose tensors replace initialisation.</summary>
     public string? InitialAdapter { get; init; }
-
-    /// <summary>The seven projections of a Llama decoder layer.</summary>
-    public static readonly IReadOnlyList<string> DefaultTargetModules =
-        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 }
 
 /// <summary>Section <c>method.lora</c>.</summary>

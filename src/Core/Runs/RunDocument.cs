@@ -5,15 +5,15 @@ namespace Peft.Orleans.Core.Runs;
 /// <summary>A run file as a tree of YAML nodes that know their lines, with the values given on the command line laid over it.</summary>
 internal sealed class RunDocument
 {
-    private readonly string _path;
+    private readonly string path;
 
     // Nodes compare by value; two keys of one spelling are two places.
-    private readonly Dictionary<YamlNode, string> _origins = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<YamlNode, string> origins = new(ReferenceEqualityComparer.Instance);
 
     private RunDocument(YamlMappingNode root, string path)
     {
         Root = root;
-        _path = path;
+        this.path = path;
     }
 
     /// <summary>The top-level mapping.</summary>
@@ -33,7 +33,7 @@ internal sealed class RunDocument
     }
 
     /// <summary>A document in which this one is the section <paramref name="key"/>.</summary>
-    public RunDocument AsSection(string key) => new(new YamlMappingNode { { key, Root } }, _path);
+    public RunDocument AsSection(string key) => new(new YamlMappingNode { { key, Root } }, path);
 
     /// <summary>Lays one <c>a.b=c</c> over the file; the value is YAML.</summary>
     public void Override(string assignment)
@@ -95,7 +95,7 @@ internal sealed class RunDocument
     }
 
     /// <summary>File and line, or --set, of a key.</summary>
-    public string At(YamlNode key) => _origins.TryGetValue(key, out var origin) ? origin : $"{_path}:{Math.Max(1, key.Start.Line)}";
+    public string At(YamlNode key) => origins.TryGetValue(key, out var origin) ? origin : $"{path}:{Math.Max(1, key.Start.Line)}";
 
     private static YamlNode ParseValue(string assignment, string text)
     {
@@ -117,7 +117,7 @@ internal sealed class RunDocument
         if (former is not null) mapping.Children.Remove(former);
         var key = new YamlScalarNode(name);
         mapping.Children.Add(key, value);
-        _origins[key] = origin;
+        origins[key] = origin;
         Mark(value, origin);
     }
 
@@ -126,7 +126,7 @@ internal sealed class RunDocument
         if (value is not YamlMappingNode mapping) return;
         foreach (var (key, child) in mapping.Children)
         {
-            _origins[key] = origin;
+            origins[key] = origin;
             Mark(child, origin);
         }
     }

@@ -7,31 +7,31 @@ public sealed class RunSchema
 {
     private static readonly Lazy<RunSchema> Instance = new(static () => new RunSchema());
 
-    private readonly JsonDocument _document;
-    private readonly Dictionary<string, JsonElement> _byPath = new(StringComparer.Ordinal);
+    private readonly JsonDocument document;
+    private readonly Dictionary<string, JsonElement> byPath = new(StringComparer.Ordinal);
 
     private RunSchema()
     {
         using var stream = typeof(RunSchema).Assembly.GetManifestResourceStream("run.schema.json")!;
-        _document = JsonDocument.Parse(stream);
-        Index("", _document.RootElement);
+        document = JsonDocument.Parse(stream);
+        Index("", document.RootElement);
     }
 
     /// <summary>The schema.</summary>
     public static RunSchema Published => Instance.Value;
 
     /// <summary>The whole schema.</summary>
-    public JsonElement Root => _document.RootElement;
+    public JsonElement Root => document.RootElement;
 
     /// <summary>Every key, dotted, in the order of the schema.</summary>
-    public IReadOnlyCollection<string> Paths => _byPath.Keys;
+    public IReadOnlyCollection<string> Paths => byPath.Keys;
 
     /// <summary>The entry of a dotted key.</summary>
-    public bool TryGet(string path, out JsonElement entry) => _byPath.TryGetValue(path, out entry);
+    public bool TryGet(string path, out JsonElement entry) => byPath.TryGetValue(path, out entry);
 
     /// <summary>The default of a key as text (a word or a number); null where there is none, or it is null or a list.</summary>
     public string? DefaultText(string path) =>
-        _byPath.TryGetValue(path, out var entry) && entry.TryGetProperty("default", out var value)
+        byPath.TryGetValue(path, out var entry) && entry.TryGetProperty("default", out var value)
             ? value.ValueKind switch { JsonValueKind.String => value.GetString(), JsonValueKind.Null or JsonValueKind.Array => null, _ => value.GetRawText() }
             : null;
 
@@ -42,7 +42,7 @@ public sealed class RunSchema
     public bool HasMeaning(string path, Func<string, string?> valueOf, out (string Key, string? Value, string[] Wanted) obstacle)
     {
         obstacle = default;
-        if (!_byPath.TryGetValue(path, out var entry) || !entry.TryGetProperty("x-only-with", out var conditions)) return true;
+        if (!byPath.TryGetValue(path, out var entry) || !entry.TryGetProperty("x-only-with", out var conditions)) return true;
         foreach (var condition in conditions.EnumerateObject())
         {
             var wanted = condition.Value.EnumerateArray().Select(static value => value.GetString()!).ToArray();
@@ -57,7 +57,7 @@ public sealed class RunSchema
 
     /// <summary>Whether a word is one of the key's values: a misspelt one is reported where it stands, not at every key that depends on it.</summary>
     private bool IsAllowed(string path, string value) =>
-        !_byPath.TryGetValue(path, out var entry) || !entry.TryGetProperty("enum", out var values)
+        !byPath.TryGetValue(path, out var entry) || !entry.TryGetProperty("enum", out var values)
         || values.EnumerateArray().Any(allowed => allowed.ValueKind == JsonValueKind.String && allowed.GetString() == value);
 
     private void Index(string prefix, JsonElement node)
@@ -66,7 +66,7 @@ public sealed class RunSchema
         foreach (var property in properties.EnumerateObject())
         {
             var path = prefix.Length == 0 ? property.Name : prefix + "." + property.Name;
-            _byPath[path] = property.Value;
+            byPath[path] = property.Value;
             Index(path, property.Value);
         }
     }

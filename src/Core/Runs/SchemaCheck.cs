@@ -11,14 +11,14 @@ namespace Peft.Orleans.Core.Runs;
 /// </remarks>
 internal sealed class SchemaCheck
 {
-    private readonly RunDocument _document;
-    private readonly RunSchema _schema;
-    private readonly List<string> _refusals = [];
+    private readonly RunDocument document;
+    private readonly RunSchema published;
+    private readonly List<string> refusals = [];
 
     private SchemaCheck(RunDocument document, RunSchema schema)
     {
-        _document = document;
-        _schema = schema;
+        this.document = document;
+        published = schema;
     }
 
     /// <summary>All refusals, in the order of the file; with <paramref name="section"/> those of one section only.</summary>
@@ -27,7 +27,7 @@ internal sealed class SchemaCheck
         var check = new SchemaCheck(document, schema);
         if (section.Length == 0) check.Section("", document.Root, schema.Root);
         else if (schema.TryGet(section, out var entry) && document.Find(section) is YamlMappingNode mapping) check.Section(section, mapping, entry);
-        return check._refusals;
+        return check.refusals;
     }
 
     private void Section(string path, YamlMappingNode mapping, JsonElement schema)
@@ -38,9 +38,9 @@ internal sealed class SchemaCheck
             var name = (key as YamlScalarNode)?.Value ?? "";
             var childPath = path.Length == 0 ? name : path + "." + name;
             if (!properties.TryGetProperty(name, out var child))
-                _refusals.Add($"{_document.At(key)}: {childPath}: unknown key; {KeySuggestion.For(childPath, _schema, properties)}");
-            else if (!_schema.HasMeaning(childPath, ValueOf, out var obstacle))
-                _refusals.Add($"{_document.At(key)}: {childPath} has no meaning with {obstacle.Key} {obstacle.Value}; remove it, or set {obstacle.Key} to {Or(obstacle.Wanted)}");
+                refusals.Add($"{document.At(key)}: {childPath}: unknown key; {KeySuggestion.For(childPath, published, properties)}");
+            else if (!published.HasMeaning(childPath, ValueOf, out var obstacle))
+                refusals.Add($"{document.At(key)}: {childPath} has no meaning with {obstacle.Key} {obstacle.Value}; remove it, or set {obstacle.Key} to {Or(obstacle.Wanted)}");
             else
                 Value(childPath, key, value, child);
         }
@@ -50,8 +50,8 @@ internal sealed class SchemaCheck
         {
             if (mapping.Children.Keys.Any(key => (key as YamlScalarNode)?.Value == name)) continue;
             var missing = path.Length == 0 ? name : path + "." + name;
-            var place = _document.Where(missing);
-            _refusals.Add($"{place}: {missing}: missing; write {SchemaWords.Example(name, properties.GetProperty(name))}");
+            var place = document.Where(missing);
+            refusals.Add($"{place}: {missing}: missing; write {SchemaWords.Example(name, properties.GetProperty(name))}");
         }
     }
 
@@ -66,7 +66,7 @@ internal sealed class SchemaCheck
         if (Fits(value, schema)) return;
         var suggestion = value is YamlScalarNode { Value: { } text } && SchemaWords.Words(schema) is { Count: > 1 } words
             && KeySuggestion.Nearest(text, words) is { } nearest ? $"; did you mean {nearest}?" : "";
-        _refusals.Add($"{_document.At(key)}: {path}: expected {SchemaWords.Expected(schema)}, found {SchemaWords.Found(value)}{suggestion}");
+        refusals.Add($"{document.At(key)}: {path}: expected {SchemaWords.Expected(schema)}, found {SchemaWords.Found(value)}{suggestion}");
     }
 
     private static bool Fits(YamlNode value, JsonElement schema)
@@ -122,12 +122,12 @@ internal sealed class SchemaCheck
         && (!schema.TryGetProperty("maximum", out var most) || value <= most.GetDouble())
         && (!schema.TryGetProperty("exclusiveMaximum", out var below) || value < below.GetDouble());
 
-    private string? ValueOf(string path) => _document.Find(path) switch
+    private string? ValueOf(string path) => document.Find(path) switch
     {
         YamlScalarNode scalar => scalar.Value,
-        null when path == "data.validation.format" && _document.Find("data.validation.path") is not null => ValueOf("data.train.format"),
+        null when path == "data.validation.format" && document.Find("data.validation.path") is not null => ValueOf("data.train.format"),
         null when path.StartsWith("data.", StringComparison.Ordinal) => null,
-        _ => _schema.DefaultText(path),
+        _ => published.DefaultText(path),
     };
 
     private static string Or(string[] values) => values.Length == 1 ? values[0] : string.Join(", ", values[..^1]) + " or " + values[^1];

@@ -138,7 +138,7 @@ public class GradientSketchTests(ITestOutputHelper output)
         var method = new MethodSpec { Name = MethodName.LoraGa, Lora = new LoraSpec { Rank = 16 } };
         using var pipeline = new LocalPipeline(Specs.Of(await SmolLm2.Folder(), method));
         var estimates = pipeline.Estimate(samples);
-        foreach (var module in MethodSpec.DefaultTargetModules)
+        foreach (var module in LlamaShaped.Modules)
         {
             var (worstV, worstU) = (0.0, 0.0);
             foreach (var layer in new[] { 0, 15, 29 })

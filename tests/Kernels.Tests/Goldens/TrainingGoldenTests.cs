@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,7 +9,7 @@ namespace Peft.Orleans.Kernels.Tests.Goldens;
 
 public class TrainingGoldenTests
 {
-    private static readonly string[] All = [.. MethodSpec.DefaultTargetModules];
+    private static readonly string[] All = [.. LlamaShaped.Modules];
 
     [Fact]
     public void Full_fine_tuning_of_a_tied_model()

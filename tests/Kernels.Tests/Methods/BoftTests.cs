@@ -8,6 +8,7 @@ using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -229,7 +230,7 @@ public class BoftTests
         pipeline.Initialize();
         var batch = Batches.Of([TinyModel.Ids(new Random(2), 14)]);
         for (var step = 1; step <= 5; step++) pipeline.Step(step, [batch], 0.05);
-        Assert.Equal(TinyModel.Layers * MethodSpec.DefaultTargetModules.Count, errors.Count);
+        Assert.Equal(TinyModel.Layers * LlamaShaped.Modules.Count, errors.Count);
         Assert.All(errors.Values, static error => Assert.InRange(error, 1e-12, 1e-5));
     }
 

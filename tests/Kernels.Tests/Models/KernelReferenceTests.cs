@@ -10,7 +10,7 @@ namespace Peft.Orleans.Kernels.Tests.Models;
 /// <summary>Every hand-written kernel against the float64 reference, with nothing but this repository.</summary>
 public class KernelReferenceTests
 {
-    private static readonly string[] All = [.. MethodSpec.DefaultTargetModules];
+    private static readonly string[] All = [.. LlamaShaped.Modules];
 
     public static TheoryData<bool, bool, bool> Shapes => new() { { false, false, false }, { true, false, true }, { false, true, true } };
 
@@ -99,7 +99,7 @@ public class KernelReferenceTests
             var prefix = $"base_model.model.{module}";
             if (!adapter.ContainsKey($"{prefix}.lora_A.weight")) return w;
             var layer = int.Parse(module.Split('.')[2]) + 1;
-            var order = MethodSpec.DefaultTargetModules.Where(modules.Contains).ToList();
+            var order = LlamaShaped.Modules.Where(modules.Contains).ToList();
             var lambda = pipeline.Versions[layer].Lambda[granularity == LambdaGranularity.Module ? order.IndexOf(module.Split('.')[^1]) : 0];
             var lowRank = adapter[$"{prefix}.lora_B.weight"].mm(adapter[$"{prefix}.lora_A.weight"]) - adapter[$"{prefix}.lora_B0.weight"].mm(adapter[$"{prefix}.lora_A0.weight"]);
             var rotation = DenseButterfly.Of(adapter[$"{prefix}.boft_theta"], w.shape[0], block, 1.0);
