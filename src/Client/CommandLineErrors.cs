@@ -4,7 +4,9 @@ using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client;
 
-/// <summary>What is wrong with a command line, in the user's words: a command that does not exist is followed by what may have been meant.</summary>
+/// <summary>
+/// What is wrong with a command line, in the user's words: a command that does not exist is followed by what may have been meant.
+/// </summary>
 internal static class CommandLineErrors
 {
     /// <summary>A line per error.</summary>
@@ -24,7 +26,8 @@ internal static class CommandLineErrors
         if (parsed.UnmatchedTokens.Count == 0) return $"{path}: a command is missing; {there}";
         var word = parsed.UnmatchedTokens[0];
         var rest = parsed.UnmatchedTokens.Skip(1);
-        if (Spelling.Nearest(word, names) is { } near) return $"{path} has no command {word}; did you mean: {string.Join(' ', (string[])[path, near, .. rest])}";
+        if (Spelling.Nearest(word, names) is { } near)
+            return $"{path} has no command {word}; did you mean: {string.Join(' ', (string[])[path, near, .. rest])}";
         // The one thing that describe can describe may be left out by mistake.
         if (command is not RootCommand && command.Subcommands is [{ Arguments.Count: > 0 } only])
             return $"{path} has no command {word}; did you mean: {string.Join(' ', (string[])[path, only.Name, word, .. rest])}";

@@ -14,7 +14,8 @@ internal static class FreePort
         if (wanted != 0)
         {
             if (Refusal(wanted) is not { } reason) return wanted;
-            throw new PeftException($"port {wanted} ({option}) cannot be used: {reason}; choose another, or leave the option out for any free port");
+            throw new PeftException(
+                $"port {wanted} ({option}) cannot be used: {reason}; choose another, or leave the option out for any free port");
         }
 
         // Below the ports that the system hands out for outgoing connections: one of those could take it before it is listened on.

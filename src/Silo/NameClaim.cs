@@ -4,8 +4,10 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Silo;
 
 /// <summary>
-/// A silo's name in its cluster's folder is a locked file, <c>silos/NAME.lock</c>, held as long as the process lives: the name of a living silo is nobody
-/// else's, and that of a dead one, however it died, is free. Where the folder's storage knows no locks, <c>NameWatch</c> ends the earlier of two.
+/// A silo's name in its cluster's folder is a locked file, <c>silos/NAME.lock</c>, held as long as the process lives: the name of a living
+/// silo is nobody
+/// else's, and that of a dead one, however it died, is free. Where the folder's storage knows no locks, <c>NameWatch</c> ends the earlier
+/// of two.
 /// </summary>
 internal sealed class NameClaim : IDisposable
 {

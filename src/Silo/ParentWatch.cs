@@ -19,7 +19,8 @@ internal static class ParentWatch
         var grains = app.Services.GetRequiredService<IGrainFactory>();
         try
         {
-            await Task.WhenAll(store.TrainingRuns.Select(run => StopRun(grains.GetGrain<IRunGrain>(run)))).WaitAsync(ClusterTimes.Current.OrderlyEnd);
+            var stopping = store.TrainingRuns.Select(run => StopRun(grains.GetGrain<IRunGrain>(run)));
+            await Task.WhenAll(stopping).WaitAsync(ClusterTimes.Current.OrderlyEnd);
         }
         catch (Exception error)
         {

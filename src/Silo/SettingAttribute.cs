@@ -1,6 +1,8 @@
 namespace Peft.Orleans.Silo;
 
-/// <summary>A setting of a silo, beside the property that holds it: <c>--help</c>, the environment and the table in docs/silo.md come from here.</summary>
+/// <summary>
+/// A setting of a silo, beside the property that holds it: <c>--help</c>, the environment and the table in docs/silo.md come from here.
+/// </summary>
 /// <param name="option">Spelling on the command line.</param>
 /// <param name="value">What its value is called in the help; empty: it is a switch.</param>
 /// <param name="otherwise">What holds without it.</param>

@@ -14,7 +14,8 @@ internal static class SettingReader
         var settings = new SiloSettings();
         foreach (var (property, setting) in SiloSettings.All)
         {
-            if (setting.Variable is { } name && variable(name) is { Length: > 0 } text) Set(settings, property, setting, text, $"{name}={text}");
+            if (setting.Variable is { } name && variable(name) is { Length: > 0 } text)
+                Set(settings, property, setting, text, $"{name}={text}");
         }
 
         for (var i = 0; i < args.Length; i++)
@@ -22,7 +23,8 @@ internal static class SettingReader
             var (property, setting) = SiloSettings.All.FirstOrDefault(item => item.Setting.Option == args[i]);
             if (property is null) throw new PeftException($"unknown option {args[i]}; peft-silo --help lists them");
             if (setting.Value.Length == 0) property.SetValue(settings, true);
-            else if (i + 1 == args.Length) throw new PeftException($"{args[i]} needs a value: {args[i]} {setting.Value}, {setting.Meaning}");
+            else if (i + 1 == args.Length)
+                throw new PeftException($"{args[i]} needs a value: {args[i]} {setting.Value}, {setting.Meaning}");
             else Set(settings, property, setting, args[++i], $"{setting.Option} {args[i]}");
         }
 
@@ -37,8 +39,14 @@ internal static class SettingReader
             return;
         }
 
-        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < setting.Least || number > setting.Most)
-            throw new PeftException($"{said}: expected an integer from {setting.Least} to {setting.Most}; leave it out for {setting.Otherwise.Replace("`", "")}");
+        var read = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number);
+        if (!read || number < setting.Least || number > setting.Most)
+        {
+            throw new PeftException(
+                $"{said}: expected an integer from {setting.Least} to {setting.Most}; "
+                + $"leave it out for {setting.Otherwise.Replace("`", "")}");
+        }
+
         property.SetValue(settings, number);
     }
 }

@@ -37,7 +37,8 @@ internal static class SiloHost
         if (settings.JoinedRun is { } run) _ = JoinWatch.Run(app, run);
         var names = app.Services.GetRequiredService<NameWatch>();
         await app.WaitForShutdownAsync();
-        if (names.Successor is { } successor) throw new PeftException($"silo {claim.Name} was started again at {successor}, and has its name now");
+        if (names.Successor is { } successor)
+            throw new PeftException($"silo {claim.Name} was started again at {successor}, and has its name now");
     }
 
     /// <summary>The silo, not yet started.</summary>

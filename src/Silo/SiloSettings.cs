@@ -7,7 +7,8 @@ using Peft.Orleans.Core.Runs;
 namespace Peft.Orleans.Silo;
 
 /// <summary>Configuration of a silo: command line over environment over defaults.</summary>
-/// <remarks>To add a setting: a property with its <see cref="SettingAttribute"/>, and its row in docs/silo.md, which a test compares.</remarks>
+/// <remarks>To add a setting: a property with its <see cref="SettingAttribute"/>, and its row in docs/silo.md, which a test
+/// compares.</remarks>
 internal sealed record SiloSettings
 {
     /// <summary>Folder of the cluster's SQLite files and registrations, absolute.</summary>
@@ -16,15 +17,28 @@ internal sealed record SiloSettings
     public string ClusterFolder { get; init; } = "";
 
     /// <summary>Folder of the local run this silo was added to by hand; null: none.</summary>
-    [Setting(SiloArguments.Join, "RUN_FOLDER", "–", "run folder whose cluster is joined, with the threads of its run file; the silo ends with the run")]
+    [Setting(
+        SiloArguments.Join,
+        "RUN_FOLDER",
+        "–",
+        "run folder whose cluster is joined, with the threads of its run file; the silo ends with the run")]
     public string? JoinedRun { get; init; }
 
     /// <summary>Silo name, in Kubernetes the pod's; null until one is claimed.</summary>
-    [Setting(SiloArguments.Name, "NAME", "first free `silo-N`", "silo name, of letters, digits, '.', '_' and '-'; seats are planned by name")]
+    [Setting(
+        SiloArguments.Name,
+        "NAME",
+        "first free `silo-N`",
+        "silo name, of letters, digits, '.', '_' and '-'; seats are planned by name")]
     public string? Name { get; init; }
 
     /// <summary>Compute threads.</summary>
-    [Setting(SiloArguments.Threads, "N", "number of processors", "compute threads; a run refuses a silo with another number than it was created for", Most = 4096)]
+    [Setting(
+        SiloArguments.Threads,
+        "N",
+        "number of processors",
+        "compute threads; a run refuses a silo with another number than it was created for",
+        Most = 4096)]
     public int Threads { get; init; }
 
     /// <summary>Memory for weights and activations on the silo's device, MiB; 0: the machine's.</summary>
@@ -60,14 +74,19 @@ internal sealed record SiloSettings
 
     /// <summary>Every setting with the property that holds it.</summary>
     internal static IReadOnlyList<(PropertyInfo Property, SettingAttribute Setting)> All { get; } =
-        [.. typeof(SiloSettings).GetProperties().Select(static property => (property, property.GetCustomAttribute<SettingAttribute>()!)).Where(static pair => pair.Item2 is not null)];
+        [.. from property in typeof(SiloSettings).GetProperties()
+            let setting = property.GetCustomAttribute<SettingAttribute>()
+            where setting is not null
+            select (property, setting)];
 
     /// <summary>What <c>--help</c> prints.</summary>
     internal static string Help => "peft-silo: a silo of a Peft.Orleans cluster\n\n"
         + $"  {SiloArguments.Check,-26} alone: say what libtorch has on this machine, and end\n"
-        + string.Join('\n', All.Select(static item => $"  {$"{item.Setting.Option} {item.Setting.Value}",-26} {item.Setting.Meaning.Replace("`", "")}"
-            + $" (default: {item.Setting.Otherwise.Replace("`", "")})"))
+        + string.Join('\n', All.Select(static item => Line(item.Setting)))
         + "\n\nEach with a value may also be given as an environment variable: PEFT_SILO_GATEWAY_PORT for --gateway-port.";
+
+    private static string Line(SettingAttribute setting) =>
+        $"  {$"{setting.Option} {setting.Value}",-26} {setting.Meaning} (default: {setting.Otherwise})".Replace("`", "");
 
     /// <summary>Reads the command line and decides what it leaves open, except the name.</summary>
     /// <exception cref="PeftException">Unknown or malformed option; what to write instead.</exception>
@@ -78,7 +97,8 @@ internal sealed record SiloSettings
         var folder = given.ClusterFolder.Length > 0 ? given.ClusterFolder
             : run is not null ? Path.Combine(run, SiloArguments.ClusterSubfolder)
             : throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
-        if (run is not null && !Directory.Exists(folder)) throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");
+        if (run is not null && !Directory.Exists(folder))
+            throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");
         if (!IPAddress.TryParse(given.Host, out _)) throw new PeftException($"--host {given.Host}: expected an IP address of this machine");
         if (given.Name is { } name && !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
             throw new PeftException($"{SiloArguments.Name} {name}: expected letters, digits, '.', '_' and '-'");

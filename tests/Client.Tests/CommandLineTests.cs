@@ -77,7 +77,9 @@ public sealed class CommandLineTests
     [InlineData("start-run -f x.yaml --local two", "--local two: expected a number of silos of at least 1")]
     [InlineData("start-run -f x.yaml --local 1.5", "--local 1.5: expected a number of silos")]
     [InlineData("generate --model m --prompt a --max-new-tokens x", "--max-new-tokens x: expected an integer of at least 1")]
-    [InlineData("generate --model m --prompt a --max-new-tokens 99999999999", "--max-new-tokens 99999999999: expected an integer of at least 1")]
+    [InlineData(
+        "generate --model m --prompt a --max-new-tokens 99999999999",
+        "--max-new-tokens 99999999999: expected an integer of at least 1")]
     [InlineData("generate --model m --prompt a --temperature warm", "--temperature warm: expected a number above 0")]
     [InlineData("generate --model m --prompt a --temperature NaN", "--temperature NaN: expected a number above 0")]
     [InlineData("generate --model m --prompt a --top-p all", "--top-p all: expected a number above 0 and of at most 1")]
@@ -99,7 +101,8 @@ public sealed class CommandLineTests
     {
         foreach (var command in ClientApplication.Build(TestClient.Nowhere).Subcommands)
         {
-            foreach (var option in command.Options.Where(static option => option.ValueType != typeof(string) && option.ValueType != typeof(bool) && option.ValueType != typeof(string[])))
+            Type[] others = [typeof(string), typeof(bool), typeof(string[])];
+            foreach (var option in command.Options.Where(option => !others.Contains(option.ValueType)))
             {
                 // What an option belongs to comes first.
                 string[] more = command.Name switch { "generate" => ["--prompt", "a"], "export" => ["--as", "lora"], _ => [] };
@@ -125,7 +128,8 @@ public sealed class CommandLineTests
         var file = workspace.RunFile("method: { lora: { rank: 8 } }");
         var run = workspace.FinishedRun("done");
         var items = workspace.Write("items.jsonl", """{"input_ids": [1, 2], "labels": [1, 2]}""" + "\n");
-        var outcome = await TestClient.Run([.. line.Split(' ').Select(word => word.Replace("FOLDER", workspace.Folder, StringComparison.Ordinal)
+        var outcome = await TestClient.Run([.. line.Split(' ').Select(word => word
+            .Replace("FOLDER", workspace.Folder, StringComparison.Ordinal)
             .Replace("FILE", file, StringComparison.Ordinal).Replace("RUN", run, StringComparison.Ordinal)
             .Replace("MODEL", workspace.Path("model"), StringComparison.Ordinal).Replace("ITEMS", items, StringComparison.Ordinal))]);
         Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
@@ -149,7 +153,8 @@ public sealed class CommandLineTests
         {
             var outcome = await TestClient.Run([.. line.Split(' ').Select(word => word.Replace("FILE", file, StringComparison.Ordinal))]);
             Assert.Equal(line.StartsWith("start-run", StringComparison.Ordinal) ? ExitCodes.Refused : outcome.ExitCode, outcome.ExitCode);
-            if (line.StartsWith("start-run", StringComparison.Ordinal)) Assert.StartsWith("peft-client: PEFT_HOME: " + workspace.Path("home/runs.jsonl"), outcome.Errors, StringComparison.Ordinal);
+            if (line.StartsWith("start-run", StringComparison.Ordinal))
+                Assert.StartsWith("peft-client: PEFT_HOME: " + workspace.Path("home/runs.jsonl"), outcome.Errors, StringComparison.Ordinal);
             Assert.False(Directory.Exists(workspace.Path("runs/nope")));
         }
         finally

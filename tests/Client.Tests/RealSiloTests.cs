@@ -106,7 +106,8 @@ public sealed class DataUploadTests(RealSilo silo) : IClassFixture<RealSilo>
 
     private static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
-    private async Task<ClusterClient> Connect() => await ClusterClient.ToAddress(TestClient.Nowhere, await silo.Address(), TestContext.Current.CancellationToken);
+    private async Task<ClusterClient> Connect() =>
+        await ClusterClient.ToAddress(TestClient.Nowhere, await silo.Address(), TestContext.Current.CancellationToken);
 }
 
 /// <summary>A cluster that is gone, and what is not on it.</summary>

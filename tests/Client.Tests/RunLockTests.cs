@@ -32,10 +32,14 @@ public sealed class RunLockTests
     {
         using var workspace = new Workspace();
         workspace.RunFile();
-        Assert.Equal(ExitCodes.NoCluster, await StartWithASiloThatEnds(workspace, "start-run -f run.yaml --set method.lora.rank=8 --run-id done"));
+        Assert.Equal(
+            ExitCodes.NoCluster,
+            await StartWithASiloThatEnds(workspace, "start-run -f run.yaml --set method.lora.rank=8 --run-id done"));
 
         // util-linux's flock takes the same lock; the program it becomes holds it until it dies.
-        var start = new ProcessStartInfo("flock", ["--no-fork", workspace.Path("runs/done/run.lock"), "sh", "-c", "echo held; exec sleep 600"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(
+            "flock",
+            ["--no-fork", workspace.Path("runs/done/run.lock"), "sh", "-c", "echo held; exec sleep 600"]) { RedirectStandardOutput = true };
         using var holder = Process.Start(start)!;
         Assert.Equal("held", await holder.StandardOutput.ReadLineAsync(Patience.Token));
         Directory.Delete(workspace.Path("runs/done/logs"), recursive: true);
@@ -52,7 +56,8 @@ public sealed class RunLockTests
         Environment.SetEnvironmentVariable("PEFT_SILO", workspace.Script("peft-silo", "#!/bin/sh\nexit 3\n"));
         try
         {
-            return (await TestClient.Run(line.Replace("run.yaml", workspace.Path("run.yaml")).Replace("runs/", workspace.Path("runs/")).Split(' '))).ExitCode;
+            return (await TestClient.Run(
+                line.Replace("run.yaml", workspace.Path("run.yaml")).Replace("runs/", workspace.Path("runs/")).Split(' '))).ExitCode;
         }
         finally
         {

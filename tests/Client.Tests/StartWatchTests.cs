@@ -21,7 +21,10 @@ public sealed class StartWatchTests
         using var errors = new StringWriter { NewLine = "\n" };
         using var watch = Watch(errors, Patience.Limit);
         var missing = new Queue<string>(["silo-0, silo-1", "silo-0, silo-1", "silo-1", ""]);
-        await watch.Until(() => $"{missing.Peek()} to start", () => Task.FromResult(missing.Count == 1 || missing.Dequeue().Length == 0), Failure);
+        await watch.Until(
+            () => $"{missing.Peek()} to start",
+            () => Task.FromResult(missing.Count == 1 || missing.Dequeue().Length == 0),
+            Failure);
         Assert.Equal("waiting for silo-0, silo-1 to start\nwaiting for silo-1 to start\nwaiting for  to start\n", errors.ToString());
     }
 
@@ -40,25 +43,43 @@ public sealed class StartWatchTests
     {
         using var watch = Watch(TextWriter.Null, Patience.Limit);
         var calls = 0;
-        Assert.Equal(3, await watch.Answered("an answer", () => ++calls < 3 ? throw new TimeoutException() : Task.FromResult(calls), Failure));
-        await Assert.ThrowsAsync<PeftException>(() => watch.Answered<int>("an answer", static () => throw new PeftException("no"), Failure));
+        Assert.Equal(
+            3,
+            await watch.Answered("an answer", () => ++calls < 3 ? throw new TimeoutException() : Task.FromResult(calls), Failure));
+        await Assert.ThrowsAsync<PeftException>(
+            () => watch.Answered<int>("an answer", static () => throw new PeftException("no"), Failure));
     }
 
     [Fact]
     public async Task Patience_ends_also_while_an_answer_is_outstanding()
     {
         using var watch = Watch(TextWriter.Null, TimeSpan.FromSeconds(0.05));
-        var error = await Assert.ThrowsAsync<ClientException>(() => watch.Until(static () => "silo-0 to answer", static () => new TaskCompletionSource<bool>().Task, Failure));
+        var error = await Assert.ThrowsAsync<ClientException>(
+            () => watch.Until(static () => "silo-0 to answer", static () => new TaskCompletionSource<bool>().Task, Failure));
         Assert.Equal("waited for silo-0 to answer", error.Message);
     }
 
     [Fact]
     public async Task A_silo_that_has_ended_ends_the_wait_and_so_does_an_interruption()
     {
-        using var lost = new StartWatch(TestClient.Nowhere, Patience.Limit, Talkative, TimeProvider.System, static () => Failure("nobody"), CancellationToken.None);
-        await Assert.ThrowsAsync<ClientException>(() => lost.Until(static () => "x", static () => new TaskCompletionSource<bool>().Task, Failure));
-        using var interrupted = new StartWatch(TestClient.Nowhere, Patience.Limit, Talkative, TimeProvider.System, static () => null, new CancellationToken(true));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => interrupted.Until(static () => "x", static () => Task.FromResult(false), Failure));
+        using var lost = new StartWatch(
+            TestClient.Nowhere,
+            Patience.Limit,
+            Talkative,
+            TimeProvider.System,
+            static () => Failure("nobody"),
+            CancellationToken.None);
+        await Assert.ThrowsAsync<ClientException>(
+            () => lost.Until(static () => "x", static () => new TaskCompletionSource<bool>().Task, Failure));
+        using var interrupted = new StartWatch(
+            TestClient.Nowhere,
+            Patience.Limit,
+            Talkative,
+            TimeProvider.System,
+            static () => null,
+            new CancellationToken(true));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => interrupted.Until(static () => "x", static () => Task.FromResult(false), Failure));
     }
 
     /// <summary>A silo that registers and accepts, but does not answer: a client's whole process, with its own patience.</summary>
@@ -70,12 +91,22 @@ public sealed class StartWatchTests
         using var workspace = new Workspace();
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
-        var registration = new SiloRegistration("silo-0", Environment.ProcessId, "127.0.0.1", 1, ((IPEndPoint)silent.LocalEndpoint).Port, "");
+        var registration = new SiloRegistration(
+            "silo-0",
+            Environment.ProcessId,
+            "127.0.0.1",
+            1,
+            ((IPEndPoint)silent.LocalEndpoint).Port,
+            "");
         if (registers) registration.Write(workspace.Folder);
         var copy = registers ? $"mkdir -p \"$2\"; cp -r {workspace.Path("silos")} \"$2\"; " : "";
         var silo = workspace.Script("peft-silo", $"#!/bin/sh\n{copy}echo waking up slowly\ncat >/dev/null\n");
         var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
-        string[] arguments = [Path.Combine(AppContext.BaseDirectory, "peft-client.dll"), "start-run", "-f", workspace.RunFile(), "--local", "2", "--run-id", "slow", "--set", "method.lora.rank=8"];
+        string[] arguments =
+        [
+            Path.Combine(AppContext.BaseDirectory, "peft-client.dll"), "start-run", "-f", workspace.RunFile(),
+            "--local", "2", "--run-id", "slow", "--set", "method.lora.rank=8",
+        ];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         start.Environment["PEFT_SILO"] = silo;
         start.Environment["PEFT_TIME_WORD"] = "0";
@@ -86,11 +117,19 @@ public sealed class StartWatchTests
         await client.WaitForExitAsync(Patience.Token);
         Assert.True(client.ExitCode == ExitCodes.NoCluster, errors + await output);
         Assert.Contains(said + "\n", errors, StringComparison.Ordinal);
-        Assert.Contains($"s for {missing}; the silos' logs are in {workspace.Path("runs/slow/logs")}, the last words of silo-0:\n  waking up slowly", errors, StringComparison.Ordinal);
+        Assert.Contains(
+            $"s for {missing}; the silos' logs are in {workspace.Path("runs/slow/logs")}, the last words of silo-0:\n  waking up slowly",
+            errors,
+            StringComparison.Ordinal);
     }
 
     private static ClientException Failure(string what) => new(ExitCodes.NoCluster, $"waited for {what}");
 
     private static StartWatch Watch(TextWriter errors, TimeSpan patience, ClusterTimes? times = null) => new(
-        new Terminal(TextWriter.Null, errors, animated: false, colored: false), patience, times ?? Talkative, TimeProvider.System, static () => null, CancellationToken.None);
+        new Terminal(TextWriter.Null, errors, animated: false, colored: false),
+        patience,
+        times ?? Talkative,
+        TimeProvider.System,
+        static () => null,
+        CancellationToken.None);
 }

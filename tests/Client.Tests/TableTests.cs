@@ -32,7 +32,10 @@ public sealed class TableTests
         Assert.Contains("snapshot of step 8 written", flat, StringComparison.Ordinal);
         Assert.Contains("unheard-of: step 8, who a, b", flat, StringComparison.Ordinal);
         // Wrapped, not cut: the whole path is there.
-        Assert.Contains(folder, text.Replace("\n", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains(
+            folder,
+            text.Replace("\n", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -40,7 +43,8 @@ public sealed class TableTests
     {
         using var workspace = new Workspace();
         var folder = workspace.FinishedRun("a-run-with-quite-a-long-name-as-people-give-them-1234ab");
-        RunIndex.OfUser().Add(new IndexedRun("a-run-with-quite-a-long-name-as-people-give-them-1234ab", folder, null, DateTimeOffset.UtcNow));
+        RunIndex.OfUser().Add(
+            new IndexedRun("a-run-with-quite-a-long-name-as-people-give-them-1234ab", folder, null, DateTimeOffset.UtcNow));
         var text = await Rendered("get", "runs");
         Assert.Contains("completed", text, StringComparison.Ordinal);
         Assert.Contains("4/4", text, StringComparison.Ordinal);
@@ -55,11 +59,17 @@ public sealed class TableTests
             Name = "silo-10", Pid = 1_234_567, Address = "192.168.100.200:31234", State = "Active", Replica = 1, Layers = [1, 2, 3, 5, 7, 9, 11, 13],
             ResidentBytes = 12L << 30, WeightBytesRead = 9L << 30,
         };
-        new Terminal(output, TextWriter.Null, animated: false, colored: false, width: 80).Data(new JsonArray(), OutputFormat.Table, () => SilosCommand.Table([silo]));
+        new Terminal(output, TextWriter.Null, animated: false, colored: false, width: 80).Data(
+            new JsonArray(),
+            OutputFormat.Table,
+            () => SilosCommand.Table([silo]));
         Fits(output.ToString());
         var flat = string.Concat(output.ToString().Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
-        foreach (var part in (string[])["silo-10", "1234567", "Active", "12,288", "9,216", "13"]) Assert.Contains(part, flat, StringComparison.Ordinal);
-        Assert.Equal("active, layers 1-3, 5, 7, 9, 11, 13, 12,288 MiB, process 1234567 at 192.168.100.200:31234", SilosCommand.Sentence(SilosCommand.Json(silo)));
+        foreach (var part in (string[])["silo-10", "1234567", "Active", "12,288", "9,216", "13"])
+            Assert.Contains(part, flat, StringComparison.Ordinal);
+        Assert.Equal(
+            "active, layers 1-3, 5, 7, 9, 11, 13, 12,288 MiB, process 1234567 at 192.168.100.200:31234",
+            SilosCommand.Sentence(SilosCommand.Json(silo)));
     }
 
     [Fact]
@@ -69,8 +79,11 @@ public sealed class TableTests
         var folder = workspace.FinishedRun("killed-all");
         RunIndex.OfUser().Add(new IndexedRun("killed-all", folder, null, DateTimeOffset.UtcNow));
         // The last status is of step 2; two more steps were committed before the kill.
-        workspace.Write("runs/killed-all/status.json", $$"""{"runId":"killed-all","folder":"{{folder}}","state":1,"step":2,"steps":40,"silos":2,"loss":3.5}""");
-        var listed = JsonNode.Parse((await TestClient.Run("get", "runs", "-o", "json")).Output)!.AsArray().Single(static run => run!["runId"]!.GetValue<string>() == "killed-all")!;
+        workspace.Write(
+            "runs/killed-all/status.json",
+            $$"""{"runId":"killed-all","folder":"{{folder}}","state":1,"step":2,"steps":40,"silos":2,"loss":3.5}""");
+        var listed = JsonNode.Parse((await TestClient.Run("get", "runs", "-o", "json")).Output)!.AsArray().Single(
+            static run => run!["runId"]!.GetValue<string>() == "killed-all")!;
         var described = JsonNode.Parse((await TestClient.Run("describe", "run", folder, "-o", "json")).Output)!;
         Assert.Equal(4, described["steps"]!.GetValue<int>());
         Assert.Equal(4, listed["step"]!.GetValue<int>());
@@ -84,7 +97,9 @@ public sealed class TableTests
     private static async Task<string> Rendered(params string[] arguments)
     {
         using var output = new StringWriter { NewLine = "\n" };
-        Assert.Equal(0, await ClientApplication.Run(arguments, new Terminal(output, TextWriter.Null, animated: false, colored: false, width: 80)));
+        Assert.Equal(
+            0,
+            await ClientApplication.Run(arguments, new Terminal(output, TextWriter.Null, animated: false, colored: false, width: 80)));
         Fits(output.ToString());
         return output.ToString();
     }

@@ -49,7 +49,10 @@ public sealed class DoubleStartTests
         string[] arguments = ["start-run", "-f", file, "--local", "1", "--run-id", "twice", "--no-wait", "-o", "json"];
         var outcomes = await Task.WhenAll(PeftClient.Run(arguments), PeftClient.Run(arguments));
         Assert.True(outcomes.Count(static outcome => outcome.ExitCode == 0) == 1, outcomes[0].Errors + outcomes[1].Errors);
-        Assert.Contains("is running or just being started", Assert.Single(outcomes, static outcome => outcome.ExitCode != 0).Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            "is running or just being started",
+            Assert.Single(outcomes, static outcome => outcome.ExitCode != 0).Errors,
+            StringComparison.Ordinal);
         var watched = await PeftClient.Run("watch", Path.Combine(workspace.Folder, "runs", "twice"), "-o", "json");
         Assert.Equal("completed", watched.Succeeded().Json.GetProperty("status").GetString());
     }
@@ -69,5 +72,6 @@ public sealed class DoubleStartTests
         Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
     }
 
-    private static JsonElement Last(string output) => JsonDocument.Parse(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
+    private static JsonElement Last(string output) =>
+        JsonDocument.Parse(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
 }

@@ -36,7 +36,8 @@ internal static class PeftClient
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"peft-client {string.Join(' ', arguments)} did not end in {Patience.Limit}\n{await output}\n{await errors}");
+            throw new TimeoutException(
+                $"peft-client {string.Join(' ', arguments)} did not end in {Patience.Limit}\n{await output}\n{await errors}");
         }
 
         return new Outcome(process.ExitCode, await output, await errors);

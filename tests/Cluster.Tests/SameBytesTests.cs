@@ -39,7 +39,9 @@ public class SameBytesTests
         var output = interrupted.StandardOutput.ReadToEndAsync();
         var errors = interrupted.StandardError.ReadToEndAsync();
         var folder = Path.Combine(workspace.Folder, "runs", "stopped");
-        await Patience.Until(() => File.Exists(Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
+        await Patience.Until(
+            () => File.Exists(
+                Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
         (await PeftClient.Run("stop", folder, "--snapshot")).Succeeded();
         await interrupted.WaitForExitAsync(Patience.Token);
         Assert.Contains("\"stopped\"", await output, StringComparison.Ordinal);

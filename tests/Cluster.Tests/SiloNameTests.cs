@@ -17,10 +17,20 @@ public sealed class SiloNameTests
         await Patience.Until(() => (IsUp("silo-0") && IsUp("silo-1")) || one.Ended.IsCompleted || two.Ended.IsCompleted);
         Assert.True(IsUp("silo-0") && IsUp("silo-1"), File.ReadAllText(Log("one")) + File.ReadAllText(Log("two")));
 
-        using var third = RemoteClusterSilo.Start(Log("third"), workspace.Folder, "--cluster-folder", cluster, "--threads", "1", "--name", "silo-0");
+        using var third = RemoteClusterSilo.Start(
+            Log("third"),
+            workspace.Folder,
+            "--cluster-folder",
+            cluster,
+            "--threads",
+            "1",
+            "--name",
+            "silo-0");
         await third.Ended.WaitAsync(Patience.Limit);
         Assert.Equal(2, third.ExitCode);
-        Assert.Matches("--name silo-0: a living silo of .* has this name \\(process [0-9]+ at 127.0.0.1:[0-9]+\\)", File.ReadAllText(Log("third")));
+        Assert.Matches(
+            "--name silo-0: a living silo of .* has this name \\(process [0-9]+ at 127.0.0.1:[0-9]+\\)",
+            File.ReadAllText(Log("third")));
     }
 
     [Fact]
@@ -38,7 +48,10 @@ public sealed class SiloNameTests
         using var second = later;
         await first.Ended.WaitAsync(Patience.Limit);
         Assert.Equal(2, first.ExitCode);
-        Assert.Contains("silo silo-0 was started again at 127.0.0.1:", File.ReadAllText(Path.Combine(cluster, "earlier.log")), StringComparison.Ordinal);
+        Assert.Contains(
+            "silo silo-0 was started again at 127.0.0.1:",
+            File.ReadAllText(Path.Combine(cluster, "earlier.log")),
+            StringComparison.Ordinal);
 
         var run = EmbeddedModel.RunFile(workspace, "lora", steps: 3);
         var done = (await PeftClient.Run("start-run", "-f", run, "--cluster", gateway, "--run-id", "after", "-o", "json")).Succeeded();

@@ -1,6 +1,9 @@
 namespace Peft.Orleans.Tests;
 
-/// <summary>The one limit of every wait in tests: generous, as nothing is measured by it; a busy machine takes minutes for what an idle one does at once.</summary>
+/// <summary>
+/// The one limit of every wait in tests: generous, as nothing is measured by it; a busy machine takes minutes for what an idle one does at
+/// once.
+/// </summary>
 internal static class Patience
 {
     internal static TimeSpan Limit { get; } = TimeSpan.FromMinutes(20);

@@ -21,9 +21,15 @@ public sealed class NameClaimTests : IDisposable
     public void The_name_of_a_living_silo_is_refused_with_its_address()
     {
         using var living = NameClaim.Take(folder, "silo-0");
-        Assert.Contains("one that is just starting", Assert.Throws<PeftException>(() => NameClaim.Take(folder, "silo-0")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "one that is just starting",
+            Assert.Throws<PeftException>(() => NameClaim.Take(folder, "silo-0")).Message,
+            StringComparison.Ordinal);
         new SiloRegistration("silo-0", 1234, "10.0.0.7", 11111, 30000, "").Write(folder);
-        Assert.Contains("process 1234 at 10.0.0.7:11111", Assert.Throws<PeftException>(() => NameClaim.Take(folder, "silo-0")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "process 1234 at 10.0.0.7:11111",
+            Assert.Throws<PeftException>(() => NameClaim.Take(folder, "silo-0")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -32,7 +38,8 @@ public sealed class NameClaimTests : IDisposable
         new SiloRegistration("silo-0", 1234, "10.0.0.7", 11111, 30000, "").Write(folder);
         // util-linux's flock takes the same lock; the program it becomes holds it until it dies.
         var path = Path.Combine(folder, "silos", "silo-0.lock");
-        using var holder = Process.Start(new ProcessStartInfo("flock", ["--no-fork", path, "sh", "-c", "echo held; exec sleep 600"]) { RedirectStandardOutput = true })!;
+        using var holder = Process.Start(
+            new ProcessStartInfo("flock", ["--no-fork", path, "sh", "-c", "echo held; exec sleep 600"]) { RedirectStandardOutput = true })!;
         Assert.Equal("held", await holder.StandardOutput.ReadLineAsync(Patience.Token));
         Assert.Throws<PeftException>(() => NameClaim.Take(folder, "silo-0"));
         holder.Kill();

@@ -21,7 +21,8 @@ public sealed class SiloSettingsTests
     [Fact]
     public void Help_has_every_setting()
     {
-        foreach (var (_, setting) in SiloSettings.All) Assert.Contains($"\n  {setting.Option} {setting.Value}", SiloSettings.Help, StringComparison.Ordinal);
+        foreach (var (_, setting) in SiloSettings.All)
+            Assert.Contains($"\n  {setting.Option} {setting.Value}", SiloSettings.Help, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -61,13 +61,15 @@ internal sealed class ClusterClient : IAsyncDisposable
         var host = Prepare(new AddressGateways(endpoints), patient: false);
         using var watch = WatchOf(terminal, cancellation);
         return await Open(
-            host, [.. endpoints.Select(static e => e.ToString())], watch, $"an answer from {string.Join(", ", living.Select(static silo => silo.Name))}",
+            host, [.. endpoints.Select(static e => e.ToString())], watch,
+            $"an answer from {string.Join(", ", living.Select(static silo => silo.Name))}",
             $"the silos of run {run.Id} do not answer; see its logs: peft-client logs {run.Id}");
     }
 
     /// <summary>Builds the client without connecting, so that this happens while silos start.</summary>
     /// <param name="gateways">Where it may connect.</param>
-    /// <param name="patient">Whether a refused connection is tried again: silos that are just starting. An answer that takes long always is.</param>
+    /// <param name="patient">Whether a refused connection is tried again: silos that are just starting. An answer that takes long always
+    /// is.</param>
     public static IHost Prepare(IGatewayListProvider gateways, bool patient)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
@@ -116,7 +118,9 @@ internal sealed class ClusterClient : IAsyncDisposable
         }
     }
 
-    /// <summary>Asks until there is an answer: a call that is lost, or that a busy machine leaves without one, is made again, by another gateway.</summary>
+    /// <summary>
+    /// Asks until there is an answer: a call that is lost, or that a busy machine leaves without one, is made again, by another gateway.
+    /// </summary>
     /// <exception cref="ClientException">The cluster has been silent for as long as <see cref="ClusterTimes.Silence"/>.</exception>
     public async Task<T> Ask<T>(Func<Task<T>> call)
     {
@@ -131,8 +135,9 @@ internal sealed class ClusterClient : IAsyncDisposable
             {
                 if (TimeProvider.System.GetElapsedTime(begun) > ClusterTimes.Current.Silence)
                 {
-                    throw new ClientException(ExitCodes.NoCluster,
-                        $"no silo at {string.Join(", ", Addresses)} has answered for {ClusterTimes.Current.Silence.TotalSeconds:0} s", error);
+                    var silence = ClusterTimes.Current.Silence.TotalSeconds;
+                    throw new ClientException(
+                        ExitCodes.NoCluster, $"no silo at {string.Join(", ", Addresses)} has answered for {silence:0} s", error);
                 }
 
                 if (error is TimeoutException) DoubtGateways();

@@ -57,20 +57,31 @@ internal sealed class LocalCluster : IAsyncDisposable
         return new LocalCluster(clusterFolder, logFolder, processes, terminal);
     }
 
-    /// <summary>Waits until every silo has started, answers and has joined, however long the machine takes for it, and says what it waits for.</summary>
-    /// <exception cref="ClientException">A silo ended before, or patience did; the message has its last words and names its log.</exception>
+    /// <summary>
+    /// Waits until every silo has started, answers and has joined, however long the machine takes for it, and says what it waits for.
+    /// </summary>
+    /// <exception cref="ClientException">A silo ended before, or patience did; the message has its last words and names its
+    /// log.</exception>
     public async Task<ClusterClient> Connect(CancellationToken cancellation)
     {
-        using var watch = Watch(() => _silos.Find(static silo => silo.Exited) is null ? null : new ClientException(ExitCodes.NoCluster, LastWords), cancellation);
+        using var watch = Watch(
+            () => _silos.Find(static silo => silo.Exited) is null ? null : new ClientException(ExitCodes.NoCluster, LastWords),
+            cancellation);
         // The client's own assembly loading takes as long as a silo's start: side by side.
         var prepared = Task.Run(() => ClusterClient.Prepare(new RegistrationGateways(_folder), patient: true), cancellation);
         await watch.Until(() => $"{string.Join(", ", Missing())} to start", () => Task.FromResult(_silos.Count > Missing().Count), Failure);
-        var client = await ClusterClient.Open(await prepared, ["local"], watch, $"{_silos[0].Name} to answer", Failure("an answer of the silos").Message);
+        var client = await ClusterClient.Open(
+            await prepared,
+            ["local"],
+            watch,
+            $"{_silos[0].Name} to answer",
+            Failure("an answer of the silos").Message);
         try
         {
             await watch.Until(() => $"{string.Join(", ", Missing())} to start", () => Task.FromResult(Missing().Count == 0), Failure);
             var joined = 0;
-            // A silo joins a moment after it accepts clients; plans are to be made over all of them. Any run's coordinator tells the members.
+            // A silo joins a moment after it accepts clients; plans are to be made over all of them. Any run's coordinator tells the
+            // members.
             await watch.Until(() => $"all silos to join ({joined} of {_silos.Count} have)", async () =>
             {
                 try
@@ -132,8 +143,8 @@ internal sealed class LocalCluster : IAsyncDisposable
     }
 
     private ClientException Failure(string what) => new(ExitCodes.NoCluster,
-        $"waited {ClusterTimes.Current.LocalStart.TotalSeconds:0} s for {what}; the silos' logs are in {_logs}, the last words of {_silos[0].Name}:\n"
-        + _silos[0].LastWords());
+        $"waited {ClusterTimes.Current.LocalStart.TotalSeconds:0} s for {what}; "
+        + $"the silos' logs are in {_logs}, the last words of {_silos[0].Name}:\n" + _silos[0].LastWords());
 
     private async Task<bool> AllEnded(TimeSpan patience)
     {

@@ -6,7 +6,8 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Client.Clusters;
 
 /// <summary>
-/// The patience of one start, shared by all that it waits for. A person is told what is being waited for once it takes longer than a moment, and again
+/// The patience of one start, shared by all that it waits for. A person is told what is being waited for once it takes longer than a
+/// moment, and again
 /// whenever that changes; a busy machine takes minutes for what an idle one does in a second.
 /// </summary>
 internal sealed class StartWatch : IDisposable
@@ -29,7 +30,12 @@ internal sealed class StartWatch : IDisposable
     /// <param name="lost">Why waiting is of no use any more, such as a silo that has ended; null: it is of use.</param>
     /// <param name="interrupted">Ends the waits at once, by an <see cref="OperationCanceledException"/>.</param>
     public StartWatch(
-        Terminal terminal, TimeSpan patience, ClusterTimes times, TimeProvider time, Func<ClientException?> lost, CancellationToken interrupted)
+        Terminal terminal,
+        TimeSpan patience,
+        ClusterTimes times,
+        TimeProvider time,
+        Func<ClientException?> lost,
+        CancellationToken interrupted)
     {
         _lost = lost;
         _terminal = terminal;
@@ -56,7 +62,10 @@ internal sealed class StartWatch : IDisposable
         }
     }
 
-    /// <summary>Asks until there is an answer: a call that is lost, or takes too long, is made again. Errors that the silo tells are the answer, too.</summary>
+    /// <summary>
+    /// Asks until there is an answer: a call that is lost, or takes too long, is made again. Errors that the silo tells are the answer,
+    /// too.
+    /// </summary>
     public async Task<T> Answered<T>(string what, Func<Task<T>> call, Func<string, ClientException> failure)
     {
         var answer = default(T)!;

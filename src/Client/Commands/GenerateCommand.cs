@@ -21,7 +21,11 @@ internal static class GenerateCommand
         var prompt = new Option<string?>("--prompt") { HelpName = "TEXT", Description = "Text to continue." };
         var promptIds = new Option<string?>("--prompt-ids") { HelpName = "1,2,3", Description = "Token ids to continue; needs no tokenizer." };
         var chat = new Option<string?>("--chat") { HelpName = "TEXT", Description = "A user's message, put into the model's chat template." };
-        var template = new Option<string?>("--chat-template") { HelpName = "model|chatml|llama3", Description = "With --chat: the template (default: model, the one in the model's folder)." };
+        var template = new Option<string?>("--chat-template")
+        {
+            HelpName = "model|chatml|llama3",
+            Description = "With --chat: the template (default: model, the one in the model's folder).",
+        };
         template.AcceptOnlyFromAmong("model", "chatml", "llama3");
         var length = new Option<int>("--max-new-tokens") { HelpName = "N", Description = "Largest number of new tokens.", DefaultValueFactory = static _ => 128 };
         var greedy = new Option<bool>("--greedy") { Description = "Always the most likely token (the default unless --temperature is given)." };
@@ -34,7 +38,9 @@ internal static class GenerateCommand
         var output = OutputOption.Create("table", "json", "yaml");
         var command = new Command("generate", "Continue a prompt with a model, with or without an adapter, its layers spread over silos.");
         model.AddTo(command);
-        foreach (var option in (Option[])[prompt, promptIds, chat, template, length, greedy, temperature, topP, seed, ignoreEos, local, cluster, output]) command.Add(option);
+        Option[] options =
+            [prompt, promptIds, chat, template, length, greedy, temperature, topP, seed, ignoreEos, local, cluster, output];
+        foreach (var option in options) command.Add(option);
         temperature.Number(static value => value > 0, "a number above 0; --greedy takes the most likely token");
         topP.Number(static value => value is > 0 and <= 1, "a number above 0 and of at most 1");
         length.Number(static value => value >= 1, "an integer of at least 1");
@@ -77,8 +83,9 @@ internal static class GenerateCommand
     {
         var trained = TrainedPrompts.OfFolders(model.ModelPath, model.AdapterPath);
         return template is "chatml" or "llama3"
-            ? trained with { Template = ChatTemplate.Select(template == "chatml" ? ChatTemplateName.ChatMl : ChatTemplateName.Llama3, model.ModelPath) }
+            ? trained with { Template = ChatTemplate.Select(Named(template), model.ModelPath) }
             : trained;
+        static ChatTemplateName Named(string name) => name == "chatml" ? ChatTemplateName.ChatMl : ChatTemplateName.Llama3;
     }
 
     /// <summary>A text without turns does not end with one, unless the tokenizer's end-of-text token is the same.</summary>

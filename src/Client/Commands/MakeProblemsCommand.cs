@@ -28,7 +28,8 @@ internal static class MakeProblemsCommand
                 "heldout" => ProblemSet.ShiftedEvaluation,
                 _ => ProblemSet.PretrainingEvaluation,
             };
-            if (Directory.Exists(parsed.GetValue(to))) throw new PeftException($"--to {parsed.GetValue(to)} is a folder; name a file in it");
+            if (Directory.Exists(parsed.GetValue(to)))
+                throw new PeftException($"--to {parsed.GetValue(to)} is a folder; name a file in it");
             ArithmeticProblems.WriteProblems(parsed.GetValue(to)!, problems, parsed.GetValue(count), parsed.GetValue(seed));
             if (parsed.GetValue(tokenizer) is { } folder) ArithmeticProblems.WriteTokenizer(folder);
             terminal.Note($"{parsed.GetValue(count)} problems written to {parsed.GetValue(to)}");

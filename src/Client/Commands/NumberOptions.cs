@@ -3,7 +3,9 @@ using System.Globalization;
 
 namespace Peft.Orleans.Client.Commands;
 
-/// <summary>Options whose value is a number: what is none, or does not fit, is refused with the option's name and the form expected.</summary>
+/// <summary>
+/// Options whose value is a number: what is none, or does not fit, is refused with the option's name and the form expected.
+/// </summary>
 internal static class NumberOptions
 {
     /// <summary>Reads the option's value and checks it.</summary>

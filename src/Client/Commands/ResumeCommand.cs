@@ -24,7 +24,13 @@ internal static class ResumeCommand
         command.SetAction(async (parsed, _) =>
         {
             var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
-            return await Run(terminal, RunIndex.OfUser().FindPresent(parsed.GetValue(run)!), silos, address, parsed.GetValue(file), parsed.Format(output));
+            return await Run(
+                terminal,
+                RunIndex.OfUser().FindPresent(parsed.GetValue(run)!),
+                silos,
+                address,
+                parsed.GetValue(file),
+                parsed.Format(output));
         });
         return command;
     }

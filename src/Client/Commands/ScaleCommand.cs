@@ -58,11 +58,21 @@ internal static class ScaleCommand
             terminal.Note($"ending {silo.Name} (process {silo.Pid})");
             SiloProcess.Terminate(silo.Pid);
             // One after the other: the layers of each have a second place only where the next has not left as well.
-            await Until(terminal, () => !RunFolderReader.IsAlive(silo), () => $"{silo.Name} to end", $"{silo.Name} (process {silo.Pid}) does not end", cancellation);
+            await Until(
+                terminal,
+                () => !RunFolderReader.IsAlive(silo),
+                () => $"{silo.Name} to end",
+                $"{silo.Name} (process {silo.Pid}) does not end",
+                cancellation);
         }
     }
 
-    private static async Task Until(Terminal terminal, Func<bool> condition, Func<string> what, string otherwise, CancellationToken cancellation)
+    private static async Task Until(
+        Terminal terminal,
+        Func<bool> condition,
+        Func<string> what,
+        string otherwise,
+        CancellationToken cancellation)
     {
         var times = ClusterTimes.Current;
         using var watch = new StartWatch(terminal, times.LocalStart, times, TimeProvider.System, static () => null, cancellation);

@@ -46,7 +46,9 @@ internal static class WatchCommand
     {
         using var watch = StartOf(terminal, cancellation);
         await watch.Until(
-            static () => "the first silo", () => Task.FromResult(RunFolderReader.LivingSilos(run.Folder).Count > 0 || !RunLock.IsHeld(run.Folder)), Failure);
+            static () => "the first silo",
+            () => Task.FromResult(RunFolderReader.LivingSilos(run.Folder).Count > 0 || !RunLock.IsHeld(run.Folder)),
+            Failure);
     }
 
     /// <summary>Silos that are just starting do not know the run yet that their client is going to give them.</summary>

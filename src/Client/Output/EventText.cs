@@ -33,9 +33,9 @@ internal static class EventText
             "evicted" => $"{At("silo")} was evicted: other silos did not reach it",
             "snapshot" => $"snapshot of step {At("step")} written",
             "best" => $"step {At("step")} has the best validation loss so far",
-            "evaluation" => $"exact match after step {At("step")}: {Number(details["exactMatch"]).ToString("P1", CultureInfo.InvariantCulture)} of {At("problems")} problems",
+            "evaluation" => $"exact match after step {At("step")}: {Percent(details["exactMatch"])} of {At("problems")} problems",
             "adapter" => $"result of step {At("step")} written to {At("path")} (sha256 {At("sha256")})",
-            _ => details.Count == 0 ? name : $"{name}: {string.Join(", ", details.Select(static pair => $"{pair.Key} {Word(pair.Value)}"))}",
+            _ => details.Count == 0 ? name : $"{name}: {Word(details)}",
         };
     }
 
@@ -45,6 +45,8 @@ internal static class EventText
         var sum = phases is JsonObject named ? named.Sum(static phase => Number(phase.Value)) : Number(phases);
         return string.Create(CultureInfo.InvariantCulture, $"{sum:0.00} s");
     }
+
+    private static string Percent(JsonNode? node) => Number(node).ToString("P1", CultureInfo.InvariantCulture);
 
     private static double Number(JsonNode? node) => node is JsonValue value && value.TryGetValue<double>(out var number) ? number : 0;
 

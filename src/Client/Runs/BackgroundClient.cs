@@ -10,7 +10,8 @@ namespace Peft.Orleans.Client.Runs;
 internal static class BackgroundClient
 {
     /// <summary>Starts it and waits until the run's folder is its; its output goes to the run's logs.</summary>
-    /// <exception cref="ClientException">It ended before, for example because another client was faster; its last words are in the message.</exception>
+    /// <exception cref="ClientException">It ended before, for example because another client was faster; its last words are in the
+    /// message.</exception>
     public static async Task Start(Terminal terminal, PreparedRun run, int silos)
     {
         var program = Environment.ProcessPath!;
@@ -30,7 +31,8 @@ internal static class BackgroundClient
         var times = ClusterTimes.Current;
         using var watch = new StartWatch(terminal, times.LocalStart, times, TimeProvider.System, static () => null, CancellationToken.None);
         await watch.Until(
-            static () => "the client in the background", () => Task.FromResult(process.HasExited || RunLock.HeldBy(run.Folder) == process.Id),
+            static () => "the client in the background",
+            () => Task.FromResult(process.HasExited || RunLock.HeldBy(run.Folder) == process.Id),
             _ => new ClientException(ExitCodes.NoCluster, $"the client in the background does not start; see {log}"));
         if (process.HasExited && process.ExitCode != ExitCodes.Success)
         {

@@ -11,7 +11,7 @@ internal static class Processes
         try
         {
             using var process = Process.GetProcessById(pid);
-            return !process.HasExited && (process.ProcessName.StartsWith("peft-", StringComparison.Ordinal) || IsDotnet(process.ProcessName));
+            return !process.HasExited && IsOurs(process.ProcessName);
         }
         catch (Exception error) when (error is ArgumentException or InvalidOperationException)
         {
@@ -19,5 +19,6 @@ internal static class Processes
         }
     }
 
-    private static bool IsDotnet(string name) => name.StartsWith("dotnet", StringComparison.Ordinal);
+    private static bool IsOurs(string name) =>
+        name.StartsWith("peft-", StringComparison.Ordinal) || name.StartsWith("dotnet", StringComparison.Ordinal);
 }

@@ -23,7 +23,8 @@ public sealed class RunIndex(string folder, string origin = "the run index")
     public static RunIndex OfUser()
     {
         if (Environment.GetEnvironmentVariable("PEFT_HOME") is { Length: > 0 } home) return new RunIndex(home, "PEFT_HOME");
-        if (Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } data) return new RunIndex(System.IO.Path.Combine(data, "peft-orleans"), "XDG_DATA_HOME");
+        if (Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } data)
+            return new RunIndex(System.IO.Path.Combine(data, "peft-orleans"), "XDG_DATA_HOME");
         var profile = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         return new RunIndex(System.IO.Path.Combine(profile, ".local", "share", "peft-orleans"), "the run index in your home folder");
     }
@@ -36,7 +37,9 @@ public sealed class RunIndex(string folder, string origin = "the run index")
         return true;
     });
 
-    /// <summary>Notes a run; one write at the end, so that clients do not disturb each other. Half a line that a killed client left is ended first.</summary>
+    /// <summary>
+    /// Notes a run; one write at the end, so that clients do not disturb each other. Half a line that a killed client left is ended first.
+    /// </summary>
     /// <exception cref="ClientException">It cannot be written.</exception>
     public void Add(IndexedRun run) => Reach(() =>
     {
@@ -74,7 +77,9 @@ public sealed class RunIndex(string folder, string origin = "the run index")
         var found = Find(run);
         return found.Cluster is not null || Directory.Exists(found.Folder)
             ? found
-            : throw new ClientException(ExitCodes.NotFound, $"run {found.Id}: its folder {found.Folder} is gone, and with it all that was known of the run");
+            : throw new ClientException(
+                ExitCodes.NotFound,
+                $"run {found.Id}: its folder {found.Folder} is gone, and with it all that was known of the run");
     }
 
     /// <summary>The run that a folder, an id or the beginning of an id names.</summary>

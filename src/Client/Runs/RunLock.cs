@@ -4,7 +4,8 @@ using Peft.Orleans.Core;
 namespace Peft.Orleans.Client.Runs;
 
 /// <summary>
-/// A run's folder belongs to one client that starts silos for it: <c>run.lock</c> there is a locked file, which the operating system gives back whatever
+/// A run's folder belongs to one client that starts silos for it: <c>run.lock</c> there is a locked file, which the operating system gives
+/// back whatever
 /// becomes of its holder. It is taken before anything else in the folder is written, and held until the silos have ended.
 /// </summary>
 internal sealed class RunLock : IDisposable
@@ -76,7 +77,8 @@ internal sealed class RunLock : IDisposable
 
     /// <summary>The error of a run's folder that cannot be written.</summary>
     public static PeftException Unwritable(string runFolder, Exception error) => new(
-        $"output: {runFolder} cannot be written: {error.Message}; set output to a folder you can write (--set output=FOLDER), or free some space", error);
+        $"output: {runFolder} cannot be written: {error.Message}; "
+        + "set output to a folder you can write (--set output=FOLDER), or free some space", error);
 
     public void Dispose()
     {

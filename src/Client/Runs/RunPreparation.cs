@@ -52,10 +52,13 @@ internal static class RunPreparation
         return File.ReadAllText(path) == run.Yaml
             ? new PreparedRun(id, folder, run.Spec, run.Yaml, Existed: true)
             : throw new PeftException(
-                $"run {id} exists in {folder} with another run file ({path}); choose another --run-id, or continue it with peft-client resume {id}");
+                $"run {id} exists in {folder} with another run file ({path}); "
+                + $"choose another --run-id, or continue it with peft-client resume {id}");
     }
 
-    /// <summary>The run as its folder holds it, or a folder made for it with the run file in it. The caller has its <see cref="RunLock"/>.</summary>
+    /// <summary>
+    /// The run as its folder holds it, or a folder made for it with the run file in it. The caller has its <see cref="RunLock"/>.
+    /// </summary>
     /// <exception cref="PeftException">The folder cannot be written, or holds another run.</exception>
     public static PreparedRun Create(ResolvedRun run, string id)
     {

@@ -38,11 +38,17 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
     /// <summary>Silos whose client was killed finish their step and end by themselves; until then the run is theirs.</summary>
     private async Task FormerSilosEnded(PreparedRun run)
     {
-        string Former() => string.Join(", ", RunFolderReader.LivingSilos(run.Folder).Select(static silo => $"{silo.Name} (process {silo.Pid})"));
+        string Former() => string.Join(
+            ", ",
+            RunFolderReader.LivingSilos(run.Folder).Select(static silo => $"{silo.Name} (process {silo.Pid})"));
         using var watch = new StartWatch(
             terminal, ClusterTimes.Current.OrderlyEnd, ClusterTimes.Current, TimeProvider.System, static () => null, interruption.Asked);
-        await watch.Until(() => $"{Former()} to end, whose client is gone", () => Task.FromResult(Former().Length == 0), _ => new ClientException(
-            ExitCodes.Refused, $"run {run.Id} still has living silos: {Former()}; follow it with peft-client watch {run.Id}, or end them"));
+        await watch.Until(
+            () => $"{Former()} to end, whose client is gone",
+            () => Task.FromResult(Former().Length == 0),
+            _ => new ClientException(
+                ExitCodes.Refused,
+                $"run {run.Id} still has living silos: {Former()}; follow it with peft-client watch {run.Id}, or end them"));
     }
 
     /// <summary>Gives the run to a cluster.</summary>
@@ -55,7 +61,13 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null, Detach, run.Cluster);
 
     private async Task<(RunStatus Status, string Word)> Follow(
-        ClusterClient client, IRunGrain grain, string id, string folder, Func<string?> lost, Func<ClusterClient, string, Task<bool>> interrupted, string? address = null)
+        ClusterClient client,
+        IRunGrain grain,
+        string id,
+        string folder,
+        Func<string?> lost,
+        Func<ClusterClient, string, Task<bool>> interrupted,
+        string? address = null)
     {
         var progress = new ProgressLine(terminal, TimeProvider.System);
         var last = new RunStatus { RunId = id };

@@ -5,10 +5,12 @@ using System.Text;
 namespace Peft.Orleans.Core.Cluster;
 
 /// <summary>
-/// Every time-out, retry and patience of clients, silos and grains. None of them touches a bit of a result. Each may be set by an environment
+/// Every time-out, retry and patience of clients, silos and grains. None of them touches a bit of a result. Each may be set by an
+/// environment
 /// variable: <c>PEFT_TIME_LOCAL_START=1200</c> (seconds) for <see cref="LocalStart"/>; silos that a client starts inherit its own.
 /// </summary>
-/// <remarks>To add one: a property with its default and <see cref="WaitAttribute"/>, and its row in docs/reliability.md, which a test compares.</remarks>
+/// <remarks>To add one: a property with its default and <see cref="WaitAttribute"/>, and its row in docs/reliability.md, which a test
+/// compares.</remarks>
 public sealed record ClusterTimes
 {
     private const string Prefix = "PEFT_TIME_";
@@ -16,14 +18,15 @@ public sealed record ClusterTimes
     private static readonly Lazy<ClusterTimes> OfProcess = new(static () => Read(Environment.GetEnvironmentVariable));
 
     private static readonly PropertyInfo[] Properties =
-        [.. typeof(ClusterTimes).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(static property => property.IsDefined(typeof(WaitAttribute)))];
+        [.. typeof(ClusterTimes).GetProperties().Where(static property => property.IsDefined(typeof(WaitAttribute)))];
 
     /// <summary>The values of this process: defaults, with what the environment says laid over them.</summary>
     /// <exception cref="PeftException">A variable is no number, or out of bounds.</exception>
     public static ClusterTimes Current => OfProcess.Value;
 
     /// <summary>All silos of a local start: until each has joined.</summary>
-    [Wait(1, 3600, "a local start: until every silo has started, answers and has joined; what is waited for is said, then the start fails and names the logs")]
+    [Wait(1, 3600, "a local start: until every silo has started, answers and has joined; what is waited for is said, "
+        + "then the start fails and names the logs")]
     public TimeSpan LocalStart { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Time after which a person is told what is being waited for, and again whenever that changes.</summary>
@@ -75,7 +78,8 @@ public sealed record ClusterTimes
     public TimeSpan MembershipRefresh { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>A connection attempt; a lost first packet is sent again after one second.</summary>
-    [Wait(1.5, 60, "a connection attempt to a data plane or a gateway: then it counts as unreachable, and the coordinator asks everyone (twice as long)")]
+    [Wait(1.5, 60, "a connection attempt to a data plane or a gateway: then it counts as unreachable, "
+        + "and the coordinator asks everyone (twice as long)")]
     public TimeSpan Connection { get; init; } = TimeSpan.FromSeconds(2.5);
 
     /// <summary>A fence, on a silo that membership calls alive.</summary>
@@ -113,7 +117,8 @@ public sealed record ClusterTimes
         {
             var wait = property.GetCustomAttribute<WaitAttribute>()!;
             var unit = property.PropertyType == typeof(TimeSpan) ? " s" : "";
-            yield return (property.Name, Text(Number(property.GetValue(new ClusterTimes())!)) + unit, $"{Text(wait.Least)} to {Text(wait.Most)}{unit}", wait.Meaning);
+            var value = Text(Number(property.GetValue(new ClusterTimes())!)) + unit;
+            yield return (property.Name, value, $"{Text(wait.Least)} to {Text(wait.Most)}{unit}", wait.Meaning);
         }
     }
 

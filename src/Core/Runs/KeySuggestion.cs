@@ -63,7 +63,8 @@ internal static class KeySuggestion
     }
 
     /// <summary>The key or word of a run file nearest in spelling; null: none is near enough.</summary>
-    public static string? Nearest(string word, IReadOnlyCollection<string> words) => Spelling.Nearest(word.ToLowerInvariant().Replace('-', '_'), words);
+    public static string? Nearest(string word, IReadOnlyCollection<string> words) =>
+        Spelling.Nearest(word.ToLowerInvariant().Replace('-', '_'), words);
 
     private static string NotImplemented(string key) => $"PEFT's {key} is not implemented; remove it";
 }

@@ -84,7 +84,9 @@ public abstract class ChatTemplate
     }
 
     private int RequireToken(ITextTokenizer tokenizer, string token) => tokenizer.SpecialId(token)
-        ?? throw new PeftException($"the tokenizer has no special token {token}, which the chat template {Name} needs; choose another template, or text without one");
+        ?? throw new PeftException(
+            $"the tokenizer has no special token {token}, which the chat template {Name} needs; "
+            + "choose another template, or text without one");
 
     private int[] EncodeRepeated(ITextTokenizer tokenizer, string text) =>
         repeated.GetOrAdd((tokenizer, text), static key => key.Item1.EncodeWithSpecials(key.Item2));

@@ -32,7 +32,9 @@ internal static partial class ChatTemplateRecognition
             throw new PeftException($"{config.ChatTemplateFile}: there is no chat_template; {remedy}");
         if (Find(template) is { } known) return known;
         var family = Array.Find(Families, family => template.Contains(family.Mark, StringComparison.Ordinal)).Name ?? "unknown";
-        throw new PeftException($"{config.ChatTemplateFile}: the model's chat template ({family}, beginning {Excerpt(template)}) is not one we render exactly (ChatML, Llama 3); {remedy}");
+        throw new PeftException(
+            $"{config.ChatTemplateFile}: the model's chat template ({family}, beginning {Excerpt(template)}) "
+            + $"is not one we render exactly (ChatML, Llama 3); {remedy}");
     }
 
     /// <summary>The template of a text; null: not one we render exactly.</summary>

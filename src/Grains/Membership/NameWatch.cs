@@ -5,11 +5,15 @@ using Orleans.Runtime;
 namespace Peft.Orleans.Grains.Membership;
 
 /// <summary>
-/// Ends this silo when another life of its name has joined: a pod that was started again elsewhere while this machine could not be reached. Where silos
+/// Ends this silo when another life of its name has joined: a pod that was started again elsewhere while this machine could not be reached.
+/// Where silos
 /// share a folder that can be locked, a living silo's name is not given a second time at all.
 /// </summary>
 internal sealed partial class NameWatch(
-    IClusterMembershipService membership, ILocalSiloDetails self, IHostApplicationLifetime host, ILogger<NameWatch> log) : ILifecycleParticipant<ISiloLifecycle>
+    IClusterMembershipService membership,
+    ILocalSiloDetails self,
+    IHostApplicationLifetime host,
+    ILogger<NameWatch> log) : ILifecycleParticipant<ISiloLifecycle>
 {
     private readonly CancellationTokenSource stopping = new();
 

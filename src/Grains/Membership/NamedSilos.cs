@@ -3,7 +3,8 @@ using Orleans.Runtime;
 namespace Peft.Orleans.Grains.Membership;
 
 /// <summary>
-/// One silo per name. Where two of one name are active, because one was started again before the loss of the other was noticed, or because neither knew of
+/// One silo per name. Where two of one name are active, because one was started again before the loss of the other was noticed, or because
+/// neither knew of
 /// the other, the later life counts: for the plan, for the places of shards, and for the two themselves, of which the earlier one ends.
 /// </summary>
 internal static class NamedSilos
@@ -30,5 +31,5 @@ internal static class NamedSilos
 
     /// <summary>The active members of a snapshot.</summary>
     internal static IEnumerable<(string Name, SiloAddress Address)> Active(ClusterMembershipSnapshot snapshot) =>
-        snapshot.Members.Values.Where(static member => member.Status == SiloStatus.Active).Select(static member => (member.Name, member.SiloAddress));
+        from member in snapshot.Members.Values where member.Status == SiloStatus.Active select (member.Name, member.SiloAddress);
 }

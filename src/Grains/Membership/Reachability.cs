@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Grains.Membership;
@@ -20,7 +21,7 @@ internal enum Reach
 internal static class Reachability
 {
     /// <summary>How long an answer may take; a lost first packet is sent again after one second.</summary>
-    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(2.5);
+    internal static TimeSpan Patience => ClusterTimes.Current.Connection;
 
     /// <summary>Connects.</summary>
     internal static async Task<Reach> Connect(Socket socket, PlannedSilo silo, CancellationToken token)

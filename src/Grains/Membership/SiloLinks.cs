@@ -11,7 +11,7 @@ namespace Peft.Orleans.Grains.Membership;
 internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster, string self, ILogger log)
 {
     /// <summary>Longer than an agent waits for its connections.</summary>
-    private static readonly TimeSpan AnswerTime = Reachability.Patience * 2;
+    private static TimeSpan AnswerTime => Reachability.Patience * 2;
 
     /// <summary>Silos that were evicted, by name, until they have come back whole.</summary>
     private readonly HashSet<string> evicted = new(StringComparer.Ordinal);

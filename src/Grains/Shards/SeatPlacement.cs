@@ -26,7 +26,8 @@ internal sealed class SeatPlacementDirector(ISiloStatusOracle silos) : IPlacemen
     {
         var key = SeatKey.Parse(target.GrainIdentity.Key.ToString()!);
         var named = context.GetCompatibleSilos(target).Where(address => silos.TryGetSiloName(address, out var name) && name == key.Silo);
-        if (NamedSilos.Latest(named.Select(address => (key.Silo, address))).TryGetValue(key.Silo, out var latest)) return Task.FromResult(latest);
+        if (NamedSilos.Latest(named.Select(address => (key.Silo, address))).TryGetValue(key.Silo, out var latest))
+            return Task.FromResult(latest);
         throw new SiloUnavailableException($"silo {key.Silo}, the seat of layer {key.Layer} of run {key.RunId}, is not alive");
     }
 }

@@ -26,7 +26,9 @@ public sealed class ClusterTimesTests
     public void A_variable_sets_its_value(string variable, string text)
     {
         var times = ClusterTimes.Read(name => name == variable ? text : null);
-        Assert.Equal(variable.EndsWith("START", StringComparison.Ordinal) ? TimeSpan.FromMinutes(20) : TimeSpan.FromMinutes(10), times.LocalStart);
+        Assert.Equal(
+            variable.EndsWith("START", StringComparison.Ordinal) ? TimeSpan.FromMinutes(20) : TimeSpan.FromMinutes(10),
+            times.LocalStart);
         Assert.Equal(variable.EndsWith("RETRIES", StringComparison.Ordinal) ? 7 : 5, times.Retries);
     }
 
@@ -41,10 +43,12 @@ public sealed class ClusterTimesTests
         Assert.StartsWith($"{variable}={text}: {message}", error.Message, StringComparison.Ordinal);
     }
 
-    private static string Snake(string name) => string.Concat(name.Select(static (letter, i) => (char.IsUpper(letter) && i > 0 ? "_" : "") + char.ToUpperInvariant(letter)));
+    private static string Snake(string name) =>
+        string.Concat(name.Select(static (letter, i) => (char.IsUpper(letter) && i > 0 ? "_" : "") + char.ToUpperInvariant(letter)));
 
     private static IEnumerable<string> Documented(string[] rows) =>
-        rows.SkipWhile(static row => row != "## Waits").TakeWhile(static row => row == "## Waits" || !row.StartsWith("## ", StringComparison.Ordinal))
+        rows.SkipWhile(static row => row != "## Waits").TakeWhile(
+            static row => row == "## Waits" || !row.StartsWith("## ", StringComparison.Ordinal))
             .Where(static row => row.StartsWith("| `", StringComparison.Ordinal)).Select(static row => row.Split('`')[1]);
 
     private static string Page([CallerFilePath] string here = "") =>

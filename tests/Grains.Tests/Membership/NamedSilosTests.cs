@@ -10,13 +10,15 @@ public sealed class NamedSilosTests
     private static readonly Gen<SiloAddress> Addresses =
         Gen.Select(Gen.Int[1, 4], Gen.Int[1, 3], static (port, life) => SiloAddress.New(IPAddress.Loopback, port, life));
 
+    private static readonly Gen<(string, SiloAddress)> Named = Gen.Select(Gen.Int[0, 2].Select(static i => $"silo-{i}"), Addresses);
+
     [Fact]
     public void Of_two_lives_exactly_one_is_later_whoever_asks() => Gen.Select(Addresses, Addresses).Sample(static (one, other) =>
         NamedSilos.IsLater(one, other) == (!one.Equals(other) && !NamedSilos.IsLater(other, one)));
 
     [Fact]
     public void A_plan_sees_one_silo_per_name_the_same_in_any_order() =>
-        Gen.Select(Gen.Select(Gen.Int[0, 2].Select(static i => $"silo-{i}"), Addresses).Array[0, 8], Gen.Int[0, 1000]).Sample(static (silos, seed) =>
+        Gen.Select(Named.Array[0, 8], Gen.Int[0, 1000]).Sample(static (silos, seed) =>
         {
             var latest = NamedSilos.Latest(silos);
             var shuffled = silos.ToArray();
