@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Chaos;
 
@@ -8,7 +9,7 @@ namespace Peft.Orleans.Chaos;
 internal sealed class ChaosRun : IDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan StallPatience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan StallPatience = Patience.Limit;
     private static readonly TimeSpan SeatPatience = TimeSpan.FromSeconds(60);
 
     private readonly ChaosOptions options;
@@ -60,7 +61,7 @@ internal sealed class ChaosRun : IDisposable
 
             Say($"{outcome.Events} events are over; the run goes on to its end");
             await Until(() => Completed && silos.Frozen.Length == 0, cancellation);
-            await Until(() => silos.Alive.Count == 0 && clientEnded, cancellation, TimeSpan.FromSeconds(90), "silos or the client did not end with the run");
+            await Until(() => silos.Alive.Count == 0 && clientEnded, cancellation, Patience.Limit, "silos or the client did not end with the run");
         }
         catch (StalledException stalled)
         {
