@@ -103,7 +103,7 @@ public sealed record ClusterTimes
     public TimeSpan RetryLongest { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>Attempts without progress after which a run fails.</summary>
-    [Wait(1, 1000, "attempts without any progress: then the run fails, and can be resumed")]
+    [Wait(1, 1000, "repeats of a term that made no progress: then the run fails, and can be resumed")]
     public int Retries { get; init; } = 5;
 
     /// <summary>Attempts to reach a grain on a silo that is shutting down.</summary>

@@ -1,3 +1,5 @@
+using Peft.Orleans.Core.Cluster;
+
 namespace Peft.Orleans.Grains.RunFiles;
 
 /// <summary>A full disk, and how long to wait for room.</summary>
@@ -6,7 +8,7 @@ internal static class DiskSpace
     private const int NoSpaceLeft = 28; // ENOSPC
     private const int QuotaExceeded = 122; // EDQUOT
 
-    internal static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+    internal static TimeSpan RetryAfter => ClusterTimes.Current.DiskFull;
 
     /// <summary>Whether an error, or what caused it here or on another silo, is a disk without room.</summary>
     internal static bool IsExhausted(Exception? error)

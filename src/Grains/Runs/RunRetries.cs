@@ -1,5 +1,6 @@
 using Orleans.Runtime;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Grains.Terms;
 using Polly;
 using Polly.Retry;
@@ -10,15 +11,15 @@ namespace Peft.Orleans.Grains.Runs;
 internal sealed class RunRetries(TimeProvider time, CancellationToken abandoned)
 {
     /// <summary>Attempts at a term without progress, the first one included.</summary>
-    internal const int Attempts = 6;
+    internal static int Attempts => ClusterTimes.Current.Retries + 1;
 
     /// <summary>A term that ends without progress is repeated with growing pauses, a few times; errors of the user are not.</summary>
     private readonly ResiliencePipeline<TermOutcome> terms = new ResiliencePipelineBuilder<TermOutcome> { TimeProvider = time }
         .AddRetry(new RetryStrategyOptions<TermOutcome>
         {
             MaxRetryAttempts = Attempts - 1,
-            Delay = TimeSpan.FromMilliseconds(200),
-            MaxDelay = TimeSpan.FromSeconds(3),
+            Delay = ClusterTimes.Current.RetryFirst,
+            MaxDelay = ClusterTimes.Current.RetryLongest,
             BackoffType = DelayBackoffType.Exponential,
             ShouldHandle = new PredicateBuilder<TermOutcome>()
                 .HandleResult(static outcome => outcome is TermOutcome.Lost { Progress: false })
@@ -30,9 +31,9 @@ internal sealed class RunRetries(TimeProvider time, CancellationToken abandoned)
     private readonly ResiliencePipeline reached = new ResiliencePipelineBuilder { TimeProvider = time }
         .AddRetry(new RetryStrategyOptions
         {
-            MaxRetryAttempts = 30,
-            Delay = TimeSpan.FromMilliseconds(200),
-            MaxDelay = TimeSpan.FromSeconds(2),
+            MaxRetryAttempts = ClusterTimes.Current.ReachRetries,
+            Delay = ClusterTimes.Current.RetryFirst,
+            MaxDelay = ClusterTimes.Current.RetryLongest,
             BackoffType = DelayBackoffType.Exponential,
             ShouldHandle = new PredicateBuilder().Handle<SiloUnavailableException>().Handle<OrleansMessageRejectionException>(),
         })

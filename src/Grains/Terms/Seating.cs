@@ -13,7 +13,7 @@ namespace Peft.Orleans.Grains.Terms;
 internal sealed partial class Seating(TermContext term, IAgents agents, RunJournals journals, StepComputation steps, TimeProvider time, ILogger log)
 {
     /// <summary>For silos that live, by the membership's probes, and say nothing: long, since an overloaded machine may be slow to begin.</summary>
-    private static readonly TimeSpan FenceTime = TimeSpan.FromSeconds(30);
+    private static TimeSpan FenceTime => ClusterTimes.Current.Fence;
 
     private readonly Dictionary<string, FenceReply> fences = [];
     private readonly HashSet<string> welcomed = [];

@@ -13,7 +13,7 @@ namespace Peft.Orleans.Grains.Terms;
 /// </summary>
 internal sealed class TermRun : IDisposable
 {
-    private static readonly TimeSpan WelcomeAgain = TimeSpan.FromSeconds(2);
+    private static TimeSpan WelcomeAgain => ClusterTimes.Current.WelcomeAgain;
 
     private readonly TermContext term;
     private readonly IAgents agents;
