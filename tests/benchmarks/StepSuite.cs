@@ -9,7 +9,8 @@ namespace Peft.Orleans.Benchmarks;
 /// Steps of several methods, each through a real silo in a process of its own, interleaved step by step: ratios to the first method are of
 /// neighbours in time, and peak memory is one method's alone. A method may name how its weights are held, <c>lora:float32</c>. Product
 /// rates are measured before each step, so that a share is one of neighbours in time too: on a shared machine they change by half within a
-/// minute. They are measured here and not in the silo's process, whose peak memory their matrices would raise.
+/// minute. They are measured here and not in the silo's process, whose peak memory their matrices would raise. With
+/// <c>--before PROGRAM</c>, the benchmarks of another build, each method takes turns with itself as that build has it.
 /// </summary>
 internal static class StepSuite
 {
@@ -27,7 +28,12 @@ internal static class StepSuite
         TorchRuntime.Initialize(options.Threads);
         try
         {
-            foreach (var method in methods) workers.Add(new Worker(method, options.Args));
+            foreach (var method in methods)
+            {
+                if (options.Text("before", "") is { Length: > 0 } former) workers.Add(new Worker(method, options.Args, former));
+                workers.Add(new Worker(method, options.Args, null));
+            }
+
             for (var warm = 0; warm < BenchmarkOptions.WarmSteps; warm++)
                 foreach (var worker in workers) worker.Step();
             var times = workers.ToDictionary(static worker => worker, static _ => new List<double>());
@@ -45,11 +51,12 @@ internal static class StepSuite
 
             Console.WriteLine($"{Path.GetFileName(options.Model)}, {options.Size}, {rounds} rounds");
             Console.WriteLine();
+            var first = workers[0];
             string[] columns =
             [
                 "method", "s per step", "2048³ by libtorch", "by the block kernel",
                 "share (95 % interval)", "of the faster (95 % interval)",
-                $"step / {methods[0]} (95 % interval)", "peak memory", $"/ {methods[0]}", "last loss",
+                $"step / {first.Label} (95 % interval)", "peak memory", $"/ {first.Label}", "last loss",
             ];
             Console.WriteLine($"| {string.Join(" | ", columns)} |");
             Console.WriteLine($"|{string.Concat(Enumerable.Repeat("---|", columns.Length))}");
@@ -60,15 +67,15 @@ internal static class StepSuite
             {
                 string[] figures =
                 [
-                    worker.Method,
+                    worker.Label,
                     FormattableString.Invariant($"{PairedRatio.MedianOf([.. times[worker].Order()]):F3}"),
                     ProductRate.Text(Median(rates[worker], static rate => rate.LibTorch)),
                     ProductRate.Text(Median(rates[worker], static rate => rate.Blocks)),
                     Share(worker, rates[worker], times[worker], static rate => rate.LibTorch).Interval,
                     Share(worker, rates[worker], times[worker], static rate => rate.Faster).Interval,
-                    PairedRatio.Of([.. times[worker].Zip(times[workers[0]])]).Interval,
+                    PairedRatio.Of([.. times[worker].Zip(times[first])]).Interval,
                     FormattableString.Invariant($"{peaks[worker]:F0} MB"),
-                    FormattableString.Invariant($"{peaks[worker] / peaks[workers[0]]:F2}"),
+                    FormattableString.Invariant($"{peaks[worker] / peaks[first]:F2}"),
                     FormattableString.Invariant($"{worker.Loss:F4}"),
                 ];
                 Console.WriteLine($"| {string.Join(" | ", figures)} |");
@@ -90,10 +97,14 @@ internal static class StepSuite
     {
         private readonly Process process;
 
-        internal Worker(string method, string[] args)
+        /// <param name="method">The method's label.</param>
+        /// <param name="args">The suite's own arguments.</param>
+        /// <param name="former">The benchmarks of another build, or null for this one.</param>
+        internal Worker(string method, string[] args, string? former)
         {
             Method = method;
-            var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
+            Label = former is null ? method : $"{method} before";
+            var start = new ProcessStartInfo(former ?? Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
             var (name, dtype) = method.Split(':') is [var label, var type] ? (label, new[] { "--dtype", type }) : (method, []);
             string[] arguments = ["--method", name, .. dtype, .. args];
             foreach (var argument in arguments.Prepend("worker")) start.ArgumentList.Add(argument);
@@ -103,6 +114,8 @@ internal static class StepSuite
         }
 
         internal string Method { get; }
+
+        internal string Label { get; }
 
         internal ScalarType Products { get; }
 
