@@ -11,7 +11,12 @@ internal sealed class Interruption : IDisposable
 
     public Interruption()
     {
-        _registrations = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Handle))];
+        _registrations =
+        [
+            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal =>
+                PosixSignalRegistration.Create(signal, Handle)
+            ),
+        ];
     }
 
     /// <summary>The first signal.</summary>

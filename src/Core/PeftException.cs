@@ -1,6 +1,8 @@
 namespace Peft.Orleans.Core;
 
-/// <summary>An error the user can mend: the message says what was wrong, where (file, key, layer) and what to do. It crosses silos.</summary>
+/// <summary>
+/// An error the user can mend: the message says what was wrong, where (file, key, layer) and what to do. It crosses silos.
+/// </summary>
 [GenerateSerializer]
 [Alias("Peft.Orleans.PeftException")]
 public class PeftException : Exception

@@ -4,8 +4,9 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Silo;
 
 /// <summary>
-/// Silos of a local cluster join one after the other. Started together they would write their first membership row at the same moment; the one that loses the
-/// compare-and-set would wait for seconds before it tries again. The turn is a locked file, which the operating system gives back whatever becomes of its holder.
+/// Silos of a local cluster join one after the other. Started together they would write their first membership row at the same moment; the
+/// one that loses the compare-and-set would wait for seconds before it tries again. The turn is a locked file, which the operating system
+/// gives back whatever becomes of its holder.
 /// </summary>
 internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISiloLifecycle>
 {

@@ -3,7 +3,9 @@ using Peft.Orleans.Grains.Agents;
 
 namespace Peft.Orleans.Silo;
 
-/// <summary>A local silo lives as long as its client: when standard input closes, runs finish their step and snapshot, then the silo ends.</summary>
+/// <summary>
+/// A local silo lives as long as its client: when standard input closes, runs finish their step and snapshot, then the silo ends.
+/// </summary>
 internal static class ParentWatch
 {
     internal static async Task Run(WebApplication app)

@@ -30,11 +30,20 @@ internal static class SiloHost
         await torch;
         await app.StartAsync();
         var metricsUrl = MetricsUrl(settings);
-        new SiloRegistration(claim.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl)
-            .Write(settings.ClusterFolder);
-        app.Logger.LogInformation("silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}", settings.Name, settings.Host, settings.GatewayPort, metricsUrl);
-        if (settings.ExitWithParent) _ = ParentWatch.Run(app);
-        if (settings.JoinedRun is { } run) _ = JoinWatch.Run(app, run);
+        new SiloRegistration(claim.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(
+            settings.ClusterFolder
+        );
+        app.Logger.LogInformation(
+            "silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}",
+            settings.Name,
+            settings.Host,
+            settings.GatewayPort,
+            metricsUrl
+        );
+        if (settings.ExitWithParent)
+            _ = ParentWatch.Run(app);
+        if (settings.JoinedRun is { } run)
+            _ = JoinWatch.Run(app, run);
         var names = app.Services.GetRequiredService<NameWatch>();
         await app.WaitForShutdownAsync();
         if (names.Successor is { } successor)
@@ -48,18 +57,28 @@ internal static class SiloHost
     {
         var name = settings.Name ?? throw new ArgumentException("a silo is built with a name", nameof(settings));
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders().AddSimpleConsole(static options =>
-        {
-            options.SingleLine = true;
-            options.TimestampFormat = "HH:mm:ss.fff ";
-            options.ColorBehavior = Microsoft.Extensions.Logging.Console.LoggerColorBehavior.Disabled;
-        });
-        builder.Logging.AddFilter("Orleans", LogLevel.Warning).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Polly", LogLevel.Warning).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error).AddFilter("Peft", LogLevel.Information).AddFilter("Peft.Orleans.Grains.Agents.SiloAgent", LogLevel.Warning);
+        builder
+            .Logging.ClearProviders()
+            .AddSimpleConsole(static options =>
+            {
+                options.SingleLine = true;
+                options.TimestampFormat = "HH:mm:ss.fff ";
+                options.ColorBehavior = Microsoft.Extensions.Logging.Console.LoggerColorBehavior.Disabled;
+            });
+        builder
+            .Logging.AddFilter("Orleans", LogLevel.Warning)
+            .AddFilter("Microsoft", LogLevel.Warning)
+            .AddFilter("Polly", LogLevel.Warning)
+            .AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error)
+            .AddFilter("Peft", LogLevel.Information)
+            .AddFilter("Peft.Orleans.Grains.Agents.SiloAgent", LogLevel.Warning);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.Listen(IPAddress.Parse(settings.Host), settings.HttpPort));
         builder.Services.AddRouting();
-        builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
-        builder.Services
-            .AddSingleton(new SiloIdentity(name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes))
+        builder
+            .Services.AddOpenTelemetry()
+            .WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
+        builder
+            .Services.AddSingleton(new SiloIdentity(name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes))
             .AddSingleton(new ClusterStorage(settings.ClusterFolder))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
             .AddSingleton<ITensorTransport, TcpTensorTransport>()
@@ -121,16 +140,22 @@ internal static class SiloHost
             // Compares one machine's time of day with another's: a silo that joins after a clock was set would be evicted for it.
             options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });
-        silo.Services.AddSingleton<IMembershipTable>(_ => new SqliteMembershipTable(new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership)));
+        silo.Services.AddSingleton<IMembershipTable>(_ => new SqliteMembershipTable(
+            new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership)
+        ));
         silo.Services.AddKeyedSingleton<IGrainStorage>("runs", (services, _) =>
-            new SqliteGrainStorage(new SqliteFile(settings.ClusterFolder, ClusterFolder.State), services.GetRequiredService<IGrainStorageSerializer>()));
+            new SqliteGrainStorage(
+                new SqliteFile(settings.ClusterFolder, ClusterFolder.State),
+                services.GetRequiredService<IGrainStorageSerializer>()
+            )
+        );
         silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new JoinTurn(settings.ClusterFolder));
         silo.AddGrainService<SiloAgent>();
         silo.AddSeatPlacement();
 #pragma warning disable ORLEANSEXP003 // strongly consistent directory: no duplicate coordinators, no deactivation by a dead directory owner
         silo.AddDistributedGrainDirectory();
-        // By default a dead silo's part of the directory is closed for half a minute, so that no grain lives twice. Here a second life does no
-        // harm: terms fence it.
+        // By default a dead silo's part of the directory is closed for half a minute, so that no grain lives twice. Here a second life does
+        // no harm: terms fence it.
         silo.Configure<GrainDirectoryOptions>(static options => options.RangeLeaseDuration = TimeSpan.Zero);
 #pragma warning restore ORLEANSEXP003
     }

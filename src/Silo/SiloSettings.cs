@@ -114,13 +114,18 @@ internal sealed record SiloSettings
         };
     }
 
-    /// <summary>The threads a run was created for: with another number its sums would be other bits, and it would refuse the silo.</summary>
+    /// <summary>
+    /// The threads a run was created for: with another number its sums would be other bits, and it would refuse the silo.
+    /// </summary>
     private static int ThreadsOf(string run, int given)
     {
         var path = Path.Combine(run, "run.yaml");
         if (!File.Exists(path) || RunFile.Load(path).Compute.ThreadsPerSilo is not { } recorded) return given;
         return given == 0 || given == recorded
             ? recorded
-            : throw new PeftException($"{SiloArguments.Threads} {given}: the run was created for {recorded} threads per silo ({path}); leave {SiloArguments.Threads} out");
+            : throw new PeftException(
+                $"{SiloArguments.Threads} {given}: the run was created for {recorded} threads per silo ({path}); leave "
+                    + $"{SiloArguments.Threads} out"
+            );
     }
 }

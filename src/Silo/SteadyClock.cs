@@ -1,8 +1,9 @@
 namespace Peft.Orleans.Silo;
 
 /// <summary>
-/// The time of day as it was when the silo started, carried on by the clock that measures durations. A machine's time of day may be set forward or
-/// back at any moment; what schedules by it would act too early, too late, or refuse (Orleans activates no grain after a jump back).
+/// The time of day as it was when the silo started, carried on by the clock that measures durations. A machine's time of day may be set
+/// forward or back at any moment; what schedules by it would act too early, too late, or refuse (Orleans activates no grain after a jump
+/// back).
 /// </summary>
 internal sealed class SteadyClock(TimeProvider source) : TimeProvider
 {
@@ -22,7 +23,8 @@ internal sealed class SteadyClock(TimeProvider source) : TimeProvider
     public override long GetTimestamp() => source.GetTimestamp();
 
     /// <inheritdoc/>
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => source.CreateTimer(callback, state, dueTime, period);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        source.CreateTimer(callback, state, dueTime, period);
 }
 
 /// <summary>The machine's own clock.</summary>

@@ -9,13 +9,25 @@ public sealed class CirclesTests
     [InlineData("Silo")]
     public void Rooms_form_no_circle(string project)
     {
-        var uses = Product.Written(project)
-            .SelectMany(type => Dependencies.Used(type)
-                .Where(other => other.Assembly == type.Assembly)
-                .Select(other => (From: Product.RoomOf(project, type), To: Product.RoomOf(project, other), Because: $"{type.Name} uses {other.Name}")))
+        var uses = Product
+            .Written(project)
+            .SelectMany(type =>
+                Dependencies
+                    .Used(type)
+                    .Where(other => other.Assembly == type.Assembly)
+                    .Select(other =>
+                        (
+                            From: Product.RoomOf(project, type),
+                            To: Product.RoomOf(project, other),
+                            Because: $"{type.Name} uses {other.Name}"
+                        )
+                    )
+            )
             .Where(static use => !string.IsNullOrEmpty(use.From) && !string.IsNullOrEmpty(use.To) && use.From != use.To)
             .ToLookup(static use => use.From!, static use => (To: use.To!, use.Because));
-        var circles = uses.SelectMany(from => from.Where(use => Reaches(use.To, from.Key)).Select(use => $"{from.Key} → {use.To}: {use.Because}"));
+        var circles = uses.SelectMany(from =>
+            from.Where(use => Reaches(use.To, from.Key)).Select(use => $"{from.Key} → {use.To}: {use.Because}")
+        );
         Broken.None(circles);
 
         bool Reaches(string room, string target)

@@ -25,14 +25,20 @@ internal static class Dependencies
     internal static IEnumerable<Type> Shown(Type type)
     {
         Type?[] own = [type.BaseType, .. type.GetInterfaces()];
-        var shown = type.GetMembers(All).SelectMany(static member => member switch
-        {
-            FieldInfo { IsPublic: true } field => [field.FieldType],
-            FieldInfo { IsFamily: true } field => [field.FieldType],
-            MethodInfo method when method.IsPublic || method.IsFamily => method.GetParameters().Select(static p => p.ParameterType).Append(method.ReturnType),
-            ConstructorInfo { IsPublic: true } made => made.GetParameters().Select(static p => p.ParameterType),
-            _ => Enumerable.Empty<Type>(),
-        });
+        var shown = type.GetMembers(All)
+            .SelectMany(static member =>
+                member switch
+                {
+                    FieldInfo { IsPublic: true } field => [field.FieldType],
+                    FieldInfo { IsFamily: true } field => [field.FieldType],
+                    MethodInfo method when method.IsPublic || method.IsFamily => method
+                        .GetParameters()
+                        .Select(static p => p.ParameterType)
+                        .Append(method.ReturnType),
+                    ConstructorInfo { IsPublic: true } made => made.GetParameters().Select(static p => p.ParameterType),
+                    _ => Enumerable.Empty<Type>(),
+                }
+            );
         return own.OfType<Type>().Concat(shown).SelectMany(Parts);
     }
 

@@ -2,7 +2,9 @@ using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Architecture.Tests;
 
-/// <summary>The floors of docs/architecture.md: what stands on one uses nothing of those above it, in its signatures or in its code.</summary>
+/// <summary>
+/// The floors of docs/architecture.md: what stands on one uses nothing of those above it, in its signatures or in its code.
+/// </summary>
 public sealed class FloorsTests
 {
     /// <summary>From below.</summary>

@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Orleans.Architecture.Tests;
 
-/// <summary>No code asks a method's name: it asks the method's traits, or its folder. Names stand where methods are defined and registered.</summary>
+/// <summary>
+/// No code asks a method's name: it asks the method's traits, or its folder. Names stand where methods are defined and registered.
+/// </summary>
 public sealed partial class MethodsTests
 {
     /// <summary>The words themselves with the run file's default, the table of traits, and what PEFT's words stand for.</summary>

@@ -20,19 +20,27 @@ internal static class Product
     internal static IEnumerable<Type> Written(string project) => Assemblies[project].GetTypes()
         .Where(static type => type.Namespace is { } name && name.StartsWith("Peft.Orleans", StringComparison.Ordinal));
 
-    /// <summary>First part of a type's namespace below its project's; empty for those at the project's root, null for another project's.</summary>
+    /// <summary>
+    /// First part of a type's namespace below its project's; empty for those at the project's root, null for another project's.
+    /// </summary>
     internal static string? RoomOf(string project, Type type)
     {
         var root = $"Peft.Orleans.{project}";
-        if (type.Namespace == root) return "";
-        return type.Namespace?.StartsWith(root + ".", StringComparison.Ordinal) == true ? type.Namespace[(root.Length + 1)..].Split('.')[0] : null;
+        if (type.Namespace == root)
+            return "";
+        return type.Namespace?.StartsWith(root + ".", StringComparison.Ordinal) == true
+            ? type.Namespace[(root.Length + 1)..].Split('.')[0]
+            : null;
     }
 
     /// <summary>Lines of the source below <c>src</c>: path from there, number, text.</summary>
     internal static IEnumerable<(string File, int Line, string Text)> Source()
     {
         var root = Path.Combine(Peft.Orleans.Tests.SharedFolder.RepositoryRoot, "src");
-        return Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
-            .SelectMany(path => File.ReadLines(path).Select((text, i) => (Path.GetRelativePath(root, path).Replace('\\', '/'), i + 1, text)));
+        return Directory
+            .EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
+            .SelectMany(path =>
+                File.ReadLines(path).Select((text, i) => (Path.GetRelativePath(root, path).Replace('\\', '/'), i + 1, text))
+            );
     }
 }

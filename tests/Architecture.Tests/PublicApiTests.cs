@@ -14,12 +14,18 @@ public sealed class PublicApiTests
     [Fact]
     public void Of_Core_is_as_its_file_says()
     {
-        string[] found = [.. Product.Written("Core").Where(static type => type.IsVisible).SelectMany(Lines).Distinct().Order(StringComparer.Ordinal)];
-        if (Environment.GetEnvironmentVariable("PEFT_WRITE_API") == "1") File.WriteAllLines(PathOfFile, found);
+        string[] found =
+        [
+            .. Product.Written("Core").Where(static type => type.IsVisible).SelectMany(Lines).Distinct().Order(StringComparer.Ordinal),
+        ];
+        if (Environment.GetEnvironmentVariable("PEFT_WRITE_API") == "1")
+            File.WriteAllLines(PathOfFile, found);
         var written = File.ReadAllLines(PathOfFile);
         Assert.True(
             found.SequenceEqual(written),
-            $"gone: {string.Join("; ", written.Except(found))}\nnew: {string.Join("; ", found.Except(written))}\nmeant? set PEFT_WRITE_API=1 once");
+            $"gone: {string.Join("; ", written.Except(found))}\nnew: {string.Join("; ", found.Except(written))}\nmeant? set "
+                + "PEFT_WRITE_API=1 once"
+        );
     }
 
     private static IEnumerable<string> Lines(Type type)

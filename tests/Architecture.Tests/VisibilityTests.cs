@@ -18,7 +18,14 @@ public sealed class VisibilityTests
         for (var count = -1; count != named.Count;)
         {
             count = named.Count;
-            named.UnionWith(named.Where(static type => type.IsPublic).SelectMany(Dependencies.Shown).Where(type => type.Assembly == assembly).Select(Outermost).ToArray());
+            named.UnionWith(
+                named
+                    .Where(static type => type.IsPublic)
+                    .SelectMany(Dependencies.Shown)
+                    .Where(type => type.Assembly == assembly)
+                    .Select(Outermost)
+                    .ToArray()
+            );
         }
 
         Broken.None(Product.Written(project)

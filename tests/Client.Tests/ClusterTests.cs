@@ -12,9 +12,16 @@ public sealed class ClusterTests
     [Fact]
     public async Task Addresses_of_gateways()
     {
-        Assert.Equal([new IPEndPoint(IPAddress.Loopback, 31000), new IPEndPoint(IPAddress.Parse("10.0.0.2"), 30000)], await Gateways.Parse("127.0.0.1:31000, 10.0.0.2"));
+        Assert.Equal(
+            [new IPEndPoint(IPAddress.Loopback, 31000), new IPEndPoint(IPAddress.Parse("10.0.0.2"), 30000)],
+            await Gateways.Parse("127.0.0.1:31000, 10.0.0.2")
+        );
         Assert.Equal("gwy.tcp://127.0.0.1:31000/0", Gateways.Uri(new IPEndPoint(IPAddress.Loopback, 31000)).ToString());
-        Assert.Contains("expected HOST", (await Assert.ThrowsAsync<ClientException>(() => Gateways.Parse("host:port"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected HOST",
+            (await Assert.ThrowsAsync<ClientException>(() => Gateways.Parse("host:port"))).Message,
+            StringComparison.Ordinal
+        );
         await Assert.ThrowsAsync<ClientException>(() => Gateways.Parse(" , "));
     }
 
@@ -27,7 +34,8 @@ public sealed class ClusterTests
         var gateways = new AddressGateways([.. listeners.Select(static listener => (IPEndPoint)listener.LocalEndpoint)]);
         Assert.Equal(uris, await gateways.GetGateways());
 
-        // All accept: the first doubt leaves nobody out, each further one is answered with the next alone, and the first comes again after the last.
+        // All accept: the first doubt leaves nobody out, each further one is answered with the next alone, and the first comes again after
+        // the last.
         var seen = new List<IList<Uri>>();
         for (var doubt = 0; doubt < 5; doubt++)
         {
@@ -58,7 +66,11 @@ public sealed class ClusterTests
             Assert.False(silo.Exited);
             silo.AskToEnd();
             await silo.Ended.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
-            Assert.Equal($"  started --cluster-folder {workspace.Path("cluster")} --name silo-0 --threads 3 --exit-with-parent\n  ended\n(whole log: {workspace.Path("silo.log")})", silo.LastWords());
+            Assert.Equal(
+                $"  started --cluster-folder {workspace.Path("cluster")} --name silo-0 --threads 3 --exit-with-parent\n  ended\n(whole "
+                    + $"log: {workspace.Path("silo.log")})",
+                silo.LastWords()
+            );
         }
         finally
         {

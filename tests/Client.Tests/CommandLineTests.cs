@@ -6,7 +6,22 @@ namespace Peft.Orleans.Client.Tests;
 public sealed class CommandLineTests
 {
     private static readonly string[] Commands =
-        ["start-run", "resume", "watch", "stop", "get", "describe", "metrics", "logs", "silos", "generate", "score", "export", "make-problems", "doctor"];
+    [
+        "start-run",
+        "resume",
+        "watch",
+        "stop",
+        "get",
+        "describe",
+        "metrics",
+        "logs",
+        "silos",
+        "generate",
+        "score",
+        "export",
+        "make-problems",
+        "doctor",
+    ];
 
     [Fact]
     public async Task Help_lists_every_command()
@@ -216,7 +231,12 @@ public sealed class CommandLineTests
     {
         using var workspace = new Workspace();
         foreach (var name in (string[])["a", "b"])
-            Assert.Equal(0, (await TestClient.Run("make-problems", "--set", "shifted", "--count", "5", "--seed", "3", "--to", workspace.Path(name))).ExitCode);
+            Assert.Equal(
+                0,
+                (
+                    await TestClient.Run("make-problems", "--set", "shifted", "--count", "5", "--seed", "3", "--to", workspace.Path(name))
+                ).ExitCode
+            );
         var lines = await File.ReadAllLinesAsync(workspace.Path("a"), TestContext.Current.CancellationToken);
         Assert.Equal(5, lines.Length);
         Assert.Equal(lines, await File.ReadAllLinesAsync(workspace.Path("b"), TestContext.Current.CancellationToken));

@@ -13,8 +13,16 @@ public sealed class DocumentationTests
     public void Every_command_is_on_the_page()
     {
         var page = Page("cli.md");
-        foreach (var command in ClientApplication.Build(new Terminal(TextWriter.Null, TextWriter.Null, animated: false, colored: false)).Subcommands)
-            Assert.Contains($"| `{command.Name} ", page.Replace("`doctor`", "`doctor `", StringComparison.Ordinal), StringComparison.Ordinal);
+        foreach (
+            var command in ClientApplication
+                .Build(new Terminal(TextWriter.Null, TextWriter.Null, animated: false, colored: false))
+                .Subcommands
+        )
+            Assert.Contains(
+                $"| `{command.Name} ",
+                page.Replace("`doctor`", "`doctor `", StringComparison.Ordinal),
+                StringComparison.Ordinal
+            );
     }
 
     [Fact]
@@ -38,5 +46,6 @@ public sealed class DocumentationTests
         }
     }
 
-    private static string Page(string name, [CallerFilePath] string here = "") => File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "docs", name));
+    private static string Page(string name, [CallerFilePath] string here = "") =>
+        File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "docs", name));
 }

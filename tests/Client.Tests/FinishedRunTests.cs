@@ -9,7 +9,18 @@ namespace Peft.Orleans.Client.Tests;
 public sealed class FinishedRunTests
 {
     private static readonly string[] ResultKeys =
-        ["runId", "status", "steps", "finalLoss", "validationLoss", "tokensPerSecond", "adapterPath", "adapterSha256", "silos", "recoveries"];
+    [
+        "runId",
+        "status",
+        "steps",
+        "finalLoss",
+        "validationLoss",
+        "tokensPerSecond",
+        "adapterPath",
+        "adapterSha256",
+        "silos",
+        "recoveries",
+    ];
 
     [Fact]
     public async Task Metrics_are_the_lines_of_the_file_without_a_torn_one()
@@ -40,8 +51,16 @@ public sealed class FinishedRunTests
         Assert.Equal(60.0, data["tokensPerSecond"]!.GetValue<double>());
         Assert.Equal("hybrid", data["method"]!["name"]!.GetValue<string>());
         Assert.Equal("term", data["events"]![0]!["event"]!.GetValue<string>());
-        Assert.Contains("status", (await TestClient.Run("describe", "run", workspace.Path("runs/done"))).Output, StringComparison.Ordinal);
-        Assert.Contains("status: \"completed\"", (await TestClient.Run("describe", "run", workspace.Path("runs/done"), "-o", "yaml")).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "status",
+            (await TestClient.Run("describe", "run", workspace.Path("runs/done"))).Output,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "status: \"completed\"",
+            (await TestClient.Run("describe", "run", workspace.Path("runs/done"), "-o", "yaml")).Output,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -65,7 +84,14 @@ public sealed class FinishedRunTests
     {
         using var workspace = new Workspace();
         var folder = workspace.FinishedRun("done");
-        var other = workspace.Write("other.yaml", (await File.ReadAllTextAsync(workspace.Path("run.yaml"), TestContext.Current.CancellationToken)).Replace("steps: 4", "steps: 5", StringComparison.Ordinal));
+        var other = workspace.Write(
+            "other.yaml",
+            (await File.ReadAllTextAsync(workspace.Path("run.yaml"), TestContext.Current.CancellationToken)).Replace(
+                "steps: 4",
+                "steps: 5",
+                StringComparison.Ordinal
+            )
+        );
         var outcome = await TestClient.Run("resume", folder, "-f", other);
         Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
         Assert.Contains("is not the run file of done", outcome.Errors, StringComparison.Ordinal);
@@ -102,11 +128,21 @@ public sealed class FinishedRunTests
         var folder = workspace.FinishedRun("done");
         var target = workspace.Path("out");
         Assert.Equal(0, (await TestClient.Run("export", folder, "--to", target, "--as", "adapter")).ExitCode);
-        Assert.Equal("tensors", await File.ReadAllTextAsync(Path.Combine(target, "adapter_model.safetensors"), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            "tensors",
+            await File.ReadAllTextAsync(Path.Combine(target, "adapter_model.safetensors"), TestContext.Current.CancellationToken)
+        );
         var again = await TestClient.Run("export", folder, "--to", target, "--as", "adapter");
         Assert.Equal(ExitCodes.Refused, again.ExitCode);
         Assert.Contains("is not empty", again.Errors, StringComparison.Ordinal);
-        var unknownBase = await TestClient.Run("export", Path.Combine(folder, "adapter"), "--to", workspace.Path("merged"), "--as", "merged");
+        var unknownBase = await TestClient.Run(
+            "export",
+            Path.Combine(folder, "adapter"),
+            "--to",
+            workspace.Path("merged"),
+            "--as",
+            "merged"
+        );
         Assert.Equal(ExitCodes.Refused, unknownBase.ExitCode);
         Assert.Contains("--base", unknownBase.Errors, StringComparison.Ordinal);
     }

@@ -28,17 +28,22 @@ public sealed class OutputTests
     });
 
     [Fact]
-    public void Ranges_name_every_number_once() => Gen.Int[0, 30].Array.Select(static numbers => numbers.Distinct().Order().ToArray()).Sample(static numbers =>
-    {
-        var text = RunPlan.Ranges(numbers);
-        if (numbers.Length == 0) return text == "standby";
-        var back = text.Split(", ").SelectMany(static part =>
-        {
-            var ends = part.Split('-').Select(int.Parse).ToArray();
-            return Enumerable.Range(ends[0], ends[^1] - ends[0] + 1);
-        });
-        return back.SequenceEqual(numbers);
-    });
+    public void Ranges_name_every_number_once() =>
+        Gen.Int[0, 30]
+            .Array.Select(static numbers => numbers.Distinct().Order().ToArray())
+            .Sample(static numbers =>
+            {
+                var text = RunPlan.Ranges(numbers);
+                if (numbers.Length == 0)
+                    return text == "standby";
+                var back = text.Split(", ")
+                    .SelectMany(static part =>
+                    {
+                        var ends = part.Split('-').Select(int.Parse).ToArray();
+                        return Enumerable.Range(ends[0], ends[^1] - ends[0] + 1);
+                    });
+                return back.SequenceEqual(numbers);
+            });
 
     [Fact]
     public void Progress_has_bar_loss_speed_and_time_left()
@@ -73,14 +78,29 @@ public sealed class OutputTests
         Assert.Contains("waiting for silos", lines[^1], StringComparison.Ordinal);
     }
 
-    private static RunStatus Running(int step) => new() { RunId = "r", State = RunState.Running, Step = step, Steps = 20, Loss = 1.5, TokensPerSecond = 1234 };
+    private static RunStatus Running(int step) =>
+        new()
+        {
+            RunId = "r",
+            State = RunState.Running,
+            Step = step,
+            Steps = 20,
+            Loss = 1.5,
+            TokensPerSecond = 1234,
+        };
 
     private static Gen<JsonNode?> Nodes(int depth)
     {
         if (depth == 0) return Scalars;
         var inner = Nodes(depth - 1);
-        var lists = inner.Array[0, 3].Select(static items => (JsonNode?)new JsonArray([.. items.Select(static item => item?.DeepClone())]));
-        var maps = inner.Array[0, 3].Select(static items => (JsonNode?)new JsonObject(items.Select(static (item, i) => KeyValuePair.Create("key" + i, item?.DeepClone()))));
+        var lists = inner
+            .Array[0, 3]
+            .Select(static items => (JsonNode?)new JsonArray([.. items.Select(static item => item?.DeepClone())]));
+        var maps = inner
+            .Array[0, 3]
+            .Select(static items =>
+                (JsonNode?)new JsonObject(items.Select(static (item, i) => KeyValuePair.Create("key" + i, item?.DeepClone())))
+            );
         return Gen.OneOf(Scalars, lists, maps);
     }
 

@@ -83,12 +83,28 @@ public sealed class DataUploadTests(RealSilo silo) : IClassFixture<RealSilo>
         await using var client = await Connect();
         byte[] meant = [1, 2, 3], sent = [1, 2, 4];
         var grain = GrainOf(client, meant);
-        Assert.Contains("nothing was sent", (await Assert.ThrowsAsync<PeftException>(() => grain.Commit())).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "nothing was sent",
+            (await Assert.ThrowsAsync<PeftException>(() => grain.Commit())).Message,
+            StringComparison.Ordinal
+        );
         await grain.Append(0, sent);
-        Assert.Contains($"what arrived has sha256 {Hash(sent)}", (await Assert.ThrowsAsync<PeftException>(() => grain.Commit())).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"what arrived has sha256 {Hash(sent)}",
+            (await Assert.ThrowsAsync<PeftException>(() => grain.Commit())).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal(0, (await grain.Find("/nowhere")).Received);
-        Assert.Contains("begins at 3", (await Assert.ThrowsAsync<PeftException>(() => grain.Append(3, meant))).Message, StringComparison.Ordinal);
-        Assert.Contains("at most", (await Assert.ThrowsAsync<PeftException>(() => grain.Append(0, new byte[DataLocation.LargestChunk + 1]))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "begins at 3",
+            (await Assert.ThrowsAsync<PeftException>(() => grain.Append(3, meant))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "at most",
+            (await Assert.ThrowsAsync<PeftException>(() => grain.Append(0, new byte[DataLocation.LargestChunk + 1]))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -125,7 +141,9 @@ public sealed class LostClusterTests
         silo.Kill();
         using var interruption = new Interruption();
         var session = new RunSession(TestClient.Nowhere, interruption) { Patience = TimeSpan.FromSeconds(1) };
-        var lost = await Assert.ThrowsAsync<ClientException>(() => session.Watch(client, new IndexedRun("r", "", address, DateTimeOffset.UtcNow)));
+        var lost = await Assert.ThrowsAsync<ClientException>(() =>
+            session.Watch(client, new IndexedRun("r", "", address, DateTimeOffset.UtcNow))
+        );
         Assert.Equal(ExitCodes.NoCluster, lost.ExitCode);
         Assert.Contains($"no silo at {address} has answered", lost.Message, StringComparison.Ordinal);
     }

@@ -6,10 +6,14 @@ using Xunit;
 
 namespace Peft.Orleans.Client.Tests;
 
-/// <summary>What a start would fail of is refused before it: exit 2, the file and the remedy, and nothing on disk; a dry run refuses the same.</summary>
+/// <summary>
+/// What a start would fail of is refused before it: exit 2, the file and the remedy, and nothing on disk; a dry run refuses the same.
+/// </summary>
 public sealed class RefusalTests
 {
-    private const string Quantised = "config.json: quantization_config (quant_method gptq): the weights are quantised, and are not read; name the folder of the unquantised model";
+    private const string Quantised =
+        "config.json: quantization_config (quant_method gptq): the weights are quantised, and are not read; name the folder of the "
+            + "unquantised model";
 
     public static TheoryData<string, string> Configurations => new()
     {
@@ -35,19 +39,36 @@ public sealed class RefusalTests
         await AssertRefused(workspace, file, message);
         await AssertCommandRefused(workspace, message, "generate", "--model", workspace.Path("model"), "--prompt-ids", "1,2");
         workspace.Write("items.jsonl", "{\"input_ids\": [1, 2], \"labels\": [1, 2]}\n");
-        await AssertCommandRefused(workspace, message, "score", "--model", workspace.Path("model"), "--input", workspace.Path("items.jsonl"), "--output", workspace.Path("out"));
+        await AssertCommandRefused(
+            workspace,
+            message,
+            "score",
+            "--model",
+            workspace.Path("model"),
+            "--input",
+            workspace.Path("items.jsonl"),
+            "--output",
+            workspace.Path("out")
+        );
         Assert.False(File.Exists(workspace.Path("out")));
     }
 
     [Theory]
     [InlineData("lm_head.weight", null, "there is no tensor 'lm_head.weight'", "\"tie_word_embeddings\": true")]
     [InlineData("model.layers.1.mlp.up_proj.weight", null, "there is no tensor 'model.layers.1.mlp.up_proj.weight'", "config.json")]
-    [InlineData("model.layers.1.mlp.up_proj.weight", 512, "'model.layers.1.mlp.up_proj.weight' has shape [512, 1]", "config.json asks for [128, 64]")]
+    [InlineData(
+        "model.layers.1.mlp.up_proj.weight",
+        512,
+        "'model.layers.1.mlp.up_proj.weight' has shape [512, 1]",
+        "config.json asks for [128, 64]"
+    )]
     public async Task Weights_that_are_not_the_models(string tensor, int? rows, string message, string remedy)
     {
         using var workspace = new Workspace();
         var file = workspace.RunFile();
-        Workspace.WriteWeights(ModelFolder.Open(workspace.Path("model")), (name, shape) => name != tensor ? shape : rows is { } n ? [n, 1] : null);
+        Workspace.WriteWeights(ModelFolder.Open(workspace.Path("model")), (name, shape) => name != tensor ? shape
+            : rows is { } n ? [n, 1]
+            : null);
         await AssertRefused(workspace, file, message);
         await AssertRefused(workspace, file, remedy);
     }
@@ -72,9 +93,15 @@ public sealed class RefusalTests
         using var workspace = new Workspace();
         var file = workspace.RunFile();
         var header = SafeTensorsHeader.Read(workspace.Path("model/model.safetensors"));
-        SafeTensorsWriter.Write(workspace.Path("model/other"), [
-            .. header.Entries.Values.Select(entry => new SafeTensorsTensor(entry.Name, entry.Type, entry.Shape, stream => header.CopyTo(entry, stream))),
-            new SafeTensorsTensor(tensor, SafeTensorsType.BF16, [1], static stream => stream.Write(new byte[2]))]);
+        SafeTensorsWriter.Write(
+            workspace.Path("model/other"),
+            [
+                .. header.Entries.Values.Select(entry => new SafeTensorsTensor(entry.Name, entry.Type, entry.Shape, stream =>
+                    header.CopyTo(entry, stream)
+                )),
+                new SafeTensorsTensor(tensor, SafeTensorsType.BF16, [1], static stream => stream.Write(new byte[2])),
+            ]
+        );
         File.Move(workspace.Path("model/other"), workspace.Path("model/model.safetensors"), overwrite: true);
         if (remedy is not null)
         {
@@ -83,7 +110,10 @@ public sealed class RefusalTests
             return;
         }
 
-        Assert.Equal(ExitCodes.Success, (await TestClient.Run("start-run", "-f", file, "--dry-run", "--set", "method.lora.rank=8")).ExitCode);
+        Assert.Equal(
+            ExitCodes.Success,
+            (await TestClient.Run("start-run", "-f", file, "--dry-run", "--set", "method.lora.rank=8")).ExitCode
+        );
     }
 
     public static TheoryData<byte[], string> DataFiles => new()
@@ -116,7 +146,13 @@ public sealed class RefusalTests
         await AssertRefused(workspace, file, message, "--set", "data.validation.path=held.jsonl");
         await AssertRefused(workspace, file, workspace.Path("held.jsonl"), "--set", "data.validation.path=held.jsonl");
         ArithmeticProblems.WriteTokenizer(workspace.Path("model"));
-        await AssertRefused(workspace, file, workspace.Path("held.jsonl"), "--set", "data.evaluation={ path: held.jsonl, metric: last_number }");
+        await AssertRefused(
+            workspace,
+            file,
+            workspace.Path("held.jsonl"),
+            "--set",
+            "data.evaluation={ path: held.jsonl, metric: last_number }"
+        );
     }
 
     [Theory]
@@ -137,10 +173,24 @@ public sealed class RefusalTests
         using var workspace = new Workspace();
         var file = workspace.RunFile();
         ArithmeticProblems.WriteTokenizer(workspace.Path("model"));
-        workspace.Write("model/tokenizer_config.json", "{\"bos_token\": \"<s>\", \"eos_token\": \"</s>\", \"chat_template\": \"{% for m in messages %}USER: {{ m.content }}{% endfor %}\"}");
-        workspace.Write("train.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n");
+        workspace.Write(
+            "model/tokenizer_config.json",
+            "{\"bos_token\": \"<s>\", \"eos_token\": \"</s>\", \"chat_template\": \"{% for m in messages %}USER: {{ m.content }}{% endfor %}\"}"
+        );
+        workspace.Write(
+            "train.jsonl",
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n"
+        );
         await AssertRefused(workspace, file, "the model's chat template", "--set", "data.train.format=messages");
-        await AssertRefused(workspace, file, "no special token <|im_start|>", "--set", "data.train.format=messages", "--set", "data.chat_template=chatml");
+        await AssertRefused(
+            workspace,
+            file,
+            "no special token <|im_start|>",
+            "--set",
+            "data.train.format=messages",
+            "--set",
+            "data.chat_template=chatml"
+        );
     }
 
     [Fact]
@@ -148,11 +198,55 @@ public sealed class RefusalTests
     {
         using var workspace = new Workspace();
         var model = workspace.Model();
-        await AssertCommandRefused(workspace, $"--input {model} is a folder; name a JSONL file", "score", "--model", model, "--input", model, "--output", "-");
-        await AssertCommandRefused(workspace, "--input nowhere.jsonl not found", "score", "--model", model, "--input", "nowhere.jsonl", "--output", "-");
-        await AssertCommandRefused(workspace, "token id 100 is not below the model's vocab_size 100", "generate", "--model", model, "--prompt-ids", "1,100");
-        await AssertCommandRefused(workspace, "--prompt-ids 1,-5: expected token ids", "generate", "--model", model, "--prompt-ids", "1,-5");
-        await AssertCommandRefused(workspace, "--model " + workspace.Path("model/config.json") + " is a file", "generate", "--model", workspace.Path("model/config.json"), "--prompt-ids", "1");
+        await AssertCommandRefused(
+            workspace,
+            $"--input {model} is a folder; name a JSONL file",
+            "score",
+            "--model",
+            model,
+            "--input",
+            model,
+            "--output",
+            "-"
+        );
+        await AssertCommandRefused(
+            workspace,
+            "--input nowhere.jsonl not found",
+            "score",
+            "--model",
+            model,
+            "--input",
+            "nowhere.jsonl",
+            "--output",
+            "-"
+        );
+        await AssertCommandRefused(
+            workspace,
+            "token id 100 is not below the model's vocab_size 100",
+            "generate",
+            "--model",
+            model,
+            "--prompt-ids",
+            "1,100"
+        );
+        await AssertCommandRefused(
+            workspace,
+            "--prompt-ids 1,-5: expected token ids",
+            "generate",
+            "--model",
+            model,
+            "--prompt-ids",
+            "1,-5"
+        );
+        await AssertCommandRefused(
+            workspace,
+            "--model " + workspace.Path("model/config.json") + " is a file",
+            "generate",
+            "--model",
+            workspace.Path("model/config.json"),
+            "--prompt-ids",
+            "1"
+        );
     }
 
     private static async Task AssertRefused(Workspace workspace, string file, string message, params string[] more)

@@ -54,7 +54,18 @@ public sealed class RunIndexTests
         RunIndex.OfUser().Add(new IndexedRun("deleted-run", folder, null, Day));
         Assert.Equal(ExitCodes.Success, (await TestClient.Run("describe", "run", "deleted-run")).ExitCode);
         Directory.Delete(folder, recursive: true);
-        foreach (var line in (string[])["describe run deleted-run", "metrics deleted-run", "logs deleted-run", "watch deleted-run", "stop deleted-run", "resume deleted-run", "silos deleted-run"])
+        foreach (
+            var line in (string[])
+                [
+                    "describe run deleted-run",
+                    "metrics deleted-run",
+                    "logs deleted-run",
+                    "watch deleted-run",
+                    "stop deleted-run",
+                    "resume deleted-run",
+                    "silos deleted-run",
+                ]
+        )
         {
             var outcome = await TestClient.Run(line.Split(' '));
             Assert.Equal(ExitCodes.NotFound, outcome.ExitCode);

@@ -18,7 +18,9 @@ public sealed class RunLockTests
             var error = Assert.Throws<ClientException>(() => RunLock.Take(folder, "r"));
             Assert.Equal(ExitCodes.Refused, error.ExitCode);
             Assert.Equal(
-                $"run r is running or just being started by process {Environment.ProcessId}; follow it with: peft-client watch r", error.Message);
+                $"run r is running or just being started by process {Environment.ProcessId}; follow it with: peft-client watch r",
+                error.Message
+            );
         }
 
         RunLock.Take(folder, "r").Dispose();

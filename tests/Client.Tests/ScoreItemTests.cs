@@ -39,8 +39,14 @@ public sealed class ScoreItemTests
 
     [Theory]
     [InlineData("{\"input_ids\": [1, 2], \"labels\": [1]}", "line 2: \"input_ids\" has 2 entries, \"labels\" has 1")]
-    [InlineData("{\"input_ids\": [1, 200], \"labels\": [1, 2]}", "line 2: token id 200 at position 1 is not below the model's vocab_size 128")]
-    [InlineData("{\"input_ids\": [1, 5], \"labels\": [-100, 5000]}", "line 2: label 5000 at position 1 is not below the model's vocab_size 128")]
+    [InlineData(
+        "{\"input_ids\": [1, 200], \"labels\": [1, 2]}",
+        "line 2: token id 200 at position 1 is not below the model's vocab_size 128"
+    )]
+    [InlineData(
+        "{\"input_ids\": [1, 5], \"labels\": [-100, 5000]}",
+        "line 2: label 5000 at position 1 is not below the model's vocab_size 128"
+    )]
     [InlineData("{\"input_ids\": [1, 5], \"labels\": [-100, -5]}", "line 2: \"labels\"[1] is -5")]
     [InlineData("{\"input_ids\": [1, -5], \"labels\": [-100, 5]}", "line 2: \"input_ids\"[1] is -5")]
     [InlineData("{\"input_ids\": [1, null], \"labels\": [-100, 5]}", "line 2: \"input_ids\"[1] is null")]
@@ -52,7 +58,10 @@ public sealed class ScoreItemTests
     [InlineData("{\"context\": null, \"continuation\": \"x\"}", "line 2: the field \"context\" is null")]
     [InlineData("{\"context\": \"a\", \"continuation\": 5}", "line 2: the field \"continuation\" is not a text")]
     [InlineData("{\"context\": \"\", \"continuation\": \"\"}", "line 2: context and continuation have no token")]
-    [InlineData("{\"context\": \"a\", \"continuation\": \"\u00e9\"}", "line 2: token id 233 at position 1 is not below the model's vocab_size 128")]
+    [InlineData(
+        "{\"context\": \"a\", \"continuation\": \"\u00e9\"}",
+        "line 2: token id 233 at position 1 is not below the model's vocab_size 128"
+    )]
     [InlineData("{\"text\": \"a\"}", "line 2: expected")]
     [InlineData("{\"context\": ", "line 2: invalid JSON")]
     [InlineData("[1]", "line 2: not a JSON object")]
@@ -70,7 +79,10 @@ public sealed class ScoreItemTests
     public void Both_kinds_of_lines_in_order()
     {
         using var workspace = new Workspace();
-        var file = workspace.Write("items.jsonl", "{\"input_ids\": [5, 6], \"labels\": [-100, 6]}\n{\"context\": \"a\", \"continuation\": \"b\"}\n\n\n");
+        var file = workspace.Write(
+            "items.jsonl",
+            "{\"input_ids\": [5, 6], \"labels\": [-100, 6]}\n{\"context\": \"a\", \"continuation\": \"b\"}\n\n\n"
+        );
         var items = ScoreItems.Read(file, static () => new Characters(false, false), 128);
         Assert.Equal([5, 6], items[0].InputIds);
         Assert.Equal([M, 'b'], items[1].Labels);
@@ -86,7 +98,11 @@ public sealed class ScoreItemTests
         public int? EosId => 2;
 
         public int[] Encode(string text, bool addSpecialTokens) =>
-            [.. addSpecialTokens && Begin ? (int[])[1] : [], .. text.Select(static c => (int)c), .. addSpecialTokens && End ? (int[])[2] : []];
+            [
+                .. addSpecialTokens && Begin ? (int[])[1] : [],
+                .. text.Select(static c => (int)c),
+                .. addSpecialTokens && End ? (int[])[2] : [],
+            ];
 
         public int[] EncodeWithSpecials(string text) => Encode(text, false);
 

@@ -11,11 +11,25 @@ public sealed class StartRunTests
     public async Task Dry_run_prints_plan_memory_and_the_resolved_file()
     {
         using var workspace = new Workspace();
-        var outcome = await TestClient.Run("start-run", "-f", workspace.RunFile(), "--local", "2", "--dry-run", "-o", "json", "--set", "method.lora.rank=8");
+        var outcome = await TestClient.Run(
+            "start-run",
+            "-f",
+            workspace.RunFile(),
+            "--local",
+            "2",
+            "--dry-run",
+            "-o",
+            "json",
+            "--set",
+            "method.lora.rank=8"
+        );
         Assert.Equal("", outcome.Errors);
         Assert.Equal(ExitCodes.Success, outcome.ExitCode);
         var plan = JsonNode.Parse(outcome.Output)!;
-        var layers = plan["silos"]!.AsArray().SelectMany(static silo => silo!["layers"]!.AsArray()).Select(static layer => layer!.GetValue<int>());
+        var layers = plan["silos"]!
+            .AsArray()
+            .SelectMany(static silo => silo!["layers"]!.AsArray())
+            .Select(static layer => layer!.GetValue<int>());
         // Two silos may be two replicas.
         Assert.Equal([0, 1, 2, 3, 4], layers.Distinct().Order());
         Assert.All(plan["silos"]!.AsArray(), static silo => Assert.True(silo!["predictedBytes"]!.GetValue<long>() > 100 << 20));
@@ -52,7 +66,11 @@ public sealed class StartRunTests
         var outcome = await TestClient.Run("start-run", "-f", workspace.RunFile(), "--set", assignment, "--run-id", "r");
         Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
         // --set data.train.path=… is named by its own place.
-        Assert.Contains(assignment.StartsWith("data.train.path", StringComparison.Ordinal) ? "data.train.path" : message, outcome.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            assignment.StartsWith("data.train.path", StringComparison.Ordinal) ? "data.train.path" : message,
+            outcome.Errors,
+            StringComparison.Ordinal
+        );
         Assert.False(Directory.Exists(workspace.Path("runs/r")));
     }
 
@@ -74,10 +92,17 @@ public sealed class StartRunTests
         using var workspace = new Workspace();
         var file = workspace.RunFile();
         File.Delete(workspace.Path("model/model.safetensors"));
-        workspace.Write("model/model.safetensors.index.json", """{"weight_map": {"model.norm.weight": "model-00001-of-00001.safetensors"}}""");
+        workspace.Write(
+            "model/model.safetensors.index.json",
+            """{"weight_map": {"model.norm.weight": "model-00001-of-00001.safetensors"}}"""
+        );
         var outcome = await TestClient.Run("start-run", "-f", file);
         Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
-        Assert.Contains("model.safetensors.index.json: none of the 1 shards it names is there (model-00001-of-00001.safetensors)", outcome.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            "model.safetensors.index.json: none of the 1 shards it names is there (model-00001-of-00001.safetensors)",
+            outcome.Errors,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -116,7 +141,17 @@ public sealed class StartRunTests
             Assert.Contains("silo-", outcome.Errors, StringComparison.Ordinal);
 
             // The folder holds this run now: another file is refused under its id, and the index knows it.
-            var other = await TestClient.Run("start-run", "-f", file, "--run-id", "early", "--set", "training.steps=9", "--set", "method.lora.rank=8");
+            var other = await TestClient.Run(
+                "start-run",
+                "-f",
+                file,
+                "--run-id",
+                "early",
+                "--set",
+                "training.steps=9",
+                "--set",
+                "method.lora.rank=8"
+            );
             Assert.Equal(ExitCodes.Refused, other.ExitCode);
             Assert.Contains("with another run file", other.Errors, StringComparison.Ordinal);
             Assert.Contains("\"runId\": \"early\"", (await TestClient.Run("get", "runs", "-o", "json")).Output, StringComparison.Ordinal);

@@ -16,11 +16,16 @@ public sealed class TableTests
     {
         using var workspace = new Workspace();
         var folder = workspace.FinishedRun("done");
-        workspace.Write("runs/done/events.jsonl", string.Concat(
-            """{"time":"2026-01-01T00:00:01Z","event":"term","details":{"term":3,"silos":["silo-0","silo-1"],"replicas":1,"standbys":[],"fromStep":7,"replayed":0}}""" + "\n",
-            """{"time":"2026-01-01T00:00:02Z","event":"recovered","details":{"step":8,"seconds":{"open":0.25,"fence":0.5}}}""" + "\n",
-            """{"time":"2026-01-01T00:00:03Z","event":"snapshot","details":{"step":8}}""" + "\n",
-            """{"time":"2026-01-01T00:00:04Z","event":"unheard-of","details":{"step":8,"who":["a","b"]}}""" + "\n"));
+        workspace.Write(
+            "runs/done/events.jsonl",
+            string.Concat(
+                """{"time":"2026-01-01T00:00:01Z","event":"term","details":{"term":3,"silos":["silo-0","silo-1"],"replicas":1,"standbys":[],"fromStep":7,"replayed":0}}"""
+                    + "\n",
+                """{"time":"2026-01-01T00:00:02Z","event":"recovered","details":{"step":8,"seconds":{"open":0.25,"fence":0.5}}}""" + "\n",
+                """{"time":"2026-01-01T00:00:03Z","event":"snapshot","details":{"step":8}}""" + "\n",
+                """{"time":"2026-01-01T00:00:04Z","event":"unheard-of","details":{"step":8,"who":["a","b"]}}""" + "\n"
+            )
+        );
         var text = await Rendered("describe", "run", folder);
         var flat = string.Join(' ', text.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
         Assert.DoesNotContain("{", text, StringComparison.Ordinal);
@@ -56,8 +61,14 @@ public sealed class TableTests
         using var output = new StringWriter { NewLine = "\n" };
         var silo = new SiloStatus
         {
-            Name = "silo-10", Pid = 1_234_567, Address = "192.168.100.200:31234", State = "Active", Replica = 1, Layers = [1, 2, 3, 5, 7, 9, 11, 13],
-            ResidentBytes = 12L << 30, WeightBytesRead = 9L << 30,
+            Name = "silo-10",
+            Pid = 1_234_567,
+            Address = "192.168.100.200:31234",
+            State = "Active",
+            Replica = 1,
+            Layers = [1, 2, 3, 5, 7, 9, 11, 13],
+            ResidentBytes = 12L << 30,
+            WeightBytesRead = 9L << 30,
         };
         new Terminal(output, TextWriter.Null, animated: false, colored: false, width: 80).Data(
             new JsonArray(),

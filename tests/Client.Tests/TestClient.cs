@@ -78,9 +78,14 @@ internal sealed class Workspace : IDisposable
         SafeTensorsWriter.Write(
             System.IO.Path.Combine(model.Path, "model.safetensors"),
             [
-                .. shapes.Select(pair => (pair.Key, Shape: shapeOf(pair.Key, pair.Value))).Where(static pair => pair.Shape is not null).Select(pair => new SafeTensorsTensor(
-                    pair.Key, type, pair.Shape!, stream => stream.Write(new byte[pair.Shape!.Aggregate(1L, static (a, b) => a * b) * type.Bits() / 8]))),
-            ]);
+                .. shapes
+                    .Select(pair => (pair.Key, Shape: shapeOf(pair.Key, pair.Value)))
+                    .Where(static pair => pair.Shape is not null)
+                    .Select(pair => new SafeTensorsTensor(pair.Key, type, pair.Shape!, stream =>
+                        stream.Write(new byte[pair.Shape!.Aggregate(1L, static (a, b) => a * b) * type.Bits() / 8])
+                    )),
+            ]
+        );
     }
 
     /// <summary>A run file over that model with token lines.</summary>
@@ -88,7 +93,10 @@ internal sealed class Workspace : IDisposable
     {
         Model();
         Write("train.jsonl", """{"input_ids": [1, 2, 3], "labels": [1, 2, 3]}""" + "\n");
-        return Write("run.yaml", "name: demo\nmodel: { path: model }\ndata: { train: { path: train.jsonl, format: tokens } }\ntraining: { steps: 4 }\n" + more);
+        return Write(
+            "run.yaml",
+            "name: demo\nmodel: { path: model }\ndata: { train: { path: train.jsonl, format: tokens } }\ntraining: { steps: 4 }\n" + more
+        );
     }
 
     /// <summary>The folder of a run that is completed.</summary>
@@ -98,10 +106,22 @@ internal sealed class Workspace : IDisposable
         var yaml = Core.Runs.RunFile.Write(Core.Runs.RunFile.Load(file));
         var folder = Path("runs/" + id);
         Write($"runs/{id}/run.yaml", yaml);
-        Write($"runs/{id}/metrics.jsonl", string.Concat(Enumerable.Range(1, 4).Select(static step =>
-            $$"""{"step":{{step}},"loss":{{5 - step}}.5,"learningRate":0.0001,"gradientNorm":1.25,"tokens":30,"targetTokens":20,"seconds":0.5,"lambda":[0.5,0.6,0.7],"term":1,"silos":2}""" + "\n")) + "{\"step\":5,\"lo");
+        Write(
+            $"runs/{id}/metrics.jsonl",
+            string.Concat(
+                Enumerable
+                    .Range(1, 4)
+                    .Select(static step =>
+                        $$"""{"step":{{step}},"loss":{{5 - step}}.5,"learningRate":0.0001,"gradientNorm":1.25,"tokens":30,"targetTokens":20,"seconds":0.5,"lambda":[0.5,0.6,0.7],"term":1,"silos":2}"""
+                        + "\n"
+                    )
+            ) + "{\"step\":5,\"lo"
+        );
         Write($"runs/{id}/events.jsonl", """{"time":"2026-01-01T00:00:00Z","event":"term","details":{"term":1}}""" + "\n");
-        Write($"runs/{id}/status.json", $$"""{"runId":"{{id}}","folder":"{{folder}}","state":4,"step":4,"steps":4,"silos":2,"recoveries":1,"adapterPath":"{{folder}}/adapter","adapterSha256":"abc"}""");
+        Write(
+            $"runs/{id}/status.json",
+            $$"""{"runId":"{{id}}","folder":"{{folder}}","state":4,"step":4,"steps":4,"silos":2,"recoveries":1,"adapterPath":"{{folder}}/adapter","adapterSha256":"abc"}"""
+        );
         Write($"runs/{id}/logs/silo-0.log", "one\ntwo\n");
         Write($"runs/{id}/logs/silo-1.log", "three\n");
         Write($"runs/{id}/adapter/adapter_config.json", """{"peft_type": "HYBRID"}""");
@@ -113,7 +133,8 @@ internal sealed class Workspace : IDisposable
     internal string Script(string name, string text)
     {
         var path = Write(name, text);
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return path;
     }
 

@@ -27,7 +27,8 @@ public class ChangedInputTests
         var (before, after) = await Changed(data, lines[(lines.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
         var refused = await PeftClient.Run("resume", folder, "--local", "1");
         Assert.True(refused.ExitCode == 2, refused.Errors);
-        foreach (var part in (string[])[data, before, after, "data.train.path"]) Assert.Contains(part, refused.Errors, StringComparison.Ordinal);
+        foreach (var part in (string[])[data, before, after, "data.train.path"])
+            Assert.Contains(part, refused.Errors, StringComparison.Ordinal);
         await File.WriteAllTextAsync(data, lines, TestContext.Current.CancellationToken);
 
         var weights = Directory.EnumerateFiles(model, "*.safetensors").Order(StringComparer.Ordinal).First();

@@ -26,7 +26,8 @@ public sealed class ChaosTests
         // On a busy machine new silos take longer than the run has steps: what happened must have done no harm, however much it was.
         Assert.InRange(Number("events"), 3, 10);
         Assert.Equal(Number("events"), Number("kills") + Number("freezes") + Number("joins"));
-        foreach (var key in (string[])["committedStepsLost", "samplesDropped", "samplesRepeated", "stepsDiffering"]) Assert.Equal(0, Number(key));
+        foreach (var key in (string[])["committedStepsLost", "samplesDropped", "samplesRepeated", "stepsDiffering"])
+            Assert.Equal(0, Number(key));
         Assert.True(report.GetProperty("adapterIdentical").GetBoolean());
         Assert.True(report.GetProperty("sampleLogIdentical").GetBoolean());
     }

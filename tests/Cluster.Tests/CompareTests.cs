@@ -11,8 +11,13 @@ public class CompareTests
     public async Task All_methods_and_their_controls_are_compared_once()
     {
         using var workspace = new Workspace();
-        var data = workspace.Write("train.jsonl", string.Join('\n', File.ReadLines(Path.Combine(EmbeddedModel.Examples, "problems", "train.jsonl")).Take(60)) + "\n");
-        var file = workspace.Write("compare.yaml", $$"""
+        var data = workspace.Write(
+            "train.jsonl",
+            string.Join('\n', File.ReadLines(Path.Combine(EmbeddedModel.Examples, "problems", "train.jsonl")).Take(60)) + "\n"
+        );
+        var file = workspace.Write(
+            "compare.yaml",
+            $$"""
             base:
               name: small
               seed: 3
@@ -28,10 +33,16 @@ public class CompareTests
         var first = (await PeftClient.Run("compare", "-f", file, "--to", to, "-o", "json")).Succeeded();
         var methods = JsonNode.Parse(first.Json.GetRawText())!["methods"]!.AsArray();
         Assert.Equal(Labels, methods.Where(static row => row!["controlOf"] is null).Select(static row => (string)row!["label"]!));
-        Assert.Equal(["boft", "lora_ga", "urnn", "hybrid"], methods.Where(static row => row!["controlOf"] is not null).Select(static row => (string)row!["controlOf"]!));
+        Assert.Equal(
+            ["boft", "lora_ga", "urnn", "hybrid"],
+            methods.Where(static row => row!["controlOf"] is not null).Select(static row => (string)row!["controlOf"]!)
+        );
 
-        // Before the first update every method computes what the base does, except that full has no frozen part to compare with: the first losses are one.
-        var losses = methods.Select(row => FirstLoss(Path.Combine(workspace.Folder, "runs", (string)row!["seeds"]![0]!["runId"]!))).ToArray();
+        // Before the first update every method computes what the base does, except that full has no frozen part to compare with: the first
+        // losses are one.
+        var losses = methods
+            .Select(row => FirstLoss(Path.Combine(workspace.Folder, "runs", (string)row!["seeds"]![0]!["runId"]!)))
+            .ToArray();
         Assert.All(losses, loss => Assert.Equal(losses[0], loss, 1e-4));
         foreach (var row in methods.Select(static row => row!.AsObject()))
         {
@@ -47,13 +58,27 @@ public class CompareTests
 
         // The counts are those of the adapters that were written.
         var lora = methods.First(static row => (string)row!["label"]! == "lora")!;
-        var adapter = Data.SafeTensors.SafeTensorsHeader.Read(Path.Combine(workspace.Folder, "runs", (string)lora["seeds"]![0]!["runId"]!, "adapter", "adapter_model.safetensors"));
+        var adapter = Data.SafeTensors.SafeTensorsHeader.Read(
+            Path.Combine(workspace.Folder, "runs", (string)lora["seeds"]![0]!["runId"]!, "adapter", "adapter_model.safetensors")
+        );
         Assert.Equal((long)lora["trainableParameters"]! * sizeof(float), adapter.Entries.Values.Sum(static entry => entry.Bytes));
 
-        string[] files = ["cost.png", "gradient-norm.png", "lambda.png", "table.csv", "table.json", "table.md", "training-loss.png", "validation-loss.png"];
+        string[] files =
+        [
+            "cost.png",
+            "gradient-norm.png",
+            "lambda.png",
+            "table.csv",
+            "table.json",
+            "table.md",
+            "training-loss.png",
+            "validation-loss.png",
+        ];
         Assert.Equal(files, Directory.EnumerateFiles(to).Select(Path.GetFileName).Order(StringComparer.Ordinal));
 
-        var metrics = Directory.EnumerateFiles(Path.Combine(workspace.Folder, "runs"), "metrics.jsonl", SearchOption.AllDirectories).ToDictionary(static path => path, File.GetLastWriteTimeUtc);
+        var metrics = Directory
+            .EnumerateFiles(Path.Combine(workspace.Folder, "runs"), "metrics.jsonl", SearchOption.AllDirectories)
+            .ToDictionary(static path => path, File.GetLastWriteTimeUtc);
         // The control of lora_ga is the run of lora.
         Assert.Equal(methods.Count - 1, metrics.Count);
         var second = (await PeftClient.Run("compare", "-f", file, "--to", to, "-o", "json")).Succeeded();
@@ -63,5 +88,6 @@ public class CompareTests
         Assert.All(metrics, static file => Assert.Equal(file.Value, File.GetLastWriteTimeUtc(file.Key)));
     }
 
-    private static double FirstLoss(string runFolder) => (double)JsonNode.Parse(File.ReadLines(Path.Combine(runFolder, "metrics.jsonl")).First())!["loss"]!;
+    private static double FirstLoss(string runFolder) =>
+        (double)JsonNode.Parse(File.ReadLines(Path.Combine(runFolder, "metrics.jsonl")).First())!["loss"]!;
 }

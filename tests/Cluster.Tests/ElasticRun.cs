@@ -32,7 +32,8 @@ internal sealed class ElasticRun : IDisposable
         return new ElasticRun(file, await UndisturbedRun.Of(steps), workspace, silos);
     }
 
-    internal string[] Lines() => File.Exists(Path.Combine(Folder, "metrics.jsonl")) ? File.ReadAllLines(Path.Combine(Folder, "metrics.jsonl")) : [];
+    internal string[] Lines() =>
+        File.Exists(Path.Combine(Folder, "metrics.jsonl")) ? File.ReadAllLines(Path.Combine(Folder, "metrics.jsonl")) : [];
 
     internal IReadOnlyList<JsonElement> Events(string name) =>
         [.. File.ReadAllLines(Path.Combine(Folder, "events.jsonl")).Select(static line => JsonDocument.Parse(line).RootElement)
@@ -49,10 +50,19 @@ internal sealed class ElasticRun : IDisposable
     internal async Task Until(Func<bool> condition)
     {
         await Patience.Until(() => client.HasExited || condition());
-        Assert.True(condition(), client.HasExited ? $"the client ended with {client.ExitCode}\n{await errors}\n{await output}" : "the condition did not come true");
+        Assert.True(
+            condition(),
+            client.HasExited
+                ? $"the client ended with {client.ExitCode}\n{await errors}\n{await output}"
+                : "the condition did not come true"
+        );
     }
 
-    internal int Pid(string silo) => JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "cluster", "silos", silo + ".json"))).RootElement.GetProperty("pid").GetInt32();
+    internal int Pid(string silo) =>
+        JsonDocument
+            .Parse(File.ReadAllText(Path.Combine(Folder, "cluster", "silos", silo + ".json")))
+            .RootElement.GetProperty("pid")
+            .GetInt32();
 
     internal IEnumerable<string> MetricsUrls() => Directory.EnumerateFiles(Path.Combine(Folder, "cluster", "silos"), "*.json")
         .Select(static file => JsonDocument.Parse(File.ReadAllText(file)).RootElement.GetProperty("metricsUrl").GetString()!);

@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace Peft.Orleans.Cluster.Tests;
 
-/// <summary>Real silo processes that are killed, frozen, added and taken away while they train: no bit of the result depends on it.</summary>
+/// <summary>
+/// Real silo processes that are killed, frozen, added and taken away while they train: no bit of the result depends on it.
+/// </summary>
 public sealed class ElasticTests
 {
     private const int Steps = 120;
@@ -17,9 +19,12 @@ public sealed class ElasticTests
         var five = new[] { "--set", "training.global_batch=5", "--set", "training.microbatch=1" };
         var file = EmbeddedModel.RunFile(workspace, replicas: "auto");
         var one = (await PeftClient.Run(["start-run", "-f", file, "--local", "1", "--run-id", "one", "-o", "json", .. five])).Succeeded();
-        var three = (await PeftClient.Run(["start-run", "-f", file, "--local", "3", "--run-id", "three", "-o", "json", .. five])).Succeeded();
+        var three = (
+            await PeftClient.Run(["start-run", "-f", file, "--local", "3", "--run-id", "three", "-o", "json", .. five])
+        ).Succeeded();
         Assert.Equal(one.Json.GetProperty("adapterSha256").GetString(), three.Json.GetProperty("adapterSha256").GetString());
-        var term = File.ReadLines(Path.Combine(workspace.Folder, "runs", "three", "events.jsonl")).First(static line => line.Contains("\"term\"", StringComparison.Ordinal));
+        var term = File.ReadLines(Path.Combine(workspace.Folder, "runs", "three", "events.jsonl"))
+            .First(static line => line.Contains("\"term\"", StringComparison.Ordinal));
         Assert.Equal(3, JsonDocument.Parse(term).RootElement.GetProperty("details").GetProperty("replicas").GetInt32());
         Assert.Equal(
             File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "one", "samples.jsonl")),
@@ -80,7 +85,10 @@ public sealed class ElasticTests
         using var run = await ElasticRun.Start(silos: 2, Steps, "1", "elastic: { min_silos: 2 }");
         await run.Reached(5);
         run.Signal("silo-1", "KILL");
-        await run.Until(() => File.ReadAllText(Path.Combine(run.Folder, "status.json")).Contains("waiting for silos: 1 of at least 2", StringComparison.Ordinal));
+        await run.Until(() =>
+            File.ReadAllText(Path.Combine(run.Folder, "status.json"))
+                .Contains("waiting for silos: 1 of at least 2", StringComparison.Ordinal)
+        );
         await run.Client("scale", run.Folder, "--silos", "2");
         await run.Completed();
     }

@@ -21,7 +21,15 @@ internal static class EmbeddedModel
     }
 
     /// <summary>A run file over the first problems of the quickstart; a method by name, or its section.</summary>
-    internal static string RunFile(Workspace workspace, string method = "hybrid", int steps = 6, string? model = null, string? data = null, string extra = "", string replicas = "1")
+    internal static string RunFile(
+        Workspace workspace,
+        string method = "hybrid",
+        int steps = 6,
+        string? model = null,
+        string? data = null,
+        string extra = "",
+        string replicas = "1"
+    )
     {
         if (data is null)
         {

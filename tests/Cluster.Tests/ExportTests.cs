@@ -23,18 +23,38 @@ public sealed class ExportRuns : IDisposable
     internal Task<List<double>> Base() => Known("base", "--model", EmbeddedModel.Folder);
 
     /// <summary>Log-likelihoods of the base model with a run's adapter.</summary>
-    internal async Task<List<double>> Adapted(string method) => await Known(method, "--model", EmbeddedModel.Folder, "--adapter", Path.Combine(await Run(method), "adapter"));
+    internal async Task<List<double>> Adapted(string method) =>
+        await Known(method, "--model", EmbeddedModel.Folder, "--adapter", Path.Combine(await Run(method), "adapter"));
 
     /// <summary>Log-likelihoods of problems that no run has seen.</summary>
     internal async Task<List<double>> Score(params string[] model)
     {
-        var input = workspace.Write($"score-{Guid.NewGuid():N}.jsonl", string.Concat(File.ReadLines(Path.Combine(EmbeddedModel.Examples, "problems", "train.jsonl")).Skip(300).Take(8).Select(static line =>
-        {
-            var problem = JsonNode.Parse(line)!;
-            return JsonSerializer.Serialize(new { context = problem["prompt"]!.GetValue<string>(), continuation = problem["completion"]!.GetValue<string>() }) + "\n";
-        })));
+        var input = workspace.Write(
+            $"score-{Guid.NewGuid():N}.jsonl",
+            string.Concat(
+                File.ReadLines(Path.Combine(EmbeddedModel.Examples, "problems", "train.jsonl"))
+                    .Skip(300)
+                    .Take(8)
+                    .Select(static line =>
+                    {
+                        var problem = JsonNode.Parse(line)!;
+                        return JsonSerializer.Serialize(
+                                new
+                                {
+                                    context = problem["prompt"]!.GetValue<string>(),
+                                    continuation = problem["completion"]!.GetValue<string>(),
+                                }
+                            ) + "\n";
+                    })
+            )
+        );
         var outcome = (await PeftClient.Run(["score", .. model, "--dtype", "float32", "--input", input, "--output", "-"])).Succeeded();
-        return [.. outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => JsonNode.Parse(line)!["logLikelihood"]!.GetValue<double>())];
+        return
+        [
+            .. outcome
+                .Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(static line => JsonNode.Parse(line)!["logLikelihood"]!.GetValue<double>()),
+        ];
     }
 
     public void Dispose() => workspace.Dispose();
@@ -49,7 +69,19 @@ public sealed class ExportRuns : IDisposable
         var file = EmbeddedModel.RunFile(workspace, method, steps: 4);
         // Large steps: what is exported must differ from the base.
         var rate = method == "full" ? "1.0e-3" : "1.0e-2";
-        (await PeftClient.Run("start-run", "-f", file, "--run-id", method, "--set", $"training.optimizer.learning_rate={rate}", "-o", "json")).Succeeded();
+        (
+            await PeftClient.Run(
+                "start-run",
+                "-f",
+                file,
+                "--run-id",
+                method,
+                "--set",
+                $"training.optimizer.learning_rate={rate}",
+                "-o",
+                "json"
+            )
+        ).Succeeded();
         return Path.Combine(workspace.Folder, "runs", method);
     }
 }
@@ -76,7 +108,9 @@ public sealed partial class ExportTests(ExportRuns runs) : IClassFixture<ExportR
         // A folder of its own: configuration, tokenizer, an index over every tensor of the base, nothing else.
         var names = Tensors(EmbeddedModel.Folder).Keys.Order(StringComparer.Ordinal);
         Assert.Equal(names, Tensors(merged).Keys.Order(StringComparer.Ordinal));
-        var index = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(merged, "model.safetensors.index.json")))!["weight_map"]!.AsObject();
+        var index = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(merged, "model.safetensors.index.json")))![
+            "weight_map"
+        ]!.AsObject();
         Assert.Equal(names, index.Select(static pair => pair.Key).Order(StringComparer.Ordinal));
         Assert.True(File.Exists(Path.Combine(merged, "tokenizer.json")));
         Assert.Empty(Directory.EnumerateFileSystemEntries(merged, ".*"));
@@ -88,8 +122,24 @@ public sealed partial class ExportTests(ExportRuns runs) : IClassFixture<ExportR
         using var workspace = new Workspace();
         var run = await runs.Run("lora");
         var merged = Path.Combine(workspace.Folder, "merged");
-        (await PeftClient.Run("export", Path.Combine(run, "adapter"), "--base", EmbeddedModel.Folder, "--as", "merged", "--dtype", "bfloat16", "--to", merged)).Succeeded();
-        Assert.Equal("bfloat16", JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(merged, "config.json")))!["torch_dtype"]!.GetValue<string>());
+        (
+            await PeftClient.Run(
+                "export",
+                Path.Combine(run, "adapter"),
+                "--base",
+                EmbeddedModel.Folder,
+                "--as",
+                "merged",
+                "--dtype",
+                "bfloat16",
+                "--to",
+                merged
+            )
+        ).Succeeded();
+        Assert.Equal(
+            "bfloat16",
+            JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(merged, "config.json")))!["torch_dtype"]!.GetValue<string>()
+        );
         Assert.All(Tensors(merged).Values, static tensor => Assert.Equal(SafeTensorsType.BF16, tensor.Entry.Type));
         var whole = await runs.Adapted("lora");
         var half = await runs.Score("--model", merged);
@@ -129,7 +179,16 @@ public sealed partial class ExportTests(ExportRuns runs) : IClassFixture<ExportR
         var unranked = await PeftClient.Run("export", run, "--as", "lora", "--to", Path.Combine(workspace.Folder, "unranked"));
         Assert.Equal(2, unranked.ExitCode);
         Assert.Contains("--rank R", unranked.Errors, StringComparison.Ordinal);
-        var tooLarge = await PeftClient.Run("export", run, "--as", "lora", "--rank", "129", "--to", Path.Combine(workspace.Folder, "large"));
+        var tooLarge = await PeftClient.Run(
+            "export",
+            run,
+            "--as",
+            "lora",
+            "--rank",
+            "129",
+            "--to",
+            Path.Combine(workspace.Folder, "large")
+        );
         Assert.Equal(2, tooLarge.ExitCode);
         Assert.Contains("its rank is at most 128", tooLarge.Errors, StringComparison.Ordinal);
     }
@@ -142,7 +201,10 @@ public sealed partial class ExportTests(ExportRuns runs) : IClassFixture<ExportR
         var copy = Path.Combine(workspace.Folder, "copy");
         (await PeftClient.Run("export", run, "--as", "adapter", "--to", copy)).Succeeded();
         Assert.Equal(EmbeddedModel.Adapter(run), await File.ReadAllBytesAsync(Path.Combine(copy, "adapter_model.safetensors")));
-        Assert.Equal(await File.ReadAllTextAsync(Path.Combine(run, "adapter", "adapter_config.json")), await File.ReadAllTextAsync(Path.Combine(copy, "adapter_config.json")));
+        Assert.Equal(
+            await File.ReadAllTextAsync(Path.Combine(run, "adapter", "adapter_config.json")),
+            await File.ReadAllTextAsync(Path.Combine(copy, "adapter_config.json"))
+        );
 
         // The rank it has loses only the rounding.
         var same = Path.Combine(workspace.Folder, "same");
@@ -168,7 +230,8 @@ public sealed partial class ExportTests(ExportRuns runs) : IClassFixture<ExportR
         Assert.Contains("--as merged", refused.Errors, StringComparison.Ordinal);
     }
 
-    private static double Distance(IReadOnlyList<double> a, IReadOnlyList<double> b) => Math.Sqrt(a.Zip(b).Sum(static pair => (pair.First - pair.Second) * (pair.First - pair.Second)));
+    private static double Distance(IReadOnlyList<double> a, IReadOnlyList<double> b) =>
+        Math.Sqrt(a.Zip(b).Sum(static pair => (pair.First - pair.Second) * (pair.First - pair.Second)));
 
     /// <summary>‖(merged − base) − B A‖ / ‖merged − base‖ over all modules, from the files.</summary>
     private static double Error(string merged, string adapter, int rank)
@@ -176,8 +239,12 @@ public sealed partial class ExportTests(ExportRuns runs) : IClassFixture<ExportR
         var before = Tensors(EmbeddedModel.Folder);
         var after = Tensors(merged);
         var lora = Tensors(adapter);
-        double lost = 0, norm = 0;
-        var modules = lora.Keys.Where(static name => name.EndsWith(".lora_A.weight", StringComparison.Ordinal)).Select(static name => name[..^".lora_A.weight".Length]).ToArray();
+        double lost = 0,
+            norm = 0;
+        var modules = lora
+            .Keys.Where(static name => name.EndsWith(".lora_A.weight", StringComparison.Ordinal))
+            .Select(static name => name[..^".lora_A.weight".Length])
+            .ToArray();
         Assert.Equal(4 * 7, modules.Length);
         foreach (var module in modules)
         {
@@ -199,9 +266,11 @@ public sealed partial class ExportTests(ExportRuns runs) : IClassFixture<ExportR
         return Math.Sqrt(lost / norm);
     }
 
-    private static Dictionary<string, (string Path, SafeTensorsEntry Entry)> Tensors(string folder) => Directory.EnumerateFiles(folder, "*.safetensors")
-        .SelectMany(static path => SafeTensorsHeader.Read(path).Entries.Values.Select(entry => (path, entry)))
-        .ToDictionary(static tensor => tensor.entry.Name, static tensor => (tensor.path, tensor.entry));
+    private static Dictionary<string, (string Path, SafeTensorsEntry Entry)> Tensors(string folder) =>
+        Directory
+            .EnumerateFiles(folder, "*.safetensors")
+            .SelectMany(static path => SafeTensorsHeader.Read(path).Entries.Values.Select(entry => (path, entry)))
+            .ToDictionary(static tensor => tensor.entry.Name, static tensor => (tensor.path, tensor.entry));
 
     private static float[] Floats((string Path, SafeTensorsEntry Entry) tensor)
     {

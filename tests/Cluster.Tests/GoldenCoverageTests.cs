@@ -21,8 +21,11 @@ public class GoldenCoverageTests
     [Fact]
     public void No_training_reference_is_left_out()
     {
-        var references = Directory.EnumerateDirectories(SharedFolder.Require("goldens"))
-            .Where(static folder => File.Exists(Path.Combine(folder, "training.json"))).Select(static folder => Path.GetFileName(folder)).Except(NotLlama);
+        var references = Directory
+            .EnumerateDirectories(SharedFolder.Require("goldens"))
+            .Where(static folder => File.Exists(Path.Combine(folder, "training.json")))
+            .Select(static folder => Path.GetFileName(folder))
+            .Except(NotLlama);
         Assert.Equal(Run.Order(StringComparer.Ordinal), references.Order(StringComparer.Ordinal));
     }
 }

@@ -59,7 +59,19 @@ internal sealed class GoldenRun : IDisposable
     /// <summary>Runs it over some silos; returns the summary and the metrics lines.</summary>
     internal async Task<(JsonElement Summary, JsonElement[] Metrics)> Train(string runFile, int silos)
     {
-        var outcome = (await PeftClient.Run("start-run", "-f", runFile, "--local", silos.ToString(CultureInfo.InvariantCulture), "--run-id", $"silos-{silos}", "-o", "json")).Succeeded();
+        var outcome = (
+            await PeftClient.Run(
+                "start-run",
+                "-f",
+                runFile,
+                "--local",
+                silos.ToString(CultureInfo.InvariantCulture),
+                "--run-id",
+                $"silos-{silos}",
+                "-o",
+                "json"
+            )
+        ).Succeeded();
         var summary = outcome.Json;
         Assert.Equal("completed", summary.GetProperty("status").GetString());
         var lines = File.ReadAllLines(Path.Combine(workspace.Folder, "runs", $"silos-{silos}", "metrics.jsonl"));
@@ -116,7 +128,10 @@ internal sealed class GoldenRun : IDisposable
         for (var row = 0; row < Steps * Microbatches; row++)
         {
             var range = new Range(row * length, (row + 1) * length);
-            lines.Append(CultureInfo.InvariantCulture, $"{{\"input_ids\": [{string.Join(", ", ids[range])}], \"labels\": [{string.Join(", ", labels[range])}]}}\n");
+            lines.Append(
+                CultureInfo.InvariantCulture,
+                $"{{\"input_ids\": [{string.Join(", ", ids[range])}], \"labels\": [{string.Join(", ", labels[range])}]}}\n"
+            );
         }
 
         workspace.Write("train.jsonl", lines.ToString());

@@ -16,7 +16,9 @@ public sealed class StandingClusters : IAsyncLifetime
     /// <summary>The metrics page of the cluster of one silo.</summary>
     internal async Task<string> Metrics()
     {
-        using var registration = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(workspace.Folder, "cluster-1", "silos", "silo-0.json")));
+        using var registration = JsonDocument.Parse(
+            await File.ReadAllTextAsync(Path.Combine(workspace.Folder, "cluster-1", "silos", "silo-0.json"))
+        );
         using var http = new HttpClient();
         return await http.GetStringAsync(registration.RootElement.GetProperty("metricsUrl").GetString());
     }
@@ -53,7 +55,10 @@ public partial class MethodBytesTests(StandingClusters clusters) : IClassFixture
     [InlineData("lora_ga from a sketch", "{ name: lora_ga, lora: { rank: 4, alpha: 8 }, " + Sketch + " }")]
     [InlineData("lora, rank-stabilised, bounded", "{ name: lora, lora: { rank: 4, alpha: 8, rslora: true, max_delta_ratio: 0.001 } }")]
     [InlineData("boft", "{ name: boft, boft: { block_size: 4, butterfly_factors: 2 } }")]
-    [InlineData("boft, output side, projected", "{ name: boft, boft: { block_size: 4, butterfly_factors: 2, side: output, parameterization: projection } }")]
+    [InlineData(
+        "boft, output side, projected",
+        "{ name: boft, boft: { block_size: 4, butterfly_factors: 2, side: output, parameterization: projection } }"
+    )]
     [InlineData("urnn, structured", "{ name: urnn, target_modules: [q_proj, v_proj] }")]
     [InlineData("urnn, dense", "{ name: urnn, target_modules: [q_proj, v_proj], urnn: { kind: dense, block_size: 4 } }")]
     [InlineData("hybrid from a sketch", "{ name: hybrid, lora: { rank: 4, alpha: 8 }, " + Sketch + ", lambda: { granularity: module } }")]
@@ -61,24 +66,56 @@ public partial class MethodBytesTests(StandingClusters clusters) : IClassFixture
     {
         using var workspace = new Workspace();
         var file = EmbeddedModel.RunFile(workspace, method, steps: 2);
-        var runs = await Task.WhenAll(clusters.Addresses.Select(async cluster =>
-        {
-            var id = $"{Path.GetFileName(workspace.Folder)}-on-{cluster.Key}";
-            var outcome = (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Value, "--run-id", id, "-o", "json")).Succeeded();
-            Assert.Equal(cluster.Key, outcome.Json.GetProperty("silos").GetInt32());
-            return (Hash: outcome.Json.GetProperty("adapterSha256").GetString()!, Lines: string.Join('\n', EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", id))));
-        }));
-        Assert.True(runs.Select(static run => run.Lines).Distinct().Count() == 1, $"{name}: the steps' lines differ between one, two and three silos");
-        Assert.True(runs.Select(static run => run.Hash).Distinct().Count() == 1, $"{name}: the adapters differ between one, two and three silos");
+        var runs = await Task.WhenAll(
+            clusters.Addresses.Select(async cluster =>
+            {
+                var id = $"{Path.GetFileName(workspace.Folder)}-on-{cluster.Key}";
+                var outcome = (
+                    await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Value, "--run-id", id, "-o", "json")
+                ).Succeeded();
+                Assert.Equal(cluster.Key, outcome.Json.GetProperty("silos").GetInt32());
+                return (
+                    Hash: outcome.Json.GetProperty("adapterSha256").GetString()!,
+                    Lines: string.Join('\n', EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", id)))
+                );
+            })
+        );
+        Assert.True(
+            runs.Select(static run => run.Lines).Distinct().Count() == 1,
+            $"{name}: the steps' lines differ between one, two and three silos"
+        );
+        Assert.True(
+            runs.Select(static run => run.Hash).Distinct().Count() == 1,
+            $"{name}: the adapters differ between one, two and three silos"
+        );
     }
 
     [Fact]
     public async Task A_silo_tells_how_far_butterfly_blocks_are_from_orthogonal()
     {
         using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, "{ name: boft, target_modules: [o_proj], boft: { block_size: 4, butterfly_factors: 3 } }", steps: 3);
-        (await PeftClient.Run("start-run", "-f", file, "--cluster", clusters.Addresses[1], "--run-id", Path.GetFileName(workspace.Folder), "-o", "json")).Succeeded();
-        var errors = Error().Matches(await clusters.Metrics()).Where(static match => match.Groups[1].Value.EndsWith(".o_proj", StringComparison.Ordinal)).ToArray();
+        var file = EmbeddedModel.RunFile(
+            workspace,
+            "{ name: boft, target_modules: [o_proj], boft: { block_size: 4, butterfly_factors: 3 } }",
+            steps: 3
+        );
+        (
+            await PeftClient.Run(
+                "start-run",
+                "-f",
+                file,
+                "--cluster",
+                clusters.Addresses[1],
+                "--run-id",
+                Path.GetFileName(workspace.Folder),
+                "-o",
+                "json"
+            )
+        ).Succeeded();
+        var errors = Error()
+            .Matches(await clusters.Metrics())
+            .Where(static match => match.Groups[1].Value.EndsWith(".o_proj", StringComparison.Ordinal))
+            .ToArray();
         Assert.NotEmpty(errors);
         Assert.All(errors, static match => Assert.InRange(double.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture), 0, 1e-5));
     }

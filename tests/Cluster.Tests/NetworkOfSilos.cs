@@ -5,8 +5,8 @@ using System.Globalization;
 namespace Peft.Orleans.Cluster.Tests;
 
 /// <summary>
-/// Silos on machines of their own, as far as the network goes: each in a network namespace, joined by a bridge in another one where the client is.
-/// Cables can be cut.
+/// Silos on machines of their own, as far as the network goes: each in a network namespace, joined by a bridge in another one where the
+/// client is. Cables can be cut.
 /// </summary>
 internal sealed class NetworkOfSilos : IAsyncDisposable
 {
@@ -24,13 +24,19 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
 
     internal Workspace Workspace => workspace;
 
-    internal string Cluster => string.Join(',', Enumerable.Range(0, count).Select(silo => string.Create(CultureInfo.InvariantCulture, $"{Address(silo)}:{gatewayPort}")));
+    internal string Cluster =>
+        string.Join(
+            ',',
+            Enumerable.Range(0, count).Select(silo => string.Create(CultureInfo.InvariantCulture, $"{Address(silo)}:{gatewayPort}"))
+        );
 
     /// <summary>Builds the network and starts silos silo-0, silo-1 …; skips the test where that is not allowed.</summary>
     internal static async Task<NetworkOfSilos> Start(int count)
     {
-        if (!File.Exists("/usr/sbin/ip") && !File.Exists("/sbin/ip") && !File.Exists("/usr/bin/ip")) Assert.Skip("SKIPPED: cutting cables needs the ip command (Debian's package iproute2)");
-        if (Environment.UserName != "root") Assert.Skip("SKIPPED: network namespaces need root");
+        if (!File.Exists("/usr/sbin/ip") && !File.Exists("/sbin/ip") && !File.Exists("/usr/bin/ip"))
+            Assert.Skip("SKIPPED: cutting cables needs the ip command (Debian's package iproute2)");
+        if (Environment.UserName != "root")
+            Assert.Skip("SKIPPED: network namespaces need root");
         var network = new NetworkOfSilos(count);
         try
         {
@@ -48,8 +54,14 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
     /// <summary>A client's process on the machine of the bridge.</summary>
     internal Process Client(params string[] arguments)
     {
-        var start = new ProcessStartInfo("ip") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (var argument in (string[])["netns", "exec", Hub, "dotnet", PeftClient.Program, .. arguments]) start.ArgumentList.Add(argument);
+        var start = new ProcessStartInfo("ip")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        foreach (var argument in (string[])["netns", "exec", Hub, "dotnet", PeftClient.Program, .. arguments])
+            start.ArgumentList.Add(argument);
         start.Environment["PEFT_HOME"] = Path.Combine(Folder, "home");
         start.Environment["NO_COLOR"] = "1";
         return Process.Start(start)!;
@@ -111,9 +123,29 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"silo-{silo}");
             var start = new ProcessStartInfo("/bin/sh");
-            foreach (var argument in (string[])[
-                "-c", "log=$1; shift; exec ip netns exec \"$@\" >>\"$log\" 2>&1", "sh", Log(silo), Machine(silo), "dotnet", RemoteClusterSilo.Program, "--cluster-folder", cluster,
-                "--name", name, "--threads", "1", "--host", Address(silo), "--gateway-port", gatewayPort.ToString(CultureInfo.InvariantCulture)]) start.ArgumentList.Add(argument);
+            foreach (
+                var argument in (string[])
+                    [
+                        "-c",
+                        "log=$1; shift; exec ip netns exec \"$@\" >>\"$log\" 2>&1",
+                        "sh",
+                        Log(silo),
+                        Machine(silo),
+                        "dotnet",
+                        RemoteClusterSilo.Program,
+                        "--cluster-folder",
+                        cluster,
+                        "--name",
+                        name,
+                        "--threads",
+                        "1",
+                        "--host",
+                        Address(silo),
+                        "--gateway-port",
+                        gatewayPort.ToString(CultureInfo.InvariantCulture),
+                    ]
+            )
+                start.ArgumentList.Add(argument);
             silos.Add(Process.Start(start)!);
             await Patience.Until(() => File.Exists(Path.Combine(cluster, "silos", name + ".json")) || silos[silo].HasExited);
             Assert.False(silos[silo].HasExited, File.ReadAllText(Log(silo)));
@@ -121,7 +153,8 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
     }
 
     /// <summary>Frames for the other silo go to a hardware address that nobody has: no answer, no error.</summary>
-    private void Misdirect(int from, int to) => Ip("-n", Machine(from), "neigh", "replace", Address(to), "lladdr", "02:00:00:00:00:ee", "nud", "permanent", "dev", Host);
+    private void Misdirect(int from, int to) =>
+        Ip("-n", Machine(from), "neigh", "replace", Address(to), "lladdr", "02:00:00:00:00:ee", "nud", "permanent", "dev", Host);
 
     private string Hub => prefix + "hub";
 

@@ -11,7 +11,22 @@ public class RealModelTests
     {
         var model = SharedFolder.Require("models/stories260K");
         var reference = await File.ReadAllTextAsync(Path.Combine(model, "stories260K.md"));
-        var outcome = (await PeftClient.Run("generate", "--model", model, "--prompt", Prompt, "--max-new-tokens", "200", "--greedy", "--local", "2", "-o", "json")).Succeeded();
+        var outcome = (
+            await PeftClient.Run(
+                "generate",
+                "--model",
+                model,
+                "--prompt",
+                Prompt,
+                "--max-new-tokens",
+                "200",
+                "--greedy",
+                "--local",
+                "2",
+                "-o",
+                "json"
+            )
+        ).Succeeded();
         var text = outcome.Json.GetProperty("text").GetString()!;
         Assert.Contains(Flat(Prompt + text)[..200], Flat(reference), StringComparison.Ordinal);
     }

@@ -21,7 +21,8 @@ internal sealed class RemoteClusterSilo : IDisposable
     {
         // The shell puts itself out of the way; the log is a file, so that nobody has to read a pipe.
         var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = workingFolder };
-        foreach (var argument in (string[])["-c", "log=$1; shift; exec dotnet \"$@\" >>\"$log\" 2>&1", "sh", log, Program, .. arguments]) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])["-c", "log=$1; shift; exec dotnet \"$@\" >>\"$log\" 2>&1", "sh", log, Program, .. arguments])
+            start.ArgumentList.Add(argument);
         return new RemoteClusterSilo(Process.Start(start)!);
     }
 
@@ -45,5 +46,13 @@ internal sealed class RemoteClusterSilo : IDisposable
         process.Dispose();
     }
 
-    internal static string Program => Path.Combine(Path.GetDirectoryName(PeftClient.Program)!, "..", "..", "Silo", Path.GetFileName(Path.GetDirectoryName(PeftClient.Program)!), "peft-silo.dll");
+    internal static string Program =>
+        Path.Combine(
+            Path.GetDirectoryName(PeftClient.Program)!,
+            "..",
+            "..",
+            "Silo",
+            Path.GetFileName(Path.GetDirectoryName(PeftClient.Program)!),
+            "peft-silo.dll"
+        );
 }

@@ -50,22 +50,42 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         using var workspace = new Workspace();
         var file = EmbeddedModel.RunFile(workspace);
         var local = (await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "here", "-o", "json")).Succeeded();
-        var remote = (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "there", "-o", "json")).Succeeded();
+        var remote = (
+            await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "there", "-o", "json")
+        ).Succeeded();
         Assert.Equal("completed", remote.Json.GetProperty("status").GetString());
         Assert.Equal(2, remote.Json.GetProperty("silos").GetInt32());
         Assert.Equal(local.Json.GetProperty("adapterSha256").GetString(), remote.Json.GetProperty("adapterSha256").GetString());
         var folder = Path.Combine(workspace.Folder, "runs", "there");
         Assert.Equal(Path.Combine(folder, "adapter"), remote.Json.GetProperty("adapterPath").GetString());
         // Silos that see the data set are not sent it.
-        Assert.Contains(Path.Combine(workspace.Folder, "train.jsonl"), await File.ReadAllTextAsync(Path.Combine(folder, "run.yaml")), StringComparison.Ordinal);
+        Assert.Contains(
+            Path.Combine(workspace.Folder, "train.jsonl"),
+            await File.ReadAllTextAsync(Path.Combine(folder, "run.yaml")),
+            StringComparison.Ordinal
+        );
 
         // Again under the same id: its result.
-        var again = (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "there", "-o", "json")).Succeeded();
+        var again = (
+            await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "there", "-o", "json")
+        ).Succeeded();
         Assert.Equal(remote.Json.GetProperty("adapterSha256").GetString(), again.Json.GetProperty("adapterSha256").GetString());
-        var other = await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "there", "--set", "training.steps=7");
+        var other = await PeftClient.Run(
+            "start-run",
+            "-f",
+            file,
+            "--cluster",
+            cluster.Address,
+            "--run-id",
+            "there",
+            "--set",
+            "training.steps=7"
+        );
         Assert.Equal(2, other.ExitCode);
         Assert.Contains("with another run file", other.Errors, StringComparison.Ordinal);
-        var runs = JsonNode.Parse((await PeftClient.Run("get", "runs", "--cluster", cluster.Address, "-o", "json")).Succeeded().Output)!.AsArray();
+        var runs = JsonNode
+            .Parse((await PeftClient.Run("get", "runs", "--cluster", cluster.Address, "-o", "json")).Succeeded().Output)!
+            .AsArray();
         var row = Assert.Single(runs, static run => run!["runId"]!.GetValue<string>() == "there")!;
         Assert.Equal("completed", row["state"]!.GetValue<string>());
         Assert.Equal(6, row["step"]!.GetValue<int>());
@@ -76,7 +96,9 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
     {
         using var workspace = new Workspace();
         var file = EmbeddedModel.RunFile(workspace, "lora", steps: 120);
-        var handed = (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "handed", "--no-wait", "-o", "json")).Succeeded();
+        var handed = (
+            await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "handed", "--no-wait", "-o", "json")
+        ).Succeeded();
         Assert.Equal("detached", handed.Json.GetProperty("status").GetString());
 
         // The run index of another user does not know the id.
@@ -84,21 +106,39 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         Assert.Equal(3, (await Run(workspace.Folder, home, "stop", "handed")).ExitCode);
         Assert.Equal(3, (await Run(workspace.Folder, home, "watch", "no-such", "--cluster", cluster.Address)).ExitCode);
         await Patience.Until(() => File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "handed", "metrics.jsonl")).Length >= 3);
-        var listed = JsonNode.Parse((await Run(workspace.Folder, home, "get", "runs", "--cluster", cluster.Address, "-o", "json")).Succeeded().Output)!.AsArray();
-        Assert.Equal("running", Assert.Single(listed, static run => run!["runId"]!.GetValue<string>() == "handed")!["state"]!.GetValue<string>());
+        var listed = JsonNode
+            .Parse((await Run(workspace.Folder, home, "get", "runs", "--cluster", cluster.Address, "-o", "json")).Succeeded().Output)!
+            .AsArray();
+        Assert.Equal(
+            "running",
+            Assert.Single(listed, static run => run!["runId"]!.GetValue<string>() == "handed")!["state"]!.GetValue<string>()
+        );
         (await Run(workspace.Folder, home, "stop", "handed", "--snapshot", "--cluster", cluster.Address)).Succeeded();
         var watched = await Run(workspace.Folder, home, "watch", "handed", "--cluster", cluster.Address, "-o", "json");
         Assert.Equal(4, watched.ExitCode);
         Assert.Equal("stopped", watched.Json.GetProperty("status").GetString());
         var done = watched.Json.GetProperty("steps").GetInt32();
         Assert.InRange(done, 3, 119);
-        var metrics = (await Run(workspace.Folder, home, "metrics", "handed", "--follow", "--cluster", cluster.Address, "-o", "ndjson")).Succeeded().Output;
-        Assert.Equal(Enumerable.Range(1, done), metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => JsonNode.Parse(line)!["step"]!.GetValue<int>()));
+        var metrics = (await Run(workspace.Folder, home, "metrics", "handed", "--follow", "--cluster", cluster.Address, "-o", "ndjson"))
+            .Succeeded()
+            .Output;
+        Assert.Equal(
+            Enumerable.Range(1, done),
+            metrics
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(static line => JsonNode.Parse(line)!["step"]!.GetValue<int>())
+        );
 
         // By its owner, whose index knows where it is.
         var resumed = (await PeftClient.Run("resume", "handed", "--cluster", cluster.Address, "-o", "json")).Succeeded();
         Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
-        Assert.Equal(120, (await PeftClient.Run("metrics", "handed", "-o", "ndjson")).Succeeded().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal(
+            120,
+            (await PeftClient.Run("metrics", "handed", "-o", "ndjson"))
+                .Succeeded()
+                .Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Length
+        );
     }
 
     [Fact]
@@ -108,21 +148,71 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         var data = string.Join('\n', File.ReadLines(Path.Combine(EmbeddedModel.Examples, "problems", "train.jsonl")).Take(100)) + "\n";
         workspace.Write("mine.jsonl", data);
         var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2, data: "/proc/self/cwd/mine.jsonl");
-        var outcome = (await Run(workspace.Folder, workspace.Folder, "start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "uploaded", "-o", "json")).Succeeded();
+        var outcome = (
+            await Run(
+                workspace.Folder,
+                workspace.Folder,
+                "start-run",
+                "-f",
+                file,
+                "--cluster",
+                cluster.Address,
+                "--run-id",
+                "uploaded",
+                "-o",
+                "json"
+            )
+        ).Succeeded();
         Assert.Contains("uploading", outcome.Errors, StringComparison.Ordinal);
-        var uploaded = Path.Combine(cluster.Folder, "uploads", Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(data))) + ".jsonl");
+        var uploaded = Path.Combine(
+            cluster.Folder,
+            "uploads",
+            Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(data))) + ".jsonl"
+        );
         Assert.Equal(data, await File.ReadAllTextAsync(uploaded));
-        Assert.Contains(uploaded, await File.ReadAllTextAsync(Path.Combine(workspace.Folder, "runs", "uploaded", "run.yaml")), StringComparison.Ordinal);
+        Assert.Contains(
+            uploaded,
+            await File.ReadAllTextAsync(Path.Combine(workspace.Folder, "runs", "uploaded", "run.yaml")),
+            StringComparison.Ordinal
+        );
         // The second run finds it there.
-        var second = (await Run(workspace.Folder, workspace.Folder, "start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "second", "-o", "json")).Succeeded();
+        var second = (
+            await Run(
+                workspace.Folder,
+                workspace.Folder,
+                "start-run",
+                "-f",
+                file,
+                "--cluster",
+                cluster.Address,
+                "--run-id",
+                "second",
+                "-o",
+                "json"
+            )
+        ).Succeeded();
         Assert.DoesNotContain("uploading", second.Errors, StringComparison.Ordinal);
         Assert.Equal(outcome.Json.GetProperty("adapterSha256").GetString(), second.Json.GetProperty("adapterSha256").GetString());
 
         // One path, two contents: which is meant?
         await File.WriteAllTextAsync(Path.Combine(cluster.SiloFolder, "mine.jsonl"), data + data);
-        var refused = await Run(workspace.Folder, workspace.Folder, "start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "third");
+        var refused = await Run(
+            workspace.Folder,
+            workspace.Folder,
+            "start-run",
+            "-f",
+            file,
+            "--cluster",
+            cluster.Address,
+            "--run-id",
+            "third"
+        );
         Assert.Equal(2, refused.ExitCode);
-        Assert.Contains("data.train.path: /proc/self/cwd/mine.jsonl exists here and on the cluster", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            "data.train.path: /proc/self/cwd/mine.jsonl exists here and on the cluster",
+            refused.Errors,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -132,11 +222,36 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2);
         (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "before", "-o", "json")).Succeeded();
         var trained = Path.Combine(workspace.Folder, "runs", "before", "adapter");
-        var seen = (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "seen", "--set", $"method.initial_adapter={trained}", "-o", "json")).Succeeded();
+        var seen = (
+            await PeftClient.Run(
+                "start-run",
+                "-f",
+                file,
+                "--cluster",
+                cluster.Address,
+                "--run-id",
+                "seen",
+                "--set",
+                $"method.initial_adapter={trained}",
+                "-o",
+                "json"
+            )
+        ).Succeeded();
         Assert.DoesNotContain("uploading", seen.Errors, StringComparison.Ordinal);
 
         Directory.Move(trained, Path.Combine(workspace.Folder, "mine"));
-        string[] start = ["start-run", "-f", file, "--cluster", cluster.Address, "--set", "method.initial_adapter=/proc/self/cwd/mine", "-o", "json"];
+        string[] start =
+        [
+            "start-run",
+            "-f",
+            file,
+            "--cluster",
+            cluster.Address,
+            "--set",
+            "method.initial_adapter=/proc/self/cwd/mine",
+            "-o",
+            "json",
+        ];
         var sent = (await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "sent"])).Succeeded();
         Assert.Contains("uploading", sent.Errors, StringComparison.Ordinal);
         Assert.Equal(seen.Json.GetProperty("adapterSha256").GetString(), sent.Json.GetProperty("adapterSha256").GetString());
@@ -148,16 +263,46 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         var refused = await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "refused"]);
         Directory.Delete(Path.Combine(cluster.SiloFolder, "mine"));
         Assert.Equal(2, refused.ExitCode);
-        Assert.Contains("method.initial_adapter: /proc/self/cwd/mine exists here and on the cluster", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            "method.initial_adapter: /proc/self/cwd/mine exists here and on the cluster",
+            refused.Errors,
+            StringComparison.Ordinal
+        );
 
         // A run of the cluster, by somebody whose index does not know it.
         var merged = Path.Combine(workspace.Folder, "merged");
-        (await Run(workspace.Folder, workspace.Folder + "/home", "export", "sent", "--cluster", cluster.Address, "--as", "merged", "--to", merged)).Succeeded();
+        (
+            await Run(
+                workspace.Folder,
+                workspace.Folder + "/home",
+                "export",
+                "sent",
+                "--cluster",
+                cluster.Address,
+                "--as",
+                "merged",
+                "--to",
+                merged
+            )
+        ).Succeeded();
         Assert.True(File.Exists(Path.Combine(merged, "config.json")));
         var twice = await PeftClient.Run("export", "sent", "--cluster", cluster.Address, "--as", "adapter", "--to", merged);
         Assert.Equal(2, twice.ExitCode);
         Assert.Contains("is not empty", twice.Errors, StringComparison.Ordinal);
-        var said = (await PeftClient.Run("export", "sent", "--cluster", cluster.Address, "--as", "lora", "--rank", "2", "--to", Path.Combine(workspace.Folder, "lora"))).Succeeded();
+        var said = (
+            await PeftClient.Run(
+                "export",
+                "sent",
+                "--cluster",
+                cluster.Address,
+                "--as",
+                "lora",
+                "--rank",
+                "2",
+                "--to",
+                Path.Combine(workspace.Folder, "lora")
+            )
+        ).Succeeded();
         Assert.Contains("--max-lora-rank 8", said.Output, StringComparison.Ordinal);
     }
 
@@ -165,11 +310,29 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
     public async Task What_the_silos_do_not_find_or_cannot_write_is_refused_by_name()
     {
         using var workspace = new Workspace();
-        var missing = await PeftClient.Run("start-run", "-f", EmbeddedModel.RunFile(workspace, data: "/nowhere/train.jsonl"), "--cluster", cluster.Address, "--run-id", "missing", "-o", "json");
+        var missing = await PeftClient.Run(
+            "start-run",
+            "-f",
+            EmbeddedModel.RunFile(workspace, data: "/nowhere/train.jsonl"),
+            "--cluster",
+            cluster.Address,
+            "--run-id",
+            "missing",
+            "-o",
+            "json"
+        );
         Assert.Equal(1, missing.ExitCode);
         Assert.Contains("/nowhere/train.jsonl", missing.Errors, StringComparison.Ordinal);
         workspace.Write("blocker", "a file");
-        var unwritable = await PeftClient.Run("start-run", "-f", EmbeddedModel.RunFile(workspace), "--cluster", cluster.Address, "--set", "output=blocker/runs");
+        var unwritable = await PeftClient.Run(
+            "start-run",
+            "-f",
+            EmbeddedModel.RunFile(workspace),
+            "--cluster",
+            cluster.Address,
+            "--set",
+            "output=blocker/runs"
+        );
         Assert.Equal(2, unwritable.ExitCode);
         Assert.Contains("blocker/runs", unwritable.Errors, StringComparison.Ordinal);
     }
@@ -177,8 +340,14 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
     /// <summary>A client of another user, standing in another folder.</summary>
     private static async Task<PeftClient.Outcome> Run(string workingFolder, string home, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = workingFolder };
-        foreach (var argument in (string[])[PeftClient.Program, .. arguments]) start.ArgumentList.Add(argument);
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = workingFolder,
+        };
+        foreach (var argument in (string[])[PeftClient.Program, .. arguments])
+            start.ArgumentList.Add(argument);
         start.Environment["PEFT_HOME"] = home;
         start.Environment["NO_COLOR"] = "1";
         using var process = Process.Start(start)!;

@@ -16,7 +16,9 @@ public class SameBytesTests
         var lines = new List<string>();
         foreach (var silos in (string[])["1", "2", "3"])
         {
-            var outcome = (await PeftClient.Run("start-run", "-f", file, "--local", silos, "--run-id", "on-" + silos, "-o", "json")).Succeeded();
+            var outcome = (
+                await PeftClient.Run("start-run", "-f", file, "--local", silos, "--run-id", "on-" + silos, "-o", "json")
+            ).Succeeded();
             hashes.Add(outcome.Json.GetProperty("adapterSha256").GetString()!);
             Assert.Equal(int.Parse(silos, System.Globalization.CultureInfo.InvariantCulture), outcome.Json.GetProperty("silos").GetInt32());
             lines.Add(string.Join('\n', EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "on-" + silos))));
@@ -33,7 +35,9 @@ public class SameBytesTests
     {
         using var workspace = new Workspace();
         var file = EmbeddedModel.RunFile(workspace, method, steps: 40);
-        var undisturbed = (await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "undisturbed", "-o", "json")).Succeeded();
+        var undisturbed = (
+            await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "undisturbed", "-o", "json")
+        ).Succeeded();
 
         using var interrupted = PeftClient.Start("start-run", "-f", file, "--local", "2", "--run-id", "stopped", "-o", "json");
         var output = interrupted.StandardOutput.ReadToEndAsync();

@@ -56,7 +56,8 @@ public partial class SiloFiguresTests
             var silo = JsonDocument.Parse(await File.ReadAllTextAsync(registration)).RootElement;
             var text = await http.GetStringAsync(silo.GetProperty("metricsUrl").GetString());
             var figures = new Dictionary<string, double>();
-            foreach (Match match in Line().Matches(text)) figures[match.Groups[1].Value] = double.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture);
+            foreach (Match match in Line().Matches(text))
+                figures[match.Groups[1].Value] = double.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture);
             result[silo.GetProperty("name").GetString()!] = figures;
         }
 

@@ -22,7 +22,8 @@ public sealed partial class SlowSiloTests
             {
                 foreach (Match line in Slowdown().Matches(Scrape(http, url)))
                 {
-                    if (line.Groups["silo"].Value == "silo-1") slowest = double.Parse(line.Groups["value"].Value, CultureInfo.InvariantCulture);
+                    if (line.Groups["silo"].Value == "silo-1")
+                        slowest = double.Parse(line.Groups["value"].Value, CultureInfo.InvariantCulture);
                 }
             }
 
@@ -49,7 +50,16 @@ public sealed partial class SlowSiloTests
     {
         private readonly Process shell;
 
-        internal Throttle(int pid) => shell = Process.Start("/bin/sh", ["-c", "trap 'kill -CONT $1; exit' TERM; while kill -STOP $1 2>/dev/null; do sleep 0.06; kill -CONT $1; sleep 0.04; done", "sh", pid.ToString(CultureInfo.InvariantCulture)]);
+        internal Throttle(int pid) =>
+            shell = Process.Start(
+                "/bin/sh",
+                [
+                    "-c",
+                    "trap 'kill -CONT $1; exit' TERM; while kill -STOP $1 2>/dev/null; do sleep 0.06; kill -CONT $1; sleep 0.04; done",
+                    "sh",
+                    pid.ToString(CultureInfo.InvariantCulture),
+                ]
+            );
 
         public void Dispose()
         {

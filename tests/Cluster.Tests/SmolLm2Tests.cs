@@ -39,7 +39,11 @@ public class SmolLm2Tests
                 var likelihoods = item.GetProperty("log_likelihoods").EnumerateArray().Select(static value => value.GetDouble());
                 foreach (var (choice, likelihood) in item.GetProperty("choices").EnumerateArray().Zip(likelihoods))
                 {
-                    lines.Add(JsonSerializer.Serialize(new { context = item.GetProperty("context").GetString(), continuation = choice.GetString() }));
+                    lines.Add(
+                        JsonSerializer.Serialize(
+                            new { context = item.GetProperty("context").GetString(), continuation = choice.GetString() }
+                        )
+                    );
                     expected.Add(likelihood);
                 }
             }
@@ -57,8 +61,24 @@ public class SmolLm2Tests
     public async Task Greedy_text(int index)
     {
         var reference = Read("goldens/smollm2/greedy.json")[index];
-        var outcome = (await PeftClient.Run(
-            "generate", "--model", await SmolLm2.Folder(), "--dtype", "float32", "--chat", reference.GetProperty("prompt").GetString()!, "--max-new-tokens", "48", "--greedy", "--local", "2", "-o", "json")).Succeeded();
+        var outcome = (
+            await PeftClient.Run(
+                "generate",
+                "--model",
+                await SmolLm2.Folder(),
+                "--dtype",
+                "float32",
+                "--chat",
+                reference.GetProperty("prompt").GetString()!,
+                "--max-new-tokens",
+                "48",
+                "--greedy",
+                "--local",
+                "2",
+                "-o",
+                "json"
+            )
+        ).Succeeded();
         var ours = outcome.Json.GetProperty("ids").EnumerateArray().Select(static id => id.GetInt32()).ToArray();
         var theirs = reference.GetProperty("ids").EnumerateArray().Select(static id => id.GetInt32()).ToArray();
         // Where the two best logits are closer than 0.01, either may win.
@@ -78,25 +98,34 @@ public class SmolLm2Tests
             JsonSerializer.Serialize(new { input_ids = item.GetProperty("ids"), labels = item.GetProperty("labels") }) + "\n")));
         var model = await SmolLm2.Folder();
         var config = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(initial, "adapter_config.json"))).RootElement;
-        var file = workspace.Write("run.yaml", string.Create(CultureInfo.InvariantCulture, $$"""
-            name: smollm2
-            model: { path: {{model}}, dtype: float32 }
-            data: { train: { path: train.jsonl, format: tokens }, shuffle: false }
-            method:
-              name: lora
-              target_modules: [{{string.Join(", ", config.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString()))}}]
-              lora: { rank: {{config.GetProperty("r").GetInt32()}}, alpha: {{config.GetProperty("lora_alpha").GetDouble()}} }
-              initial_adapter: {{initial}}
-            training:
-              steps: {{steps.Length}}
-              global_batch: {{steps[0].Length}}
-              optimizer: { name: adamw, learning_rate: {{training.GetProperty("learning_rate").GetDouble():R}} }
-              schedule: { name: constant }
-              max_grad_norm: null
-            snapshots: { every: 0 }
-            compute: { threads_per_silo: 1, replicas: 1 }
-            output: runs
-            """));
+        var file = workspace.Write(
+            "run.yaml",
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $$"""
+                name: smollm2
+                model: { path: {{model}}, dtype: float32 }
+                data: { train: { path: train.jsonl, format: tokens }, shuffle: false }
+                method:
+                  name: lora
+                  target_modules: [{{string.Join(
+                    ", ",
+                    config.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString())
+                )}}]
+                  lora: { rank: {{config.GetProperty("r").GetInt32()}}, alpha: {{config.GetProperty("lora_alpha").GetDouble()}} }
+                  initial_adapter: {{initial}}
+                training:
+                  steps: {{steps.Length}}
+                  global_batch: {{steps[0].Length}}
+                  optimizer: { name: adamw, learning_rate: {{training.GetProperty("learning_rate").GetDouble():R}} }
+                  schedule: { name: constant }
+                  max_grad_norm: null
+                snapshots: { every: 0 }
+                compute: { threads_per_silo: 1, replicas: 1 }
+                output: runs
+                """
+            )
+        );
         var outcome = (await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "five", "-o", "json")).Succeeded();
         var losses = training.GetProperty("losses").EnumerateArray().Select(static value => value.GetDouble()).ToArray();
         var lines = await File.ReadAllLinesAsync(Path.Combine(workspace.Folder, "runs", "five", "metrics.jsonl"));
@@ -109,7 +138,11 @@ public class SmolLm2Tests
         var start = GoldenRun.Tensors(Path.Combine(initial, "adapter_model.safetensors"));
         Assert.Equal(theirs.Keys.Order(), ours.Keys.Order());
         // Adam turns the sign of almost-zero gradients into whole steps; over the adapter they stay a small part of the way.
-        Assert.InRange(GoldenRun.RelativeToChange(theirs.Keys.Select(key => (ours[key].Values, theirs[key].Values, start[key].Values))), 0, 0.02);
+        Assert.InRange(
+            GoldenRun.RelativeToChange(theirs.Keys.Select(key => (ours[key].Values, theirs[key].Values, start[key].Values))),
+            0,
+            0.02
+        );
     }
 
     private static JsonElement Read(string relative) => JsonDocument.Parse(File.ReadAllText(SharedFolder.Require(relative))).RootElement;
@@ -117,7 +150,21 @@ public class SmolLm2Tests
     private static async Task<JsonElement[]> Score(Workspace workspace, string input)
     {
         var output = Path.Combine(workspace.Folder, "output.jsonl");
-        (await PeftClient.Run("score", "--model", await SmolLm2.Folder(), "--dtype", "float32", "--input", input, "--output", output, "--local", "2")).Succeeded();
+        (
+            await PeftClient.Run(
+                "score",
+                "--model",
+                await SmolLm2.Folder(),
+                "--dtype",
+                "float32",
+                "--input",
+                input,
+                "--output",
+                output,
+                "--local",
+                "2"
+            )
+        ).Succeeded();
         return [.. File.ReadAllLines(output).Select(static line => JsonDocument.Parse(line).RootElement)];
     }
 }

@@ -2,7 +2,10 @@ using System.Collections.Concurrent;
 
 namespace Peft.Orleans.Cluster.Tests;
 
-/// <summary>A run of the embedded model on one silo that nothing happens to: what every disturbed one of as many steps must equal. Made once for all tests.</summary>
+/// <summary>
+/// A run of the embedded model on one silo that nothing happens to: what every disturbed one of as many steps must equal. Made once for all
+/// tests.
+/// </summary>
 internal sealed class UndisturbedRun
 {
     private static readonly ConcurrentDictionary<int, Lazy<Task<UndisturbedRun>>> Made = new();

@@ -2,7 +2,9 @@ using Peft.Orleans.Data.SafeTensors;
 
 namespace Peft.Orleans.Cluster.Tests;
 
-/// <summary>The uRNN reference run through the command line, over one and two silos: losses, norms, final parameters, equal bytes.</summary>
+/// <summary>
+/// The uRNN reference run through the command line, over one and two silos: losses, norms, final parameters, equal bytes.
+/// </summary>
 public class UrnnTrainingTests
 {
     [Fact]
@@ -11,7 +13,11 @@ public class UrnnTrainingTests
         using var golden = new GoldenRun("urnn-structured");
         var adapter = WriteInitialAdapter(golden);
         var runFile = golden.RunFile(
-            $"{{ name: urnn, target_modules: [q_proj, v_proj, down_proj], initial_adapter: {adapter} }}", "{ name: adamw, learning_rate: 1.0e-2 }", "{ name: constant }", "null");
+            $"{{ name: urnn, target_modules: [q_proj, v_proj, down_proj], initial_adapter: {adapter} }}",
+            "{ name: adamw, learning_rate: 1.0e-2 }",
+            "{ name: constant }",
+            "null"
+        );
         var norms = golden.Training.GetProperty("gradient_norms").EnumerateArray().Select(static value => value.GetDouble()).ToArray();
         var hashes = new List<string>();
         foreach (var silos in (int[])[1, 2])
@@ -36,7 +42,8 @@ public class UrnnTrainingTests
         Assert.Equal(hashes[0], hashes[1]);
     }
 
-    private static string OurName(string reference, string part) => $"base_model.model.{reference.Replace(part, ".urnn_", StringComparison.Ordinal)}";
+    private static string OurName(string reference, string part) =>
+        $"base_model.model.{reference.Replace(part, ".urnn_", StringComparison.Ordinal)}";
 
     /// <summary>The reference's start as an adapter of ours: θ = θ0, and its permutations.</summary>
     private static string WriteInitialAdapter(GoldenRun golden)
@@ -45,7 +52,8 @@ public class UrnnTrainingTests
         Directory.CreateDirectory(folder);
         var header = SafeTensorsHeader.Read(Path.Combine(golden.Folder, "reference.safetensors"));
         var tensors = new List<SafeTensorsTensor>();
-        void Add(string name, SafeTensorsEntry entry) => tensors.Add(new SafeTensorsTensor(name, entry.Type, entry.Shape, stream => stream.Write(header.ReadBytes(entry.Name))));
+        void Add(string name, SafeTensorsEntry entry) =>
+            tensors.Add(new SafeTensorsTensor(name, entry.Type, entry.Shape, stream => stream.Write(header.ReadBytes(entry.Name))));
         foreach (var (key, entry) in header.Entries)
         {
             if (key.EndsWith(".permutation", StringComparison.Ordinal)) Add(OurName(key, ".permutation") + "permutation", entry);

@@ -108,8 +108,14 @@ public class WrongInputTests
         taken.Bind(new IPEndPoint(IPAddress.Any, 0));
         taken.Listen();
         var port = ((IPEndPoint)taken.LocalEndPoint!).Port;
-        var silo = Path.Combine(Path.GetDirectoryName(PeftClient.Program)!.Replace("/Client/", "/Silo/", StringComparison.Ordinal), "peft-silo.dll");
-        var start = new ProcessStartInfo("dotnet", [silo, "--cluster-folder", workspace.Folder, "--gateway-port", $"{port}"]) { RedirectStandardError = true };
+        var silo = Path.Combine(
+            Path.GetDirectoryName(PeftClient.Program)!.Replace("/Client/", "/Silo/", StringComparison.Ordinal),
+            "peft-silo.dll"
+        );
+        var start = new ProcessStartInfo("dotnet", [silo, "--cluster-folder", workspace.Folder, "--gateway-port", $"{port}"])
+        {
+            RedirectStandardError = true,
+        };
         using var process = Process.Start(start)!;
         var errors = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
@@ -122,10 +128,13 @@ public class WrongInputTests
     {
         using var workspace = new Workspace();
         var file = EmbeddedModel.RunFile(workspace, "full", steps: 6);
-        var undisturbed = (await PeftClient.Run("start-run", "-f", file, "--local", "1", "--run-id", "undisturbed", "-o", "json")).Succeeded();
+        var undisturbed = (
+            await PeftClient.Run("start-run", "-f", file, "--local", "1", "--run-id", "undisturbed", "-o", "json")
+        ).Succeeded();
         var small = Path.Combine(workspace.Folder, "small");
         Directory.CreateDirectory(small);
-        // A file system of four megabytes in a mount namespace of its own: room for logs, not for a snapshot of 9 MB. Once the run says so, there is more.
+        // A file system of four megabytes in a mount namespace of its own: room for logs, not for a snapshot of 9 MB. Once the run says so,
+        // there is more.
         var script = $"""
             mount -t tmpfs -o size=4m tmpfs '{small}' || exit 1
             dotnet '{PeftClient.Program}' start-run -f '{file}' --local 1 --run-id full-disk --set output='{small}' -o json 2>errors &
@@ -137,7 +146,13 @@ public class WrongInputTests
             cat errors >&2
             exit $status
             """;
-        var start = new ProcessStartInfo("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", script]) { RedirectStandardError = true, RedirectStandardOutput = true, RedirectStandardInput = true, WorkingDirectory = workspace.Folder };
+        var start = new ProcessStartInfo("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardInput = true,
+            WorkingDirectory = workspace.Folder,
+        };
         start.Environment["PEFT_HOME"] = workspace.Folder;
         Process? process;
         try

@@ -19,7 +19,11 @@ internal sealed class LayerNormArchitecture : ModelArchitecture
     public override ModelDescription Describe(ConfigReader config)
     {
         var llama = ModelFamilies.All.Single(static family => family.Family == "llama").Describe(config);
-        return llama with { BlockTensors = [.. llama.BlockTensors.SelectMany(Shifted)], HeadTensors = [.. llama.HeadTensors.SelectMany(Shifted)] };
+        return llama with
+        {
+            BlockTensors = [.. llama.BlockTensors.SelectMany(Shifted)],
+            HeadTensors = [.. llama.HeadTensors.SelectMany(Shifted)],
+        };
     }
 
     private static ModelTensor[] Shifted(ModelTensor tensor) => tensor.Kind == TensorKind.NormWeight

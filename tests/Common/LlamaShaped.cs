@@ -8,7 +8,16 @@ internal static class LlamaShaped
     /// <summary>Their names, in the order of the block.</summary>
     internal static readonly IReadOnlyList<string> Modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
-    internal static ModelDimensions Of(int hidden, int wide, int blocks, int heads, int keyValueHeads, int vocabulary, bool tied, int headDim = 0)
+    internal static ModelDimensions Of(
+        int hidden,
+        int wide,
+        int blocks,
+        int heads,
+        int keyValueHeads,
+        int vocabulary,
+        bool tied,
+        int headDim = 0
+    )
     {
         var width = headDim == 0 ? hidden / heads : headDim;
         return new ModelDimensions

@@ -5,7 +5,10 @@ namespace Peft.Orleans.Tests;
 /// <summary>Reference data beside the repository, in <c>../shared</c>; a bare clone does not have it, and says so test by test.</summary>
 public static class SharedFolder
 {
-    /// <summary>The path of a file or folder of the reference data; skips the test where it is absent (fails with PEFT_REQUIRE_SHARED=1); PEFT_SHARED may name the folder.</summary>
+    /// <summary>
+    /// The path of a file or folder of the reference data; skips the test where it is absent (fails with PEFT_REQUIRE_SHARED=1);
+    /// PEFT_SHARED may name the folder.
+    /// </summary>
     public static string Require(string relative)
     {
         var path = Find(relative);

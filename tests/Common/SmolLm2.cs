@@ -19,7 +19,9 @@ internal static class SmolLm2
             if (File.Exists(Path.Combine(target, "model.safetensors"))) return target;
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             var converting = target + $".{Environment.ProcessId}";
-            using var process = Process.Start(new ProcessStartInfo("python3", [tool, source, converting]) { RedirectStandardError = true })!;
+            using var process = Process.Start(
+                new ProcessStartInfo("python3", [tool, source, converting]) { RedirectStandardError = true }
+            )!;
             var errors = await process.StandardError.ReadToEndAsync();
             await process.WaitForExitAsync();
             Assert.True(process.ExitCode == 0, $"{tool} failed: {errors}");

@@ -26,7 +26,8 @@ internal static class Batches
     internal static Microbatch Of(Tensor ids, Tensor? labels) => Of(Rows(ids), labels is null ? null : Rows(labels));
 
     /// <summary>One microbatch a row.</summary>
-    internal static IReadOnlyList<Microbatch> EachRow(Tensor ids, Tensor labels) => [.. Rows(ids).Zip(Rows(labels), static (row, label) => Of([row], [label]))];
+    internal static IReadOnlyList<Microbatch> EachRow(Tensor ids, Tensor labels) =>
+        [.. Rows(ids).Zip(Rows(labels), static (row, label) => Of([row], [label]))];
 
     private static int[][] Rows(Tensor values)
     {

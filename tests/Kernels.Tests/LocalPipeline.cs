@@ -12,7 +12,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests;
 
-/// <summary>All shards of a model in one process, driven as a cluster drives them: forward down the chain, gradients back, tree, measure, apply.</summary>
+/// <summary>
+/// All shards of a model in one process, driven as a cluster drives them: forward down the chain, gradients back, tree, measure, apply.
+/// </summary>
 internal sealed class LocalPipeline : IDisposable
 {
     private readonly RunSpec spec;
@@ -62,8 +64,13 @@ internal sealed class LocalPipeline : IDisposable
     internal BaseGradientEstimate?[] Estimate(IReadOnlyList<Microbatch> samples)
     {
         var estimates = shards.Select(static shard => (shard as IBlock)?.BeginGradientEstimate()).ToArray();
-        if (estimates.All(static estimate => estimate is null)) return estimates;
-        foreach (var (pass, i) in Enumerable.Range(1, BaseGradientEstimate.Passes(spec.Method, Model.Dimensions)).SelectMany(pass => Enumerable.Range(0, samples.Count).Select(i => (pass, i))))
+        if (estimates.All(static estimate => estimate is null))
+            return estimates;
+        foreach (
+            var (pass, i) in Enumerable
+                .Range(1, BaseGradientEstimate.Passes(spec.Method, Model.Dimensions))
+                .SelectMany(pass => Enumerable.Range(0, samples.Count).Select(i => (pass, i)))
+        )
         {
             using var scope = NewDisposeScope();
             Pass(samples[i], new PassContext(spec.Seed, pass, i, false), 1.0 / samples[i].TargetTokens, null, estimates);
@@ -160,7 +167,12 @@ internal sealed class LocalPipeline : IDisposable
     }
 
     /// <summary>One optimizer step; loss before it, gradient norm before clipping, λ of the forward pass by decoder layer.</summary>
-    internal (double Loss, double Norm, double[] Lambda) Step(int step, IReadOnlyList<Microbatch> batches, double learningRate, double? rotationLearningRate = null)
+    internal (double Loss, double Norm, double[] Lambda) Step(
+        int step,
+        IReadOnlyList<Microbatch> batches,
+        double learningRate,
+        double? rotationLearningRate = null
+    )
     {
         var lambda = Versions.SelectMany(static version => version.Lambda).ToArray();
         var (loss, gradients) = Gradients(batches, step);
@@ -169,7 +181,13 @@ internal sealed class LocalPipeline : IDisposable
         var clip = spec.Training.MaxGradNorm is { } max ? Math.Min(1, max / (norm + 1e-6)) : 1;
         for (var i = 0; i < shards.Length; i++)
         {
-            shards[i].Apply(Versions[i], next[i], gradients[i], new OptimizerStep(step, clip, [learningRate, rotationLearningRate ?? learningRate], measures[i].NextLambda));
+            shards[i]
+                .Apply(
+                    Versions[i],
+                    next[i],
+                    gradients[i],
+                    new OptimizerStep(step, clip, [learningRate, rotationLearningRate ?? learningRate], measures[i].NextLambda)
+                );
             (Versions[i], next[i]) = (next[i], Versions[i]);
             gradients[i].Dispose();
         }
@@ -223,7 +241,8 @@ internal sealed class LocalPipeline : IDisposable
             dy.Dispose();
         }
 
-        if (dx is not null && gradients is not null && shards[0].Layout.Size > 0) Embedding.EmbedBackward(Versions[0], batch, dx, gradients[0]);
+        if (dx is not null && gradients is not null && shards[0].Layout.Size > 0)
+            Embedding.EmbedBackward(Versions[0], batch, dx, gradients[0]);
         dx?.Dispose();
         foreach (var input in inputs) input.Dispose();
         foreach (var item in saved) item?.Dispose();

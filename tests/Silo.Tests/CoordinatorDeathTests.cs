@@ -25,9 +25,33 @@ public sealed class CoordinatorDeathTests
         var undisturbed = await silos.Run("undisturbed", Steps, replicas);
         Assert.True(undisturbed.State == RunState.Completed, undisturbed.Message);
         var points = stop.Seen.ToArray();
-        string[] kinds = replicas == "1"
-            ? ["SendFence", "MakePlan", "SendStart", "Initialize", "SendProtect", "Report", "ComputeGradients", "SendPrepare", "SendApply"]
-            : ["SendFence", "MakePlan", "SendStart", "Initialize", "SendProtect", "Report", "ComputeGradients", "SendReduce", "SendPrepare", "SendApply"];
+        string[] kinds =
+            replicas == "1"
+                ?
+                [
+                    "SendFence",
+                    "MakePlan",
+                    "SendStart",
+                    "Initialize",
+                    "SendProtect",
+                    "Report",
+                    "ComputeGradients",
+                    "SendPrepare",
+                    "SendApply",
+                ]
+                :
+                [
+                    "SendFence",
+                    "MakePlan",
+                    "SendStart",
+                    "Initialize",
+                    "SendProtect",
+                    "Report",
+                    "ComputeGradients",
+                    "SendReduce",
+                    "SendPrepare",
+                    "SendApply",
+                ];
         Assert.Equal(kinds.Order(), points.Select(static point => point.GetType().Name).Distinct().Order());
 
         for (var point = 0; point < points.Length; point++)
@@ -77,8 +101,11 @@ public sealed class CoordinatorDeathTests
         {
             public ValueTask Carrying(string runId, CoordinatorEffect effect)
             {
-                if (!stop.StopsHere(runId, effect)) return ValueTask.CompletedTask;
-                contexts.GrainContext!.Deactivate(new DeactivationReason(DeactivationReasonCode.ApplicationRequested, "the test ends this coordinator"));
+                if (!stop.StopsHere(runId, effect))
+                    return ValueTask.CompletedTask;
+                contexts.GrainContext!.Deactivate(
+                    new DeactivationReason(DeactivationReasonCode.ApplicationRequested, "the test ends this coordinator")
+                );
                 throw new InvalidOperationException("the coordinator dies here");
             }
         }

@@ -3,7 +3,9 @@ using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Silo.Tests;
 
-/// <summary>A model family that only this assembly knows trains through a cluster: registered in Data and in Kernels, and nowhere else named.</summary>
+/// <summary>
+/// A model family that only this assembly knows trains through a cluster: registered in Data and in Kernels, and nowhere else named.
+/// </summary>
 public sealed class ForeignFamilyTests
 {
     private const int Steps = 3;
@@ -42,7 +44,8 @@ public sealed class ForeignFamilyTests
     {
         var folder = Directory.CreateTempSubdirectory("peft-foreign").FullName;
         var example = Path.Combine(SharedFolder.RepositoryRoot, "examples", "tiny-llama");
-        foreach (var name in new[] { "tokenizer.json", "tokenizer_config.json" }) File.Copy(Path.Combine(example, name), Path.Combine(folder, name));
+        foreach (var name in new[] { "tokenizer.json", "tokenizer_config.json" })
+            File.Copy(Path.Combine(example, name), Path.Combine(folder, name));
         var config = File.ReadAllText(Path.Combine(example, "config.json"))
             .Replace("LlamaForCausalLM", "LayerNormLlamaForCausalLM", StringComparison.Ordinal)
             .Replace("\"llama\"", "\"layernorm_llama\"", StringComparison.Ordinal);

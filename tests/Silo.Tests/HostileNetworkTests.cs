@@ -84,13 +84,15 @@ public sealed class HostileNetworkTests
 
         public Task<StartReply> Start(StartMessage message) => faults.Deliver(() => agent.Start(message));
 
-        public Task<VersionsReply> Initialize(string runId, Term term, int pass) => faults.Deliver(() => agent.Initialize(runId, term, pass));
+        public Task<VersionsReply> Initialize(string runId, Term term, int pass) =>
+            faults.Deliver(() => agent.Initialize(runId, term, pass));
 
         public Task<PrepareReply> Prepare(string runId, Term term, int step) => faults.Deliver(() => agent.Prepare(runId, term, step));
 
         public Task<VersionsReply> Apply(ApplyMessage message) => faults.Deliver(() => agent.Apply(message));
 
-        public Task<VersionsReply> Protect(string runId, Term term, int version) => faults.Deliver(() => agent.Protect(runId, term, version));
+        public Task<VersionsReply> Protect(string runId, Term term, int version) =>
+            faults.Deliver(() => agent.Protect(runId, term, version));
 
         public Task<VersionsReply> Put(PutMessage message) => faults.Deliver(() => agent.Put(message));
 
@@ -100,13 +102,16 @@ public sealed class HostileNetworkTests
 
         public Task<DoneReply> TakeSums(TakeSumsMessage message) => faults.Deliver(() => agent.TakeSums(message));
 
-        public Task<SendReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) => agent.Send(runId, term, layers, version, target);
+        public Task<SendReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target) =>
+            agent.Send(runId, term, layers, version, target);
 
         public Task Preload(RunDefinition run, int[] layers) => agent.Preload(run, layers);
 
-        public Task<FilesReply> WriteSnapshot(string runId, Term term, int version, string folder) => agent.WriteSnapshot(runId, term, version, folder);
+        public Task<FilesReply> WriteSnapshot(string runId, Term term, int version, string folder) =>
+            agent.WriteSnapshot(runId, term, version, folder);
 
-        public Task<FilesReply> WriteAdapter(string runId, Term term, int version, string folder) => agent.WriteAdapter(runId, term, version, folder);
+        public Task<FilesReply> WriteAdapter(string runId, Term term, int version, string folder) =>
+            agent.WriteAdapter(runId, term, version, folder);
 
         public Task End(string runId, Term term) => agent.End(runId, term);
 
@@ -115,7 +120,9 @@ public sealed class HostileNetworkTests
         public Task<AgentReport> Describe() => agent.Describe();
     }
 
-    /// <summary>A wall clock that is set an hour forward or back a hundred times a second; what measures durations goes on as it should.</summary>
+    /// <summary>
+    /// A wall clock that is set an hour forward or back a hundred times a second; what measures durations goes on as it should.
+    /// </summary>
     private sealed class JumpingClock(int seed) : TimeProvider
     {
         private readonly Random random = new(seed);
@@ -134,7 +141,8 @@ public sealed class HostileNetworkTests
             lock (random)
             {
                 var now = base.GetUtcNow();
-                for (; jumps < (now - since).TotalMilliseconds / 10; jumps++) Offset = TimeSpan.FromMinutes(random.Next(1, 60) * (random.Next(2) == 0 ? 1 : -1));
+                for (; jumps < (now - since).TotalMilliseconds / 10; jumps++)
+                    Offset = TimeSpan.FromMinutes(random.Next(1, 60) * (random.Next(2) == 0 ? 1 : -1));
                 return now + Offset;
             }
         }

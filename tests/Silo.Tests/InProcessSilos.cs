@@ -26,10 +26,18 @@ internal sealed class InProcessSilos : IAsyncDisposable
         var cluster = new InProcessSilos();
         for (var i = 0; i < count; i++)
         {
-            var settings = SiloSettings.Read([SiloArguments.ClusterFolder, Path.Combine(cluster.Folder, "cluster"), SiloArguments.Name, $"silo-{i}", SiloArguments.Threads, "1"]);
+            var settings = SiloSettings.Read([
+                SiloArguments.ClusterFolder,
+                Path.Combine(cluster.Folder, "cluster"),
+                SiloArguments.Name,
+                $"silo-{i}",
+                SiloArguments.Threads,
+                "1",
+            ]);
             var silo = SiloHost.Build(settings, services =>
             {
-                // All silos are this process: none can be lost, however busy the machine, and one declared dead would end the tests with it.
+                // All silos are this process: none can be lost, however busy the machine, and one declared dead would end the tests with
+                // it.
                 services.PostConfigure<ClusterMembershipOptions>(static options => options.NumMissedProbesLimit = 1000);
                 replace(services);
             });

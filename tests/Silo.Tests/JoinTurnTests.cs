@@ -47,7 +47,10 @@ public sealed class JoinTurnTests : IDisposable
     public async Task The_turn_of_a_killed_process_is_free()
     {
         // util-linux's flock takes the same lock; the program it becomes holds it until it dies.
-        var start = new ProcessStartInfo("flock", ["--no-fork", TurnFile, "sh", "-c", "echo held; exec sleep 600"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("flock", ["--no-fork", TurnFile, "sh", "-c", "echo held; exec sleep 600"])
+        {
+            RedirectStandardOutput = true,
+        };
         using var holder = Process.Start(start)!;
         Assert.Equal("held", await holder.StandardOutput.ReadLineAsync());
         var joining = new TaskCompletionSource();

@@ -16,8 +16,8 @@ using Peft.Orleans.Silo;
 namespace Peft.Orleans.Benchmarks;
 
 /// <summary>
-/// A training step as users get it: a real silo with its grains, agent, protocol messages, tree and two versions. Only the run loop around the
-/// steps (files, progress) is left out, so that single steps can be interleaved with those of the bare loop.
+/// A training step as users get it: a real silo with its grains, agent, protocol messages, tree and two versions. Only the run loop around
+/// the steps (files, progress) is left out, so that single steps can be interleaved with those of the bare loop.
 /// </summary>
 internal sealed class SiloPath : IAsyncDisposable
 {

@@ -104,7 +104,11 @@ internal static class StepSuite
         {
             Method = method;
             Label = former is null ? method : $"{method} before";
-            var start = new ProcessStartInfo(former ?? Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
+            var start = new ProcessStartInfo(former ?? Environment.ProcessPath!)
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            };
             var (name, dtype) = method.Split(':') is [var label, var type] ? (label, new[] { "--dtype", type }) : (method, []);
             string[] arguments = ["--method", name, .. dtype, .. args];
             foreach (var argument in arguments.Prepend("worker")) start.ArgumentList.Add(argument);

@@ -38,7 +38,11 @@ internal static class BuiltInRun
     private static string RepositoryRoot([CallerFilePath] string source = "")
     {
         // Artifacts may be built outside the tree; then this source file is where to start from.
-        foreach (var start in new[] { Directory.GetCurrentDirectory(), AppContext.BaseDirectory, Path.GetDirectoryName(source) ?? "" }.Where(Directory.Exists))
+        foreach (
+            var start in new[] { Directory.GetCurrentDirectory(), AppContext.BaseDirectory, Path.GetDirectoryName(source) ?? "" }.Where(
+                Directory.Exists
+            )
+        )
         {
             for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
             {

@@ -6,7 +6,8 @@ namespace Peft.Orleans.Chaos;
 internal sealed record ChaosOptions(int Silos, int Events, int Seed, string? RunFile, string Work, IReadOnlySet<string> Kinds)
 {
     private const string AllKinds = "kill,freeze,join";
-    private const string Usage = "usage: chaos --silos N --events K --seed S [--kinds kill,freeze,join] [-f run.yaml] [--work FOLDER] [-o json]";
+    private const string Usage =
+        "usage: chaos --silos N --events K --seed S [--kinds kill,freeze,join] [-f run.yaml] [--work FOLDER] [-o json]";
 
     internal static ChaosOptions Read(string[] args)
     {
@@ -21,9 +22,14 @@ internal sealed record ChaosOptions(int Silos, int Events, int Seed, string? Run
         if ((values.GetValueOrDefault("-o") ?? values.GetValueOrDefault("--output") ?? "json") is not "json" and var format)
             throw new ChaosException($"-o {format}: only json is written");
         var file = values.GetValueOrDefault("-f") ?? values.GetValueOrDefault("--file");
-        if (file is not null && !File.Exists(file)) throw new ChaosException($"{file} not found");
-        var kinds = values.GetValueOrDefault("--kinds", AllKinds).Split(',', StringSplitOptions.TrimEntries).ToHashSet(StringComparer.Ordinal);
-        if (!kinds.IsSubsetOf(AllKinds.Split(','))) throw new ChaosException($"--kinds {values["--kinds"]}: any of {AllKinds}");
+        if (file is not null && !File.Exists(file))
+            throw new ChaosException($"{file} not found");
+        var kinds = values
+            .GetValueOrDefault("--kinds", AllKinds)
+            .Split(',', StringSplitOptions.TrimEntries)
+            .ToHashSet(StringComparer.Ordinal);
+        if (!kinds.IsSubsetOf(AllKinds.Split(',')))
+            throw new ChaosException($"--kinds {values["--kinds"]}: any of {AllKinds}");
         return new ChaosOptions(
             Number(values, "--silos", 3, 2),
             Number(values, "--events", 10, 1),

@@ -71,7 +71,14 @@ internal sealed record ChaosReport
     public required string EventLog { get; init; }
 
     /// <summary>Whether the promise was kept.</summary>
-    internal bool Holds => Stalled is null && CommittedStepsLost == 0 && SamplesDropped == 0 && SamplesRepeated == 0 && StepsDiffering == 0 && AdapterIdentical && SampleLogIdentical;
+    internal bool Holds =>
+        Stalled is null
+        && CommittedStepsLost == 0
+        && SamplesDropped == 0
+        && SamplesRepeated == 0
+        && StepsDiffering == 0
+        && AdapterIdentical
+        && SampleLogIdentical;
 
     internal static ChaosReport Make(ChaosOptions options, ChaosOutcome outcome, Comparison comparison)
     {

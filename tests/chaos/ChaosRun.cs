@@ -5,7 +5,9 @@ using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Chaos;
 
-/// <summary>The disturbed run: waits for progress, does something to a silo, again and again, and leaves the run to end by itself.</summary>
+/// <summary>
+/// The disturbed run: waits for progress, does something to a silo, again and again, and leaves the run to end by itself.
+/// </summary>
 internal sealed class ChaosRun : IDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
@@ -32,7 +34,10 @@ internal sealed class ChaosRun : IDisposable
         this.programs = programs;
         this.options = options;
         random = new Random(options.Seed);
-        var id = string.Create(CultureInfo.InvariantCulture, $"disturbed-{options.Seed}-{DateTime.UtcNow:yyyyMMdd-HHmmss}-{Environment.ProcessId}");
+        var id = string.Create(
+            CultureInfo.InvariantCulture,
+            $"disturbed-{options.Seed}-{DateTime.UtcNow:yyyyMMdd-HHmmss}-{Environment.ProcessId}"
+        );
         folder = Path.Combine(options.Work, id);
         clientLog = Path.Combine(options.Work, id + ".log");
         eventLog = new StreamWriter(Path.Combine(options.Work, id + ".events")) { AutoFlush = true };
@@ -61,7 +66,12 @@ internal sealed class ChaosRun : IDisposable
 
             Say($"{outcome.Events} events are over; the run goes on to its end");
             await Until(() => Completed && silos.Frozen.Length == 0, cancellation);
-            await Until(() => silos.Alive.Count == 0 && clientEnded, cancellation, Patience.Limit, "silos or the client did not end with the run");
+            await Until(
+                () => silos.Alive.Count == 0 && clientEnded,
+                cancellation,
+                Patience.Limit,
+                "silos or the client did not end with the run"
+            );
         }
         catch (StalledException stalled)
         {
@@ -85,8 +95,12 @@ internal sealed class ChaosRun : IDisposable
 
     private bool Completed => clientEnded && UndisturbedRun.StatusOf(folder)?.State == RunState.Completed;
 
-    /// <summary>Both copies of a layer shall be lost rarely: while few silos have a place in the plan, those that come are waited for.</summary>
-    private bool Ready() => silos.Running.Length > 0 && (silos.Seated.Length > 2 || (silos.Running.Length == silos.Seated.Length && outcome.Pending.Count == 0));
+    /// <summary>
+    /// Both copies of a layer shall be lost rarely: while few silos have a place in the plan, those that come are waited for.
+    /// </summary>
+    private bool Ready() =>
+        silos.Running.Length > 0
+        && (silos.Seated.Length > 2 || (silos.Running.Length == silos.Seated.Length && outcome.Pending.Count == 0));
 
     private void DoOne(CancellationToken cancellation)
     {
@@ -126,9 +140,17 @@ internal sealed class ChaosRun : IDisposable
     {
         var silo = Pick(draw);
         var term = watch.Terms[^1].Counter;
-        outcome.Kills.Add(new KillRecord(silo.Name, silo.Seated, term, TimeProvider.System.GetTimestamp()) { Left = silos.Seated.Count(other => other != silo) });
+        outcome.Kills.Add(
+            new KillRecord(silo.Name, silo.Seated, term, TimeProvider.System.GetTimestamp())
+            {
+                Left = silos.Seated.Count(other => other != silo),
+            }
+        );
         Signals.Kill(silo.Pid);
-        Say($"step {watch.LastStep}: SIGKILL {silo.Name} ({silo.Pid}, {(silo.Seated ? "seated" : "not seated yet")}); {silos.Running.Length - 1} others run");
+        Say(
+            $"step {watch.LastStep}: SIGKILL {silo.Name} ({silo.Pid}, {(silo.Seated ? "seated" : "not seated yet")}); "
+                + $"{silos.Running.Length - 1} others run"
+        );
         silos.Refresh(watch.Terms[^1]);
     }
 
@@ -146,7 +168,10 @@ internal sealed class ChaosRun : IDisposable
     {
         // A new process under the name of a dead one must not be taken for it.
         var free = silos.FreeNames;
-        var name = free.Length > 0 && random.Next(2) == 0 ? free[random.Next(free.Length)] : string.Create(CultureInfo.InvariantCulture, $"joined-{outcome.Joins}");
+        var name =
+            free.Length > 0 && random.Next(2) == 0
+                ? free[random.Next(free.Length)]
+                : string.Create(CultureInfo.InvariantCulture, $"joined-{outcome.Joins}");
         var process = programs.Join(folder, name);
         joined.Add(process);
         outcome.Joins++;
@@ -164,9 +189,11 @@ internal sealed class ChaosRun : IDisposable
             if (condition()) return;
             if (patience is { } limit && TimeProvider.System.GetElapsedTime(began) > limit) throw new StalledException(otherwise!);
             if (patience is null && TimeProvider.System.GetElapsedTime(progressed) > StallPatience)
-                throw new StalledException($"no step after {watch.LastStep} for {StallPatience.TotalSeconds:0} s; {silos.Running.Length} silos run: see {folder}/logs and {clientLog}");
-        }
-        while (await timer.WaitForNextTickAsync(cancellation));
+                throw new StalledException(
+                    $"no step after {watch.LastStep} for {StallPatience.TotalSeconds:0} s; {silos.Running.Length} silos run: see "
+                        + $"{folder}/logs and {clientLog}"
+                );
+        } while (await timer.WaitForNextTickAsync(cancellation));
     }
 
     /// <summary>Looks at everything once.</summary>
@@ -182,7 +209,12 @@ internal sealed class ChaosRun : IDisposable
                 // A line of the term it died in was on its way already; recovery has come with the first of a later one.
                 if (!fresh.Any(line => line.Term > kill.Term)) continue;
                 kill.Recovery = TimeProvider.System.GetElapsedTime(kill.At, now).TotalSeconds;
-                Say(string.Create(CultureInfo.InvariantCulture, $"step {watch.LastStep}: recovered from the loss of {kill.Silo} after {kill.Recovery:0.00} s"));
+                Say(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"step {watch.LastStep}: recovered from the loss of {kill.Silo} after {kill.Recovery:0.00} s"
+                    )
+                );
             }
         }
 
@@ -202,9 +234,15 @@ internal sealed class ChaosRun : IDisposable
     {
         foreach (var (process, since) in outcome.Pending.ToArray())
         {
-            if (silos.EverSeated.Contains(process.Id)) outcome.JoinsSeated++;
-            else if (!process.HasExited && TimeProvider.System.GetElapsedTime(since, now) < SeatPatience) continue;
-            else Say($"silo {process.Id} was not seated: it {(process.HasExited ? "has ended" : $"runs since {SeatPatience.TotalSeconds:0} s")}");
+            if (silos.EverSeated.Contains(process.Id))
+                outcome.JoinsSeated++;
+            else if (!process.HasExited && TimeProvider.System.GetElapsedTime(since, now) < SeatPatience)
+                continue;
+            else
+                Say(
+                    $"silo {process.Id} was not seated: it "
+                        + $"{(process.HasExited ? "has ended" : $"runs since {SeatPatience.TotalSeconds:0} s")}"
+                );
             outcome.Pending.Remove((process, since));
         }
     }
@@ -218,11 +256,21 @@ internal sealed class ChaosRun : IDisposable
             var state = UndisturbedRun.StatusOf(folder)?.State;
             if (state == RunState.Completed) return;
             outcome.ClientExits++;
-            Say($"step {watch.LastStep}: the client has ended (exit code {client.ExitCode}, run {state}) with {silos.Alive.Count} silos alive");
+            Say(
+                $"step {watch.LastStep}: the client has ended (exit code {client.ExitCode}, run {state}) with {silos.Alive.Count} "
+                    + "silos alive"
+            );
         }
 
-        if (!clientEnded || silos.Alive.Count > 0 || outcome.Pending.Any(static pending => !pending.Process.HasExited) || UndisturbedRun.StatusOf(folder)?.State == RunState.Completed) return;
-        if (resumedAt == watch.LastStep && outcome.Resumes > 3) throw new StalledException($"resumed without progress after step {watch.LastStep}: see {clientLog}");
+        if (
+            !clientEnded
+            || silos.Alive.Count > 0
+            || outcome.Pending.Any(static pending => !pending.Process.HasExited)
+            || UndisturbedRun.StatusOf(folder)?.State == RunState.Completed
+        )
+            return;
+        if (resumedAt == watch.LastStep && outcome.Resumes > 3)
+            throw new StalledException($"resumed without progress after step {watch.LastStep}: see {clientLog}");
         resumedAt = watch.LastStep;
         outcome.Resumes++;
         Say($"step {watch.LastStep}: no silo is left; resume");

@@ -7,7 +7,8 @@ namespace Peft.Orleans.Chaos;
 /// <summary>A file, or the files of a full model in order, with their hash.</summary>
 internal sealed record HashedFile(string Path, string? Sha256)
 {
-    internal static HashedFile Of(string path) => new(path, File.Exists(path) ? Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path))) : null);
+    internal static HashedFile Of(string path) =>
+        new(path, File.Exists(path) ? Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path))) : null);
 
     /// <summary>The adapter of a run; with method full the model, hashed over its shards in order.</summary>
     internal static HashedFile Trained(string runFolder)
@@ -15,7 +16,8 @@ internal sealed record HashedFile(string Path, string? Sha256)
         var model = System.IO.Path.Combine(runFolder, "model");
         if (!Directory.Exists(model)) return Of(System.IO.Path.Combine(runFolder, "adapter", "adapter_model.safetensors"));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var shard in Directory.EnumerateFiles(model, "*.safetensors").Order(StringComparer.Ordinal)) hash.AppendData(File.ReadAllBytes(shard));
+        foreach (var shard in Directory.EnumerateFiles(model, "*.safetensors").Order(StringComparer.Ordinal))
+            hash.AppendData(File.ReadAllBytes(shard));
         return new HashedFile(model, Convert.ToHexStringLower(hash.GetHashAndReset()));
     }
 }
@@ -47,8 +49,16 @@ internal sealed record Comparison(
         }
 
         var metrics = folders.Select(static folder => MetricsOf(Path.Combine(folder, "metrics.jsonl"))).ToArray();
-        var differing = metrics[0].Keys.Union(metrics[1].Keys).Count(step => metrics[0].GetValueOrDefault(step) != metrics[1].GetValueOrDefault(step));
-        return new Comparison(dropped, repeated, differing, [.. folders.Select(HashedFile.Trained)], [.. folders.Select(static folder => HashedFile.Of(Path.Combine(folder, "samples.jsonl")))]);
+        var differing = metrics[0]
+            .Keys.Union(metrics[1].Keys)
+            .Count(step => metrics[0].GetValueOrDefault(step) != metrics[1].GetValueOrDefault(step));
+        return new Comparison(
+            dropped,
+            repeated,
+            differing,
+            [.. folders.Select(HashedFile.Trained)],
+            [.. folders.Select(static folder => HashedFile.Of(Path.Combine(folder, "samples.jsonl")))]
+        );
     }
 
     /// <summary>Content hashes of the microbatches that a step was made of; a step logged twice has them twice.</summary>
@@ -65,7 +75,9 @@ internal sealed record Comparison(
         return steps;
     }
 
-    /// <summary>The line of each step, numbers as they are written, without what may differ between runs of equal bits: time, term, silos.</summary>
+    /// <summary>
+    /// The line of each step, numbers as they are written, without what may differ between runs of equal bits: time, term, silos.
+    /// </summary>
     private static Dictionary<int, string> MetricsOf(string path)
     {
         var steps = new Dictionary<int, string>();

@@ -37,7 +37,10 @@ internal sealed class PeftPrograms
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(System.Text.Encoding.UTF8.GetBytes(text));
-        foreach (var assembly in Directory.EnumerateFiles(Path.GetDirectoryName(silo)!, "Peft.Orleans.*.dll").Order(StringComparer.Ordinal)) hash.AppendData(File.ReadAllBytes(assembly));
+        foreach (
+            var assembly in Directory.EnumerateFiles(Path.GetDirectoryName(silo)!, "Peft.Orleans.*.dll").Order(StringComparer.Ordinal)
+        )
+            hash.AppendData(File.ReadAllBytes(assembly));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..12];
     }
 
@@ -57,7 +60,19 @@ internal sealed class PeftPrograms
     {
         // The shell replaces itself; the log is a file, so that nobody has to read a pipe.
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true };
-        foreach (var argument in (string[])["-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1", "sh", log, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", "exec", program, .. arguments])
+        foreach (
+            var argument in (string[])
+                [
+                    "-c",
+                    "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1",
+                    "sh",
+                    log,
+                    Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+                    "exec",
+                    program,
+                    .. arguments,
+                ]
+        )
             start.ArgumentList.Add(argument);
         start.Environment["PEFT_HOME"] = Path.Combine(work, "home");
         start.Environment["NO_COLOR"] = "1";

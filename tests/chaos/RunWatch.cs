@@ -8,7 +8,9 @@ internal sealed record StepLine(int Step, int Term, double Loss);
 /// <summary>A term as events.jsonl tells.</summary>
 internal sealed record TermLine(int Counter, string[] Silos, int FromStep, int Replayed);
 
-/// <summary>Follows the files of a run while it goes on, and remembers what it has seen: a committed step must never vanish or change.</summary>
+/// <summary>
+/// Follows the files of a run while it goes on, and remembers what it has seen: a committed step must never vanish or change.
+/// </summary>
 internal sealed class RunWatch(string folder)
 {
     private readonly string metrics = Path.Combine(folder, "metrics.jsonl");
@@ -40,7 +42,14 @@ internal sealed class RunWatch(string folder)
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using var reader = new StreamReader(stream);
         // What follows the last line feed is being written.
-        return [.. reader.ReadToEnd().Split('\n')[..^1].Where(static line => line.Length > 0).Select(static line => JsonDocument.Parse(line).RootElement)];
+        return
+        [
+            .. reader
+                .ReadToEnd()
+                .Split('\n')[..^1]
+                .Where(static line => line.Length > 0)
+                .Select(static line => JsonDocument.Parse(line).RootElement),
+        ];
     }
 
     private List<StepLine> Compare(IEnumerable<StepLine> lines)
@@ -55,7 +64,11 @@ internal sealed class RunWatch(string folder)
 
         foreach (var line in Seen.Values)
         {
-            if (!now.TryGetValue(line.Step, out var there) || BitConverter.DoubleToInt64Bits(there.Loss) != BitConverter.DoubleToInt64Bits(line.Loss)) Lost.Add(line.Step);
+            if (
+                !now.TryGetValue(line.Step, out var there)
+                || BitConverter.DoubleToInt64Bits(there.Loss) != BitConverter.DoubleToInt64Bits(line.Loss)
+            )
+                Lost.Add(line.Step);
         }
 
         return fresh;
@@ -70,7 +83,8 @@ internal sealed class RunWatch(string folder)
         return true;
     }
 
-    private static StepLine StepOf(JsonElement line) => new(line.GetProperty("step").GetInt32(), line.GetProperty("term").GetInt32(), line.GetProperty("loss").GetDouble());
+    private static StepLine StepOf(JsonElement line) =>
+        new(line.GetProperty("step").GetInt32(), line.GetProperty("term").GetInt32(), line.GetProperty("loss").GetDouble());
 
     private static TermLine? TermOf(JsonElement line)
     {

@@ -24,8 +24,9 @@ internal static partial class Signals
             var status = File.ReadAllText($"/proc/{pid}/stat");
             if (status[(status.LastIndexOf(')') + 2)..][0] is 'Z' or 'X') return false;
             var words = File.ReadAllText($"/proc/{pid}/cmdline").Split('\0');
-            return words.Any(static word => word.EndsWith("peft-silo.dll", StringComparison.Ordinal) || word.EndsWith("peft-silo", StringComparison.Ordinal))
-                && words.Any(word => word.StartsWith(runFolder, StringComparison.Ordinal));
+            return words.Any(static word =>
+                    word.EndsWith("peft-silo.dll", StringComparison.Ordinal) || word.EndsWith("peft-silo", StringComparison.Ordinal)
+                ) && words.Any(word => word.StartsWith(runFolder, StringComparison.Ordinal));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -46,7 +46,11 @@ internal sealed class SiloSet(string runFolder)
         foreach (var registration in registrations)
         {
             if (!silos.ContainsKey(registration.Pid) && Signals.IsSilo(registration.Pid, runFolder))
-                silos[registration.Pid] = new SiloProcess(registration.Name, registration.Pid, known.Add(registration.Name) ? -1 : term?.Counter ?? -1);
+                silos[registration.Pid] = new SiloProcess(
+                    registration.Name,
+                    registration.Pid,
+                    known.Add(registration.Name) ? -1 : term?.Counter ?? -1
+                );
         }
 
         foreach (var silo in silos.Values.ToArray())

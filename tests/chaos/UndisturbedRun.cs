@@ -26,7 +26,13 @@ internal static class UndisturbedRun
         }
 
         if (client.ExitCode != 0 || !IsCompleted(folder))
-            throw new ChaosException(string.Create(CultureInfo.InvariantCulture, $"the undisturbed run ended with exit code {client.ExitCode}:\n{string.Join('\n', File.ReadLines(log).TakeLast(8))}\n(whole log: {log})"));
+            throw new ChaosException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the undisturbed run ended with exit code "
+                        + $"{client.ExitCode}:\n{string.Join('\n', File.ReadLines(log).TakeLast(8))}\n(whole log: {log})"
+                )
+            );
         return folder;
     }
 

@@ -6,8 +6,8 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Client.Checks;
 
 /// <summary>
-/// Whether the silo's libtorch has the block kernel, which multiplies faster than its own products on processors with AVX-512. Only a process
-/// with libtorch can tell: <c>peft-silo --check</c>, which also shows that libtorch loads.
+/// Whether the silo's libtorch has the block kernel, which multiplies faster than its own products on processors with AVX-512. Only a
+/// process with libtorch can tell: <c>peft-silo --check</c>, which also shows that libtorch loads.
 /// </summary>
 internal static class BlockKernelFinding
 {
@@ -58,9 +58,15 @@ internal static class BlockKernelFinding
 
         return new(Name, "ok", found.Length > 0 ? $"found for {found}" : "not for this processor: libtorch's own products");
 
-        string TypesThat(BlockKernelState state) => string.Join(" and ", types.Where(type => type.State == state).Select(static type => type.Type));
+        string TypesThat(BlockKernelState state) =>
+            string.Join(" and ", types.Where(type => type.State == state).Select(static type => type.Type));
     }
 
     private static Finding NoAnswer(string said) =>
-        new(Name, "bad", $"peft-silo {SiloArguments.Check} did not answer: {said.Split('\n')[0]}", "build the silo again: dotnet build src/Silo");
+        new(
+            Name,
+            "bad",
+            $"peft-silo {SiloArguments.Check} did not answer: {said.Split('\n')[0]}",
+            "build the silo again: dotnet build src/Silo"
+        );
 }

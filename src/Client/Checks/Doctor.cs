@@ -23,24 +23,56 @@ internal static class Doctor
 
     /// <summary>All findings.</summary>
     public static IReadOnlyList<Finding> Examine() =>
-        [Runtime(), OperatingSystem(), Cores(), Products(), Memory(), Disk(), Silo(), LibTorch(), BlockKernelFinding.Ask(), Ports(), Index()];
+        [
+            Runtime(),
+            OperatingSystem(),
+            Cores(),
+            Products(),
+            Memory(),
+            Disk(),
+            Silo(),
+            LibTorch(),
+            BlockKernelFinding.Ask(),
+            Ports(),
+            Index(),
+        ];
 
     private static Finding Runtime() => Environment.Version.Major >= 10
         ? new("runtime", "ok", RuntimeInformation.FrameworkDescription)
         : new("runtime", "bad", RuntimeInformation.FrameworkDescription, "install .NET 10");
 
-    private static Finding OperatingSystem() => RuntimeInformation.RuntimeIdentifier.Contains("linux", StringComparison.Ordinal) && RuntimeInformation.OSArchitecture == Architecture.X64
-        ? new("system", "ok", RuntimeInformation.OSDescription)
-        : new("system", "bad", $"{RuntimeInformation.OSDescription} {RuntimeInformation.OSArchitecture}", "silos need Linux on x86-64");
+    private static Finding OperatingSystem() =>
+        RuntimeInformation.RuntimeIdentifier.Contains("linux", StringComparison.Ordinal)
+        && RuntimeInformation.OSArchitecture == Architecture.X64
+            ? new("system", "ok", RuntimeInformation.OSDescription)
+            : new(
+                "system",
+                "bad",
+                $"{RuntimeInformation.OSDescription} {RuntimeInformation.OSArchitecture}",
+                "silos need Linux on x86-64"
+            );
 
-    private static Finding Cores() => new("cores", "ok", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount}; --local N gives each silo cores / N threads unless compute.threads_per_silo says otherwise"));
+    private static Finding Cores() =>
+        new(
+            "cores",
+            "ok",
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Environment.ProcessorCount}; --local N gives each silo cores / N threads unless compute.threads_per_silo says otherwise"
+            )
+        );
 
     private static Finding Products()
     {
         var remedy = Processor.MultipliesFloat32Faster ? "set compute.products: float32 where memory allows"
             : Processor.Products(WeightType.BFloat16) == ProductType.Float32 ? "nothing: bf16 models train at float32's speed"
             : "";
-        return new("products", remedy.Length == 0 ? "ok" : "note", $"compute.products: auto takes {Processor.BFloat16Path} for bf16 weights", remedy);
+        return new(
+            "products",
+            remedy.Length == 0 ? "ok" : "note",
+            $"compute.products: auto takes {Processor.BFloat16Path} for bf16 weights",
+            remedy
+        );
     }
 
     private static Finding Memory()
@@ -48,15 +80,25 @@ internal static class Doctor
         var available = AvailableMemory();
         var text = string.Create(CultureInfo.InvariantCulture, $"{available / (double)Gibibyte:0.0} GiB available");
         return available >= Gibibyte
-            ? new("memory", available >= 4 * Gibibyte ? "ok" : "note", text, available >= 4 * Gibibyte ? "" : "start-run --dry-run tells what a run needs")
+            ? new(
+                "memory",
+                available >= 4 * Gibibyte ? "ok" : "note",
+                text,
+                available >= 4 * Gibibyte ? "" : "start-run --dry-run tells what a run needs"
+            )
             : new("memory", "bad", text, "a silo needs about 0.4 GiB before it holds a layer: free some memory");
     }
 
     private static Finding Disk()
     {
         var here = new DriveInfo(Environment.CurrentDirectory);
-        var text = string.Create(CultureInfo.InvariantCulture, $"{here.AvailableFreeSpace / (double)Gibibyte:0.0} GiB free where you are");
-        return here.AvailableFreeSpace >= Gibibyte ? new("disk", "ok", text) : new("disk", "bad", text, "snapshots and exports need room: set output to another disk");
+        var text = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{here.AvailableFreeSpace / (double)Gibibyte:0.0} GiB free where you are"
+        );
+        return here.AvailableFreeSpace >= Gibibyte
+            ? new("disk", "ok", text)
+            : new("disk", "bad", text, "snapshots and exports need room: set output to another disk");
     }
 
     private static Finding Silo() => SiloExecutable.TryLocate(out var tried) is { } found
@@ -65,10 +107,17 @@ internal static class Doctor
 
     private static Finding LibTorch()
     {
-        if (SiloExecutable.TryLocate(out _) is not { } silo) return new("libtorch", "bad", "no silo to look beside", "see peft-silo");
-        var folder = Path.GetDirectoryName(silo.Arguments.LastOrDefault(static argument => argument.EndsWith(".dll", StringComparison.Ordinal)) ?? silo.Program)!;
-        var libraries = Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "libtorch*.so*", SearchOption.AllDirectories).ToArray() : [];
-        var backend = libraries.Any(static path => Path.GetFileName(path).StartsWith("libtorch_cuda", StringComparison.Ordinal)) ? "cuda" : "cpu";
+        if (SiloExecutable.TryLocate(out _) is not { } silo)
+            return new("libtorch", "bad", "no silo to look beside", "see peft-silo");
+        var folder = Path.GetDirectoryName(
+            silo.Arguments.LastOrDefault(static argument => argument.EndsWith(".dll", StringComparison.Ordinal)) ?? silo.Program
+        )!;
+        var libraries = Directory.Exists(folder)
+            ? Directory.EnumerateFiles(folder, "libtorch*.so*", SearchOption.AllDirectories).ToArray()
+            : [];
+        var backend = libraries.Any(static path => Path.GetFileName(path).StartsWith("libtorch_cuda", StringComparison.Ordinal))
+            ? "cuda"
+            : "cpu";
         return libraries.Any(static path => Path.GetFileName(path).StartsWith("libtorch_cpu", StringComparison.Ordinal))
             ? new("libtorch", "ok", $"{backend}, {Path.GetDirectoryName(libraries[0])}")
             : new("libtorch", "bad", $"libtorch_cpu.so is not below {folder}", "build the silo again: dotnet build src/Silo");
@@ -103,7 +152,11 @@ internal static class Doctor
     private static long AvailableMemory()
     {
         // MemAvailable counts what caches would give back, which the runtime's own figure does not.
-        var line = File.Exists("/proc/meminfo") ? File.ReadLines("/proc/meminfo").FirstOrDefault(static text => text.StartsWith("MemAvailable:", StringComparison.Ordinal)) : null;
-        return line is null ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+        var line = File.Exists("/proc/meminfo")
+            ? File.ReadLines("/proc/meminfo").FirstOrDefault(static text => text.StartsWith("MemAvailable:", StringComparison.Ordinal))
+            : null;
+        return line is null
+            ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes
+            : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
     }
 }

@@ -6,7 +6,8 @@ using Peft.Orleans.Data.Models;
 namespace Peft.Orleans.Client.Checks;
 
 /// <summary>
-/// What can be refused before anything is made or started; <c>--dry-run</c>, <c>start-run</c>, <c>compare</c>, <c>generate</c>, <c>score</c> and
+/// What can be refused before anything is made or started; <c>--dry-run</c>, <c>start-run</c>, <c>compare</c>, <c>generate</c>,
+/// <c>score</c> and
 /// <c>export</c> share it. Data that several runs read in the same way is read once.
 /// </summary>
 internal sealed class StartChecks
@@ -22,7 +23,10 @@ internal sealed class StartChecks
         // Of training what decides which samples make a step.
         var batches = new TrainingSpec
         {
-            Steps = spec.Training.Steps, Epochs = spec.Training.Epochs, GlobalBatch = spec.Training.GlobalBatch, Microbatch = spec.Training.Microbatch,
+            Steps = spec.Training.Steps,
+            Epochs = spec.Training.Epochs,
+            GlobalBatch = spec.Training.GlobalBatch,
+            Microbatch = spec.Training.Microbatch,
         };
         var data = (spec.Model.Path, spec.Data, spec.Seed, batches);
         var model = RunChecks.Check(spec, where, dataIsKnown: _known.Contains(data));
@@ -36,7 +40,8 @@ internal sealed class StartChecks
     /// <exception cref="PeftException">Names the file and what to do.</exception>
     public static ModelFolder Model(string folder, string option)
     {
-        if (File.Exists(folder)) throw new PeftException($"{option} {folder} is a file; name the folder with config.json and model.safetensors");
+        if (File.Exists(folder))
+            throw new PeftException($"{option} {folder} is a file; name the folder with config.json and model.safetensors");
         var model = ModelFolder.Open(folder);
         WeightChecks.Check(model);
         return model;

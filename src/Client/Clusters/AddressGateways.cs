@@ -6,9 +6,9 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Client.Clusters;
 
 /// <summary>
-/// Gateways of a cluster given by address. A machine that is cut off breaks no connection: when answers do not come, those are left out that accept
-/// none, and the connections to them are closed. One that accepts may still lead nowhere (its process hangs, or it cannot reach the silo asked for, or
-/// has been evicted and does not know yet): when answers stay away, each in turn is the only one.
+/// Gateways of a cluster given by address. A machine that is cut off breaks no connection: when answers do not come, those are left out
+/// that accept none, and the connections to them are closed. One that accepts may still lead nowhere (its process hangs, or it cannot reach
+/// the silo asked for, or has been evicted and does not know yet): when answers stay away, each in turn is the only one.
 /// </summary>
 internal sealed class AddressGateways(IReadOnlyList<IPEndPoint> addresses) : IGatewayListProvider
 {

@@ -147,7 +147,9 @@ internal sealed class ClusterClient : IAsyncDisposable
         }
     }
 
-    /// <summary>An answer did not come: only gateways that accept a connection are used from now on, and of these one after the other.</summary>
+    /// <summary>
+    /// An answer did not come: only gateways that accept a connection are used from now on, and of these one after the other.
+    /// </summary>
     public void DoubtGateways() => _gateways?.Doubt();
 
     /// <summary>An answer came: the gateways in use are kept.</summary>

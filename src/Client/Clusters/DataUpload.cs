@@ -35,7 +35,9 @@ internal static class DataUpload
             // What silos would refuse needs no upload.
             _ = AdapterFolder.Read(folder);
             var names = (string[])[AdapterFolder.ConfigName, AdapterFolder.WeightsName];
-            var files = await Task.WhenAll(names.Select(async name => new UploadedFile(name, await HashOf(Path.Combine(folder, name), cancellation))));
+            var files = await Task.WhenAll(
+                names.Select(async name => new UploadedFile(name, await HashOf(Path.Combine(folder, name), cancellation)))
+            );
             var grain = grains.GetGrain<IDataUploadGrain>(UploadedFile.KeyOf(files));
             var found = await grain.FindFolder(folder, files);
             if (found.Differs) throw Differs("method.initial_adapter", folder);
@@ -57,16 +59,34 @@ internal static class DataUpload
             Data = data with
             {
                 Train = data.Train with { Path = await Place("data.train.path", data.Train.Path) },
-                Validation = data.Validation is { Path: { } validation } source ? source with { Path = await Place("data.validation.path", validation) } : data.Validation,
-                Evaluation = data.Evaluation is { } evaluation ? evaluation with { Path = await Place("data.evaluation.path", evaluation.Path) } : null,
+                Validation = data.Validation is { Path: { } validation } source
+                    ? source with
+                    {
+                        Path = await Place("data.validation.path", validation),
+                    }
+                    : data.Validation,
+                Evaluation = data.Evaluation is { } evaluation
+                    ? evaluation with
+                    {
+                        Path = await Place("data.evaluation.path", evaluation.Path),
+                    }
+                    : null,
             },
         };
     }
 
     private static PeftException Differs(string key, string path) =>
-        new($"{key}: {path} exists here and on the cluster, with different content; rename one of them, so that it is clear which is meant");
+        new(
+            $"{key}: {path} exists here and on the cluster, with different content; rename one of them, so that it is clear which is meant"
+        );
 
-    private static async Task<string> Send(Terminal terminal, IDataUploadGrain grain, string path, long offset, CancellationToken cancellation)
+    private static async Task<string> Send(
+        Terminal terminal,
+        IDataUploadGrain grain,
+        string path,
+        long offset,
+        CancellationToken cancellation
+    )
     {
         await using var file = File.OpenRead(path);
         terminal.Note(string.Create(CultureInfo.InvariantCulture, $"uploading {path} ({file.Length - offset:N0} bytes)"));

@@ -5,8 +5,8 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Client.Clusters;
 
 /// <summary>
-/// A cluster of silo processes on this machine, without a server: membership and state are SQLite files in a folder. The silos end with this object, and with this
-/// process however it ends. A silo that dies is not started again; the run goes on with the others.
+/// A cluster of silo processes on this machine, without a server: membership and state are SQLite files in a folder. The silos end with
+/// this object, and with this process however it ends. A silo that dies is not started again; the run goes on with the others.
 /// </summary>
 internal sealed class LocalCluster : IAsyncDisposable
 {
@@ -31,7 +31,8 @@ internal sealed class LocalCluster : IAsyncDisposable
     public Task AllEndedAsync => Task.WhenAll(_silos.Select(static silo => silo.Ended));
 
     /// <summary>The end of the first silo that ended, for an error message.</summary>
-    public string LastWords => _silos.Find(static silo => silo.Exited) is { } silo ? $"{silo.Name} has ended; its last words:\n{silo.LastWords()}" : "";
+    public string LastWords =>
+        _silos.Find(static silo => silo.Exited) is { } silo ? $"{silo.Name} has ended; its last words:\n{silo.LastWords()}" : "";
 
     /// <summary>Starts the processes; returns at once.</summary>
     public static LocalCluster Start(string clusterFolder, string logFolder, int silos, int threads, Terminal terminal)

@@ -4,7 +4,9 @@ using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Clusters;
 
-/// <summary>The gateways of a local cluster: the registrations in its folder, read anew each time, so that silos added by hand are found.</summary>
+/// <summary>
+/// The gateways of a local cluster: the registrations in its folder, read anew each time, so that silos added by hand are found.
+/// </summary>
 internal sealed class RegistrationGateways(string clusterFolder) : IGatewayListProvider
 {
     public TimeSpan MaxStaleness => TimeSpan.FromSeconds(1);
@@ -13,8 +15,12 @@ internal sealed class RegistrationGateways(string clusterFolder) : IGatewayListP
 
     public Task InitializeGatewayListProvider() => Task.CompletedTask;
 
-    public Task<IList<Uri>> GetGateways() => Task.FromResult<IList<Uri>>(
-        [.. SiloRegistration.ReadAll(clusterFolder).Select(static silo => Gateways.Uri(new IPEndPoint(IPAddress.Parse(silo.Address), silo.GatewayPort)))]);
+    public Task<IList<Uri>> GetGateways() =>
+        Task.FromResult<IList<Uri>>([
+            .. SiloRegistration
+                .ReadAll(clusterFolder)
+                .Select(static silo => Gateways.Uri(new IPEndPoint(IPAddress.Parse(silo.Address), silo.GatewayPort))),
+        ]);
 }
 
 /// <summary>Addresses of gateways.</summary>

@@ -1,15 +1,22 @@
 namespace Peft.Orleans.Client.Clusters;
 
-/// <summary>Finds <c>peft-silo</c>: PEFT_SILO, beside the client (published together), or in the build's output folder next to the client's.</summary>
+/// <summary>
+/// Finds <c>peft-silo</c>: PEFT_SILO, beside the client (published together), or in the build's output folder next to the client's.
+/// </summary>
 internal static class SiloExecutable
 {
     private const string Name = "peft-silo";
 
     /// <summary>Program and leading arguments that start a silo.</summary>
     /// <exception cref="ClientException">Not found; the places that were looked at are named.</exception>
-    public static (string Program, string[] Arguments) Locate() => TryLocate(out var tried) is { } found
-        ? found
-        : throw new ClientException(ExitCodes.NoCluster, $"peft-silo not found (looked at {string.Join(", ", tried)}); build it with: dotnet build src/Silo, or set PEFT_SILO to peft-silo or peft-silo.dll");
+    public static (string Program, string[] Arguments) Locate() =>
+        TryLocate(out var tried) is { } found
+            ? found
+            : throw new ClientException(
+                ExitCodes.NoCluster,
+                $"peft-silo not found (looked at {string.Join(", ", tried)}); build it with: dotnet build src/Silo, or set PEFT_SILO to "
+                    + "peft-silo or peft-silo.dll"
+            );
 
     /// <summary>The same, or null.</summary>
     public static (string Program, string[] Arguments)? TryLocate(out IReadOnlyList<string> tried)
@@ -21,7 +28,8 @@ internal static class SiloExecutable
             if (!File.Exists(candidate)) continue;
             if (candidate.EndsWith(".dll", StringComparison.Ordinal)) return (DotnetHost(), ["exec", candidate]);
 
-            // The apphost finds the runtime where it is installed for all; a private one (DOTNET_ROOT, or the host that runs us) it may not.
+            // The apphost finds the runtime where it is installed for all; a private one (DOTNET_ROOT, or the host that runs us) it may
+            // not.
             var assembly = candidate + ".dll";
             return RunsUnderDotnet && File.Exists(assembly) ? (DotnetHost(), ["exec", assembly]) : (candidate, []);
         }

@@ -4,7 +4,10 @@ using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Clusters;
 
-/// <summary>A silo process of a local cluster. It lives as long as its standard input is open, which the operating system closes with this process, however that ends.</summary>
+/// <summary>
+/// A silo process of a local cluster. It lives as long as its standard input is open, which the operating system closes with this process,
+/// however that ends.
+/// </summary>
 internal sealed partial class SiloProcess : IDisposable
 {
     private const int Sigterm = 15;
@@ -40,10 +43,12 @@ internal sealed partial class SiloProcess : IDisposable
             program, .. leading, SiloArguments.ClusterFolder, clusterFolder, SiloArguments.Name, name,
             SiloArguments.Threads, threads.ToString(System.Globalization.CultureInfo.InvariantCulture), SiloArguments.ExitWithParent,
         ];
-        // The shell replaces itself. The log is a file, not a pipe: it outlives this process. A session of its own keeps a Ctrl-C meant for the client away.
+        // The shell replaces itself. The log is a file, not a pipe: it outlives this process. A session of its own keeps a Ctrl-C meant for
+        // the client away.
         var session = File.Exists("/usr/bin/setsid") ? "exec /usr/bin/setsid" : "exec";
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, UseShellExecute = false };
-        foreach (var argument in (string[])["-c", $"log=$1; shift; {session} \"$@\" >>\"$log\" 2>&1", "sh", log, .. arguments]) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])["-c", $"log=$1; shift; {session} \"$@\" >>\"$log\" 2>&1", "sh", log, .. arguments])
+            start.ArgumentList.Add(argument);
         var process = Process.Start(start) ?? throw new ClientException(ExitCodes.NoCluster, $"{program} could not be started");
         return new SiloProcess(name, process, log);
     }
@@ -55,7 +60,10 @@ internal sealed partial class SiloProcess : IDisposable
         string[] arguments = [program, .. leading, SiloArguments.Join, runFolder, SiloArguments.Name, name];
         var session = File.Exists("/usr/bin/setsid") ? "/usr/bin/setsid " : "";
         var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false };
-        foreach (var argument in (string[])["-c", $"log=$1; shift; {session}\"$@\" </dev/null >>\"$log\" 2>&1 &", "sh", log, .. arguments]) start.ArgumentList.Add(argument);
+        foreach (
+            var argument in (string[])["-c", $"log=$1; shift; {session}\"$@\" </dev/null >>\"$log\" 2>&1 &", "sh", log, .. arguments]
+        )
+            start.ArgumentList.Add(argument);
         using var shell = Process.Start(start) ?? throw new ClientException(ExitCodes.NoCluster, $"{program} could not be started");
         shell.WaitForExit();
     }
@@ -69,7 +77,9 @@ internal sealed partial class SiloProcess : IDisposable
         try
         {
             var lines = File.ReadLines(_log).TakeLast(12).ToArray();
-            return lines.Length == 0 ? $"(its log {_log} is empty)" : string.Join('\n', lines.Select(static line => "  " + line)) + $"\n(whole log: {_log})";
+            return lines.Length == 0
+                ? $"(its log {_log} is empty)"
+                : string.Join('\n', lines.Select(static line => "  " + line)) + $"\n(whole log: {_log})";
         }
         catch (IOException)
         {

@@ -3,7 +3,9 @@ using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Clusters;
 
-/// <summary>A cluster for one piece of work (text, scores, an export): silos of this machine in a temporary folder, or a running cluster.</summary>
+/// <summary>
+/// A cluster for one piece of work (text, scores, an export): silos of this machine in a temporary folder, or a running cluster.
+/// </summary>
 internal sealed class WorkCluster : IAsyncDisposable
 {
     private readonly LocalCluster? _local;
@@ -27,7 +29,13 @@ internal sealed class WorkCluster : IAsyncDisposable
         LocalCluster? local = null;
         try
         {
-            local = LocalCluster.Start(Path.Combine(folder, "cluster"), Path.Combine(folder, "logs"), silos, Math.Max(1, Environment.ProcessorCount / silos), terminal);
+            local = LocalCluster.Start(
+                Path.Combine(folder, "cluster"),
+                Path.Combine(folder, "logs"),
+                silos,
+                Math.Max(1, Environment.ProcessorCount / silos),
+                terminal
+            );
             var client = await local.Connect(cancellation);
             return new WorkCluster(client, local, folder);
         }

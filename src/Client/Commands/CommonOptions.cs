@@ -15,7 +15,11 @@ internal static class CommonOptions
     /// <summary>Number of local silos.</summary>
     public static Option<int?> Local()
     {
-        var option = new Option<int?>("--local") { HelpName = "N", Description = "Start N silo processes on this machine for this command (default: 1, unless --cluster)." };
+        var option = new Option<int?>("--local")
+        {
+            HelpName = "N",
+            Description = "Start N silo processes on this machine for this command (default: 1, unless --cluster).",
+        };
         return option.Number(static silos => silos >= 1, "a number of silos of at least 1");
     }
 

@@ -13,13 +13,47 @@ internal static class CompareCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var file = new Option<string>("--file", "-f") { Required = true, HelpName = "FILE", Description = "The comparison file (YAML): base, methods, repeats, grid." };
-        var set = new Option<string[]>("--set") { HelpName = "KEY=VALUE", Description = "Lay a value over the base run, for example model.path=DIR, or over repeats; may be repeated, the last wins.", DefaultValueFactory = static _ => [] };
+        var file = new Option<string>("--file", "-f")
+        {
+            Required = true,
+            HelpName = "FILE",
+            Description = "The comparison file (YAML): base, methods, repeats, grid.",
+        };
+        var set = new Option<string[]>("--set")
+        {
+            HelpName = "KEY=VALUE",
+            Description = "Lay a value over the base run, for example model.path=DIR, or over repeats; may be repeated, the last wins.",
+            DefaultValueFactory = static _ => [],
+        };
         var local = CommonOptions.Local();
-        var to = new Option<string?>("--to") { HelpName = "DIR", Description = "Folder of tables and figures (default: the base run's output, below it compare-NAME)." };
+        var to = new Option<string?>("--to")
+        {
+            HelpName = "DIR",
+            Description = "Folder of tables and figures (default: the base run's output, below it compare-NAME).",
+        };
         var output = OutputOption.Create("table", "json", "yaml");
-        var command = new Command("compare", "Train with several methods on the same data and seeds, each beside a LoRA of as many parameters, and write tables and figures.") { file, set, local, to, output };
-        command.SetAction(async (parsed, _) => await Run(terminal, parsed.GetValue(file)!, parsed.GetValue(set)!, parsed.GetValue(local) ?? 1, parsed.GetValue(to), parsed.Format(output)));
+        var command = new Command(
+            "compare",
+            "Train with several methods on the same data and seeds, each beside a LoRA of as many parameters, and write tables and figures."
+        )
+        {
+            file,
+            set,
+            local,
+            to,
+            output,
+        };
+        command.SetAction(
+            async (parsed, _) =>
+                await Run(
+                    terminal,
+                    parsed.GetValue(file)!,
+                    parsed.GetValue(set)!,
+                    parsed.GetValue(local) ?? 1,
+                    parsed.GetValue(to),
+                    parsed.Format(output)
+                )
+        );
         return command;
     }
 
@@ -33,7 +67,14 @@ internal static class CompareCommand
         Directory.CreateDirectory(folder);
         using var interruption = new Interruption();
         var runner = new ComparisonRunner(
-            file, resolver, model.Dimensions, Samples(first, model), silos, new LocalRunMaker(terminal, interruption, model, silos), TimeProvider.System)
+            file,
+            resolver,
+            model.Dimensions,
+            Samples(first, model),
+            silos,
+            new LocalRunMaker(terminal, interruption, model, silos),
+            TimeProvider.System
+        )
         {
             Note = terminal.Note,
             Progress = result => Tables(result, folder),
@@ -95,12 +136,14 @@ internal static class CompareCommand
         {
             ComparisonFigures.Write(result, folder);
         }
-        catch (Exception error) when (error is DllNotFoundException or TypeInitializationException or IOException or InvalidOperationException)
+        catch (Exception error)
+            when (error is DllNotFoundException or TypeInitializationException or IOException or InvalidOperationException)
         {
             terminal.Note($"no figures: {(error.InnerException ?? error).Message}");
         }
     }
 
     private static string Again(string path, string[] sets, int silos, string? to) =>
-        $"peft-client compare -f {path}{string.Concat(sets.Select(static set => $" --set {set}"))} --local {silos}{(to is null ? "" : $" --to {to}")}";
+        $"peft-client compare -f {path}{string.Concat(sets.Select(static set => $" --set {set}"))} --local "
+            + $"{silos}{(to is null ? "" : $" --to {to}")}";
 }

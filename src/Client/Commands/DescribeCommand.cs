@@ -20,13 +20,20 @@ internal static class DescribeCommand
         var run = CommonOptions.Run();
         var cluster = CommonOptions.Cluster();
         var output = OutputOption.Create("table", "json", "yaml");
-        var describe = new Command("run", "Everything known of one run: state, figures, method, silos, last events.") { run, cluster, output };
-        describe.SetAction(async (parsed, cancellation) =>
+        var describe = new Command("run", "Everything known of one run: state, figures, method, silos, last events.")
         {
-            var data = await Describe(terminal, RunLookup.Find(parsed, run, cluster), cancellation);
-            terminal.Data(data, parsed.Format(output), () => Table(data));
-            return ExitCodes.Success;
-        });
+            run,
+            cluster,
+            output,
+        };
+        describe.SetAction(
+            async (parsed, cancellation) =>
+            {
+                var data = await Describe(terminal, RunLookup.Find(parsed, run, cluster), cancellation);
+                terminal.Data(data, parsed.Format(output), () => Table(data));
+                return ExitCodes.Success;
+            }
+        );
         return new Command("describe", "Show one thing in detail.") { describe };
     }
 
@@ -62,7 +69,9 @@ internal static class DescribeCommand
         }
 
         data["siloList"] = new JsonArray([.. silos.Select(static silo => (JsonNode)SilosCommand.Json(silo))]);
-        data["events"] = new JsonArray([.. RunFolderReader.Events(run.Folder).TakeLast(LastEvents).Select(static line => JsonNode.Parse(line))]);
+        data["events"] = new JsonArray([
+            .. RunFolderReader.Events(run.Folder).TakeLast(LastEvents).Select(static line => JsonNode.Parse(line)),
+        ]);
         return data;
     }
 

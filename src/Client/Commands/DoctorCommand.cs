@@ -11,7 +11,13 @@ internal static class DoctorCommand
     public static Command Create(Terminal terminal)
     {
         var output = OutputOption.Create("table", "json", "yaml");
-        var command = new Command("doctor", "Look at this machine: can it run silos, which path do bf16 products take, and what to do if not.") { output };
+        var command = new Command(
+            "doctor",
+            "Look at this machine: can it run silos, which path do bf16 products take, and what to do if not."
+        )
+        {
+            output,
+        };
         command.SetAction(parsed =>
         {
             var findings = Doctor.Examine();
@@ -22,10 +28,18 @@ internal static class DoctorCommand
             var format = parsed.Format(output);
             var data = new JsonObject
             {
-                ["findings"] = new JsonArray([.. findings.Select(static finding => (JsonNode)new JsonObject
-                {
-                    ["name"] = finding.Name, ["state"] = finding.State, ["found"] = finding.Found, ["remedy"] = finding.Remedy.Length == 0 ? null : finding.Remedy,
-                })]),
+                ["findings"] = new JsonArray([
+                    .. findings.Select(static finding =>
+                        (JsonNode)
+                            new JsonObject
+                            {
+                                ["name"] = finding.Name,
+                                ["state"] = finding.State,
+                                ["found"] = finding.Found,
+                                ["remedy"] = finding.Remedy.Length == 0 ? null : finding.Remedy,
+                            }
+                    ),
+                ]),
                 ["fit"] = bad.Length == 0,
                 ["verdict"] = verdict,
             };

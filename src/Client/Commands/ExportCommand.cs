@@ -16,31 +16,63 @@ internal static class ExportCommand
     public static Command Create(Terminal terminal)
     {
         var source = new Argument<string>("RUN|ADAPTER_DIR") { Description = "A run (folder or id), or an adapter folder." };
-        var basePath = new Option<string?>("--base") { HelpName = "DIR", Description = "The base model (default: the run's, or the adapter's base_model_name_or_path)." };
-        var to = new Option<string>("--to") { Required = true, HelpName = "DIR", Description = "Folder to write; new or empty." };
-        var kind = new Option<string>("--as") { Required = true, HelpName = "adapter|lora|merged", Description = "adapter: as trained; lora: a PEFT LoRA adapter; merged: a Hugging Face folder." };
+        var basePath = new Option<string?>("--base")
+        {
+            HelpName = "DIR",
+            Description = "The base model (default: the run's, or the adapter's base_model_name_or_path).",
+        };
+        var to = new Option<string>("--to")
+        {
+            Required = true,
+            HelpName = "DIR",
+            Description = "Folder to write; new or empty.",
+        };
+        var kind = new Option<string>("--as")
+        {
+            Required = true,
+            HelpName = "adapter|lora|merged",
+            Description = "adapter: as trained; lora: a PEFT LoRA adapter; merged: a Hugging Face folder.",
+        };
         kind.AcceptOnlyFromAmong("adapter", "lora", "merged");
         var rank = new Option<int?>("--rank") { HelpName = "R", Description = "With --as lora: rank of the approximation." };
         rank.Number(static value => value >= 1, "an integer of at least 1");
         var dtype = ModelOptions.CreateDtype();
         var cluster = CommonOptions.Cluster();
-        var command = new Command("export", "Write a run's result in a form that other tools load.") { source, basePath, to, kind, rank, dtype, cluster };
+        var command = new Command("export", "Write a run's result in a form that other tools load.")
+        {
+            source,
+            basePath,
+            to,
+            kind,
+            rank,
+            dtype,
+            cluster,
+        };
         command.Validators.Add(result =>
         {
             if (result.IsGiven(rank) && result.GetValue(kind) != "lora") result.AddError("--rank belongs to --as lora");
             if (result.IsGiven(dtype) && result.GetValue(kind) != "merged") result.AddError("--dtype belongs to --as merged");
         });
-        command.SetAction(async (parsed, _) =>
-        {
-            var request = new ExportRequest(
-                parsed.GetValue(source)!, parsed.GetValue(basePath), Path.GetFullPath(parsed.GetValue(to)!), parsed.GetValue(kind)!, parsed.GetValue(rank),
-                ModelOptions.Parse(parsed.GetValue(dtype)));
-            // A cluster of the environment is not meant where the folder is here.
-            var address = parsed.CommandResult.IsGiven(cluster) ? parsed.GetValue(cluster) : null;
-            if (address is null) await Local(terminal, request);
-            else await Remote(terminal, request, address);
-            return ExitCodes.Success;
-        });
+        command.SetAction(
+            async (parsed, _) =>
+            {
+                var request = new ExportRequest(
+                    parsed.GetValue(source)!,
+                    parsed.GetValue(basePath),
+                    Path.GetFullPath(parsed.GetValue(to)!),
+                    parsed.GetValue(kind)!,
+                    parsed.GetValue(rank),
+                    ModelOptions.Parse(parsed.GetValue(dtype))
+                );
+                // A cluster of the environment is not meant where the folder is here.
+                var address = parsed.CommandResult.IsGiven(cluster) ? parsed.GetValue(cluster) : null;
+                if (address is null)
+                    await Local(terminal, request);
+                else
+                    await Remote(terminal, request, address);
+                return ExitCodes.Success;
+            }
+        );
         return command;
     }
 
@@ -75,7 +107,15 @@ internal static class ExportCommand
             source = await ResultOf(terminal, source, address);
         }
 
-        await Ask(terminal, request with { AdapterPath = source, BasePath = request.BasePath is { } model ? Path.GetFullPath(model) : null }, address);
+        await Ask(
+            terminal,
+            request with
+            {
+                AdapterPath = source,
+                BasePath = request.BasePath is { } model ? Path.GetFullPath(model) : null,
+            },
+            address
+        );
     }
 
     private static async Task Ask(Terminal terminal, ExportRequest request, string? address)
@@ -91,8 +131,13 @@ internal static class ExportCommand
     {
         if (AdapterFolder.Is(name)) return Path.GetFullPath(name);
         var run = RunIndex.OfUser().Find(name);
-        return ((string[])[RunFiles.Model, RunFiles.Adapter]).Select(part => Path.Combine(run.Folder, part)).FirstOrDefault(Directory.Exists)
-            ?? throw new PeftException($"run {run.Id} has no adapter or model yet in {run.Folder}; it is written when the run is completed: peft-client describe run {run.Id}");
+        return ((string[])[RunFiles.Model, RunFiles.Adapter])
+            .Select(part => Path.Combine(run.Folder, part))
+            .FirstOrDefault(Directory.Exists)
+            ?? throw new PeftException(
+                $"run {run.Id} has no adapter or model yet in {run.Folder}; it is written when the run is completed: peft-client describe "
+                    + $"run {run.Id}"
+            );
     }
 
     private static IndexedRun? KnownRun(string name)
@@ -113,6 +158,9 @@ internal static class ExportCommand
         using var interruption = new Interruption();
         await using var client = await ClusterClient.ToAddress(terminal, address, interruption.Asked);
         return (await client.StatusOf(id)).AdapterPath
-            ?? throw new PeftException($"run {id} has no adapter or model yet; it is written when the run is completed: peft-client describe run {id} --cluster {address}");
+            ?? throw new PeftException(
+                $"run {id} has no adapter or model yet; it is written when the run is completed: peft-client describe run {id} --cluster "
+                    + $"{address}"
+            );
     }
 }

@@ -19,18 +19,38 @@ internal static class GenerateCommand
     {
         var model = new ModelOptions();
         var prompt = new Option<string?>("--prompt") { HelpName = "TEXT", Description = "Text to continue." };
-        var promptIds = new Option<string?>("--prompt-ids") { HelpName = "1,2,3", Description = "Token ids to continue; needs no tokenizer." };
-        var chat = new Option<string?>("--chat") { HelpName = "TEXT", Description = "A user's message, put into the model's chat template." };
+        var promptIds = new Option<string?>("--prompt-ids")
+        {
+            HelpName = "1,2,3",
+            Description = "Token ids to continue; needs no tokenizer.",
+        };
+        var chat = new Option<string?>("--chat")
+        {
+            HelpName = "TEXT",
+            Description = "A user's message, put into the model's chat template.",
+        };
         var template = new Option<string?>("--chat-template")
         {
             HelpName = "model|chatml|llama3",
             Description = "With --chat: the template (default: model, the one in the model's folder).",
         };
         template.AcceptOnlyFromAmong("model", "chatml", "llama3");
-        var length = new Option<int>("--max-new-tokens") { HelpName = "N", Description = "Largest number of new tokens.", DefaultValueFactory = static _ => 128 };
-        var greedy = new Option<bool>("--greedy") { Description = "Always the most likely token (the default unless --temperature is given)." };
+        var length = new Option<int>("--max-new-tokens")
+        {
+            HelpName = "N",
+            Description = "Largest number of new tokens.",
+            DefaultValueFactory = static _ => 128,
+        };
+        var greedy = new Option<bool>("--greedy")
+        {
+            Description = "Always the most likely token (the default unless --temperature is given).",
+        };
         var temperature = new Option<double?>("--temperature") { HelpName = "T", Description = "Sample with this temperature." };
-        var topP = new Option<double?>("--top-p") { HelpName = "P", Description = "Sample from the most likely tokens whose probabilities reach P together (default: 1)." };
+        var topP = new Option<double?>("--top-p")
+        {
+            HelpName = "P",
+            Description = "Sample from the most likely tokens whose probabilities reach P together (default: 1).",
+        };
         var seed = new Option<long>("--seed") { HelpName = "S", Description = "Seed of the sampling (default: 0)." };
         var ignoreEos = new Option<bool>("--ignore-eos") { Description = "Do not stop at an end-of-text token." };
         var local = CommonOptions.Local();
@@ -47,29 +67,46 @@ internal static class GenerateCommand
         seed.Number(static _ => true, "an integer");
         command.Validators.Add(result =>
         {
-            if (new[] { prompt, promptIds, chat }.Count(option => result.IsGiven(option)) != 1) result.AddError("give exactly one of --prompt, --prompt-ids and --chat");
-            if (result.IsGiven(template) && !result.IsGiven(chat)) result.AddError("--chat-template belongs to --chat");
-            if (result.IsGiven(greedy) && (result.IsGiven(temperature) || result.IsGiven(topP))) result.AddError("--greedy excludes --temperature and --top-p");
+            if (new[] { prompt, promptIds, chat }.Count(option => result.IsGiven(option)) != 1)
+                result.AddError("give exactly one of --prompt, --prompt-ids and --chat");
+            if (result.IsGiven(template) && !result.IsGiven(chat))
+                result.AddError("--chat-template belongs to --chat");
+            if (result.IsGiven(greedy) && (result.IsGiven(temperature) || result.IsGiven(topP)))
+                result.AddError("--greedy excludes --temperature and --top-p");
         });
-        command.SetAction(async (parsed, _) =>
-        {
-            var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
-            var (request, folder) = model.Read(parsed);
-            var tokenizer = parsed.GetValue(promptIds) is null || TokenizerLoader.Exists(request.ModelPath) ? TokenizerLoader.Load(request.ModelPath) : null;
-            var prompts = Prompts(parsed.GetValue(template), request);
-            var ids = parsed.GetValue(promptIds) is { } list ? ParseIds(list)
-                : parsed.GetValue(chat) is { } message ? Template(prompts, request).Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true).Ids
-                : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
-            Check(ids, folder, parsed.GetValue(length));
-            var sampled = parsed.GetValue(temperature) is not null || parsed.GetValue(topP) is not null;
-            var generation = new GenerationRequest(
-                [ids], parsed.GetValue(length), parsed.GetValue(ignoreEos) ? [] : [.. EndTokens(prompts, folder, parsed.GetValue(chat) is not null)],
-                sampled ? parsed.GetValue(temperature) ?? 1 : 0, parsed.GetValue(topP) ?? 1, parsed.GetValue(seed));
-            using var interruption = new Interruption();
-            var result = await Generate(terminal, silos, address, request, generation, interruption.Asked);
-            Write(terminal, result, tokenizer, parsed.Format(output));
-            return ExitCodes.Success;
-        });
+        command.SetAction(
+            async (parsed, _) =>
+            {
+                var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
+                var (request, folder) = model.Read(parsed);
+                var tokenizer =
+                    parsed.GetValue(promptIds) is null || TokenizerLoader.Exists(request.ModelPath)
+                        ? TokenizerLoader.Load(request.ModelPath)
+                        : null;
+                var prompts = Prompts(parsed.GetValue(template), request);
+                var ids =
+                    parsed.GetValue(promptIds) is { } list ? ParseIds(list)
+                    : parsed.GetValue(chat) is { } message
+                        ? Template(prompts, request)
+                            .Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true)
+                            .Ids
+                    : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
+                Check(ids, folder, parsed.GetValue(length));
+                var sampled = parsed.GetValue(temperature) is not null || parsed.GetValue(topP) is not null;
+                var generation = new GenerationRequest(
+                    [ids],
+                    parsed.GetValue(length),
+                    parsed.GetValue(ignoreEos) ? [] : [.. EndTokens(prompts, folder, parsed.GetValue(chat) is not null)],
+                    sampled ? parsed.GetValue(temperature) ?? 1 : 0,
+                    parsed.GetValue(topP) ?? 1,
+                    parsed.GetValue(seed)
+                );
+                using var interruption = new Interruption();
+                var result = await Generate(terminal, silos, address, request, generation, interruption.Asked);
+                Write(terminal, result, tokenizer, parsed.Format(output));
+                return ExitCodes.Success;
+            }
+        );
         return command;
     }
 
@@ -92,7 +129,14 @@ internal static class GenerateCommand
     private static IReadOnlyList<int> EndTokens(TrainedPrompts prompts, ModelFolder model, bool chat) =>
         (chat ? prompts : prompts with { Template = null }).EndTokens(model);
 
-    private static async Task<GenerationResult> Generate(Terminal terminal, int silos, string? address, ModelRequest model, GenerationRequest request, CancellationToken cancellation)
+    private static async Task<GenerationResult> Generate(
+        Terminal terminal,
+        int silos,
+        string? address,
+        ModelRequest model,
+        GenerationRequest request,
+        CancellationToken cancellation
+    )
     {
         await using var work = await WorkCluster.Open(terminal, silos, address, cancellation);
         var grain = work.Client.Grains.GetGrain<IGenerationGrain>("generate-" + Guid.NewGuid().ToString("N"));
@@ -130,7 +174,11 @@ internal static class GenerateCommand
     {
         try
         {
-            return [.. list.Split(',', StringSplitOptions.TrimEntries).Select(static id => int.Parse(id, NumberStyles.None, CultureInfo.InvariantCulture))];
+            return
+            [
+                .. list.Split(',', StringSplitOptions.TrimEntries)
+                    .Select(static id => int.Parse(id, NumberStyles.None, CultureInfo.InvariantCulture)),
+            ];
         }
         catch (Exception error) when (error is FormatException or OverflowException)
         {
@@ -140,10 +188,17 @@ internal static class GenerateCommand
 
     private static void Check(int[] ids, ModelFolder model, int length)
     {
-        if (ids.Length == 0) throw new PeftException("the prompt has no token; this tokenizer adds none at the beginning, so write at least one character");
+        if (ids.Length == 0)
+            throw new PeftException(
+                "the prompt has no token; this tokenizer adds none at the beginning, so write at least one character"
+            );
         if (ids.FirstOrDefault(id => id >= model.Vocabulary, -1) is var large and >= 0)
-            throw new PeftException($"token id {large} is not below the model's vocab_size {model.Vocabulary}; do model and tokenizer belong together?");
+            throw new PeftException(
+                $"token id {large} is not below the model's vocab_size {model.Vocabulary}; do model and tokenizer belong together?"
+            );
         if (ids.Length + length > model.MaxPositions && ids.Length >= model.MaxPositions)
-            throw new PeftException($"the prompt has {ids.Length} tokens, and the model is made for {model.MaxPositions} (max_position_embeddings); shorten it");
+            throw new PeftException(
+                $"the prompt has {ids.Length} tokens, and the model is made for {model.MaxPositions} (max_position_embeddings); shorten it"
+            );
     }
 }

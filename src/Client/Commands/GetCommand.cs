@@ -34,8 +34,17 @@ internal static class GetCommand
             var status = RunFolderReader.Status(run.Folder);
             var alive = run.Cluster is null && RunFolderReader.IsActive(run.Folder);
             // A run whose silos were killed has come further than the last status it could write.
-            if (status is not { State: RunState.Completed }) status = RunResult.Complete(status, run.Id, run.Folder);
-            rows.Add(Row(run.Id, status, run.Cluster is null || status is not null ? RunFolderReader.StateOf(status, alive) : "on " + run.Cluster, run.Folder, run.Created));
+            if (status is not { State: RunState.Completed })
+                status = RunResult.Complete(status, run.Id, run.Folder);
+            rows.Add(
+                Row(
+                    run.Id,
+                    status,
+                    run.Cluster is null || status is not null ? RunFolderReader.StateOf(status, alive) : "on " + run.Cluster,
+                    run.Folder,
+                    run.Created
+                )
+            );
         }
 
         return rows;
@@ -76,8 +85,12 @@ internal static class GetCommand
             var created = DateTimeOffset.Parse(row["created"]!.GetValue<string>(), CultureInfo.InvariantCulture).ToLocalTime();
             string[] cells =
             [
-                row["runId"]!.GetValue<string>(), row["state"]!.GetValue<string>(), $"{row["step"]}/{row["steps"]}",
-                row["loss"]?.GetValue<double>().ToString("0.0000", CultureInfo.InvariantCulture) ?? "", created.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), row["folder"]!.GetValue<string>(),
+                row["runId"]!.GetValue<string>(),
+                row["state"]!.GetValue<string>(),
+                $"{row["step"]}/{row["steps"]}",
+                row["loss"]?.GetValue<double>().ToString("0.0000", CultureInfo.InvariantCulture) ?? "",
+                created.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture),
+                row["folder"]!.GetValue<string>(),
             ];
             table.Row(cells);
         }

@@ -14,33 +14,49 @@ internal static class LogsCommand
         var run = CommonOptions.Run();
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on until the silos have ended." };
         var silo = new Option<string?>("--silo") { HelpName = "NAME", Description = "Only this silo's log." };
-        var command = new Command("logs", "Print the logs of a run's silos; each line begins with the silo's name.") { run, follow, silo };
-        command.SetAction(async (parsed, _) =>
+        var command = new Command("logs", "Print the logs of a run's silos; each line begins with the silo's name.")
         {
-            using var interruption = new Interruption();
-            var found = RunIndex.OfUser().FindPresent(parsed.GetValue(run)!);
-            var folder = Path.Combine(found.Folder, RunFiles.Logs);
-            if (!Directory.Exists(folder)) throw new ClientException(ExitCodes.NotFound, $"run {found.Id}: no logs in {folder}; those of a remote cluster are with its silos");
-            if (parsed.GetValue(silo) is { } name && !File.Exists(Path.Combine(folder, name + ".log")))
-                throw new ClientException(ExitCodes.NotFound, $"run {found.Id} has no log {name}; there are {string.Join(", ", Directory.EnumerateFiles(folder, "*.log").Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal))}");
-            var positions = new Dictionary<string, long>(StringComparer.Ordinal);
-            using var timer = new PeriodicTimer(Poll);
-            try
+            run,
+            follow,
+            silo,
+        };
+        command.SetAction(
+            async (parsed, _) =>
             {
-                for (var ended = false; !ended;)
+                using var interruption = new Interruption();
+                var found = RunIndex.OfUser().FindPresent(parsed.GetValue(run)!);
+                var folder = Path.Combine(found.Folder, RunFiles.Logs);
+                if (!Directory.Exists(folder))
+                    throw new ClientException(
+                        ExitCodes.NotFound,
+                        $"run {found.Id}: no logs in {folder}; those of a remote cluster are with its silos"
+                    );
+                if (parsed.GetValue(silo) is { } name && !File.Exists(Path.Combine(folder, name + ".log")))
+                    throw new ClientException(
+                        ExitCodes.NotFound,
+                        $"run {found.Id} has no log {name}; there are "
+                            + $"{string.Join(", ", Directory.EnumerateFiles(folder, "*.log").Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal))}"
+                    );
+                var positions = new Dictionary<string, long>(StringComparer.Ordinal);
+                using var timer = new PeriodicTimer(Poll);
+                try
                 {
-                    ended = !parsed.GetValue(follow) || !RunFolderReader.IsActive(found.Folder);
-                    Print(terminal, folder, parsed.GetValue(silo), positions);
-                    if (!ended) await timer.WaitForNextTickAsync(interruption.Asked);
+                    for (var ended = false; !ended; )
+                    {
+                        ended = !parsed.GetValue(follow) || !RunFolderReader.IsActive(found.Folder);
+                        Print(terminal, folder, parsed.GetValue(silo), positions);
+                        if (!ended)
+                            await timer.WaitForNextTickAsync(interruption.Asked);
+                    }
                 }
-            }
-            catch (OperationCanceledException)
-            {
-                // Ctrl-C ends the following, not the run.
-            }
+                catch (OperationCanceledException)
+                {
+                    // Ctrl-C ends the following, not the run.
+                }
 
-            return ExitCodes.Success;
-        });
+                return ExitCodes.Success;
+            }
+        );
         return command;
     }
 

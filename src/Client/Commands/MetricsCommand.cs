@@ -18,32 +18,42 @@ internal static class MetricsCommand
         var follow = new Option<bool>("--follow") { Description = "Go on until the run ends." };
         var cluster = CommonOptions.Cluster();
         var output = OutputOption.Create("table", "ndjson", "json");
-        var command = new Command("metrics", "One line per committed step: loss, learning rate, gradient norm, tokens, λ.") { run, follow, cluster, output };
-        command.SetAction(async (parsed, _) =>
+        var command = new Command("metrics", "One line per committed step: loss, learning rate, gradient norm, tokens, λ.")
         {
-            using var interruption = new Interruption();
-            await using var source = await MetricsSource.Open(terminal, RunLookup.Find(parsed, run, cluster), interruption.Asked);
-            var format = parsed.Format(output);
-            var last = Write(terminal, await source.After(0), format, 0);
-            if (!parsed.GetValue(follow)) return ExitCodes.Success;
-            using var timer = new PeriodicTimer(Poll);
-            try
+            run,
+            follow,
+            cluster,
+            output,
+        };
+        command.SetAction(
+            async (parsed, _) =>
             {
-                for (var ended = false; !ended;)
+                using var interruption = new Interruption();
+                await using var source = await MetricsSource.Open(terminal, RunLookup.Find(parsed, run, cluster), interruption.Asked);
+                var format = parsed.Format(output);
+                var last = Write(terminal, await source.After(0), format, 0);
+                if (!parsed.GetValue(follow))
+                    return ExitCodes.Success;
+                using var timer = new PeriodicTimer(Poll);
+                try
                 {
-                    // Asked first: what was written before the end is still printed.
-                    ended = await source.Ended();
-                    last = Write(terminal, await source.After(last), format, last);
-                    if (!ended) await timer.WaitForNextTickAsync(interruption.Asked);
+                    for (var ended = false; !ended; )
+                    {
+                        // Asked first: what was written before the end is still printed.
+                        ended = await source.Ended();
+                        last = Write(terminal, await source.After(last), format, last);
+                        if (!ended)
+                            await timer.WaitForNextTickAsync(interruption.Asked);
+                    }
                 }
-            }
-            catch (OperationCanceledException)
-            {
-                // Ctrl-C ends the following, not the run.
-            }
+                catch (OperationCanceledException)
+                {
+                    // Ctrl-C ends the following, not the run.
+                }
 
-            return ExitCodes.Success;
-        });
+                return ExitCodes.Success;
+            }
+        );
         return command;
     }
 
@@ -61,7 +71,9 @@ internal static class MetricsCommand
                 foreach (var line in lines) terminal.Line(line);
                 break;
             case OutputFormat.Json:
-                terminal.Data(new JsonArray([.. lines.Select(static line => JsonNode.Parse(line))]), format, static () => Terminal.NewTable());
+                terminal.Data(new JsonArray([.. lines.Select(static line => JsonNode.Parse(line))]), format, static () =>
+                    Terminal.NewTable()
+                );
                 break;
             default:
                 if (last == 0) terminal.Line($"{"STEP",6} {"LOSS",10} {"LR",12} {"GRAD NORM",10} {"TOKENS",8} {"SECONDS",8}  LAMBDA");

@@ -9,7 +9,13 @@ namespace Peft.Orleans.Client.Commands;
 /// <summary>The options that name a model for generate, score and export.</summary>
 internal sealed class ModelOptions
 {
-    public Option<string> Model { get; } = new("--model") { Required = true, HelpName = "DIR", Description = "Hugging Face folder of the model." };
+    public Option<string> Model { get; } =
+        new("--model")
+        {
+            Required = true,
+            HelpName = "DIR",
+            Description = "Hugging Face folder of the model.",
+        };
 
     public Option<string?> Adapter { get; } = new("--adapter") { HelpName = "DIR", Description = "Adapter folder, ours or PEFT's." };
 
@@ -36,7 +42,11 @@ internal sealed class ModelOptions
     /// <summary>The option <c>--dtype</c>.</summary>
     public static Option<string?> CreateDtype()
     {
-        var option = new Option<string?>("--dtype") { HelpName = "float32|bfloat16|float16", Description = "Type of the weights (default: as stored)." };
+        var option = new Option<string?>("--dtype")
+        {
+            HelpName = "float32|bfloat16|float16",
+            Description = "Type of the weights (default: as stored).",
+        };
         option.AcceptOnlyFromAmong("float32", "bfloat16", "float16");
         return option;
     }

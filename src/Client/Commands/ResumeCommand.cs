@@ -18,20 +18,38 @@ internal static class ResumeCommand
         var run = CommonOptions.Run();
         var local = CommonOptions.Local();
         var cluster = CommonOptions.Cluster();
-        var file = new Option<string?>("--file", "-f") { HelpName = "FILE", Description = "Check that this is the run's file; another one is refused." };
-        var output = OutputOption.Create("table", "json", "yaml");
-        var command = new Command("resume", "Continue a run that was stopped, interrupted or failed, from its last snapshot; on any number of silos it ends with the same bytes.") { run, local, cluster, file, output };
-        command.SetAction(async (parsed, _) =>
+        var file = new Option<string?>("--file", "-f")
         {
-            var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
-            return await Run(
-                terminal,
-                RunIndex.OfUser().FindPresent(parsed.GetValue(run)!),
-                silos,
-                address,
-                parsed.GetValue(file),
-                parsed.Format(output));
-        });
+            HelpName = "FILE",
+            Description = "Check that this is the run's file; another one is refused.",
+        };
+        var output = OutputOption.Create("table", "json", "yaml");
+        var command = new Command(
+            "resume",
+            "Continue a run that was stopped, interrupted or failed, from its last snapshot; on any number of silos it ends with the "
+                + "same bytes."
+        )
+        {
+            run,
+            local,
+            cluster,
+            file,
+            output,
+        };
+        command.SetAction(
+            async (parsed, _) =>
+            {
+                var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
+                return await Run(
+                    terminal,
+                    RunIndex.OfUser().FindPresent(parsed.GetValue(run)!),
+                    silos,
+                    address,
+                    parsed.GetValue(file),
+                    parsed.Format(output)
+                );
+            }
+        );
         return command;
     }
 
@@ -43,11 +61,15 @@ internal static class ResumeCommand
     private static async Task<int> Run(Terminal terminal, IndexedRun run, int silos, string? address, string? file, OutputFormat format)
     {
         var path = Path.Combine(run.Folder, RunFiles.RunYaml);
-        if (!File.Exists(path)) throw new ClientException(ExitCodes.NotFound, $"run {run.Id}: {path} not found; a run is continued from its folder");
+        if (!File.Exists(path))
+            throw new ClientException(ExitCodes.NotFound, $"run {run.Id}: {path} not found; a run is continued from its folder");
         var yaml = await File.ReadAllTextAsync(path);
         var spec = RunFile.Load(path);
         if (file is not null && TextOf(RunFile.Load(file), spec.Compute) != TextOf(spec, spec.Compute))
-            throw new PeftException($"{file} is not the run file of {run.Id} ({path}); a run is continued with the file it was created with, start another run for other values");
+            throw new PeftException(
+                $"{file} is not the run file of {run.Id} ({path}); a run is continued with the file it was created with, start another run "
+                    + "for other values"
+            );
         if (RunFolderReader.Status(run.Folder) is { State: RunState.Completed } done)
         {
             terminal.Note($"run {run.Id} is completed already");

@@ -8,8 +8,8 @@ namespace Peft.Orleans.Client.Commands;
 internal static class RunLookup
 {
     /// <summary>
-    /// By the user's index and the run's folder. A cluster named on the command line is where the run is; one from the environment is asked for ids that
-    /// the index does not know.
+    /// By the user's index and the run's folder. A cluster named on the command line is where the run is; one from the environment is asked
+    /// for ids that the index does not know.
     /// </summary>
     /// <exception cref="ClientException">No such run, or several.</exception>
     public static IndexedRun Find(ParseResult parsed, Argument<string> run, Option<string?> cluster)

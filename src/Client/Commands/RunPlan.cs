@@ -17,8 +17,14 @@ internal static class RunPlan
         var (dimensions, spec) = (run.Model, run.Spec);
         // The silos of a local cluster share this machine's memory; the planner orders them by name.
         var machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        var inventory = Enumerable.Range(0, silos)
-            .Select(i => new SiloInventory(new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", Endpoint.None), [], machine)).ToArray();
+        var inventory = Enumerable
+            .Range(0, silos)
+            .Select(i => new SiloInventory(
+                new PlannedSilo("silo-" + i.ToString(CultureInfo.InvariantCulture), "", Endpoint.None),
+                [],
+                machine
+            ))
+            .ToArray();
         var plan = RunPlanner.Plan(run, inventory);
         var layers = RunPlanner.Memory(run, plan.Silos.Length);
         var memory = MemoryModel.PerSilo(plan, layers);
@@ -44,11 +50,17 @@ internal static class RunPlan
             foreach (var (name, seats, bytes) in rows) table.Row(name, Ranges(seats), Mebibytes(bytes));
             return table;
         });
-        if (format != OutputFormat.Table) return;
-        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"""
-            layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{(dimensions.TrainsTiedEmbedding(spec.Method) ? "; the head is the embedding" : ", last the head")}
-            trainable parameters: {trainable:N0}
-            weights held as {run.Dtype.ToString().ToLowerInvariant()}, products in {run.Products.ToString().ToLowerInvariant()}; bf16 products here: {Processor.BFloat16Path}
+        if (format != OutputFormat.Table)
+            return;
+        terminal.Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"""
+                layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{(
+                    dimensions.TrainsTiedEmbedding(spec.Method) ? "; the head is the embedding" : ", last the head"
+                )}
+                trainable parameters: {trainable:N0}
+                weights held as {run.Dtype.ToString().ToLowerInvariant()}, products in {run.Products.ToString().ToLowerInvariant()}; bf16 products here: {Processor.BFloat16Path}
 
             """));
         terminal.Out.Write(run.Yaml);

@@ -16,21 +16,46 @@ internal static class ScaleCommand
         var cluster = CommonOptions.Cluster();
         var silos = new Option<int>("--silos") { Required = true, HelpName = "N", Description = "Number of silos from now on." };
         silos.Number(static count => count >= 1, "a number of at least 1; to end the run use peft-client stop");
-        var command = new Command("scale", "Add silos to a local run that is under way, or take some away; no bit of the result depends on it.") { run, silos, cluster };
-        command.SetAction(async (parsed, cancellation) =>
+        var command = new Command(
+            "scale",
+            "Add silos to a local run that is under way, or take some away; no bit of the result depends on it."
+        )
         {
-            var found = RunLookup.Find(parsed, run, cluster);
-            if (found.Cluster is not null)
-                throw new ClientException(ExitCodes.Refused, $"run {found.Id} is on a running cluster, whose silos are started and ended there (Kubernetes: kubectl scale statefulset peft-silo --replicas={parsed.GetValue(silos)}); the run takes them in by itself");
-            var living = RunFolderReader.LivingSilos(found.Folder);
-            if (living.Count == 0) throw new ClientException(ExitCodes.NoCluster, $"run {found.Id} is not running; start it again with: peft-client resume {found.Id} --local {parsed.GetValue(silos)}");
-            await using var client = await ClusterClient.ToRun(terminal, found, cancellation);
-            var wanted = parsed.GetValue(silos);
-            if (wanted > living.Count) await Grow(found, wanted - living.Count, terminal, cancellation);
-            else if (wanted < living.Count) await Shrink([.. living.OrderByDescending(static silo => silo.Name, StringComparer.Ordinal).Take(living.Count - wanted)], terminal, cancellation);
-            terminal.Line($"run {found.Id}: {wanted} silos; see who holds what with: peft-client silos {found.Id}");
-            return ExitCodes.Success;
-        });
+            run,
+            silos,
+            cluster,
+        };
+        command.SetAction(
+            async (parsed, cancellation) =>
+            {
+                var found = RunLookup.Find(parsed, run, cluster);
+                if (found.Cluster is not null)
+                    throw new ClientException(
+                        ExitCodes.Refused,
+                        $"run {found.Id} is on a running cluster, whose silos are started and ended there (Kubernetes: kubectl scale "
+                            + $"statefulset peft-silo --replicas={parsed.GetValue(silos)}); the run takes them in by itself"
+                    );
+                var living = RunFolderReader.LivingSilos(found.Folder);
+                if (living.Count == 0)
+                    throw new ClientException(
+                        ExitCodes.NoCluster,
+                        $"run {found.Id} is not running; start it again with: peft-client resume {found.Id} --local "
+                            + $"{parsed.GetValue(silos)}"
+                    );
+                await using var client = await ClusterClient.ToRun(terminal, found, cancellation);
+                var wanted = parsed.GetValue(silos);
+                if (wanted > living.Count)
+                    await Grow(found, wanted - living.Count, terminal, cancellation);
+                else if (wanted < living.Count)
+                    await Shrink(
+                        [.. living.OrderByDescending(static silo => silo.Name, StringComparer.Ordinal).Take(living.Count - wanted)],
+                        terminal,
+                        cancellation
+                    );
+                terminal.Line($"run {found.Id}: {wanted} silos; see who holds what with: peft-client silos {found.Id}");
+                return ExitCodes.Success;
+            }
+        );
         return command;
     }
 
@@ -38,7 +63,12 @@ internal static class ScaleCommand
     {
         var clusterFolder = Path.Combine(run.Folder, SiloArguments.ClusterSubfolder);
         var taken = SiloRegistration.ReadAll(clusterFolder).Select(static silo => silo.Name).ToHashSet(StringComparer.Ordinal);
-        var names = Enumerable.Range(0, int.MaxValue).Select(static i => "silo-" + i.ToString(CultureInfo.InvariantCulture)).Where(name => !taken.Contains(name)).Take(count).ToArray();
+        var names = Enumerable
+            .Range(0, int.MaxValue)
+            .Select(static i => "silo-" + i.ToString(CultureInfo.InvariantCulture))
+            .Where(name => !taken.Contains(name))
+            .Take(count)
+            .ToArray();
         foreach (var name in names)
         {
             terminal.Note($"starting {name}");

@@ -18,30 +18,57 @@ internal static class ScoreCommand
     public static Command Create(Terminal terminal)
     {
         var model = new ModelOptions();
-        var input = new Option<string>("--input") { Required = true, HelpName = "FILE", Description = "Lines {\"context\", \"continuation\"} or {\"input_ids\", \"labels\"}." };
-        var results = new Option<string>("--output") { Required = true, HelpName = "FILE", Description = "Lines {\"logLikelihood\", \"tokens\", \"isGreedy\"} in the same order; '-' is standard output." };
+        var input = new Option<string>("--input")
+        {
+            Required = true,
+            HelpName = "FILE",
+            Description = "Lines {\"context\", \"continuation\"} or {\"input_ids\", \"labels\"}.",
+        };
+        var results = new Option<string>("--output")
+        {
+            Required = true,
+            HelpName = "FILE",
+            Description = "Lines {\"logLikelihood\", \"tokens\", \"isGreedy\"} in the same order; '-' is standard output.",
+        };
         var local = CommonOptions.Local();
         var cluster = CommonOptions.Cluster();
         var command = new Command("score", "Log-likelihood of continuations under a model, with or without an adapter.");
         model.AddTo(command);
-        foreach (var option in (Option[])[input, results, local, cluster]) command.Add(option);
-        command.SetAction(async (parsed, _) =>
-        {
-            var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
-            var (request, folder) = model.Read(parsed);
-            ITextTokenizer? tokenizer = null;
-            var items = ScoreItems.Read(parsed.GetValue(input)!, () => tokenizer ??= TokenizerLoader.Load(request.ModelPath), folder.Vocabulary);
-            var target = parsed.GetValue(results)!;
-            await using var writer = target == "-" ? null : Open(target);
-            using var interruption = new Interruption();
-            await using var work = await WorkCluster.Open(terminal, silos, address, interruption.Asked);
-            await work.Wait(Score(work.Client, request, items, writer ?? terminal.Out, terminal, address is not null), interruption.Asked);
-            return ExitCodes.Success;
-        });
+        foreach (var option in (Option[])[input, results, local, cluster])
+            command.Add(option);
+        command.SetAction(
+            async (parsed, _) =>
+            {
+                var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
+                var (request, folder) = model.Read(parsed);
+                ITextTokenizer? tokenizer = null;
+                var items = ScoreItems.Read(
+                    parsed.GetValue(input)!,
+                    () => tokenizer ??= TokenizerLoader.Load(request.ModelPath),
+                    folder.Vocabulary
+                );
+                var target = parsed.GetValue(results)!;
+                await using var writer = target == "-" ? null : Open(target);
+                using var interruption = new Interruption();
+                await using var work = await WorkCluster.Open(terminal, silos, address, interruption.Asked);
+                await work.Wait(
+                    Score(work.Client, request, items, writer ?? terminal.Out, terminal, address is not null),
+                    interruption.Asked
+                );
+                return ExitCodes.Success;
+            }
+        );
         return command;
     }
 
-    private static async Task<int> Score(ClusterClient client, ModelRequest model, IReadOnlyList<ScoreItem> items, TextWriter writer, Terminal terminal, bool close)
+    private static async Task<int> Score(
+        ClusterClient client,
+        ModelRequest model,
+        IReadOnlyList<ScoreItem> items,
+        TextWriter writer,
+        Terminal terminal,
+        bool close
+    )
     {
         var grain = client.Grains.GetGrain<IEvaluationGrain>("score-" + Guid.NewGuid().ToString("N"));
         await grain.Open(model);
@@ -50,7 +77,12 @@ internal static class ScoreCommand
         {
             foreach (var score in await grain.Score(chunk))
             {
-                var line = new JsonObject { ["logLikelihood"] = score.LogLikelihood, ["tokens"] = score.Tokens, ["isGreedy"] = score.IsGreedy };
+                var line = new JsonObject
+                {
+                    ["logLikelihood"] = score.LogLikelihood,
+                    ["tokens"] = score.Tokens,
+                    ["isGreedy"] = score.IsGreedy,
+                };
                 await writer.WriteLineAsync(line.ToJsonString());
             }
 

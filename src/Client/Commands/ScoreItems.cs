@@ -26,12 +26,19 @@ internal static class ScoreItems
             foreach (var (number, text) in batch)
             {
                 // Results stand in the order of the lines: one left out would shift all after it.
-                if (number != before + 1) throw new PeftException($"{path}, line {before + 1}: the line is empty; results have a line for each of the file's, so remove it");
+                if (number != before + 1)
+                    throw new PeftException(
+                        $"{path}, line {before + 1}: the line is empty; results have a line for each of the file's, so remove it"
+                    );
                 before = number;
                 items.Add(Parse(text, $"{path}, line {number}", tokenizer, vocabulary));
             }
         });
-        return items.Count > 0 ? items : throw new PeftException($"{path} is empty; it needs one {{\"context\", \"continuation\"}} or {{\"input_ids\", \"labels\"}} per line");
+        return items.Count > 0
+            ? items
+            : throw new PeftException(
+                $"{path} is empty; it needs one {{\"context\", \"continuation\"}} or {{\"input_ids\", \"labels\"}} per line"
+            );
     }
 
     /// <summary>Context and continuation as one sequence; the targets are those after the context's tokens.</summary>
@@ -61,7 +68,9 @@ internal static class ScoreItems
             }
 
             if (!root.TryGetProperty("context", out _) && !root.TryGetProperty("continuation", out _))
-                throw new FormatException("expected {\"context\": TEXT, \"continuation\": TEXT} or {\"input_ids\": [...], \"labels\": [...]}");
+                throw new FormatException(
+                    "expected {\"context\": TEXT, \"continuation\": TEXT} or {\"input_ids\": [...], \"labels\": [...]}"
+                );
             LineFields.CheckPlain(root, "context");
             var item = Encode(SampleFormat.Text(root, "context"), SampleFormat.Text(root, "continuation"), tokenizer());
             if (item.InputIds.Length == 0) throw new FormatException("context and continuation have no token");
@@ -76,11 +85,20 @@ internal static class ScoreItems
 
     private static int Beginning(ITextTokenizer tokenizer) => WithoutEnd("", tokenizer).Length;
 
-    /// <summary>The tokens of a text with what the tokenizer's files put before it, without the end-of-text token they may put after it.</summary>
+    /// <summary>
+    /// The tokens of a text with what the tokenizer's files put before it, without the end-of-text token they may put after it.
+    /// </summary>
     private static int[] WithoutEnd(string text, ITextTokenizer tokenizer)
     {
         var ids = tokenizer.Encode(text, addSpecialTokens: true);
         var plain = tokenizer.Encode(text, addSpecialTokens: false);
-        return tokenizer.EosId is { } end && ids.Length > plain.Length && ids[^1] == end && (plain.Length == 0 || plain[^1] != end || ids[^2] == end) && ids.Length > 1 ? ids[..^1] : ids;
+        return
+            tokenizer.EosId is { } end
+            && ids.Length > plain.Length
+            && ids[^1] == end
+            && (plain.Length == 0 || plain[^1] != end || ids[^2] == end)
+            && ids.Length > 1
+            ? ids[..^1]
+            : ids;
     }
 }

@@ -13,7 +13,11 @@ internal static class SilosCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var run = new Argument<string?>("RUN") { Arity = ArgumentArity.ZeroOrOne, Description = "A run folder or run id (default: the newest run that is running)." };
+        var run = new Argument<string?>("RUN")
+        {
+            Arity = ArgumentArity.ZeroOrOne,
+            Description = "A run folder or run id (default: the newest run that is running).",
+        };
         var cluster = CommonOptions.Cluster();
         var output = OutputOption.Create("table", "json", "yaml");
         var command = new Command("silos", "List the silos of a run's cluster, and the layers each holds.") { run, cluster, output };
@@ -50,10 +54,17 @@ internal static class SilosCommand
     private static IndexedRun Find(string name, string? address) =>
         address is null ? RunIndex.OfUser().FindPresent(name) : new IndexedRun(name, "", address, DateTimeOffset.UnixEpoch);
 
-    private static IndexedRun Newest(string? address) => address is not null
-        ? new IndexedRun("", "", address, DateTimeOffset.UnixEpoch)
-        : RunIndex.OfUser().All().FirstOrDefault(static run => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0)
-            ?? throw new ClientException(ExitCodes.NoCluster, "no run of yours is running on this machine; name a run, or a cluster with --cluster");
+    private static IndexedRun Newest(string? address) =>
+        address is not null
+            ? new IndexedRun("", "", address, DateTimeOffset.UnixEpoch)
+            : RunIndex
+                .OfUser()
+                .All()
+                .FirstOrDefault(static run => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0)
+                ?? throw new ClientException(
+                    ExitCodes.NoCluster,
+                    "no run of yours is running on this machine; name a run, or a cluster with --cluster"
+                );
 
     /// <summary>A silo in a sentence.</summary>
     public static string Sentence(JsonNode silo)

@@ -11,25 +11,76 @@ namespace Peft.Orleans.Client.Commands;
 /// <summary><c>start-run</c>.</summary>
 internal static class StartRunCommand
 {
-    private sealed record Options(string File, string[] Set, int Silos, string? Cluster, string? RunId, bool DryRun, bool NoWait, OutputFormat Format);
+    private sealed record Options(
+        string File,
+        string[] Set,
+        int Silos,
+        string? Cluster,
+        string? RunId,
+        bool DryRun,
+        bool NoWait,
+        OutputFormat Format
+    );
 
     public static Command Create(Terminal terminal)
     {
-        var file = new Option<string>("--file", "-f") { Required = true, HelpName = "FILE", Description = "The run file (YAML)." };
-        var set = new Option<string[]>("--set") { HelpName = "KEY=VALUE", Description = "Lay a value over the file, for example training.steps=20; may be repeated, the last wins.", DefaultValueFactory = static _ => [] };
+        var file = new Option<string>("--file", "-f")
+        {
+            Required = true,
+            HelpName = "FILE",
+            Description = "The run file (YAML).",
+        };
+        var set = new Option<string[]>("--set")
+        {
+            HelpName = "KEY=VALUE",
+            Description = "Lay a value over the file, for example training.steps=20; may be repeated, the last wins.",
+            DefaultValueFactory = static _ => [],
+        };
         var local = CommonOptions.Local();
         var cluster = CommonOptions.Cluster();
-        var runId = new Option<string?>("--run-id") { HelpName = "ID", Description = "Id of the run; the same command with the same id starts it once, and continues it if it was interrupted (default: name and a random suffix)." };
-        var dryRun = new Option<bool>("--dry-run") { Description = "Check everything, print the plan, the predicted memory per silo and the resolved file; start nothing." };
+        var runId = new Option<string?>("--run-id")
+        {
+            HelpName = "ID",
+            Description =
+                "Id of the run; the same command with the same id starts it once, and continues it if it was interrupted (default: name "
+                    + "and a random suffix).",
+        };
+        var dryRun = new Option<bool>("--dry-run")
+        {
+            Description = "Check everything, print the plan, the predicted memory per silo and the resolved file; start nothing.",
+        };
         var noWait = new Option<bool>("--no-wait") { Description = "Return as soon as the run is under way; follow it with watch." };
         var output = OutputOption.Create("table", "json", "yaml");
-        var command = new Command("start-run", "Fine-tune a model as a run file says, on local silo processes or a running cluster.") { file, set, local, cluster, runId, dryRun, noWait, output };
-        command.SetAction(async (parsed, _) =>
+        var command = new Command("start-run", "Fine-tune a model as a run file says, on local silo processes or a running cluster.")
         {
-            var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
-            return await Run(terminal, new Options(
-                parsed.GetValue(file)!, parsed.GetValue(set)!, silos, address, parsed.GetValue(runId), parsed.GetValue(dryRun), parsed.GetValue(noWait), parsed.Format(output)));
-        });
+            file,
+            set,
+            local,
+            cluster,
+            runId,
+            dryRun,
+            noWait,
+            output,
+        };
+        command.SetAction(
+            async (parsed, _) =>
+            {
+                var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
+                return await Run(
+                    terminal,
+                    new Options(
+                        parsed.GetValue(file)!,
+                        parsed.GetValue(set)!,
+                        silos,
+                        address,
+                        parsed.GetValue(runId),
+                        parsed.GetValue(dryRun),
+                        parsed.GetValue(noWait),
+                        parsed.Format(output)
+                    )
+                );
+            }
+        );
         return command;
     }
 
@@ -47,7 +98,10 @@ internal static class StartRunCommand
         }
 
         spec = resolved.Spec;
-        if (RunPreparation.Existing(resolved, id) is { } known && RunFolderReader.Status(known.Folder) is { State: RunState.Completed } done)
+        if (
+            RunPreparation.Existing(resolved, id) is { } known
+            && RunFolderReader.Status(known.Folder) is { State: RunState.Completed } done
+        )
             return RunEndReport.Write(terminal, done, "completed", spec, known.Folder, options.Format);
         RunIndex.OfUser().RequireWritable();
         using var held = RunLock.Take(Path.Combine(spec.Output, id), id);
@@ -59,7 +113,14 @@ internal static class StartRunCommand
             await BackgroundClient.Start(terminal, run, options.Silos);
             var before = run.Existed ? RunFolderReader.Status(run.Folder) : null;
             terminal.Note($"run {id} goes on in the background. Follow it with: peft-client watch {id}");
-            return RunEndReport.Write(terminal, before ?? new RunStatus { RunId = id, Folder = run.Folder }, "detached", spec, run.Folder, options.Format);
+            return RunEndReport.Write(
+                terminal,
+                before ?? new RunStatus { RunId = id, Folder = run.Folder },
+                "detached",
+                spec,
+                run.Folder,
+                options.Format
+            );
         }
 
         using var interruption = new Interruption();
@@ -78,8 +139,11 @@ internal static class StartRunCommand
         // An id that is there is continued where it was interrupted, as on silos of this machine.
         var accepted = await RunSession.Hand(client, run, resume: true);
         RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, options.Cluster, DateTimeOffset.UtcNow));
-        var (status, word) = options.NoWait ? (accepted, RunSession.WordOf(accepted.State) ?? "detached") : await session.Watch(client, new IndexedRun(id, run.Folder, options.Cluster, DateTimeOffset.UtcNow));
-        if (word == "detached" && options.NoWait) terminal.Note($"run {id} goes on at {options.Cluster}. Follow it with: peft-client watch {id}");
+        var (status, word) = options.NoWait
+            ? (accepted, RunSession.WordOf(accepted.State) ?? "detached")
+            : await session.Watch(client, new IndexedRun(id, run.Folder, options.Cluster, DateTimeOffset.UtcNow));
+        if (word == "detached" && options.NoWait)
+            terminal.Note($"run {id} goes on at {options.Cluster}. Follow it with: peft-client watch {id}");
         return RunEndReport.Write(terminal, status, word, spec, run.Folder, options.Format);
     }
 }

@@ -14,30 +14,43 @@ internal static class WatchCommand
         var run = CommonOptions.Run();
         var cluster = CommonOptions.Cluster();
         var output = OutputOption.Create("table", "json");
-        var command = new Command("watch", "Show the progress of a run until it ends; Ctrl-C leaves it running.") { run, cluster, output };
-        command.SetAction(async (parsed, _) =>
+        var command = new Command("watch", "Show the progress of a run until it ends; Ctrl-C leaves it running.")
         {
-            var found = RunLookup.Find(parsed, run, cluster);
-            using var interruption = new Interruption();
-            var word = "";
-            var status = RunFolderReader.Status(found.Folder);
-            if (found.Cluster is null && status is not null && !RunFolderReader.IsActive(found.Folder))
+            run,
+            cluster,
+            output,
+        };
+        command.SetAction(
+            async (parsed, _) =>
             {
-                word = RunFolderReader.StateOf(status, alive: false);
-            }
-            else
-            {
-                if (found.Cluster is null) await FirstSilo(terminal, found, interruption.Asked);
-                await using var client = await ClusterClient.ToRun(terminal, found, interruption.Asked);
-                await Begun(terminal, client, found, interruption.Asked);
-                (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
-            }
+                var found = RunLookup.Find(parsed, run, cluster);
+                using var interruption = new Interruption();
+                var word = "";
+                var status = RunFolderReader.Status(found.Folder);
+                if (found.Cluster is null && status is not null && !RunFolderReader.IsActive(found.Folder))
+                {
+                    word = RunFolderReader.StateOf(status, alive: false);
+                }
+                else
+                {
+                    if (found.Cluster is null)
+                        await FirstSilo(terminal, found, interruption.Asked);
+                    await using var client = await ClusterClient.ToRun(terminal, found, interruption.Asked);
+                    await Begun(terminal, client, found, interruption.Asked);
+                    (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
+                }
 
-            status = RunResult.Complete(status!, found.Folder);
-            if (parsed.Format(output) == OutputFormat.Json) terminal.JsonLine(RunResult.Json(status, word));
-            else terminal.Line($"run {found.Id}: {word} after {status.Step} of {status.Steps} steps{(status.Message.Length > 0 && word is not "completed" and not "detached" ? ": " + status.Message : "")}");
-            return RunResult.ExitCode(word);
-        });
+                status = RunResult.Complete(status!, found.Folder);
+                if (parsed.Format(output) == OutputFormat.Json)
+                    terminal.JsonLine(RunResult.Json(status, word));
+                else
+                    terminal.Line(
+                        $"run {found.Id}: {word} after {status.Step} of {status.Steps} "
+                            + $"steps{(status.Message.Length > 0 && word is not "completed" and not "detached" ? ": " + status.Message : "")}"
+                    );
+                return RunResult.ExitCode(word);
+            }
+        );
         return command;
     }
 

@@ -35,7 +35,13 @@ internal sealed partial record Assignment(string Key, string Text, string Place)
             }
             else
             {
-                yield return new Assignment(name, IsPath(name) && value is YamlScalarNode { Value: { } path } && path is not ("null" or "~" or "") ? Quote(Absolute(path, file)) : Flow(value), At(file, key));
+                yield return new Assignment(
+                    name,
+                    IsPath(name) && value is YamlScalarNode { Value: { } path } && path is not ("null" or "~" or "")
+                        ? Quote(Absolute(path, file))
+                        : Flow(value),
+                    At(file, key)
+                );
             }
         }
     }
@@ -66,7 +72,8 @@ internal sealed partial record Assignment(string Key, string Text, string Place)
 
     private static string Quote(string text) => JsonSerializer.Serialize(text, Quoted);
 
-    private static bool IsPath(string key) => key is "output" or "method.initial_adapter" || key.EndsWith(".path", StringComparison.Ordinal);
+    private static bool IsPath(string key) =>
+        key is "output" or "method.initial_adapter" || key.EndsWith(".path", StringComparison.Ordinal);
 
     private static string Absolute(string path, string file) =>
         path.StartsWith("~/", StringComparison.Ordinal) ? path : Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(file))!);

@@ -21,8 +21,8 @@ internal sealed record PlannedRun(string Id, RunSpec Spec, IReadOnlyList<Assignm
 }
 
 /// <summary>
-/// Makes a run of a method, grid values and a seed. The base run serves all methods: its keys without a meaning for a method are left out there. A method's own keys
-/// must have one.
+/// Makes a run of a method, grid values and a seed. The base run serves all methods: its keys without a meaning for a method are left out
+/// there. A method's own keys must have one.
 /// </summary>
 /// <param name="file">The comparison.</param>
 /// <param name="silos">Silos of each run: figures of time and memory depend on it, so it is part of the id.</param>
@@ -31,12 +31,18 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
     private readonly Dictionary<string, string> _contents = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
 
-    /// <summary>The grid's combinations for a method, each once; one empty combination without a grid. A control tries training keys only: its method section is derived.</summary>
+    /// <summary>
+    /// The grid's combinations for a method, each once; one empty combination without a grid. A control tries training keys only: its
+    /// method section is derived.
+    /// </summary>
     public IReadOnlyList<PlannedRun> Candidates(ComparedMethod method, bool control = false)
     {
         IEnumerable<IReadOnlyList<Assignment>> combinations = [[]];
         foreach (var key in method.Grid.Where(key => !control || key.Key.StartsWith("training.", StringComparison.Ordinal)))
-            combinations = [.. combinations.SelectMany(_ => key.Values, static (former, value) => (IReadOnlyList<Assignment>)[.. former, value])];
+            combinations =
+            [
+                .. combinations.SelectMany(_ => key.Values, static (former, value) => (IReadOnlyList<Assignment>)[.. former, value]),
+            ];
         return [.. combinations.Select(values => Resolve(method, values, null, control)).DistinctBy(static run => run.Id)];
     }
 
@@ -89,12 +95,18 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         {
             foreach (var idle in file.Base.Concat(grid.SelectMany(static key => key.Values)).Where(item => !_used.Contains(item.Key)))
             {
-                refusals.Add($"{idle.Place}: {idle.Key} has no meaning with any of the methods ({string.Join(", ", file.Methods.Select(static method => method.Name).Distinct())}); remove it");
+                refusals.Add(
+                    $"{idle.Place}: {idle.Key} has no meaning with any of the methods "
+                        + $"({string.Join(", ", file.Methods.Select(static method => method.Name).Distinct())}); remove it"
+                );
             }
         }
 
         if (grid.Length > 0 && file.Base.All(static item => !item.Key.StartsWith("data.validation", StringComparison.Ordinal)))
-            refusals.Add($"{grid[0].Values[0].Place}: grid: values are chosen by validation loss; add data.validation: {{ fraction: 0.05 }} below base");
+            refusals.Add(
+                $"{grid[0].Values[0].Place}: grid: values are chosen by validation loss; add data.validation: {{ fraction: 0.05 }} "
+                    + "below base"
+            );
         return refusals.Count == 0 ? model! : throw new PeftException(string.Join('\n', refusals.Distinct()));
     }
 
@@ -102,16 +114,21 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
     {
         var merged = Merge(method, grid, seed);
         string? ValueOf(string key) => merged.TryGetValue(key, out var item) ? item.Plain : RunSchema.Published.DefaultText(key);
-        bool HasMeaning(string key) => Enumerable.Range(1, key.Count(static c => c == '.') + 1)
-            .All(parts => RunSchema.Published.HasMeaning(string.Join('.', key.Split('.')[..parts]), ValueOf, out _));
-        var kept = merged.Values.Where(item => (!control && method.Own.Contains(item)) || !IsOfMethod(item.Key) || HasMeaning(item.Key)).ToArray();
+        bool HasMeaning(string key) =>
+            Enumerable
+                .Range(1, key.Count(static c => c == '.') + 1)
+                .All(parts => RunSchema.Published.HasMeaning(string.Join('.', key.Split('.')[..parts]), ValueOf, out _));
+        var kept = merged
+            .Values.Where(item => (!control && method.Own.Contains(item)) || !IsOfMethod(item.Key) || HasMeaning(item.Key))
+            .ToArray();
         _used.UnionWith(kept.Select(static item => item.Key));
         var spec = Parse(kept);
         var chosen = grid.Where(kept.Contains).ToArray();
         return new PlannedRun(Id(spec), spec, chosen);
     }
 
-    private static bool IsOfMethod(string key) => key.StartsWith("method.", StringComparison.Ordinal) || key.StartsWith("training.", StringComparison.Ordinal);
+    private static bool IsOfMethod(string key) =>
+        key.StartsWith("method.", StringComparison.Ordinal) || key.StartsWith("training.", StringComparison.Ordinal);
 
     private Dictionary<string, Assignment> Merge(ComparedMethod method, IReadOnlyList<Assignment> grid, long? seed)
     {
@@ -132,8 +149,11 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         catch (PeftException error)
         {
             // The run file was put together of assignments: each is named by the place where it was written.
-            var message = values.OrderByDescending(static item => item.Override.Length)
-                .Aggregate(error.Message, static (text, item) => text.Replace($"--set {item.Override}: ", item.Place + ": ", StringComparison.Ordinal));
+            var message = values
+                .OrderByDescending(static item => item.Override.Length)
+                .Aggregate(error.Message, static (text, item) =>
+                    text.Replace($"--set {item.Override}: ", item.Place + ": ", StringComparison.Ordinal)
+                );
             throw new PeftException(message, error);
         }
     }
@@ -141,19 +161,37 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
     private string Where(ComparedMethod method, IReadOnlyList<Assignment> grid, string key)
     {
         var written = Merge(method, grid, null).Values;
-        return (written.FirstOrDefault(item => item.Key == key) ?? written.FirstOrDefault(item => key.StartsWith(item.Key + ".", StringComparison.Ordinal))
-            ?? written.FirstOrDefault(item => item.Key.StartsWith(key + ".", StringComparison.Ordinal)))?.Place ?? method.Place;
+        return (
+            written.FirstOrDefault(item => item.Key == key)
+            ?? written.FirstOrDefault(item => key.StartsWith(item.Key + ".", StringComparison.Ordinal))
+            ?? written.FirstOrDefault(item => item.Key.StartsWith(key + ".", StringComparison.Ordinal))
+        )?.Place
+            ?? method.Place;
     }
 
     private string Id(RunSpec spec)
     {
-        var content = new StringBuilder(RunFile.Write(spec with { Output = "" })).Append(CultureInfo.InvariantCulture, $"silos: {silos}\n");
-        foreach (var path in (string?[])[spec.Data.Train.Path, spec.Data.Validation?.Path, spec.Data.Evaluation?.Path, Path.Combine(spec.Model.Path, "config.json")])
+        var content = new StringBuilder(RunFile.Write(spec with { Output = "" })).Append(
+            CultureInfo.InvariantCulture,
+            $"silos: {silos}\n"
+        );
+        foreach (
+            var path in (string?[])
+                [
+                    spec.Data.Train.Path,
+                    spec.Data.Validation?.Path,
+                    spec.Data.Evaluation?.Path,
+                    Path.Combine(spec.Model.Path, "config.json"),
+                ]
+        )
             content.Append(CultureInfo.InvariantCulture, $"{ContentOf(path)}\n");
         if (spec.Method.InitialAdapter is { } adapter) content.Append(ContentOf(Path.Combine(adapter, "adapter_model.safetensors")));
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content.ToString())))[..10];
         var name = spec.Name.Length > 60 ? spec.Name[..60] : spec.Name;
-        return string.Create(CultureInfo.InvariantCulture, $"{name}-{JsonNamingPolicy.SnakeCaseLower.ConvertName(spec.Method.Name.ToString())}-{spec.Seed}-{hash}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{name}-{JsonNamingPolicy.SnakeCaseLower.ConvertName(spec.Method.Name.ToString())}-{spec.Seed}-{hash}"
+        );
     }
 
     /// <summary>sha256 of a file, read once; what is not there is refused by the checks.</summary>

@@ -41,7 +41,12 @@ internal static class ComparisonFigures
         {
             var method = methods[i];
             var color = palette.GetColor(i);
-            var runs = method.Measures.Select(run => run.Steps.Where(step => value(step) is { } number && double.IsFinite(number)).ToDictionary(static step => (double)step.Step, step => value(step)!.Value)).ToArray();
+            var runs = method
+                .Measures.Select(run =>
+                    run.Steps.Where(step => value(step) is { } number && double.IsFinite(number))
+                        .ToDictionary(static step => (double)step.Step, step => value(step)!.Value)
+                )
+                .ToArray();
             double[] common = [.. runs[0].Keys.Where(step => runs.All(run => run.ContainsKey(step))).Order()];
             if (common.Length == 0) continue;
             foreach (var run in runs.Length > 1 ? runs : [])
@@ -59,7 +64,9 @@ internal static class ComparisonFigures
             mean.LegendText = method.Method.Label;
         }
 
-        plot.XLabel(methods[0].StepsPerEpoch is { } epoch ? string.Create(CultureInfo.InvariantCulture, $"step ({epoch} an epoch)") : "step");
+        plot.XLabel(
+            methods[0].StepsPerEpoch is { } epoch ? string.Create(CultureInfo.InvariantCulture, $"step ({epoch} an epoch)") : "step"
+        );
         plot.YLabel(quantity);
         plot.ShowLegend(Edge.Right);
         plot.SavePng(path, Width, 520);
@@ -70,8 +77,12 @@ internal static class ComparisonFigures
         var epochs = methods.All(static method => method.StepsPerEpoch is not null);
         var figure = new Multiplot();
         figure.AddPlots(2);
-        Bars(figure.GetPlot(0), methods, epochs ? "seconds per epoch" : "seconds per step", method => Spread.Of(method.Measures.Select(run => run.SecondsPerStep * (epochs ? method.StepsPerEpoch : 1))).Mean);
-        Bars(figure.GetPlot(1), methods, "peak memory of the largest silo process, MiB", static method => Spread.Of(method.Measures.Select(static run => run.PeakMemory / 1048576)).Mean);
+        Bars(figure.GetPlot(0), methods, epochs ? "seconds per epoch" : "seconds per step", method =>
+            Spread.Of(method.Measures.Select(run => run.SecondsPerStep * (epochs ? method.StepsPerEpoch : 1))).Mean
+        );
+        Bars(figure.GetPlot(1), methods, "peak memory of the largest silo process, MiB", static method =>
+            Spread.Of(method.Measures.Select(static run => run.PeakMemory / 1048576)).Mean
+        );
         figure.SavePng(path, Width, 2 * (120 + (34 * methods.Count)));
     }
 
@@ -106,13 +117,22 @@ internal static class ComparisonFigures
             var layers = steps[0].Lambda.Length;
             for (var layer = 0; layer < layers; layer++)
             {
-                var line = plot.Add.ScatterLine(steps.Select(static step => (double)step.Step).ToArray(), steps.Select(step => step.Lambda[layer]).ToArray());
+                var line = plot.Add.ScatterLine(
+                    steps.Select(static step => (double)step.Step).ToArray(),
+                    steps.Select(step => step.Lambda[layer]).ToArray()
+                );
                 line.Color = colors.GetColor(layers == 1 ? 0.5 : (double)layer / (layers - 1));
                 line.LineWidth = 1.5f;
-                if (layers <= 8 || layer == 0 || layer == layers - 1) line.LegendText = string.Create(CultureInfo.InvariantCulture, $"layer {layer}");
+                if (layers <= 8 || layer == 0 || layer == layers - 1)
+                    line.LegendText = string.Create(CultureInfo.InvariantCulture, $"layer {layer}");
             }
 
-            plot.Title(string.Create(CultureInfo.InvariantCulture, $"{methods[i].Method.Label}, seed {methods[i].Seeds.First(static run => run.Measure is not null).Run.Spec.Seed}"));
+            plot.Title(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{methods[i].Method.Label}, seed {methods[i].Seeds.First(static run => run.Measure is not null).Run.Spec.Seed}"
+                )
+            );
             plot.XLabel("step");
             plot.YLabel("λ (share of LoRA)");
             plot.Axes.SetLimitsY(0, 1);

@@ -34,7 +34,12 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
         foreach (var (key, _) in root.Children)
         {
             var name = Text(key);
-            if (!Keys.Contains(name)) throw Refusal(path, key, $"{name}: unknown key; a comparison has {string.Join(", ", Keys)}; keys of the run file go below base");
+            if (!Keys.Contains(name))
+                throw Refusal(
+                    path,
+                    key,
+                    $"{name}: unknown key; a comparison has {string.Join(", ", Keys)}; keys of the run file go below base"
+                );
         }
 
         var given = sets.Select(Assignment.Parse).ToArray();
@@ -53,7 +58,12 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
                 return [.. Assignment.Flatten(inline, path)];
             case YamlScalarNode { Value.Length: > 0 } scalar:
                 var file = System.IO.Path.GetFullPath(scalar.Value, System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
-                if (!File.Exists(file)) throw Refusal(path, scalar, $"base: {file} not found; name a run file (relative paths are relative to this file), or write its keys below base");
+                if (!File.Exists(file))
+                    throw Refusal(
+                        path,
+                        scalar,
+                        $"base: {file} not found; name a run file (relative paths are relative to this file), or write its keys below base"
+                    );
                 return [.. Assignment.Flatten(Read(file, "run file"), file)];
             default:
                 throw new PeftException($"{path}:1: base: missing; write base: run.yaml, or the keys of a run file below base");
@@ -63,7 +73,9 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
     private static List<ComparedMethod> ReadMethods(string path, YamlMappingNode root, List<GridKey> grid)
     {
         if (Find(root, "methods") is not YamlSequenceNode { Children.Count: > 0 } list)
-            throw new PeftException($"{path}:{Find(root, "methods")?.Start.Line ?? 1}: methods: expected a list; write methods: [lora, hybrid]");
+            throw new PeftException(
+                $"{path}:{Find(root, "methods")?.Start.Line ?? 1}: methods: expected a list; write methods: [lora, hybrid]"
+            );
         var methods = new List<ComparedMethod>();
         foreach (var item in list.Children)
         {
@@ -73,7 +85,11 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
             if (!Names.Contains(method.Name))
                 throw Refusal(path, item, $"methods: expected {string.Join(", ", Names[..^1])} or {Names[^1]}, found {method.Name}");
             if (methods.Exists(other => other.Label == method.Label))
-                throw Refusal(path, item, $"methods: two entries are named {method.Label}; give one of them a label of its own (label: {method.Label}-2)");
+                throw Refusal(
+                    path,
+                    item,
+                    $"methods: two entries are named {method.Label}; give one of them a label of its own (label: {method.Label}-2)"
+                );
             methods.Add(method);
         }
 
@@ -82,25 +98,40 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
 
     private static ComparedMethod Method(string path, YamlMappingNode mapping, List<GridKey> grid)
     {
-        var name = Find(mapping, "name") is { } node ? Text(node) : throw Refusal(path, mapping, "methods: an entry without name; write { name: lora }");
+        var name = Find(mapping, "name") is { } node
+            ? Text(node)
+            : throw Refusal(path, mapping, "methods: an entry without name; write { name: lora }");
         var own = new List<Assignment>();
         foreach (var assignment in Assignment.Flatten(mapping, path))
         {
-            if (assignment.Key is "name" or "label" or "grid" || assignment.Key.StartsWith("grid.", StringComparison.Ordinal)) continue;
-            if (assignment.Key == "method.name") throw new PeftException($"{assignment.Place}: method.name: the method of an entry is its name; remove it");
+            if (assignment.Key is "name" or "label" or "grid" || assignment.Key.StartsWith("grid.", StringComparison.Ordinal))
+                continue;
+            if (assignment.Key == "method.name")
+                throw new PeftException($"{assignment.Place}: method.name: the method of an entry is its name; remove it");
             RequireComparable(assignment.Key, assignment.Place);
             own.Add(assignment);
         }
 
         var ownGrid = ReadGrid(path, mapping);
         return new ComparedMethod(
-            Find(mapping, "label") is { } label ? Text(label) : name, name, own, [.. grid.Where(key => ownGrid.All(mine => mine.Key != key.Key)), .. ownGrid], Assignment.At(path, mapping));
+            Find(mapping, "label") is { } label ? Text(label) : name,
+            name,
+            own,
+            [.. grid.Where(key => ownGrid.All(mine => mine.Key != key.Key)), .. ownGrid],
+            Assignment.At(path, mapping)
+        );
     }
 
     private static List<GridKey> ReadGrid(string path, YamlMappingNode mapping)
     {
-        if (Find(mapping, "grid") is not { } node) return [];
-        if (node is not YamlMappingNode keys) throw Refusal(path, node, "grid: expected keys with lists of values, for example training.optimizer.learning_rate: [1.0e-4, 3.0e-4]");
+        if (Find(mapping, "grid") is not { } node)
+            return [];
+        if (node is not YamlMappingNode keys)
+            throw Refusal(
+                path,
+                node,
+                "grid: expected keys with lists of values, for example training.optimizer.learning_rate: [1.0e-4, 3.0e-4]"
+            );
         return [.. Lists(path, keys, "")];
     }
 
@@ -118,16 +149,32 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
             if (name == "method.name") throw Refusal(path, key, "grid: method.name: the methods are listed below methods; remove it");
             RequireComparable(name, Assignment.At(path, key));
             if (value is not YamlSequenceNode { Children.Count: > 0 } list)
-                throw Refusal(path, key, $"grid: {name}: expected a list of values to try, found {Assignment.Flow(value)}; write [{Assignment.Flow(value)}, …]");
-            yield return new GridKey(name, [.. list.Children.Select(item => new Assignment(name, Assignment.Flow(item), Assignment.At(path, key)))]);
+                throw Refusal(
+                    path,
+                    key,
+                    $"grid: {name}: expected a list of values to try, found {Assignment.Flow(value)}; write [{Assignment.Flow(value)}, …]"
+                );
+            yield return new GridKey(
+                name,
+                [.. list.Children.Select(item => new Assignment(name, Assignment.Flow(item), Assignment.At(path, key)))]
+            );
         }
     }
 
-    /// <summary>What is not the method's own matter is the same for all; a misspelt section is refused by the run file's own check.</summary>
+    /// <summary>
+    /// What is not the method's own matter is the same for all; a misspelt section is refused by the run file's own check.
+    /// </summary>
     private static void RequireComparable(string key, string place)
     {
-        if (key == "model.dtype" || key.Split('.')[0] is not ("name" or "seed" or "model" or "data" or "snapshots" or "compute" or "elastic" or "output")) return;
-        throw new PeftException($"{place}: {key}: every method of a comparison has the same model, data and seeds; write it below base (a method's own are keys of method and training, and model.dtype)");
+        if (
+            key == "model.dtype"
+            || key.Split('.')[0] is not ("name" or "seed" or "model" or "data" or "snapshots" or "compute" or "elastic" or "output")
+        )
+            return;
+        throw new PeftException(
+            $"{place}: {key}: every method of a comparison has the same model, data and seeds; write it below base (a method's own are "
+                + "keys of method and training, and model.dtype)"
+        );
     }
 
     private static YamlMappingNode Read(string path, string kind)
@@ -142,7 +189,8 @@ internal sealed record ComparisonFile(string Path, IReadOnlyList<Assignment> Bas
         ? count
         : throw new PeftException($"{place}: repeats: expected a number of seeds of at least 1, found {text}");
 
-    private static YamlNode? Find(YamlMappingNode mapping, string name) => mapping.Children.FirstOrDefault(pair => Text(pair.Key) == name).Value;
+    private static YamlNode? Find(YamlMappingNode mapping, string name) =>
+        mapping.Children.FirstOrDefault(pair => Text(pair.Key) == name).Value;
 
     private static string Text(YamlNode node) => (node as YamlScalarNode)?.Value ?? node.ToString();
 

@@ -45,6 +45,9 @@ internal readonly record struct Spread(double? Mean, double? Deviation)
         double[] known = [.. values.OfType<double>()];
         if (known.Length == 0) return default;
         var mean = known.Average();
-        return new Spread(mean, known.Length < 2 ? null : Math.Sqrt(known.Sum(value => (value - mean) * (value - mean)) / (known.Length - 1)));
+        return new Spread(
+            mean,
+            known.Length < 2 ? null : Math.Sqrt(known.Sum(value => (value - mean) * (value - mean)) / (known.Length - 1))
+        );
     }
 }

@@ -10,12 +10,15 @@ internal interface IRunMaker
     /// <summary>The figures of a run that is completed; null: it is not.</summary>
     RunMeasure? Finished(PlannedRun run);
 
-    /// <summary>Starts or continues a run and waits for its end: <c>completed</c>, <c>failed</c> or <c>stopped</c>, with a message.</summary>
+    /// <summary>
+    /// Starts or continues a run and waits for its end: <c>completed</c>, <c>failed</c> or <c>stopped</c>, with a message.
+    /// </summary>
     Task<(string Word, string Message)> Train(PlannedRun run);
 }
 
 /// <summary>
-/// Makes every run of a comparison, one after the other. What is completed is read, not made again: the id of a run is a hash of all its result depends on.
+/// Makes every run of a comparison, one after the other. What is completed is read, not made again: the id of a run is a hash of all its
+/// result depends on.
 /// </summary>
 /// <param name="file">The comparison.</param>
 /// <param name="resolver">Makes run files.</param>
@@ -24,7 +27,15 @@ internal interface IRunMaker
 /// <param name="silos">Silos of each run.</param>
 /// <param name="maker">Makes and reads runs.</param>
 /// <param name="time">For the estimate of what is left.</param>
-internal sealed class ComparisonRunner(ComparisonFile file, CombinationResolver resolver, ModelDimensions model, int? samples, int silos, IRunMaker maker, TimeProvider time)
+internal sealed class ComparisonRunner(
+    ComparisonFile file,
+    CombinationResolver resolver,
+    ModelDimensions model,
+    int? samples,
+    int silos,
+    IRunMaker maker,
+    TimeProvider time
+)
 {
     private readonly List<MethodResult> _results = [];
     private readonly Dictionary<string, MeasuredRun> _known = new(StringComparer.Ordinal);
@@ -53,7 +64,8 @@ internal sealed class ComparisonRunner(ComparisonFile file, CombinationResolver 
         {
             var first = resolver.Candidates(method);
             _total += first.Count + file.Repeats - 1;
-            if (CombinationResolver.Control(method, first[0], model) is { } control) _total += resolver.Candidates(control, control: true).Count + file.Repeats - 1;
+            if (CombinationResolver.Control(method, first[0], model) is { } control)
+                _total += resolver.Candidates(control, control: true).Count + file.Repeats - 1;
         }
 
         foreach (var method in file.Methods)
@@ -63,7 +75,12 @@ internal sealed class ComparisonRunner(ComparisonFile file, CombinationResolver 
             if (await Method(control, (method.Label, model.Trainable(chosen.Spec.Method))) is null) break;
         }
 
-        return new ComparisonResult([.. _results], silos, _known.Values.Count(static run => run.Measure is not null), Interrupted ? Math.Max(_known.Count, _total - _repeated) : _known.Count);
+        return new ComparisonResult(
+            [.. _results],
+            silos,
+            _known.Values.Count(static run => run.Measure is not null),
+            Interrupted ? Math.Max(_known.Count, _total - _repeated) : _known.Count
+        );
     }
 
     /// <summary>All runs of one method; null: interrupted.</summary>
@@ -118,7 +135,10 @@ internal sealed class ComparisonRunner(ComparisonFile file, CombinationResolver 
         }
 
         var values = string.Concat(run.Chosen.Select(static item => $", {item.Key} {item.Plain}"));
-        var title = string.Create(CultureInfo.InvariantCulture, $"run {_reached} of {_total}: {method.Label}, seed {run.Spec.Seed}{values}");
+        var title = string.Create(
+            CultureInfo.InvariantCulture,
+            $"run {_reached} of {_total}: {method.Label}, seed {run.Spec.Seed}{values}"
+        );
         if (maker.Finished(run) is { } measure)
         {
             Note($"{title}: completed already ({run.Id})");
@@ -141,7 +161,8 @@ internal sealed class ComparisonRunner(ComparisonFile file, CombinationResolver 
         return _known[run.Id] = new MeasuredRun(run, measure, measure is null ? message : null);
     }
 
-    private int? StepsPerEpoch(RunSpec spec) => samples is { } count ? (count + spec.Training.GlobalBatch - 1) / spec.Training.GlobalBatch : null;
+    private int? StepsPerEpoch(RunSpec spec) =>
+        samples is { } count ? (count + spec.Training.GlobalBatch - 1) / spec.Training.GlobalBatch : null;
 
     private static string Left(TimeSpan time) => time.TotalHours >= 1
         ? string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}")

@@ -35,7 +35,15 @@ internal static class ComparisonTable
         var text = new StringBuilder();
         var shown = Shown(result).Where(static figure => figure.Key != "exactMatchBefore").ToArray();
         var grid = result.Methods.Any(static method => method.Chosen.Count > 0);
-        Line(text, ["method", "trainable parameters", .. shown.Select(static figure => figure.Title), .. grid ? ["chosen"] : Array.Empty<string>()]);
+        Line(
+            text,
+            [
+                "method",
+                "trainable parameters",
+                .. shown.Select(static figure => figure.Title),
+                .. grid ? ["chosen"] : Array.Empty<string>(),
+            ]
+        );
         Line(text, [.. Enumerable.Repeat("---", 2 + shown.Length + (grid ? 1 : 0))]);
         foreach (var method in result.Methods)
         {
@@ -50,7 +58,9 @@ internal static class ComparisonTable
         Line(text, [.. Enumerable.Repeat("---", 3 + shown.Length)]);
         foreach (var (method, run) in result.Methods.SelectMany(static method => method.Seeds, static (method, run) => (method, run)))
         {
-            var cells = shown.Select(figure => run.Measure is { } measure ? Cell(figure.Key, new Spread(figure.Value(method, measure), null)) : "failed");
+            var cells = shown.Select(figure =>
+                run.Measure is { } measure ? Cell(figure.Key, new Spread(figure.Value(method, measure), null)) : "failed"
+            );
             Line(text, [method.Method.Label, run.Run.Spec.Seed.ToString(CultureInfo.InvariantCulture), .. cells, $"`{run.Run.Id}`"]);
         }
 
@@ -63,15 +73,24 @@ internal static class ComparisonTable
     {
         var text = new StringBuilder();
         var columns = Figures.Select(static figure => figure.Key);
-        text.AppendJoin(',', (string[])["label", "method", "controlOf", "trainableParameters", "chosen", "seed", .. columns, "runId"]).Append('\n');
+        text.AppendJoin(',', (string[])["label", "method", "controlOf", "trainableParameters", "chosen", "seed", .. columns, "runId"])
+            .Append('\n');
         foreach (var method in result.Methods)
         {
             var chosen = string.Join("; ", method.Chosen.Select(static item => $"{item.Key}={item.Plain}"));
-            string[] head = [Quote(method.Method.Label), method.Method.Name, Quote(method.ControlOf ?? ""), method.Trainable.ToString(CultureInfo.InvariantCulture), Quote(chosen)];
+            string[] head =
+            [
+                Quote(method.Method.Label),
+                method.Method.Name,
+                Quote(method.ControlOf ?? ""),
+                method.Trainable.ToString(CultureInfo.InvariantCulture),
+                Quote(chosen),
+            ];
             foreach (var run in method.Seeds)
             {
                 var values = Figures.Select(figure => run.Measure is { } measure ? Number(figure.Value(method, measure)) : "");
-                text.AppendJoin(',', (string[])[.. head, run.Run.Spec.Seed.ToString(CultureInfo.InvariantCulture), .. values, run.Run.Id]).Append('\n');
+                text.AppendJoin(',', (string[])[.. head, run.Run.Spec.Seed.ToString(CultureInfo.InvariantCulture), .. values, run.Run.Id])
+                    .Append('\n');
             }
 
             var spreads = Figures.Select(figure => Spread.Of(method.Measures.Select(run => figure.Value(method, run)))).ToArray();
@@ -101,10 +120,18 @@ internal static class ComparisonTable
         }
 
         row["seeds"] = new JsonArray([.. method.Seeds.Select(run => (JsonNode)Seed(method, run))]);
-        row["grid"] = new JsonArray([.. method.Grid.Select(static run => (JsonNode)new JsonObject
-        {
-            ["values"] = Values(run.Run.Chosen), ["runId"] = run.Run.Id, ["validationLoss"] = Finite(run.Measure?.ValidationLoss), ["failure"] = run.Failure,
-        })]);
+        row["grid"] = new JsonArray([
+            .. method.Grid.Select(static run =>
+                (JsonNode)
+                    new JsonObject
+                    {
+                        ["values"] = Values(run.Run.Chosen),
+                        ["runId"] = run.Run.Id,
+                        ["validationLoss"] = Finite(run.Measure?.ValidationLoss),
+                        ["failure"] = run.Failure,
+                    }
+            ),
+        ]);
         return row;
     }
 
@@ -118,14 +145,21 @@ internal static class ComparisonTable
             ["failure"] = run.Failure,
             ["steps"] = run.Measure?.Steps.Count,
         };
-        if (run.Measure is not { } measure) return seed;
-        foreach (var (key, _, value) in Figures) seed[key] = Finite(value(method, measure));
-        seed["peakMemoryBytesBySilo"] = new JsonObject(measure.Status.PeakMemory.OrderBy(static silo => silo.Key, StringComparer.Ordinal).Select(static silo => KeyValuePair.Create(silo.Key, (JsonNode?)silo.Value)));
+        if (run.Measure is not { } measure)
+            return seed;
+        foreach (var (key, _, value) in Figures)
+            seed[key] = Finite(value(method, measure));
+        seed["peakMemoryBytesBySilo"] = new JsonObject(
+            measure
+                .Status.PeakMemory.OrderBy(static silo => silo.Key, StringComparer.Ordinal)
+                .Select(static silo => KeyValuePair.Create(silo.Key, (JsonNode?)silo.Value))
+        );
         seed["adapterSha256"] = measure.Status.AdapterSha256;
         return seed;
     }
 
-    private static JsonObject Values(IEnumerable<Assignment> values) => new(values.Select(static item => KeyValuePair.Create(item.Key, (JsonNode?)item.Plain)));
+    private static JsonObject Values(IEnumerable<Assignment> values) =>
+        new(values.Select(static item => KeyValuePair.Create(item.Key, (JsonNode?)item.Plain)));
 
     /// <summary>Figures that at least one run has.</summary>
     private static IEnumerable<(string Key, string Title, Func<MethodResult, RunMeasure, double?> Value)> Shown(ComparisonResult result) =>
@@ -133,12 +167,33 @@ internal static class ComparisonTable
 
     private static string Notes(ComparisonResult result)
     {
-        var notes = new List<string> { "Mean ± standard deviation over the seeds (none with one seed). Peak memory: resident bytes of the largest silo process." };
-        if (result.Methods.SelectMany(static method => method.Measures).FirstOrDefault(static run => run.Status.EvaluationBefore is not null) is { } evaluated)
-            notes.Add(string.Create(CultureInfo.InvariantCulture, $"Exact match before training: {evaluated.Status.EvaluationBefore:P1} of {evaluated.Status.EvaluationProblems} held-out problems (first run)."));
-        if (result.Methods.Any(static method => method.Method.Name == "full")) notes.Add("Full fine-tuning trains every weight: no LoRA rank matches it, so it has no control.");
-        if (result.Finished < result.Total) notes.Add(string.Create(CultureInfo.InvariantCulture, $"Not complete: {result.Finished} of {result.Total} runs."));
-        foreach (var run in result.Methods.SelectMany(static method => method.Seeds.Concat(method.Grid)).Where(static run => run.Failure is not null).DistinctBy(static run => run.Run.Id))
+        var notes = new List<string>
+        {
+            "Mean ± standard deviation over the seeds (none with one seed). Peak memory: resident bytes of the largest silo process.",
+        };
+        if (
+            result
+                .Methods.SelectMany(static method => method.Measures)
+                .FirstOrDefault(static run => run.Status.EvaluationBefore is not null) is
+            { } evaluated
+        )
+            notes.Add(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Exact match before training: {evaluated.Status.EvaluationBefore:P1} of {evaluated.Status.EvaluationProblems} "
+                        + $"held-out problems (first run)."
+                )
+            );
+        if (result.Methods.Any(static method => method.Method.Name == "full"))
+            notes.Add("Full fine-tuning trains every weight: no LoRA rank matches it, so it has no control.");
+        if (result.Finished < result.Total)
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"Not complete: {result.Finished} of {result.Total} runs."));
+        foreach (
+            var run in result
+                .Methods.SelectMany(static method => method.Seeds.Concat(method.Grid))
+                .Where(static run => run.Failure is not null)
+                .DistinctBy(static run => run.Run.Id)
+        )
             notes.Add($"Failed: {run.Run.Id}: {run.Failure!.ReplaceLineEndings(" ")}");
         return string.Join('\n', notes) + "\n";
     }
@@ -166,5 +221,6 @@ internal static class ComparisonTable
 
     private static double? Finite(double? value) => value is { } number && double.IsFinite(number) ? number : null;
 
-    private static string Quote(string text) => text.AsSpan().IndexOfAny(',', '"', '\n') < 0 ? text : "\"" + text.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
+    private static string Quote(string text) =>
+        text.AsSpan().IndexOfAny(',', '"', '\n') < 0 ? text : "\"" + text.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
 }

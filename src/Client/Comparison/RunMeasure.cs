@@ -17,13 +17,15 @@ internal sealed record RunMeasure
     public double? FinalLoss => Steps.Count == 0 ? null : Steps[^1].Loss;
 
     /// <summary>Loss over the validation data at the end.</summary>
-    public double? ValidationLoss => Status.ValidationLoss ?? Steps.LastOrDefault(static step => step.ValidationLoss is not null)?.ValidationLoss;
+    public double? ValidationLoss =>
+        Status.ValidationLoss ?? Steps.LastOrDefault(static step => step.ValidationLoss is not null)?.ValidationLoss;
 
     /// <summary>Median over the steps: the first ones warm up, some wait for a snapshot.</summary>
     public double? SecondsPerStep => Steps.Count == 0 ? null : Median([.. Steps.Select(static step => step.Seconds)]);
 
     /// <summary>Input tokens over the time of all steps.</summary>
-    public double? TokensPerSecond => Steps.Sum(static step => step.Seconds) is > 0 and var seconds ? Steps.Sum(static step => (double)step.Tokens) / seconds : null;
+    public double? TokensPerSecond =>
+        Steps.Sum(static step => step.Seconds) is > 0 and var seconds ? Steps.Sum(static step => (double)step.Tokens) / seconds : null;
 
     /// <summary>The largest silo process.</summary>
     public double? PeakMemory => Status.PeakMemory.Count == 0 ? null : Status.PeakMemory.Values.Max();

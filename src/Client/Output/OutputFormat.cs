@@ -35,5 +35,6 @@ internal static class OutputOption
     }
 
     /// <summary>The format chosen.</summary>
-    public static OutputFormat Format(this ParseResult parsed, Option<string> option) => Enum.Parse<OutputFormat>(parsed.GetValue(option)!, ignoreCase: true);
+    public static OutputFormat Format(this ParseResult parsed, Option<string> option) =>
+        Enum.Parse<OutputFormat>(parsed.GetValue(option)!, ignoreCase: true);
 }

@@ -4,7 +4,8 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Client.Output;
 
 /// <summary>
-/// Progress of a run on standard error: on a terminal one line that is redrawn, elsewhere a line whenever the message changes and at every twentieth of the steps.
+/// Progress of a run on standard error: on a terminal one line that is redrawn, elsewhere a line whenever the message changes and at every
+/// twentieth of the steps.
 /// </summary>
 internal sealed class ProgressLine(Terminal terminal, TimeProvider time)
 {
@@ -44,13 +45,17 @@ internal sealed class ProgressLine(Terminal terminal, TimeProvider time)
         var filled = (int)((long)BarWidth * status.Step / status.Steps);
         var bar = new string('█', filled) + new string('░', BarWidth - filled);
         var loss = status.Loss is { } value ? string.Create(CultureInfo.InvariantCulture, $"  loss {value:0.0000}") : "";
-        var validation = status.ValidationLoss is { } other ? string.Create(CultureInfo.InvariantCulture, $"  validation {other:0.0000}") : "";
+        var validation = status.ValidationLoss is { } other
+            ? string.Create(CultureInfo.InvariantCulture, $"  validation {other:0.0000}")
+            : "";
         var speed = string.Create(CultureInfo.InvariantCulture, $"  {status.TokensPerSecond:N0} tokens/s");
         return $"step {status.Step}/{status.Steps} {bar}{loss}{validation}{speed}{TimeLeft(status)}";
     }
 
     private static string State(RunStatus status) =>
-        status.Message.Length > 0 ? $"{status.State.ToString().ToLowerInvariant()}: {status.Message}" : status.State.ToString().ToLowerInvariant();
+        status.Message.Length > 0
+            ? $"{status.State.ToString().ToLowerInvariant()}: {status.Message}"
+            : status.State.ToString().ToLowerInvariant();
 
     private string TimeLeft(RunStatus status)
     {

@@ -33,7 +33,12 @@ public sealed class Terminal(TextWriter output, TextWriter error, bool animated,
     {
         var plain = Environment.GetEnvironmentVariable("TERM") is "dumb";
         var noColor = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
-        return new Terminal(Console.Out, Console.Error, animated: !Console.IsErrorRedirected && !plain, colored: !Console.IsOutputRedirected && !noColor && !plain);
+        return new Terminal(
+            Console.Out,
+            Console.Error,
+            animated: !Console.IsErrorRedirected && !plain,
+            colored: !Console.IsOutputRedirected && !noColor && !plain
+        );
     }
 
     /// <summary>A line of data.</summary>
@@ -69,7 +74,14 @@ public sealed class Terminal(TextWriter output, TextWriter error, bool animated,
     public static Table NewTable(params string[] columns)
     {
         var table = new Table { Border = TableBorder.None, UseSafeBorder = true };
-        foreach (var column in columns) table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { NoWrap = true, Padding = new Padding(0, 0, 2, 0) });
+        foreach (var column in columns)
+            table.AddColumn(
+                new TableColumn(new Text(column, new Style(decoration: Decoration.Bold)))
+                {
+                    NoWrap = true,
+                    Padding = new Padding(0, 0, 2, 0),
+                }
+            );
         return table;
     }
 

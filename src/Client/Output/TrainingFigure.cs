@@ -41,7 +41,10 @@ internal static class TrainingFigure
         training.LineWidth = 1.5f;
         if (validations.Count > 0)
         {
-            var validation = plot.Add.Scatter(validations.Select(static v => v.Step).ToArray(), validations.Select(static v => v.Loss).ToArray());
+            var validation = plot.Add.Scatter(
+                validations.Select(static v => v.Step).ToArray(),
+                validations.Select(static v => v.Loss).ToArray()
+            );
             validation.LegendText = "validation";
             validation.MarkerSize = 6;
         }

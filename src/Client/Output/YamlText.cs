@@ -60,5 +60,9 @@ internal static class YamlText
 
     // Nested lists of scalars stay in flow style: JSON is YAML.
     private static string Scalar(JsonNode? node) =>
-        node is null ? "null" : node.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        node is null
+            ? "null"
+            : node.ToJsonString(
+                new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+            );
 }

@@ -15,7 +15,10 @@ internal static class BackgroundClient
     public static async Task Start(Terminal terminal, PreparedRun run, int silos)
     {
         var program = Environment.ProcessPath!;
-        string[] leading = Path.GetFileNameWithoutExtension(program) == "dotnet" ? ["exec", Path.Combine(AppContext.BaseDirectory, "peft-client.dll")] : [];
+        string[] leading =
+            Path.GetFileNameWithoutExtension(program) == "dotnet"
+                ? ["exec", Path.Combine(AppContext.BaseDirectory, "peft-client.dll")]
+                : [];
         var session = File.Exists("/usr/bin/setsid") ? "exec /usr/bin/setsid" : "exec nohup";
         var log = Path.Combine(run.Folder, RunFiles.Logs, RunFiles.ClientLog);
         var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false };

@@ -44,12 +44,15 @@ internal abstract class MetricsSource : IAsyncDisposable
     private sealed class OfFolder(IndexedRun run) : MetricsSource
     {
         public override Task<IReadOnlyList<string>> After(int step) =>
-            Task.FromResult<IReadOnlyList<string>>([.. RunFolderReader.MetricsLines(run.Folder).Where(line => RunFolderReader.StepOf(line) > step)]);
+            Task.FromResult<IReadOnlyList<string>>([
+                .. RunFolderReader.MetricsLines(run.Folder).Where(line => RunFolderReader.StepOf(line) > step),
+            ]);
 
         public override Task<bool> Ended()
         {
             var status = RunFolderReader.Status(run.Folder);
-            if (run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0) return Task.FromResult(status is { State: RunState.Completed or RunState.Failed });
+            if (run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count > 0)
+                return Task.FromResult(status is { State: RunState.Completed or RunState.Failed });
             // A run that was given to a background client a moment ago has neither silo nor status yet, but its client.
             return Task.FromResult(!RunLock.IsHeld(run.Folder));
         }

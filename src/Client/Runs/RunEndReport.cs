@@ -16,10 +16,14 @@ internal static class RunEndReport
         var figure = word == "detached" ? null : Picture(terminal, status, spec, folder);
         Action<string> say = format == OutputFormat.Table ? terminal.Line : terminal.Note;
         var invariant = CultureInfo.InvariantCulture;
-        say(string.Create(invariant, $"run {status.RunId}: {word} after {status.Step} of {status.Steps} steps") + (status.Loss is { } loss ? string.Create(invariant, $", loss {loss:0.0000}") : "")
-            + (status.ValidationLoss is { } validation ? string.Create(invariant, $", validation loss {validation:0.0000}") : "")
-            + (status.TokensPerSecond > 0 ? string.Create(invariant, $", {status.TokensPerSecond:N0} tokens/s") : ""));
-        if (word is "failed" or "stopped" && status.Message.Length > 0) say(status.Message);
+        say(
+            string.Create(invariant, $"run {status.RunId}: {word} after {status.Step} of {status.Steps} steps")
+                + (status.Loss is { } loss ? string.Create(invariant, $", loss {loss:0.0000}") : "")
+                + (status.ValidationLoss is { } validation ? string.Create(invariant, $", validation loss {validation:0.0000}") : "")
+                + (status.TokensPerSecond > 0 ? string.Create(invariant, $", {status.TokensPerSecond:N0} tokens/s") : "")
+        );
+        if (word is "failed" or "stopped" && status.Message.Length > 0)
+            say(status.Message);
         if (status.EvaluationBefore is { } before)
         {
             say(string.Create(invariant, $"exact match on {status.EvaluationProblems} held-out problems: before {before:P1}") +
@@ -27,9 +31,19 @@ internal static class RunEndReport
         }
 
         if (status.PeakMemory.Count > 0)
-            say("peak memory: " + string.Join(", ", status.PeakMemory.OrderBy(static silo => silo.Key, StringComparer.Ordinal).Select(silo => string.Create(invariant, $"{silo.Key} {silo.Value / 1048576.0:N0} MiB"))));
-        if (status.AdapterPath is { } adapter) say($"{(MethodTraits.Of(spec.Method).TrainsBase ? "model" : "adapter")}: {adapter} (sha256 {status.AdapterSha256})");
-        if (figure is not null) say($"picture: {figure}");
+            say(
+                "peak memory: "
+                    + string.Join(
+                        ", ",
+                        status
+                            .PeakMemory.OrderBy(static silo => silo.Key, StringComparer.Ordinal)
+                            .Select(silo => string.Create(invariant, $"{silo.Key} {silo.Value / 1048576.0:N0} MiB"))
+                    )
+            );
+        if (status.AdapterPath is { } adapter)
+            say($"{(MethodTraits.Of(spec.Method).TrainsBase ? "model" : "adapter")}: {adapter} (sha256 {status.AdapterSha256})");
+        if (figure is not null)
+            say($"picture: {figure}");
         Next(say, status, word, spec, folder);
         switch (format)
         {
@@ -68,7 +82,8 @@ internal static class RunEndReport
         {
             return TrainingFigure.Write(folder, $"{status.RunId}: {MethodTraits.Of(spec.Method).Title}");
         }
-        catch (Exception error) when (error is DllNotFoundException or TypeInitializationException or IOException or InvalidOperationException)
+        catch (Exception error)
+            when (error is DllNotFoundException or TypeInitializationException or IOException or InvalidOperationException)
         {
             terminal.Note($"no picture: {(error.InnerException ?? error).Message}");
             return null;

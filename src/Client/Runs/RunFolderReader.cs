@@ -22,7 +22,11 @@ internal static class RunFolderReader
         }
         catch (JsonException error)
         {
-            throw new PeftException($"{path}: damaged ({JsonText.Reason(error)}); delete it: metrics and snapshots are kept, and peft-client resume writes it anew", error);
+            throw new PeftException(
+                $"{path}: damaged ({JsonText.Reason(error)}); delete it: metrics and snapshots are kept, and peft-client resume writes "
+                    + "it anew",
+                error
+            );
         }
     }
 
@@ -48,10 +52,12 @@ internal static class RunFolderReader
     public static bool IsAlive(SiloRegistration silo) => Processes.IsAlive(silo.Pid);
 
     /// <summary>Complete lines of metrics.jsonl.</summary>
-    public static IReadOnlyList<string> MetricsLines(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics), RunLines.IsMetrics);
+    public static IReadOnlyList<string> MetricsLines(string folder) =>
+        folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics), RunLines.IsMetrics);
 
     /// <summary>Complete lines of events.jsonl.</summary>
-    public static IReadOnlyList<string> Events(string folder) => folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Events), RunLines.IsEvent);
+    public static IReadOnlyList<string> Events(string folder) =>
+        folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Events), RunLines.IsEvent);
 
     /// <summary>The committed steps, in the order of their lines.</summary>
     public static IEnumerable<StepRecord> Steps(string folder) => StepLines.ReadAll(MetricsLines(folder));

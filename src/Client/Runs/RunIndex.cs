@@ -10,7 +10,9 @@ namespace Peft.Orleans.Client.Runs;
 /// <param name="Created">When.</param>
 public sealed record IndexedRun(string Id, string Folder, string? Cluster, DateTimeOffset Created);
 
-/// <summary>The runs of this user: <c>runs.jsonl</c> in PEFT_HOME, else in XDG_DATA_HOME/peft-orleans, else in ~/.local/share/peft-orleans.</summary>
+/// <summary>
+/// The runs of this user: <c>runs.jsonl</c> in PEFT_HOME, else in XDG_DATA_HOME/peft-orleans, else in ~/.local/share/peft-orleans.
+/// </summary>
 /// <param name="folder">Where it lies.</param>
 /// <param name="origin">What named the folder, for errors.</param>
 public sealed class RunIndex(string folder, string origin = "the run index")
@@ -99,8 +101,15 @@ public sealed class RunIndex(string folder, string origin = "the run index")
         return matches.Length switch
         {
             1 => matches[0],
-            0 => throw new ClientException(ExitCodes.NotFound, $"no run {run}: neither a run folder (with {RunFiles.RunYaml}) nor an id of peft-client get runs"),
-            _ => throw new ClientException(ExitCodes.NotFound, $"{run} is the beginning of several ids: {string.Join(", ", matches.Take(5).Select(static item => item.Id))}; write more of it"),
+            0 => throw new ClientException(
+                ExitCodes.NotFound,
+                $"no run {run}: neither a run folder (with {RunFiles.RunYaml}) nor an id of peft-client get runs"
+            ),
+            _ => throw new ClientException(
+                ExitCodes.NotFound,
+                $"{run} is the beginning of several ids: {string.Join(", ", matches.Take(5).Select(static item => item.Id))}; write "
+                    + "more of it"
+            ),
         };
     }
 

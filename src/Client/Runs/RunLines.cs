@@ -14,16 +14,30 @@ internal static class RunLines
         ["step", "loss", "learningRate", "gradientNorm", "tokens", "targetTokens", "seconds", "validationLoss", "term", "silos"];
 
     /// <summary>Whether a line is one of metrics.jsonl: a step and its loss, and numbers where numbers belong.</summary>
-    public static bool IsMetrics(string line) => IsObject(line, static root =>
-        root.TryGetProperty("step", out var step) && step.ValueKind == JsonValueKind.Number && step.TryGetInt32(out _)
-        && root.TryGetProperty("loss", out var loss) && loss.ValueKind == JsonValueKind.Number
-        && Array.TrueForAll(Numbers, key => !root.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null || IsNumber(value))
-        && (!root.TryGetProperty("lambda", out var lambda) || lambda.ValueKind == JsonValueKind.Null
-            || (lambda.ValueKind == JsonValueKind.Array && lambda.EnumerateArray().All(IsNumber))));
+    public static bool IsMetrics(string line) =>
+        IsObject(line, static root =>
+            root.TryGetProperty("step", out var step)
+            && step.ValueKind == JsonValueKind.Number
+            && step.TryGetInt32(out _)
+            && root.TryGetProperty("loss", out var loss)
+            && loss.ValueKind == JsonValueKind.Number
+            && Array.TrueForAll(Numbers, key =>
+                !root.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null || IsNumber(value)
+            )
+            && (
+                !root.TryGetProperty("lambda", out var lambda)
+                || lambda.ValueKind == JsonValueKind.Null
+                || (lambda.ValueKind == JsonValueKind.Array && lambda.EnumerateArray().All(IsNumber))
+            )
+        );
 
     /// <summary>Whether a line is one of events.jsonl.</summary>
-    public static bool IsEvent(string line) => IsObject(line, static root =>
-        Array.TrueForAll((string[])["time", "event"], key => !root.TryGetProperty(key, out var value) || value.ValueKind is JsonValueKind.String or JsonValueKind.Null));
+    public static bool IsEvent(string line) =>
+        IsObject(line, static root =>
+            Array.TrueForAll((string[])["time", "event"], key =>
+                !root.TryGetProperty(key, out var value) || value.ValueKind is JsonValueKind.String or JsonValueKind.Null
+            )
+        );
 
     private static bool IsNumber(JsonElement value) => value.ValueKind == JsonValueKind.Number && double.IsFinite(value.GetDouble());
 

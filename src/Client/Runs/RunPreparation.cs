@@ -18,7 +18,10 @@ internal sealed record PreparedRun(string Id, string Folder, RunSpec Spec, strin
 /// <summary>Resolves a run and makes its folder.</summary>
 internal static class RunPreparation
 {
-    /// <summary>Decides what a run file leaves open, as it was decided when the run in the folder was created; bits are promised for the recorded values.</summary>
+    /// <summary>
+    /// Decides what a run file leaves open, as it was decided when the run in the folder was created; bits are promised for the recorded
+    /// values.
+    /// </summary>
     /// <param name="spec">Run file, paths absolute.</param>
     /// <param name="model">Its model.</param>
     /// <param name="id">The run's id, below <c>output</c>.</param>
@@ -29,8 +32,12 @@ internal static class RunPreparation
     /// <summary>The id given, or the name and six random digits.</summary>
     public static string NewId(RunSpec spec, string? given)
     {
-        if (given is null) return $"{spec.Name}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3))}";
-        return given.Length is > 0 and <= 120 && char.IsAsciiLetterOrDigit(given[0]) && given.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
+        if (given is null)
+            return $"{spec.Name}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(3))}";
+        return
+            given.Length is > 0 and <= 120
+            && char.IsAsciiLetterOrDigit(given[0])
+            && given.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
             ? given
             : throw new PeftException($"--run-id {given}: expected letters, digits, '.', '_' and '-', starting with a letter or digit");
     }

@@ -23,7 +23,10 @@ internal static class RunResult
         ["recoveries"] = status.Recoveries,
     };
 
-    /// <summary>Fills what the status lacks from the last line of the metrics: a finished run read from its folder, a tokens-per-second average over all steps.</summary>
+    /// <summary>
+    /// Fills what the status lacks from the last line of the metrics: a finished run read from its folder, a tokens-per-second average over
+    /// all steps.
+    /// </summary>
     public static RunStatus Complete(RunStatus status, string folder)
     {
         var steps = RunFolderReader.Steps(folder).ToArray();

@@ -20,7 +20,10 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
     {
         await FormerSilosEnded(run);
         var threads = run.Spec.Compute.ThreadsPerSilo ?? 1;
-        terminal.Note($"run {run.Id}: {silos} {(silos == 1 ? "silo" : "silos")} with {threads} {(threads == 1 ? "thread" : "threads")} each, folder {run.Folder}");
+        terminal.Note(
+            $"run {run.Id}: {silos} {(silos == 1 ? "silo" : "silos")} with {threads} {(threads == 1 ? "thread" : "threads")} each, folder "
+                + $"{run.Folder}"
+        );
         await using var cluster = LocalCluster.Start(
             Path.Combine(run.Folder, SiloArguments.ClusterSubfolder), Path.Combine(run.Folder, RunFiles.Logs), silos, threads, terminal);
         await using var client = await cluster.Connect(interruption.Asked);
@@ -56,9 +59,16 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         client.Ask(() => client.Grains.GetGrain<IRunGrain>(run.Id).Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume)));
 
     /// <summary>Follows a run on silos that are not this command's; a Ctrl-C leaves it there.</summary>
-    public Task<(RunStatus Status, string Word)> Watch(ClusterClient client, IndexedRun run) => Follow(
-        client, client.Grains.GetGrain<IRunGrain>(run.Id), run.Id, run.Folder,
-        () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null, Detach, run.Cluster);
+    public Task<(RunStatus Status, string Word)> Watch(ClusterClient client, IndexedRun run) =>
+        Follow(
+            client,
+            client.Grains.GetGrain<IRunGrain>(run.Id),
+            run.Id,
+            run.Folder,
+            () => run.Cluster is null && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? "its silos have ended" : null,
+            Detach,
+            run.Cluster
+        );
 
     private async Task<(RunStatus Status, string Word)> Follow(
         ClusterClient client,
@@ -87,7 +97,11 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                 }
 
                 if (address is not null && TimeProvider.System.GetElapsedTime(heard) > Patience)
-                    throw new ClientException(ExitCodes.NoCluster, $"no silo at {address} has answered for {Patience.TotalSeconds:0} s; where the cluster goes on, so does the run: peft-client watch {id}");
+                    throw new ClientException(
+                        ExitCodes.NoCluster,
+                        $"no silo at {address} has answered for {Patience.TotalSeconds:0} s; where the cluster goes on, so does the run: "
+                            + $"peft-client watch {id}"
+                    );
 
                 if (lost() is { } reason)
                 {
@@ -95,7 +109,14 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                     // Silos that joined end with their run, and may be gone before its end was seen.
                     if (RunFolderReader.Status(folder) is { State: RunState.Completed } completed) return (completed, "completed");
                     terminal.Note(reason);
-                    return (last with { State = RunState.Failed, Message = $"all silos have ended; continue from the last snapshot with: peft-client resume {id}" }, "failed");
+                    return (
+                        last with
+                        {
+                            State = RunState.Failed,
+                            Message = $"all silos have ended; continue from the last snapshot with: peft-client resume {id}",
+                        },
+                        "failed"
+                    );
                 }
 
                 if (interruption.Asked.IsCancellationRequested && !asked)
@@ -105,7 +126,8 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                     if (!await interrupted(client, id)) return (last, "detached");
                 }
 
-                if (interruption.Insisted.IsCancellationRequested) return (last with { State = RunState.Stopped, Message = "ended at once" }, "stopped");
+                if (interruption.Insisted.IsCancellationRequested)
+                    return (last with { State = RunState.Stopped, Message = "ended at once" }, "stopped");
                 await timer.WaitForNextTickAsync();
             }
         }

@@ -1,8 +1,8 @@
 namespace Peft.Orleans.Core.Batches;
 
 /// <summary>
-/// Where the samples of a microbatch lie: all that a decoder block has to know of it. Rows are padded on the right to a common length; a row
-/// holds one sample, or several where samples are packed (no attention across them, positions restart at 0).
+/// Where the samples of a microbatch lie: all that a decoder block has to know of it. Rows are padded on the right to a common length; a
+/// row holds one sample, or several where samples are packed (no attention across them, positions restart at 0).
 /// </summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.BatchShape")]
@@ -14,7 +14,9 @@ public record BatchShape
     /// <summary>Length of every row, padding included.</summary>
     [Id(1)] public required int Columns { get; init; }
 
-    /// <summary>For each row the lengths of the samples in it, in order; their sum is at most <see cref="Columns"/>, the rest is padding.</summary>
+    /// <summary>
+    /// For each row the lengths of the samples in it, in order; their sum is at most <see cref="Columns"/>, the rest is padding.
+    /// </summary>
     [Id(2)] public required int[][] SampleLengths { get; init; }
 
     /// <summary>Number of input tokens without padding.</summary>

@@ -28,7 +28,8 @@ public sealed record StartMessage(
 /// <summary>A layer's version on its way from one silo to another; the bytes go over the data plane.</summary>
 /// <param name="Layer">Layer.</param>
 /// <param name="Version">Version.</param>
-/// <param name="Buffers">Parameters, both moments and, unless the receiver has them, constants; none where the layer trains nothing.</param>
+/// <param name="Buffers">Parameters, both moments and, unless the receiver has them, constants; none where the layer trains
+/// nothing.</param>
 /// <param name="Lambda">λ of the version.</param>
 /// <param name="Hash">Hash of the whole version: what arrived is checked against it.</param>
 [GenerateSerializer, Immutable]

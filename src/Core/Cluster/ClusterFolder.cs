@@ -9,7 +9,9 @@ public static class ClusterFolder
     /// <summary>Grain state (SQLite); outlives clusters, so that a run can be resumed.</summary>
     public const string State = "state.db";
 
-    /// <summary>Subfolder of data sets that clients have uploaded, named by their hash; outlives clusters, like the runs that were given them.</summary>
+    /// <summary>
+    /// Subfolder of data sets that clients have uploaded, named by their hash; outlives clusters, like the runs that were given them.
+    /// </summary>
     public const string Uploads = "uploads";
 
     /// <summary>Removes what a former cluster, all of whose silos are gone, has left: membership and registrations.</summary>

@@ -39,7 +39,11 @@ public readonly record struct Endpoint(string Host, int Port)
             return assumed is not null;
         }
 
-        if (!int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port > ushort.MaxValue) return false;
+        if (
+            !int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+            || port > ushort.MaxValue
+        )
+            return false;
         endpoint = new Endpoint(host, port);
         return true;
     }

@@ -4,8 +4,8 @@ using System.Text;
 namespace Peft.Orleans.Core.Cluster;
 
 /// <summary>
-/// A data set, or a folder of files, on its way from a client to the cluster's storage; key: sha256 of its content, 64 lower-case hexadecimal digits. Chunks that
-/// arrive twice, or from two clients, do no harm: equal keys are equal bytes.
+/// A data set, or a folder of files, on its way from a client to the cluster's storage; key: sha256 of its content, 64 lower-case
+/// hexadecimal digits. Chunks that arrive twice, or from two clients, do no harm: equal keys are equal bytes.
 /// </summary>
 [Alias("Peft.Orleans.IDataUploadGrain")]
 public interface IDataUploadGrain : IGrainWithStringKey
@@ -14,7 +14,9 @@ public interface IDataUploadGrain : IGrainWithStringKey
     [Alias("Find"), ResponseTimeout("00:30:00")]
     Task<DataLocation> Find(string path);
 
-    /// <summary>Takes the bytes from <paramref name="offset"/> on, at most <see cref="DataLocation.LargestChunk"/>; no gap may lie before them.</summary>
+    /// <summary>
+    /// Takes the bytes from <paramref name="offset"/> on, at most <see cref="DataLocation.LargestChunk"/>; no gap may lie before them.
+    /// </summary>
     [Alias("Append"), ResponseTimeout("00:05:00")]
     Task Append(long offset, byte[] chunk);
 
@@ -51,6 +53,16 @@ public sealed record DataLocation(string? Path, long Received, bool Differs)
 public sealed record UploadedFile(string Name, string Sha256)
 {
     /// <summary>Key of a folder with these files.</summary>
-    public static string KeyOf(IEnumerable<UploadedFile> files) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
-        string.Concat(files.OrderBy(static file => file.Name, StringComparer.Ordinal).Select(static file => $"{file.Sha256}  {file.Name}\n")))));
+    public static string KeyOf(IEnumerable<UploadedFile> files) =>
+        Convert.ToHexStringLower(
+            SHA256.HashData(
+                Encoding.UTF8.GetBytes(
+                    string.Concat(
+                        files
+                            .OrderBy(static file => file.Name, StringComparer.Ordinal)
+                            .Select(static file => $"{file.Sha256}  {file.Name}\n")
+                    )
+                )
+            )
+        );
 }

@@ -3,9 +3,9 @@ using Peft.Orleans.Core.Protocol;
 namespace Peft.Orleans.Core.Cluster;
 
 /// <summary>
-/// A layer shard as the cluster sees it; key: <see cref="SeatKey"/>. A handle: weights and versions live in its silo's agent. Each pass goes from
-/// here through the rest of the chain, and its result comes back up; errors travel the same way. <c>position</c> is the layer's place in the
-/// chain, <c>input</c> its activations, null where the chain begins.
+/// A layer shard as the cluster sees it; key: <see cref="SeatKey"/>. A handle: weights and versions live in its silo's agent. Each pass
+/// goes from here through the rest of the chain, and its result comes back up; errors travel the same way. <c>position</c> is the layer's
+/// place in the chain, <c>input</c> its activations, null where the chain begins.
 /// </summary>
 [Alias("Peft.Orleans.ILayerShardGrain")]
 public interface ILayerShardGrain : IGrainWithStringKey

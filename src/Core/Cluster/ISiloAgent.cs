@@ -16,7 +16,9 @@ public interface ISiloAgent : IGrainService
     [Alias("Start"), ResponseTimeout("01:00:00")]
     Task<StartReply> Start(StartMessage message);
 
-    /// <summary>Compute version 0 for every first seat that lacks it and whose base gradient needs no pass after <paramref name="pass"/>.</summary>
+    /// <summary>
+    /// Compute version 0 for every first seat that lacks it and whose base gradient needs no pass after <paramref name="pass"/>.
+    /// </summary>
     [Alias("Initialize"), ResponseTimeout("01:00:00")]
     Task<VersionsReply> Initialize(string runId, Term term, int pass);
 
@@ -81,7 +83,9 @@ public interface ISiloAgent : IGrainService
 [Alias("Peft.Orleans.IDatasetGrain")]
 public interface IDatasetGrain : IGrainWithStringKey
 {
-    /// <summary>Loads the data sets of a run; idempotent. Every call compares the files with what they were when the run was created.</summary>
+    /// <summary>
+    /// Loads the data sets of a run; idempotent. Every call compares the files with what they were when the run was created.
+    /// </summary>
     [Alias("Open"), ResponseTimeout("00:30:00")]
     Task<DatasetSummary> Open(ResolvedRun run, string folder);
 

@@ -26,10 +26,17 @@ public static class Processor
         : HasAvx512BFloat16 ? "native (AVX-512 BF16)"
         : "float32 (this processor has no bf16 products; weights are converted block by block)";
 
-    /// <summary>Whether bf16 weights train faster with <c>compute.products: float32</c> although the processor has bf16 products; it takes more memory then.</summary>
-    public static bool MultipliesFloat32Faster { get; } = IsFasterInFloat32(HasAmxBFloat16, HasAvx512BFloat16, Identity.Vendor == Intel, Identity.Model);
+    /// <summary>
+    /// Whether bf16 weights train faster with <c>compute.products: float32</c> although the processor has bf16 products; it takes more
+    /// memory then.
+    /// </summary>
+    public static bool MultipliesFloat32Faster { get; } =
+        IsFasterInFloat32(HasAmxBFloat16, HasAvx512BFloat16, Identity.Vendor == Intel, Identity.Model);
 
-    /// <summary>What <c>compute.products: auto</c> means on this processor for weights of a type: native where it has products of that type, else float32.</summary>
+    /// <summary>
+    /// What <c>compute.products: auto</c> means on this processor for weights of a type: native where it has products of that type, else
+    /// float32.
+    /// </summary>
     public static ProductType Products(WeightType weights) => weights switch
     {
         WeightType.Float32 => ProductType.Native,
@@ -39,8 +46,8 @@ public static class Processor
     };
 
     /// <summary>
-    /// Intel's processors since Sapphire Rapids multiply bf16 in AMX; where a virtual machine hides that, their AVX512-BF16 does half of what their
-    /// fp32 does (170 against 330 GFLOP/s, docs/benchmarks.md), while AMD's does twice as much.
+    /// Intel's processors since Sapphire Rapids multiply bf16 in AMX; where a virtual machine hides that, their AVX512-BF16 does half of
+    /// what their fp32 does (170 against 330 GFLOP/s, docs/benchmarks.md), while AMD's does twice as much.
     /// </summary>
     /// <param name="amx">Whether the processor has AMX-BF16.</param>
     /// <param name="avx512">Whether it has AVX512-BF16.</param>

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Peft.Orleans.Core.Cluster;
 
-/// <summary>What a silo of a local cluster writes about itself, <c>silos/NAME.json</c> in the cluster's folder, once it accepts clients.</summary>
+/// <summary>
+/// What a silo of a local cluster writes about itself, <c>silos/NAME.json</c> in the cluster's folder, once it accepts clients.
+/// </summary>
 /// <param name="Name">Silo name.</param>
 /// <param name="Pid">Process id.</param>
 /// <param name="Address">Host.</param>

@@ -1,8 +1,8 @@
 namespace Peft.Orleans.Core.Cluster;
 
 /// <summary>
-/// A tensor handed from one shard to the next. Within a silo the message travels by reference and carries the tensor itself; between silos it
-/// carries this description only, and the bytes go over the data plane. The receiver owns the tensor.
+/// A tensor handed from one shard to the next. Within a silo the message travels by reference and carries the tensor itself; between silos
+/// it carries this description only, and the bytes go over the data plane. The receiver owns the tensor.
 /// </summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.TensorRef")]

@@ -39,7 +39,9 @@ internal sealed class BoftTraits : MethodTraits
         {
             yield return new(
                 "method.boft.block_size",
-                $"must be even with butterfly_factors {method.Boft.ButterflyFactors}; write {method.Boft.BlockSize + 1}, or butterfly_factors: 1");
+                $"must be even with butterfly_factors {method.Boft.ButterflyFactors}; write {method.Boft.BlockSize + 1}, or "
+                    + "butterfly_factors: 1"
+            );
         }
     }
 
@@ -51,7 +53,8 @@ internal sealed class BoftTraits : MethodTraits
         if (n % group == 0) yield break;
         yield return new(
             "method.boft.block_size",
-            $"{name} has {n} {which}, which block_size {boft.BlockSize} × 2^(butterfly_factors {boft.ButterflyFactors} − 1) = {group} does not divide; "
+            $"{name} has {n} {which}, which block_size {boft.BlockSize} × 2^(butterfly_factors {boft.ButterflyFactors} − 1) = {group} does "
+                + "not divide; "
             + "choose a smaller block_size or fewer butterfly_factors");
     }
 

@@ -17,7 +17,10 @@ internal sealed class HybridTraits : MethodTraits
     {
         var lambda = method.Lambda;
         if (lambda.Min >= lambda.Max)
-            yield return new("method.lambda.min", string.Create(CultureInfo.InvariantCulture, $"min {lambda.Min} must be below max {lambda.Max}"));
+            yield return new(
+                "method.lambda.min",
+                string.Create(CultureInfo.InvariantCulture, $"min {lambda.Min} must be below max {lambda.Max}")
+            );
         if (method.Boft.Parameterization == BoftParameterization.Projection)
             yield return new("method.boft.parameterization", "projection is not there for hybrid; write cayley, or leave it out");
         if (!lambda.BeginsFromGradients && lambda.InitialNumber is null)

@@ -27,7 +27,8 @@ internal sealed class LoraGaTraits : MethodTraits
         method.InitialAdapter is null && method.LoraGa.Initialization != LoraGaInitialization.Random;
 
     /// <summary>Whether it is held whole for that.</summary>
-    internal static bool HoldsGradient(MethodSpec method) => ReadsGradient(method) && method.LoraGa.GradientEstimate == GradientEstimate.Exact;
+    internal static bool HoldsGradient(MethodSpec method) =>
+        ReadsGradient(method) && method.LoraGa.GradientEstimate == GradientEstimate.Exact;
 
     /// <summary>The stable initialisation takes 2r singular triples.</summary>
     internal static IEnumerable<BrokenRule> CheckRank(MethodSpec method, string name, long d, long k)

@@ -23,7 +23,8 @@ internal sealed class LoraTraits : MethodTraits
         }
     }
 
-    public override long Trainable(MethodSpec method, LinearDimensions linear) => Factors(method, linear) + (method.Lora.Dora ? linear.Out : 0);
+    public override long Trainable(MethodSpec method, LinearDimensions linear) =>
+        Factors(method, linear) + (method.Lora.Dora ? linear.Out : 0);
 
     // DoRA keeps the norms of the frozen weight's rows, fp32.
     public override long BaseBytes(MethodSpec method, LinearDimensions linear, long weight, long activation) =>

@@ -4,8 +4,9 @@ using Peft.Orleans.Core.Runs;
 namespace Peft.Orleans.Core.Methods;
 
 /// <summary>
-/// What a fine-tuning method is like, without its tensors: what it trains, what it keeps, which options it refuses. Run file, plan, memory model
-/// and client ask this and never the method's name. Its arithmetic is in its folder of Kernels; which options it reads, docs/run.schema.json says.
+/// What a fine-tuning method is like, without its tensors: what it trains, what it keeps, which options it refuses. Run file, plan, memory
+/// model and client ask this and never the method's name. Its arithmetic is in its folder of Kernels; which options it reads,
+/// docs/run.schema.json says.
 /// </summary>
 public abstract class MethodTraits
 {
@@ -21,7 +22,9 @@ public abstract class MethodTraits
     /// <summary><c>peft_type</c> of its adapter files; null: it leaves a model, no adapter.</summary>
     public abstract string? PeftType { get; }
 
-    /// <summary>Whether the base weights themselves train, all of them: then there is no adapter, and weights may begin at random.</summary>
+    /// <summary>
+    /// Whether the base weights themselves train, all of them: then there is no adapter, and weights may begin at random.
+    /// </summary>
     public virtual bool TrainsBase => false;
 
     /// <summary>Whether a plain LoRA of as many parameters is a control to compare it with.</summary>
@@ -45,7 +48,8 @@ public abstract class MethodTraits
     /// <param name="linear">The module.</param>
     /// <param name="weight">Bytes of an element of a weight as held.</param>
     /// <param name="activation">Bytes of an element of a bias, which is held in the type of the activations.</param>
-    public virtual long BaseBytes(MethodSpec method, LinearDimensions linear, long weight, long activation) => Frozen(linear, weight, activation);
+    public virtual long BaseBytes(MethodSpec method, LinearDimensions linear, long weight, long activation) =>
+        Frozen(linear, weight, activation);
 
     /// <summary>Bytes of a module that is not adapted.</summary>
     public static long Frozen(LinearDimensions linear, long weight, long activation) =>
@@ -60,7 +64,9 @@ public abstract class MethodTraits
     /// <summary>Whether the backward pass reads the outputs of the frozen weights.</summary>
     public virtual bool KeepsBaseOutput(MethodSpec method) => false;
 
-    /// <summary>Whether outputs are made from those of the frozen weights, so that they can be made again instead of being kept beside them.</summary>
+    /// <summary>
+    /// Whether outputs are made from those of the frozen weights, so that they can be made again instead of being kept beside them.
+    /// </summary>
     public virtual bool RepeatsOutput(MethodSpec method) => false;
 
     /// <summary>The traits of a method section's method.</summary>

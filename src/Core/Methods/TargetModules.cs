@@ -24,8 +24,10 @@ public static class TargetModules
 
     /// <summary>Why a name is refused, and what there is.</summary>
     public static string Refusal(string unknown, ModelDimensions model) =>
-        $"'{unknown}' is no linear module of this model; choose of {string.Join(", ", model.Linears.Select(static linear => linear.Name))}, or write {AllLinear}";
+        $"'{unknown}' is no linear module of this model; choose of "
+            + $"{string.Join(", ", model.Linears.Select(static linear => linear.Name))}, or write {AllLinear}";
 
     /// <summary>Whether a method adapts a module.</summary>
-    public static bool Targets(MethodSpec method, string name) => method.TargetModules.Contains(AllLinear) || method.TargetModules.Contains(name);
+    public static bool Targets(MethodSpec method, string name) =>
+        method.TargetModules.Contains(AllLinear) || method.TargetModules.Contains(name);
 }

@@ -49,8 +49,15 @@ public static class MemoryModel
         var depth = 2 + (int)Math.Ceiling(Math.Log2(Math.Max(1, (double)training.GlobalBatch / training.Microbatch)));
         var moments = training.Optimizer.Name == OptimizerName.AdamW ? 2L : 0L;
 
-        LayerMemory Shard(long frozen, long trainable, long saved, long workspace) => new(
-            traits.TrainsBase ? 0 : frozen, 2 * 4 * trainable, 2 * 4 * moments * trainable, 4L * trainable * depth, saved * inFlight, workspace);
+        LayerMemory Shard(long frozen, long trainable, long saved, long workspace) =>
+            new(
+                traits.TrainsBase ? 0 : frozen,
+                2 * 4 * trainable,
+                2 * 4 * moments * trainable,
+                4L * trainable * depth,
+                saved * inFlight,
+                workspace
+            );
 
         var widths = model.Linears.Sum(static linear => (long)linear.Out) + (4L * model.HiddenSize) + model.IntermediateSize;
         var kept = training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method);
@@ -92,7 +99,9 @@ public static class MemoryModel
             return ProcessBytes + copies + Resident(seats, layers);
         });
 
-    /// <summary>The fewest silos of a given memory over which one pipeline fits, as the planner cuts it; one per layer where even that does not.</summary>
+    /// <summary>
+    /// The fewest silos of a given memory over which one pipeline fits, as the planner cuts it; one per layer where even that does not.
+    /// </summary>
     public static int StagesNeeded(PlanModel model, LayerMemory[] layers, long capacity)
     {
         for (var stages = 1; stages < layers.Length; stages++)
@@ -109,15 +118,18 @@ public static class MemoryModel
     }
 
     /// <summary>
-    /// In how many parts of the layers the whole gradient of the adapted base weights is estimated, each with a pass over the samples: one where
-    /// it is small, else two, so that no more than half of it is ever held. The parts change no bit.
+    /// In how many parts of the layers the whole gradient of the adapted base weights is estimated, each with a pass over the samples: one
+    /// where it is small, else two, so that no more than half of it is ever held. The parts change no bit.
     /// </summary>
-    public static int EstimateParts(ModelDimensions model, MethodSpec method) => model.Blocks * BlockEstimate(model, method) > WholeEstimate ? 2 : 1;
+    public static int EstimateParts(ModelDimensions model, MethodSpec method) =>
+        model.Blocks * BlockEstimate(model, method) > WholeEstimate ? 2 : 1;
 
     /// <summary>The pass, from 1, in which a layer's gradient is estimated.</summary>
     public static int EstimatePass(int layer, int parts) => (layer % parts) + 1;
 
-    /// <summary>What some layers on one silo hold at most: training, or in a pass of the estimate, the other layers being ready to train.</summary>
+    /// <summary>
+    /// What some layers on one silo hold at most: training, or in a pass of the estimate, the other layers being ready to train.
+    /// </summary>
     public static long Resident(int[] seats, LayerMemory[] layers)
     {
         if (seats.Length == 0) return 0;
@@ -128,15 +140,17 @@ public static class MemoryModel
     }
 
     /// <summary>
-    /// Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what is
-    /// made of them, and that of the attention's output projection is made again.
+    /// Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what
+    /// is made of them, and that of the attention's output projection is made again.
     /// </summary>
     private static long SavedOutputs(ModelDimensions model, MethodSpec method)
     {
         var traits = MethodTraits.Of(method);
         if (!traits.KeepsBaseOutput(method)) return 0;
         var repeats = traits.RepeatsOutput(method);
-        var repeatsHeads = model.Linears.Where(static linear => MakesHeads(linear.Role)).All(linear => TargetModules.Targets(method, linear.Name));
+        var repeatsHeads = model
+            .Linears.Where(static linear => MakesHeads(linear.Role))
+            .All(linear => TargetModules.Targets(method, linear.Name));
         bool Repeated(LinearRole role) =>
             repeats && (role is LinearRole.Gate or LinearRole.Up or LinearRole.Output || (repeatsHeads && MakesHeads(role)));
         return model.Linears
@@ -144,7 +158,8 @@ public static class MemoryModel
             .Sum(static linear => (long)linear.Out);
     }
 
-    private static bool MakesHeads(LinearRole role) => role is LinearRole.Query or LinearRole.Key or LinearRole.Value or LinearRole.QueryKeyValue;
+    private static bool MakesHeads(LinearRole role) =>
+        role is LinearRole.Query or LinearRole.Key or LinearRole.Value or LinearRole.QueryKeyValue;
 
     private static long BlockEstimate(ModelDimensions model, MethodSpec method) => MethodTraits.Of(method).EstimatesWhole(method)
         ? 4 * model.Linears.Where(linear => TargetModules.Targets(method, linear.Name)).Sum(static linear => linear.Elements)

@@ -32,7 +32,9 @@ public sealed record ModelDimensions
     /// <summary>Whether the head shares the embedding's weight.</summary>
     [Id(7)] public required bool Tied { get; init; }
 
-    /// <summary>The linear modules of one block, in the order in which the block has them; names and sizes are the model family's.</summary>
+    /// <summary>
+    /// The linear modules of one block, in the order in which the block has them; names and sizes are the model family's.
+    /// </summary>
     [Id(8)] public required IReadOnlyList<LinearDimensions> Linears { get; init; }
 
     /// <summary>Elements of one block's norms.</summary>

@@ -35,8 +35,9 @@ public sealed record PlanOptions(int MaxSilos, int? Replicas = 1, int MinStages 
 public static class Planner
 {
     /// <summary>
-    /// Replicas of a pipeline over contiguous parts of the layers, cut so that the slowest silo's share is as small as possible. Silos that are
-    /// left stand by: they keep the passive seats and load base weights. With one replica every layer has a passive seat on another silo.
+    /// Replicas of a pipeline over contiguous parts of the layers, cut so that the slowest silo's share is as small as possible. Silos that
+    /// are left stand by: they keep the passive seats and load base weights. With one replica every layer has a passive seat on another
+    /// silo.
     /// </summary>
     public static SeatPlan Plan(IReadOnlyCollection<SiloInventory> inventory, PlanModel model, PlanOptions options)
     {
@@ -44,11 +45,18 @@ public static class Planner
         var silos = inventory.OrderBy(static silo => silo.Silo.Name, StringComparer.Ordinal).ToArray();
         var layers = model.LayerCosts.Length;
         var usable = Math.Min(silos.Length, options.MaxSilos);
-        var replicas = Math.Clamp(options.Replicas ?? usable / Math.Max(1, options.MinStages), 1, Math.Min(usable, Math.Max(1, options.Microbatches)));
+        var replicas = Math.Clamp(
+            options.Replicas ?? usable / Math.Max(1, options.MinStages),
+            1,
+            Math.Min(usable, Math.Max(1, options.Microbatches))
+        );
         // With a fixed number of replicas all silos share the work; else a pipeline has the silos it needs and the rest are replicas.
         var stages = Math.Clamp(options.Replicas is null ? options.MinStages : usable / replicas, 1, Math.Min(layers, usable / replicas));
         var bounds = Partition(model.LayerCosts, stages);
-        var parts = Enumerable.Range(0, stages).Select(part => Enumerable.Range(bounds[part], bounds[part + 1] - bounds[part]).ToArray()).ToArray();
+        var parts = Enumerable
+            .Range(0, stages)
+            .Select(part => Enumerable.Range(bounds[part], bounds[part + 1] - bounds[part]).ToArray())
+            .ToArray();
         var placed = Place(silos, parts, replicas);
         var seats = new List<Seat>();
         for (var replica = 0; replica < replicas; replica++)
@@ -66,11 +74,18 @@ public static class Planner
             Layers = layers,
             Replicas = replicas,
             Positions = model.Positions,
-            Preloads = [.. standbys.Select((silo, i) => new Preload(silo, [.. Enumerable.Range(0, stages).SelectMany(k => parts[(i + k) % stages])]))],
+            Preloads =
+            [
+                .. standbys.Select(
+                    (silo, i) => new Preload(silo, [.. Enumerable.Range(0, stages).SelectMany(k => parts[(i + k) % stages])])
+                ),
+            ],
         };
     }
 
-    /// <summary>Bounds of <paramref name="parts"/> contiguous, non-empty ranges whose largest sum is minimal (first such split from the left).</summary>
+    /// <summary>
+    /// Bounds of <paramref name="parts"/> contiguous, non-empty ranges whose largest sum is minimal (first such split from the left).
+    /// </summary>
     public static int[] Partition(IReadOnlyList<double> costs, int parts)
     {
         var n = costs.Count;
@@ -105,8 +120,8 @@ public static class Planner
     }
 
     /// <summary>
-    /// The silo of each (replica, part): where most of its weights are loaded; of equals, the one that has loaded least besides, then the first
-    /// in order of name. So a loss moves only the lost silo's layers.
+    /// The silo of each (replica, part): where most of its weights are loaded; of equals, the one that has loaded least besides, then the
+    /// first in order of name. So a loss moves only the lost silo's layers.
     /// </summary>
     private static PlannedSilo[] Place(SiloInventory[] silos, int[][] parts, int replicas)
     {

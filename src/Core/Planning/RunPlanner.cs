@@ -16,12 +16,22 @@ public static class RunPlanner
         var planned = run.Model.PlanFor(run.Method);
         var layers = Memory(run, inventory.Count);
         // Silos of one machine share its memory.
-        var capacity = inventory.GroupBy(static silo => silo.Host).Min(static host => host.Min(static silo => silo.MemoryBytes) / host.Count());
-        return Planner.Plan(inventory, planned, new PlanOptions(
-            run.Spec.Elastic.MaxSilos, run.Spec.Compute.Replicas, MemoryModel.StagesNeeded(planned, layers, capacity), run.Microbatches)
-        {
-            Protect = run.Spec.Elastic.Protect,
-        });
+        var capacity = inventory
+            .GroupBy(static silo => silo.Host)
+            .Min(static host => host.Min(static silo => silo.MemoryBytes) / host.Count());
+        return Planner.Plan(
+            inventory,
+            planned,
+            new PlanOptions(
+                run.Spec.Elastic.MaxSilos,
+                run.Spec.Compute.Replicas,
+                MemoryModel.StagesNeeded(planned, layers, capacity),
+                run.Microbatches
+            )
+            {
+                Protect = run.Spec.Elastic.Protect,
+            }
+        );
     }
 
     /// <summary>Predicted bytes of each layer over so many silos.</summary>

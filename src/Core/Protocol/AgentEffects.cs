@@ -28,7 +28,9 @@ public abstract record AgentEffect
     /// <summary>Drop a version of a layer.</summary>
     public sealed record DropVersion(int Layer, int Version) : AgentEffect;
 
-    /// <summary>Load base weights for the active seats and get version <paramref name="Version"/> for the seats that lack it, passive ones too.</summary>
+    /// <summary>
+    /// Load base weights for the active seats and get version <paramref name="Version"/> for the seats that lack it, passive ones too.
+    /// </summary>
     public sealed record TakeSeats(int[] Active, int[] Missing, int Version) : AgentEffect;
 
     /// <summary>Take the optimizer step for the listed layers into the second buffer.</summary>

@@ -43,7 +43,8 @@ public class AgentProtocol(string silo)
         if (!InForce(term) || Phase == AgentPhase.Empty) return RefuseTerm(term);
         if (!ObeysStart) return AgentDecision.Nothing;
         var effects = new List<AgentEffect> { new AgentEffect.ClearGradients() };
-        // That the target exists shows that the version before it was stable. A silo that has not heard of it may still hold older ones, and is to hold no third.
+        // That the target exists shows that the version before it was stable. A silo that has not heard of it may still hold older ones,
+        // and is to hold no third.
         effects.AddRange(Drop((_, version) => version > target || version < target - 1));
         Plan = plan;
         Target = applied = target;
@@ -54,8 +55,8 @@ public class AgentProtocol(string silo)
     }
 
     /// <summary>
-    /// A version of a layer has become complete here (initialised, fetched, or the result of a step). Only that of the last <c>Apply</c>, else
-    /// the target, is kept: work that was let in and completes late must not add a third.
+    /// A version of a layer has become complete here (initialised, fetched, or the result of a step). Only that of the last <c>Apply</c>,
+    /// else the target, is kept: work that was let in and completes late must not add a third.
     /// </summary>
     public AgentDecision Held(Term term, int layer, int version)
     {
@@ -76,7 +77,9 @@ public class AgentProtocol(string silo)
             : AgentDecision.Refuse($"silo {silo} does not hold version {step - 1} of layer {layer}");
     }
 
-    /// <summary>Whether the frozen base may be computed with, before version 0 exists: the gradient estimate of an initialisation.</summary>
+    /// <summary>
+    /// Whether the frozen base may be computed with, before version 0 exists: the gradient estimate of an initialisation.
+    /// </summary>
     public AgentDecision ComputeBase(Term term)
     {
         if (!InForce(term)) return RefuseTerm(term);
@@ -85,7 +88,9 @@ public class AgentProtocol(string silo)
             : AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in term {term}");
     }
 
-    /// <summary>Whether a gradient may become leaf (step, i) or node of the tree: as <see cref="Compute"/>, and not after <c>Prepare</c>.</summary>
+    /// <summary>
+    /// Whether a gradient may become leaf (step, i) or node of the tree: as <see cref="Compute"/>, and not after <c>Prepare</c>.
+    /// </summary>
     public AgentDecision StoreLeaf(Term term, int step, int layer)
     {
         var decision = Compute(term, step, layer);
@@ -129,8 +134,10 @@ public class AgentProtocol(string silo)
     /// <summary><c>Protect(term, s)</c>: the first seats send version s to the other seats that do not compute it themselves.</summary>
     public AgentDecision Protect(Term term, int version)
     {
-        if (!InForce(term)) return RefuseTerm(term);
-        if (Phase is not (AgentPhase.Seating or AgentPhase.Started)) return AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in term {term}");
+        if (!InForce(term))
+            return RefuseTerm(term);
+        if (Phase is not (AgentPhase.Seating or AgentPhase.Started))
+            return AgentDecision.Refuse($"silo {silo} is {Phase}, without seats, in term {term}");
         var effects = new List<AgentEffect>();
         foreach (var layer in Plan!.FirstLayersOn(silo))
         {
@@ -151,7 +158,9 @@ public class AgentProtocol(string silo)
         if (!InForce(term)) return RefuseTerm(term);
         if (Phase is not (AgentPhase.Seating or AgentPhase.Started) || !Plan!.LayersOn(silo).Contains(layer))
             return AgentDecision.Refuse($"layer {layer} has no seat on silo {silo} in term {term}");
-        return IsCurrent(version) ? AgentDecision.Nothing : AgentDecision.Refuse($"silo {silo} is at step {applied} and takes no version {version}");
+        return IsCurrent(version)
+            ? AgentDecision.Nothing
+            : AgentDecision.Refuse($"silo {silo} is at step {applied} and takes no version {version}");
     }
 
     /// <summary>Whether a <c>Start</c> of the term in force is obeyed: once, on leaving the fenced phase.</summary>
@@ -160,7 +169,9 @@ public class AgentProtocol(string silo)
     /// <summary>Whether a message's term is the one in force.</summary>
     protected virtual bool InForce(Term term) => term == Term;
 
-    /// <summary>Whether a version is the one that this silo's seats are to hold next: that of the last <c>Apply</c>, else the target.</summary>
+    /// <summary>
+    /// Whether a version is the one that this silo's seats are to hold next: that of the last <c>Apply</c>, else the target.
+    /// </summary>
     protected virtual bool IsCurrent(int version) => version == applied;
 
     /// <summary>Whether a step may be computed from a version: only if it is held.</summary>

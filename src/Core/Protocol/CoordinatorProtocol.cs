@@ -63,7 +63,8 @@ public class CoordinatorProtocol(int steps)
     }
 
     /// <summary>
-    /// The plan is made: start from the largest version that every layer has on a silo or in a valid snapshot; version 0 can always be computed.
+    /// The plan is made: start from the largest version that every layer has on a silo or in a valid snapshot; version 0 can always be
+    /// computed.
     /// </summary>
     public IReadOnlyList<CoordinatorEffect> Planned(SeatPlan made, IReadOnlyCollection<int> snapshots)
     {
@@ -91,7 +92,8 @@ public class CoordinatorProtocol(int steps)
     }
 
     /// <summary>Every first seat holds version 0.</summary>
-    public IReadOnlyList<CoordinatorEffect> Initialized() => Phase == CoordinatorPhase.Initializing ? ProtectOrReport(CoordinatorPhase.Reporting) : [];
+    public IReadOnlyList<CoordinatorEffect> Initialized() =>
+        Phase == CoordinatorPhase.Initializing ? ProtectOrReport(CoordinatorPhase.Reporting) : [];
 
     /// <summary>The copies of a silo's first seats have arrived. With the last one the version is stable: committed.</summary>
     public IReadOnlyList<CoordinatorEffect> Protected(string silo, int version)
@@ -142,7 +144,13 @@ public class CoordinatorProtocol(int steps)
     /// </summary>
     public IReadOnlyList<CoordinatorEffect> Applied(string silo, int step)
     {
-        if (Phase != CoordinatorPhase.Applying || step != applied + 1 || !waiting.Remove(silo) || (waiting.Count > 0 && WaitsForAllApplied)) return [];
+        if (
+            Phase != CoordinatorPhase.Applying
+            || step != applied + 1
+            || !waiting.Remove(silo)
+            || (waiting.Count > 0 && WaitsForAllApplied)
+        )
+            return [];
         applied = step;
         var early = applied < steps && asked == EndRequest.None;
         var effects = ProtectOrReport(early ? CoordinatorPhase.Computing : CoordinatorPhase.Reporting);

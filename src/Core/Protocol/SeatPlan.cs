@@ -41,7 +41,9 @@ public sealed record SeatPlan
     /// <summary>Number of replicas.</summary>
     [Id(3)] public required int Replicas { get; init; }
 
-    /// <summary>Layer computed at each position of the chain: 0, 1 … and, where trained tied embeddings are one shard, 0 again at the end.</summary>
+    /// <summary>
+    /// Layer computed at each position of the chain: 0, 1 … and, where trained tied embeddings are one shard, 0 again at the end.
+    /// </summary>
     [Id(4)] public required int[] Positions { get; init; }
 
     /// <summary>What silos without an active seat load in the background.</summary>
@@ -80,7 +82,11 @@ public sealed record SeatPlan
     /// active seats of the other replicas.
     /// </summary>
     public string[] CopiesOf(int layer, int version) =>
-        [.. Seats.Where(seat => seat.Layer == layer && (!seat.Active || (version == 0 && seat.Replica > 0))).Select(static seat => seat.Silo)];
+        [
+            .. Seats
+                .Where(seat => seat.Layer == layer && (!seat.Active || (version == 0 && seat.Replica > 0)))
+                .Select(static seat => seat.Silo),
+        ];
 
     /// <summary>Whether any layer has a copy beyond its first seat's to be sent.</summary>
     public bool HasCopies(int version) => Seats.Any(seat => !seat.Active || (version == 0 && seat.Replica > 0));

@@ -55,8 +55,10 @@ internal static class KeySuggestion
         var name = path[prefix.Length..];
         if (Foreign.TryGetValue(name, out var known)) return known;
         var here = siblings.EnumerateObject().Select(static property => property.Name).ToArray();
-        if (Nearest(name, here) is { } near) return $"did you mean {prefix}{near}?";
-        if (schema.Paths.FirstOrDefault(other => other == name || other.EndsWith("." + name, StringComparison.Ordinal)) is { } elsewhere) return $"did you mean {elsewhere}?";
+        if (Nearest(name, here) is { } near)
+            return $"did you mean {prefix}{near}?";
+        if (schema.Paths.FirstOrDefault(other => other == name || other.EndsWith("." + name, StringComparison.Ordinal)) is { } elsewhere)
+            return $"did you mean {elsewhere}?";
         if (Nearest(name, [.. schema.Paths.Select(static other => other[(other.LastIndexOf('.') + 1)..])]) is { } leaf)
             return $"did you mean {schema.Paths.First(other => other == leaf || other.EndsWith("." + leaf, StringComparison.Ordinal))}?";
         return $"write one of {string.Join(", ", here)}";

@@ -3,7 +3,9 @@ namespace Peft.Orleans.Core.Runs;
 /// <summary>The learning rate as a pure function of the step.</summary>
 public static class LearningRateSchedule
 {
-    /// <summary>The rate of each <see cref="ParameterGroup"/> at step <paramref name="step"/> of <paramref name="steps"/>, in their order.</summary>
+    /// <summary>
+    /// The rate of each <see cref="ParameterGroup"/> at step <paramref name="step"/> of <paramref name="steps"/>, in their order.
+    /// </summary>
     public static double[] Rates(TrainingSpec training, int step, int steps)
     {
         var factor = Factor(training.Schedule, step, steps);
@@ -11,7 +13,9 @@ public static class LearningRateSchedule
         return [options.LearningRate * factor, (options.BoftLearningRate ?? options.LearningRate) * factor];
     }
 
-    /// <summary>Factor on the base learning rate at step <paramref name="step"/> (from 1) of <paramref name="steps"/>: min(1, s/w) · c.</summary>
+    /// <summary>
+    /// Factor on the base learning rate at step <paramref name="step"/> (from 1) of <paramref name="steps"/>: min(1, s/w) · c.
+    /// </summary>
     public static double Factor(ScheduleSpec schedule, int step, int steps)
     {
         var warmup = schedule.WarmupSteps > 0 ? Math.Min(1.0, (double)step / schedule.WarmupSteps) : 1.0;

@@ -10,7 +10,9 @@ public sealed record MethodSpec
     /// <summary>The method.</summary>
     public MethodName Name { get; init; } = MethodName.Hybrid;
 
-    /// <summary>Module suffixes that get an adapter; the single entry <c>all-linear</c> stands for every linear module of the decoder layers.</summary>
+    /// <summary>
+    /// Module suffixes that get an adapter; the single entry <c>all-linear</c> stands for every linear module of the decoder layers.
+    /// </summary>
     public IReadOnlyList<string> TargetModules { get; init; } = new[] { Methods.TargetModules.AllLinear };
 
     /// <summary>Whether every linear module gets one.</summary>

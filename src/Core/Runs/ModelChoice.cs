@@ -1,8 +1,8 @@
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>
-/// What layer shards are made of: a model, how it is held and multiplied, how it is adapted and trained. A run has one, and so has inference,
-/// which trains nothing. Everything is decided: shards on different silos that have the same setup are the same.
+/// What layer shards are made of: a model, how it is held and multiplied, how it is adapted and trained. A run has one, and so has
+/// inference, which trains nothing. Everything is decided: shards on different silos that have the same setup are the same.
 /// </summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.ModelChoice")]

@@ -6,7 +6,8 @@ namespace Peft.Orleans.Core.Runs;
 
 /// <summary>
 /// A run of which everything is decided: what a run file leaves open is filled in from its model and from where it runs. Made once, by one
-/// resolver for client and coordinator, so that a plan shown before the start is the plan that is made. Grains get it as it is; run.yaml is its text.
+/// resolver for client and coordinator, so that a plan shown before the start is the plan that is made. Grains get it as it is; run.yaml is
+/// its text.
 /// </summary>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.ResolvedRun")]

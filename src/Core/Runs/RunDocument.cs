@@ -25,11 +25,15 @@ internal sealed class RunDocument
         var documents = YamlReader.Read(yaml, path);
         if (documents.Count == 0) throw new PeftException($"{path}:1: the file is empty; it needs name, model, data and training");
         if (documents.Count > 1)
-            throw new PeftException($"{path}:{documents[1].RootNode.Start.Line}: a second YAML document; a run file is one document, remove the '---'");
+            throw new PeftException(
+                $"{path}:{documents[1].RootNode.Start.Line}: a second YAML document; a run file is one document, remove the '---'"
+            );
         var root = documents[0].RootNode;
         return root is YamlMappingNode mapping
             ? new RunDocument(mapping, path)
-            : throw new PeftException($"{path}:{root.Start.Line}: a run file is a list of 'key: value' lines; it needs name, model, data and training");
+            : throw new PeftException(
+                $"{path}:{root.Start.Line}: a run file is a list of 'key: value' lines; it needs name, model, data and training"
+            );
     }
 
     /// <summary>A document in which this one is the section <paramref name="key"/>.</summary>
@@ -41,7 +45,8 @@ internal sealed class RunDocument
         var equals = assignment.IndexOf('=', StringComparison.Ordinal);
         if (equals < 1) throw new PeftException($"--set {assignment}: expected key=value, for example --set training.steps=20");
         var keys = assignment[..equals].Trim().Split('.');
-        if (keys.Any(string.IsNullOrWhiteSpace)) throw new PeftException($"--set {assignment}: a part of the key is empty; write it like training.steps");
+        if (keys.Any(string.IsNullOrWhiteSpace))
+            throw new PeftException($"--set {assignment}: a part of the key is empty; write it like training.steps");
         var value = ParseValue(assignment, assignment[(equals + 1)..].Trim());
         var origin = $"--set {assignment}";
         var mapping = Root;
@@ -55,7 +60,9 @@ internal sealed class RunDocument
             }
 
             if (child is not null and not YamlScalarNode { Value: null or "" or "null" or "~" })
-                throw new PeftException($"--set {assignment}: {string.Join('.', keys[..(i + 1)])} is a value, not a section, at {At(key!)}");
+                throw new PeftException(
+                    $"--set {assignment}: {string.Join('.', keys[..(i + 1)])} is a value, not a section, at {At(key!)}"
+                );
             inner = new YamlMappingNode();
             Replace(mapping, keys[i], inner, origin);
             mapping = inner;

@@ -3,12 +3,15 @@ using System.Text.Json.Nodes;
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>
-/// Reads, checks and writes run files. A new key is a property of a spec record and an entry of docs/run.schema.json; reading, refusal, suggestion and
-/// writing follow from the two. What no single key can say (a batch that must divide another) is in <see cref="RunRules"/>.
+/// Reads, checks and writes run files. A new key is a property of a spec record and an entry of docs/run.schema.json; reading, refusal,
+/// suggestion and writing follow from the two. What no single key can say (a batch that must divide another) is in <see cref="RunRules"/>.
 /// </summary>
 public static class RunFile
 {
-    /// <summary>Reads a run file, with <paramref name="overrides"/> of the form <c>training.steps=20</c>, and makes its paths absolute (relative ones are relative to the file).</summary>
+    /// <summary>
+    /// Reads a run file, with <paramref name="overrides"/> of the form <c>training.steps=20</c>, and makes its paths absolute (relative
+    /// ones are relative to the file).
+    /// </summary>
     /// <exception cref="PeftException">The file is absent or refused; the message has every refusal with line, key and remedy.</exception>
     public static RunSpec Load(string path, IReadOnlyList<string>? overrides = null)
     {
@@ -49,10 +52,15 @@ public static class RunFile
         return method;
     }
 
-    /// <summary>The method section as JSON, as <c>adapter_config.json</c> keeps it: what has a meaning, without <c>initial_adapter</c>.</summary>
+    /// <summary>
+    /// The method section as JSON, as <c>adapter_config.json</c> keeps it: what has a meaning, without <c>initial_adapter</c>.
+    /// </summary>
     public static JsonObject WriteMethod(RunSpec spec) => RunWriter.WriteMethod(spec, RunSchema.Published);
 
-    /// <summary>The resolved form: every default that has a meaning for this run is written out, keys without are left out. Reading it gives the same run.</summary>
+    /// <summary>
+    /// The resolved form: every default that has a meaning for this run is written out, keys without are left out. Reading it gives the
+    /// same run.
+    /// </summary>
     public static string Write(RunSpec spec) => RunWriter.Write(spec, RunSchema.Published);
 
     /// <summary>Makes all paths absolute; relative ones are relative to <paramref name="baseFolder"/>.</summary>
@@ -70,7 +78,12 @@ public static class RunFile
             Data = data with
             {
                 Train = data.Train with { Path = Absolute(data.Train.Path) },
-                Validation = data.Validation is { Path: { } validation } source ? source with { Path = Absolute(validation) } : data.Validation,
+                Validation = data.Validation is { Path: { } validation } source
+                    ? source with
+                    {
+                        Path = Absolute(validation),
+                    }
+                    : data.Validation,
                 Evaluation = data.Evaluation is { } evaluation ? evaluation with { Path = Absolute(evaluation.Path) } : null,
             },
             Method = spec.Method with { InitialAdapter = spec.Method.InitialAdapter is { } adapter ? Absolute(adapter) : null },

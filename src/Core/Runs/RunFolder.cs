@@ -74,7 +74,8 @@ public sealed record RunFolder(string Path)
     public static string HashOf(string runYaml) => FileHash.OfText(runYaml);
 
     /// <summary>The last status written; null before the first.</summary>
-    public RunStatus? ReadStatus() => Path.Length > 0 && File.Exists(Status) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(Status), Options) : null;
+    public RunStatus? ReadStatus() =>
+        Path.Length > 0 && File.Exists(Status) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(Status), Options) : null;
 
     /// <summary>Writes the status atomically.</summary>
     public void WriteStatus(RunStatus status)

@@ -6,7 +6,8 @@ namespace Peft.Orleans.Core.Runs;
 public static class RunRules
 {
     /// <summary>The broken rules: key and what to do.</summary>
-    public static IEnumerable<BrokenRule> Check(RunSpec spec) => [.. Data(spec), .. Dtype(spec), .. CheckMethod(spec.Method), .. Training(spec)];
+    public static IEnumerable<BrokenRule> Check(RunSpec spec) =>
+        [.. Data(spec), .. Dtype(spec), .. CheckMethod(spec.Method), .. Training(spec)];
 
     /// <summary>Rules that need the shapes of the adapted modules: (name, d = out, k = in) of each; one line per module and rule.</summary>
     public static IEnumerable<BrokenRule> CheckShapes(MethodSpec method, IEnumerable<(string Name, long Out, long In)> modules) =>
@@ -17,9 +18,17 @@ public static class RunRules
         if (spec.Data.Validation is { } validation)
         {
             if (validation.Fraction is null == validation.Path is null)
-                yield return new("data.validation", validation.Path is null ? "needs fraction or path; write { fraction: 0.05 } or { path: FILE }" : "has both fraction and path; remove one of them");
+                yield return new(
+                    "data.validation",
+                    validation.Path is null
+                        ? "needs fraction or path; write { fraction: 0.05 } or { path: FILE }"
+                        : "has both fraction and path; remove one of them"
+                );
             if (validation.Format is not null && validation.Path is null)
-                yield return new("data.validation.format", "belongs to data.validation.path; remove it, a fraction has the format of the training data");
+                yield return new(
+                    "data.validation.format",
+                    "belongs to data.validation.path; remove it, a fraction has the format of the training data"
+                );
         }
         else
         {
@@ -35,7 +44,9 @@ public static class RunRules
         if (MethodTraits.Of(spec.Method).TrainsBase && spec.Model.Dtype == WeightType.Nf4)
         {
             yield return new(
-                "model.dtype", "nf4 holds frozen weights, and method full freezes none; write float32 or bfloat16, or choose another method");
+                "model.dtype",
+                "nf4 holds frozen weights, and method full freezes none; write float32 or bfloat16, or choose another method"
+            );
         }
     }
 
@@ -53,15 +64,23 @@ public static class RunRules
     private static IEnumerable<BrokenRule> Training(RunSpec spec)
     {
         var training = spec.Training;
-        if (training.Steps is null && training.Epochs is null) yield return new("training.steps", "missing; write steps: 200, or epochs: 1");
-        if (training.Steps is not null && training.Epochs is not null) yield return new("training.epochs", "given beside training.steps; remove one of them (--set training.epochs=null)");
+        if (training.Steps is null && training.Epochs is null)
+            yield return new("training.steps", "missing; write steps: 200, or epochs: 1");
+        if (training.Steps is not null && training.Epochs is not null)
+            yield return new("training.epochs", "given beside training.steps; remove one of them (--set training.epochs=null)");
         if (training.GlobalBatch % training.Microbatch != 0)
         {
             var divisor = Enumerable.Range(1, training.Microbatch).Last(candidate => training.GlobalBatch % candidate == 0);
-            yield return new("training.microbatch", $"{training.Microbatch} does not divide global_batch {training.GlobalBatch}; write {divisor}, or change global_batch");
+            yield return new(
+                "training.microbatch",
+                $"{training.Microbatch} does not divide global_batch {training.GlobalBatch}; write {divisor}, or change global_batch"
+            );
         }
 
         if (spec.Elastic.MinSilos > spec.Elastic.MaxSilos)
-            yield return new("elastic.min_silos", $"{spec.Elastic.MinSilos} is above max_silos {spec.Elastic.MaxSilos}; lower it or raise max_silos");
+            yield return new(
+                "elastic.min_silos",
+                $"{spec.Elastic.MinSilos} is above max_silos {spec.Elastic.MaxSilos}; lower it or raise max_silos"
+            );
     }
 }

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Peft.Orleans.Core.Runs;
 
-/// <summary>The published JSON schema of the run file (docs/run.schema.json), embedded; validation, suggestions and writing are driven by it.</summary>
+/// <summary>
+/// The published JSON schema of the run file (docs/run.schema.json), embedded; validation, suggestions and writing are driven by it.
+/// </summary>
 public sealed class RunSchema
 {
     private static readonly Lazy<RunSchema> Instance = new(static () => new RunSchema());
@@ -32,7 +34,12 @@ public sealed class RunSchema
     /// <summary>The default of a key as text (a word or a number); null where there is none, or it is null or a list.</summary>
     public string? DefaultText(string path) =>
         byPath.TryGetValue(path, out var entry) && entry.TryGetProperty("default", out var value)
-            ? value.ValueKind switch { JsonValueKind.String => value.GetString(), JsonValueKind.Null or JsonValueKind.Array => null, _ => value.GetRawText() }
+            ? value.ValueKind switch
+            {
+                JsonValueKind.String => value.GetString(),
+                JsonValueKind.Null or JsonValueKind.Array => null,
+                _ => value.GetRawText(),
+            }
             : null;
 
     /// <summary>
@@ -55,7 +62,9 @@ public sealed class RunSchema
         return true;
     }
 
-    /// <summary>Whether a word is one of the key's values: a misspelt one is reported where it stands, not at every key that depends on it.</summary>
+    /// <summary>
+    /// Whether a word is one of the key's values: a misspelt one is reported where it stands, not at every key that depends on it.
+    /// </summary>
     private bool IsAllowed(string path, string value) =>
         !byPath.TryGetValue(path, out var entry) || !entry.TryGetProperty("enum", out var values)
         || values.EnumerateArray().Any(allowed => allowed.ValueKind == JsonValueKind.String && allowed.GetString() == value);

@@ -68,7 +68,9 @@ public sealed record ComputeSpec
     /// <summary>Compute threads of each silo; part of what the bits depend on.</summary>
     public int? ThreadsPerSilo { get; init; }
 
-    /// <summary>Number of full pipelines; null (auto): as many as the silos allow, chosen anew with every plan. The bits do not depend on it.</summary>
+    /// <summary>
+    /// Number of full pipelines; null (auto): as many as the silos allow, chosen anew with every plan. The bits do not depend on it.
+    /// </summary>
     public int? Replicas { get; init; }
 
     /// <summary>The type in which half-type weights are multiplied.</summary>

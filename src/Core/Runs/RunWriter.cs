@@ -32,10 +32,14 @@ internal static class RunWriter
             var path = prefix + item.Name;
             if (!schema.HasMeaning(path, key => ValueOf(spec, key), out _)) continue;
             var value = properties[item.Name].GetValue(section);
-            if (value is null && path == "data.validation.format") value = ImpliedValidationFormat(spec);
-            if (value is not null && SpecReflection.IsSection(value.GetType())) value = Meaningful(value, path + ".", item.Value, spec, schema);
-            else if (value is null && schema.DefaultText(path) == "auto") value = "auto";
-            else if (value is null && !item.Value.TryGetProperty("default", out _)) continue;
+            if (value is null && path == "data.validation.format")
+                value = ImpliedValidationFormat(spec);
+            if (value is not null && SpecReflection.IsSection(value.GetType()))
+                value = Meaningful(value, path + ".", item.Value, spec, schema);
+            else if (value is null && schema.DefaultText(path) == "auto")
+                value = "auto";
+            else if (value is null && !item.Value.TryGetProperty("default", out _))
+                continue;
             yield return new Line(path, item.Name, value);
         }
     }
@@ -57,15 +61,23 @@ internal static class RunWriter
         }
     }
 
-    private static JsonObject Json(IEnumerable<Line> lines) => new(lines.Select(static line => KeyValuePair.Create(line.Key, line.Value switch
-    {
-        IEnumerable<Line> section => Json(section),
-        string number when IsInitialNumber(line.Path, number) => JsonValue.Create(YamlScalars.ToDouble(number)),
-        Enum word => JsonValue.Create(SpecReflection.Word(word)),
-        IEnumerable<string> names => new JsonArray([.. names.Select(static name => (JsonNode)name)]),
-        null => null,
-        _ => JsonSerializer.SerializeToNode(line.Value, line.Value.GetType()),
-    })));
+    private static JsonObject Json(IEnumerable<Line> lines) =>
+        new(
+            lines.Select(static line =>
+                KeyValuePair.Create(
+                    line.Key,
+                    line.Value switch
+                    {
+                        IEnumerable<Line> section => Json(section),
+                        string number when IsInitialNumber(line.Path, number) => JsonValue.Create(YamlScalars.ToDouble(number)),
+                        Enum word => JsonValue.Create(SpecReflection.Word(word)),
+                        IEnumerable<string> names => new JsonArray([.. names.Select(static name => (JsonNode)name)]),
+                        null => null,
+                        _ => JsonSerializer.SerializeToNode(line.Value, line.Value.GetType()),
+                    }
+                )
+            )
+        );
 
     private static string Scalar(object? value, string path) => value switch
     {
@@ -86,7 +98,10 @@ internal static class RunWriter
 
     private static string? ValueOf(RunSpec spec, string path)
     {
-        var value = path == "data.validation.format" ? spec.Data.Validation?.Format ?? ImpliedValidationFormat(spec) : SpecReflection.Get(spec, path);
+        var value =
+            path == "data.validation.format"
+                ? spec.Data.Validation?.Format ?? ImpliedValidationFormat(spec)
+                : SpecReflection.Get(spec, path);
         return value is Enum word ? SpecReflection.Word(word) : value?.ToString();
     }
 

@@ -4,10 +4,12 @@ using YamlDotNet.RepresentationModel;
 
 namespace Peft.Orleans.Core.Runs;
 
-/// <summary>Checks a run file against the schema: unknown keys, wrong types, values out of range, keys without a meaning. One line per refusal.</summary>
+/// <summary>
+/// Checks a run file against the schema: unknown keys, wrong types, values out of range, keys without a meaning. One line per refusal.
+/// </summary>
 /// <remarks>
-/// Walks the part of JSON Schema that run.schema.json uses, over YAML nodes, because a general validator knows neither lines nor what to write instead, and costs
-/// a good part of the client's start.
+/// Walks the part of JSON Schema that run.schema.json uses, over YAML nodes, because a general validator knows neither lines nor what to
+/// write instead, and costs a good part of the client's start.
 /// </remarks>
 internal sealed class SchemaCheck
 {
@@ -25,8 +27,10 @@ internal sealed class SchemaCheck
     public static IReadOnlyList<string> Check(RunDocument document, RunSchema schema, string section = "")
     {
         var check = new SchemaCheck(document, schema);
-        if (section.Length == 0) check.Section("", document.Root, schema.Root);
-        else if (schema.TryGet(section, out var entry) && document.Find(section) is YamlMappingNode mapping) check.Section(section, mapping, entry);
+        if (section.Length == 0)
+            check.Section("", document.Root, schema.Root);
+        else if (schema.TryGet(section, out var entry) && document.Find(section) is YamlMappingNode mapping)
+            check.Section(section, mapping, entry);
         return check.refusals;
     }
 
@@ -40,7 +44,10 @@ internal sealed class SchemaCheck
             if (!properties.TryGetProperty(name, out var child))
                 refusals.Add($"{document.At(key)}: {childPath}: unknown key; {KeySuggestion.For(childPath, published, properties)}");
             else if (!published.HasMeaning(childPath, ValueOf, out var obstacle))
-                refusals.Add($"{document.At(key)}: {childPath} has no meaning with {obstacle.Key} {obstacle.Value}; remove it, or set {obstacle.Key} to {Or(obstacle.Wanted)}");
+                refusals.Add(
+                    $"{document.At(key)}: {childPath} has no meaning with {obstacle.Key} {obstacle.Value}; remove it, or set "
+                        + $"{obstacle.Key} to {Or(obstacle.Wanted)}"
+                );
             else
                 Value(childPath, key, value, child);
         }
@@ -71,7 +78,8 @@ internal sealed class SchemaCheck
 
     private static bool Fits(YamlNode value, JsonElement schema)
     {
-        if (schema.TryGetProperty("anyOf", out var alternatives)) return alternatives.EnumerateArray().Any(alternative => Fits(value, alternative));
+        if (schema.TryGetProperty("anyOf", out var alternatives))
+            return alternatives.EnumerateArray().Any(alternative => Fits(value, alternative));
         return value switch
         {
             YamlScalarNode scalar => ScalarFits(scalar, schema),
@@ -84,9 +92,12 @@ internal sealed class SchemaCheck
     {
         if (!SchemaWords.Types(schema).Contains("array")) return false;
         var count = sequence.Children.Count;
-        if (schema.TryGetProperty("minItems", out var least) && count < least.GetInt32()) return false;
-        if (schema.TryGetProperty("maxItems", out var most) && count > most.GetInt32()) return false;
-        if (schema.TryGetProperty("uniqueItems", out var unique) && unique.GetBoolean() && sequence.Children.Distinct().Count() != count) return false;
+        if (schema.TryGetProperty("minItems", out var least) && count < least.GetInt32())
+            return false;
+        if (schema.TryGetProperty("maxItems", out var most) && count > most.GetInt32())
+            return false;
+        if (schema.TryGetProperty("uniqueItems", out var unique) && unique.GetBoolean() && sequence.Children.Distinct().Count() != count)
+            return false;
         return sequence.Children.All(item => Fits(item, schema.GetProperty("items")));
     }
 

@@ -23,7 +23,8 @@ internal static class SpecReflection
     public static string Word(Enum value) => value.GetType().GetField(value.ToString())!.GetCustomAttribute<EnumMemberAttribute>()!.Value!;
 
     /// <summary>The enumeration value of a word.</summary>
-    public static object Parse(Type enumeration, string word) => Enum.GetValues(enumeration).Cast<Enum>().First(value => Word(value) == word);
+    public static object Parse(Type enumeration, string word) =>
+        Enum.GetValues(enumeration).Cast<Enum>().First(value => Word(value) == word);
 
     /// <summary>The value at a dotted key.</summary>
     public static object? Get(RunSpec spec, string path)

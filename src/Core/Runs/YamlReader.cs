@@ -70,7 +70,9 @@ public static class YamlReader
                         open.Pop();
                         break;
                     case AnchorAlias alias when open.Contains(alias.Value):
-                        throw new PeftException($"{path}:{line}: *{alias.Value} stands inside what &{alias.Value} names: the text contains itself; write it out");
+                        throw new PeftException(
+                            $"{path}:{line}: *{alias.Value} stands inside what &{alias.Value} names: the text contains itself; write it out"
+                        );
                 }
             }
         }

@@ -65,7 +65,10 @@ internal static partial class YamlScalars
             {
                 '"' => quoted.Append("\\\""),
                 '\\' => quoted.Append("\\\\"),
-                < ' ' or (>= '\u007f' and <= '\u00a0') or '\u2028' or '\u2029' or '\ufeff' => quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                < ' ' or (>= '\u007f' and <= '\u00a0') or '\u2028' or '\u2029' or '\ufeff' => quoted.Append(
+                    CultureInfo.InvariantCulture,
+                    $"\\u{(int)c:x4}"
+                ),
                 _ => quoted.Append(c),
             };
         }

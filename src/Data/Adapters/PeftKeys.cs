@@ -46,11 +46,16 @@ internal static class PeftKeys
             throw config.Refusal("bias", $"trained biases are not loaded, only 'none' is supported; {Remedy}");
         foreach (var key in config.Keys)
         {
-            if (key == "bias" || Notes.Contains(key) || Read.Contains(key) || !config.IsSet(key)) continue;
-            throw config.Refusal(key, Reasons.TryGetValue(key, out var reason)
-                ? $"{reason}; {Remedy}"
-                : "this version does not know the key, and cannot tell whether it changes what the adapter computes; remove it if it does not, "
-                    + "else merge the adapter with PEFT (merge_and_unload) and use the merged model");
+            if (key == "bias" || Notes.Contains(key) || Read.Contains(key) || !config.IsSet(key))
+                continue;
+            throw config.Refusal(
+                key,
+                Reasons.TryGetValue(key, out var reason)
+                    ? $"{reason}; {Remedy}"
+                    : "this version does not know the key, and cannot tell whether it changes what the adapter computes; remove it if it "
+                        + "does not, "
+                        + "else merge the adapter with PEFT (merge_and_unload) and use the merged model"
+            );
         }
     }
 }

@@ -34,7 +34,10 @@ internal static class PeftMethods
     {
         // A number of blocks gives each module its own block size.
         if (config.OptionalInteger("boft_block_num") is not (null or 0))
-            throw config.Refusal("boft_block_num", "blocks are given by boft_block_size in this version; train or convert the adapter with it");
+            throw config.Refusal(
+                "boft_block_num",
+                "blocks are given by boft_block_size in this version; train or convert the adapter with it"
+            );
         var size = config.PositiveInteger("boft_block_size", 4);
         return new MethodSpec
         {
@@ -59,7 +62,8 @@ internal static class PeftMethods
         if (!config.Has(Key) || config.IsFlag(Key)) return;
         if (BaseKeptBy.Contains(config.Text(Key), StringComparer.OrdinalIgnoreCase)) return;
         throw config.Refusal(Key,
-            "this start changes the base weights, and the adapter belongs to the changed ones, which are not in its folder; convert it to plain LoRA "
+            "this start changes the base weights, and the adapter belongs to the changed ones, which are not in its folder; convert it to "
+                + "plain LoRA "
             + "with PEFT (save_pretrained with path_initial_model_for_weight_conversion), or merge it there and use the merged model");
     }
 }

@@ -23,13 +23,18 @@ internal sealed class ChatMlTemplate(string? systemPrompt) : ChatTemplate
 
     /// <inheritdoc/>
     protected override string Opening(IReadOnlyList<ChatMessage> messages) =>
-        systemPrompt is null || messages.Count == 0 || messages[0].Role == "system" ? "" : $"<|im_start|>system\n{systemPrompt}<|im_end|>\n";
+        systemPrompt is null || messages.Count == 0 || messages[0].Role == "system"
+            ? ""
+            : $"<|im_start|>system\n{systemPrompt}<|im_end|>\n";
 
     /// <inheritdoc/>
     protected override RenderedTurn Turn(ChatMessage message) =>
         new($"<|im_start|>{message.Role}\n", message.Content, TurnEnd, "\n", message.Role == ChatMessage.Assistant);
 
-    private string Opening() => systemPrompt is null
-        ? ""
-        : "{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n" + systemPrompt.Replace("\n", "\\n", StringComparison.Ordinal) + "<|im_end|>\\n' }}{% endif %}";
+    private string Opening() =>
+        systemPrompt is null
+            ? ""
+            : "{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n"
+                + systemPrompt.Replace("\n", "\\n", StringComparison.Ordinal)
+                + "<|im_end|>\\n' }}{% endif %}";
 }

@@ -5,8 +5,8 @@ using Peft.Orleans.Data.Tokenizers;
 namespace Peft.Orleans.Data.ChatTemplates;
 
 /// <summary>
-/// Recognises the templates we render by their whole text, blanks that render nothing aside: a template that differs in anything is refused, because
-/// training on almost the right prompt is an error nobody sees.
+/// Recognises the templates we render by their whole text, blanks that render nothing aside: a template that differs in anything is
+/// refused, because training on almost the right prompt is an error nobody sees.
 /// </summary>
 internal static partial class ChatTemplateRecognition
 {
@@ -17,9 +17,15 @@ internal static partial class ChatTemplateRecognition
     // Marks by which templates we do not render are known to people.
     private static readonly (string Mark, string Name)[] Families =
     [
-        ("Cutting Knowledge Date", "Llama 3.1 (with dates and tools)"), ("<|start_header_id|>", "a variant of Llama 3"), ("tools", "a template with tools"),
-        ("<|im_start|>", "a variant of ChatML"), ("[INST]", "Llama 2 or Mistral"), ("<start_of_turn>", "Gemma"), ("<|assistant|>", "Zephyr or Phi"),
-        ("USER:", "Vicuna"), ("### Instruction", "Alpaca"),
+        ("Cutting Knowledge Date", "Llama 3.1 (with dates and tools)"),
+        ("<|start_header_id|>", "a variant of Llama 3"),
+        ("tools", "a template with tools"),
+        ("<|im_start|>", "a variant of ChatML"),
+        ("[INST]", "Llama 2 or Mistral"),
+        ("<start_of_turn>", "Gemma"),
+        ("<|assistant|>", "Zephyr or Phi"),
+        ("USER:", "Vicuna"),
+        ("### Instruction", "Alpaca"),
     ];
 
     /// <summary>The template that a model's folder names.</summary>
@@ -43,9 +49,14 @@ internal static partial class ChatTemplateRecognition
         var text = template.Replace("\\n", "\n", StringComparison.Ordinal).Replace('"', '\'');
         var literals = Literal().Replace(text, static literal => literal.Value.Replace('\n', Newline).Replace(' ', Space));
         var silent = Gap().Matches(literals).All(RendersNothing);
-        var squeezed = Blanks().Replace(literals, "").Replace("{%-", "{%", StringComparison.Ordinal).Replace("-%}", "%}", StringComparison.Ordinal)
-            .Replace("{{-", "{{", StringComparison.Ordinal).Replace("-}}", "}}", StringComparison.Ordinal)
-            .Replace("message.role", "message['role']", StringComparison.Ordinal).Replace("message.content", "message['content']", StringComparison.Ordinal);
+        var squeezed = Blanks()
+            .Replace(literals, "")
+            .Replace("{%-", "{%", StringComparison.Ordinal)
+            .Replace("-%}", "%}", StringComparison.Ordinal)
+            .Replace("{{-", "{{", StringComparison.Ordinal)
+            .Replace("-}}", "}}", StringComparison.Ordinal)
+            .Replace("message.role", "message['role']", StringComparison.Ordinal)
+            .Replace("message.content", "message['content']", StringComparison.Ordinal);
         if (silent && ChatMl().IsMatch(squeezed))
         {
             var system = DefaultSystem().Match(text);
@@ -88,8 +99,9 @@ internal static partial class ChatTemplateRecognition
 
     [GeneratedRegex(
         @"^(\{%setloop_messages=messages%\})?\{%formessagein(loop_)?messages%\}"
-        + @"\{%setcontent='<\|start_header_id\|>'\+message\['role'\]\+'<\|end_header_id\|>⏎⏎'\+message\['content'\]\|trim\+'<\|eot_id\|>'%\}"
-        + @"\{%ifloop\.index0==0%\}\{%setcontent=bos_token\+content%\}\{%endif%\}\{\{content\}\}\{%endfor%\}"
-        + @"(\{%ifadd_generation_prompt%\})?\{\{'<\|start_header_id\|>assistant<\|end_header_id\|>⏎⏎'\}\}(\{%endif%\})?$")]
+            + @"\{%setcontent='<\|start_header_id\|>'\+message\['role'\]\+'<\|end_header_id\|>⏎⏎'\+message\['content'\]\|trim\+'<\|eot_id\|>'%\}"
+            + @"\{%ifloop\.index0==0%\}\{%setcontent=bos_token\+content%\}\{%endif%\}\{\{content\}\}\{%endfor%\}"
+            + @"(\{%ifadd_generation_prompt%\})?\{\{'<\|start_header_id\|>assistant<\|end_header_id\|>⏎⏎'\}\}(\{%endif%\})?$"
+    )]
     private static partial Regex Llama3();
 }

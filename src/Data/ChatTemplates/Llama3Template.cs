@@ -26,5 +26,11 @@ internal sealed class Llama3Template : ChatTemplate
 
     /// <inheritdoc/>
     protected override RenderedTurn Turn(ChatMessage message) =>
-        new($"<|start_header_id|>{message.Role}<|end_header_id|>\n\n", message.Content.Trim(), TurnEnd, "", message.Role == ChatMessage.Assistant);
+        new(
+            $"<|start_header_id|>{message.Role}<|end_header_id|>\n\n",
+            message.Content.Trim(),
+            TurnEnd,
+            "",
+            message.Role == ChatMessage.Assistant
+        );
 }

@@ -9,8 +9,8 @@ using Peft.Orleans.Data.Tokenizers;
 namespace Peft.Orleans.Data.Checks;
 
 /// <summary>
-/// All that a run's files can be refused for, in one list: of the client before it makes a folder or starts a silo, and of the silo that is given
-/// a run whose files its client does not see.
+/// All that a run's files can be refused for, in one list: of the client before it makes a folder or starts a silo, and of the silo that is
+/// given a run whose files its client does not see.
 /// </summary>
 public static class RunChecks
 {
@@ -24,7 +24,9 @@ public static class RunChecks
     public static ModelFolder Check(RunSpec spec, Func<string, string> where, bool dataIsKnown = false)
     {
         if (File.Exists(spec.Model.Path))
-            throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} is a file; name the folder with config.json and model.safetensors");
+            throw new PeftException(
+                $"{where("model.path")}: model.path: {spec.Model.Path} is a file; name the folder with config.json and model.safetensors"
+            );
         var model = ModelFolder.Open(spec.Model.Path);
         if (!MethodTraits.Of(spec.Method).TrainsBase || model.HasWeights) WeightChecks.Check(model);
         RequireFile(spec.Data.Train.Path, "data.train.path", where);
@@ -32,8 +34,11 @@ public static class RunChecks
         if (spec.Data.Evaluation?.Path is { } evaluation) RequireFile(evaluation, "data.evaluation.path", where);
         if (TrainingData.NeedsTokenizer(spec.Data) && !model.HasTokenizer)
         {
-            throw new PeftException($"{where("model.path")}: model.path: {spec.Model.Path} has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json with merges.txt); "
-                + "copy the model's tokenizer files there, or use data.train.format tokens");
+            throw new PeftException(
+                $"{where("model.path")}: model.path: {spec.Model.Path} has no tokenizer (tokenizer.json, tokenizer.model, or vocab.json "
+                    + "with merges.txt); "
+                    + "copy the model's tokenizer files there, or use data.train.format tokens"
+            );
         }
 
         Modules(spec, model, where);
@@ -46,8 +51,10 @@ public static class RunChecks
     {
         var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? model.Tokenizer : null;
         TrainingData.Load(spec, resolvePath: null, tokenizer, model.Vocabulary);
-        if (spec.Data.Evaluation is not { } source) return;
-        foreach (var (i, problem) in EvaluationProblems.Read(source.Path).Index()) RequirePrompt($"{source.Path}, problem {i + 1}", problem, tokenizer!, model);
+        if (spec.Data.Evaluation is not { } source)
+            return;
+        foreach (var (i, problem) in EvaluationProblems.Read(source.Path).Index())
+            RequirePrompt($"{source.Path}, problem {i + 1}", problem, tokenizer!, model);
     }
 
     private static void RequirePrompt(string place, EvaluationProblem problem, ITextTokenizer tokenizer, ModelFolder model)
@@ -55,7 +62,10 @@ public static class RunChecks
         var ids = tokenizer.Encode(problem.Prompt, addSpecialTokens: true);
         if (ids.Length == 0) throw new PeftException($"{place}: the prompt has no token; write at least one character");
         if (Array.Find(ids, id => id >= model.Vocabulary) is var large and > 0)
-            throw new PeftException($"{place}: token id {large} is not below the model's vocab_size {model.Vocabulary}; tokenizer and model do not belong together");
+            throw new PeftException(
+                $"{place}: token id {large} is not below the model's vocab_size {model.Vocabulary}; tokenizer and model do not belong "
+                    + "together"
+            );
     }
 
     private static void Adapter(RunSpec spec, string adapter, ModelFolder model, Func<string, string> where)

@@ -30,11 +30,21 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
             }
         });
         if (samples.Count == 0)
-            throw new PeftException(dropped == 0 ? $"{path}: the data set is empty" : $"{path}: all {dropped} samples are longer than data.max_length {data.MaxLength}");
+            throw new PeftException(
+                dropped == 0
+                    ? $"{path}: the data set is empty"
+                    : $"{path}: all {dropped} samples are longer than data.max_length {data.MaxLength}"
+            );
         return new DatasetFile(samples, dropped, sha256);
     }
 
-    private static (Sample?, Exception?) TryRead(int number, ReadOnlyMemory<byte> text, SampleFormat format, DataSpec data, int vocabularySize)
+    private static (Sample?, Exception?) TryRead(
+        int number,
+        ReadOnlyMemory<byte> text,
+        SampleFormat format,
+        DataSpec data,
+        int vocabularySize
+    )
     {
         try
         {
@@ -62,11 +72,19 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
                     sample = sample.Truncate(data.MaxLength);
                     break;
                 default:
-                    throw new FormatException($"the sample has {ids.Length} tokens, more than data.max_length {data.MaxLength}; raise it, or set data.on_long to truncate or drop");
+                    throw new FormatException(
+                        $"the sample has {ids.Length} tokens, more than data.max_length {data.MaxLength}; raise it, or set data.on_long to "
+                            + "truncate or drop"
+                    );
             }
         }
 
-        TokensFormat.CheckVocabulary(ids, labels, vocabularySize, format is TokensFormat ? "" : "; tokenizer and model do not belong together");
+        TokensFormat.CheckVocabulary(
+            ids,
+            labels,
+            vocabularySize,
+            format is TokensFormat ? "" : "; tokenizer and model do not belong together"
+        );
         return sample;
     }
 }

@@ -40,7 +40,14 @@ public static partial class EvaluationProblems
         decimal? last = null;
         foreach (Match match in Number().Matches(text))
         {
-            if (decimal.TryParse(match.Value.Replace(",", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
+            if (
+                decimal.TryParse(
+                    match.Value.Replace(",", "", StringComparison.Ordinal),
+                    NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint,
+                    CultureInfo.InvariantCulture,
+                    out var number
+                )
+            )
                 last = number;
         }
 

@@ -76,7 +76,10 @@ internal static partial class JsonLines
         catch (FormatException error)
         {
             if (OldMacEnd().IsMatch(Encoding.UTF8.GetString(line.Span)))
-                throw new FormatException("lines end with a carriage return alone, as on old Macs; write them anew: tr '\\r' '\\n' < FILE > NEW", error);
+                throw new FormatException(
+                    "lines end with a carriage return alone, as on old Macs; write them anew: tr '\\r' '\\n' < FILE > NEW",
+                    error
+                );
             var open = line.Span.TrimStart(" \t\r"u8) is [(byte)'{', ..] && error.Message.EndsWith("closed", StringComparison.Ordinal);
             throw open ? new FormatException($"{error.Message}; a line is one whole object: jq -c . FILE > NEW", error) : error;
         }
@@ -88,11 +91,16 @@ internal static partial class JsonLines
 
     private static void RequireLines(string path, ReadOnlySpan<byte> start)
     {
-        if (FileContent.NoText(path, start[..Math.Min(start.Length, FileContent.Telling)]) is { } other) throw new PeftException($"{path}: {other}");
-        if (start.StartsWith(Encoding.UTF8.Preamble)) start = start[Encoding.UTF8.Preamble.Length..];
+        if (FileContent.NoText(path, start[..Math.Min(start.Length, FileContent.Telling)]) is { } other)
+            throw new PeftException($"{path}: {other}");
+        if (start.StartsWith(Encoding.UTF8.Preamble))
+            start = start[Encoding.UTF8.Preamble.Length..];
         var name = Path.GetFileName(path);
         if (start.TrimStart(" \t\r\n"u8) is [(byte)'[', ..])
-            throw new PeftException($"{path}: a JSON array; a data file has one object per line: jq -c '.[]' {name} > {Path.GetFileNameWithoutExtension(path)}.jsonl");
+            throw new PeftException(
+                $"{path}: a JSON array; a data file has one object per line: jq -c '.[]' {name} > "
+                    + $"{Path.GetFileNameWithoutExtension(path)}.jsonl"
+            );
     }
 
     [GeneratedRegex(@"\}[ \t]*\r[ \t]*\{")]

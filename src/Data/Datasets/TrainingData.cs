@@ -68,7 +68,12 @@ public sealed class TrainingData
     public static TrainingData Load(RunSpec spec, Func<string, string>? resolvePath, ITextTokenizer? tokenizer, int vocabularySize)
     {
         DatasetFile Read(string path, DataFormat format) =>
-            DatasetFile.Read(resolvePath is null ? path : resolvePath(path), SampleFormat.Create(format, spec, tokenizer), spec.Data, vocabularySize);
+            DatasetFile.Read(
+                resolvePath is null ? path : resolvePath(path),
+                SampleFormat.Create(format, spec, tokenizer),
+                spec.Data,
+                vocabularySize
+            );
 
         var train = Read(spec.Data.Train.Path, spec.Data.Train.Format);
         var (samples, held, dropped) = (train.Samples, (IReadOnlyList<Sample>)[], train.Dropped);
@@ -96,7 +101,9 @@ public sealed class TrainingData
 
     /// <summary>Whether a run's data needs the model's tokenizer.</summary>
     public static bool NeedsTokenizer(DataSpec data) =>
-        data.Train.Format != DataFormat.Tokens || data.Evaluation is not null || data.Validation is { Format: not (null or DataFormat.Tokens) };
+        data.Train.Format != DataFormat.Tokens
+        || data.Evaluation is not null
+        || data.Validation is { Format: not (null or DataFormat.Tokens) };
 
     /// <summary>Number of microbatches of a step (from 1).</summary>
     public int Microbatches(int step) => (int)((BatchSize(step) + (long)microbatch - 1) / microbatch);
@@ -123,7 +130,9 @@ public sealed class TrainingData
         return targets;
     }
 
-    /// <summary>The i-th sample (from 0) in the run's own order, as a microbatch of its own; after the last one it goes on with the next epoch.</summary>
+    /// <summary>
+    /// The i-th sample (from 0) in the run's own order, as a microbatch of its own; after the last one it goes on with the next epoch.
+    /// </summary>
     public Microbatch Sample(int i) => MicrobatchBuilder.Build([rows[order.At(i / rows.Length, i % rows.Length)]]);
 
     private int BatchSize(int step)
@@ -142,9 +151,16 @@ public sealed class TrainingData
     private static Row[] ToRows(RunSpec spec, IReadOnlyList<Sample> samples) =>
         spec.Data.Packing ? Packing.BestFit(samples, spec.Data.MaxLength) : Packing.None(samples);
 
-    private static (IReadOnlyList<Sample> Train, IReadOnlyList<Sample> Validation) Split(RunSpec spec, IReadOnlyList<Sample> samples, double fraction)
+    private static (IReadOnlyList<Sample> Train, IReadOnlyList<Sample> Validation) Split(
+        RunSpec spec,
+        IReadOnlyList<Sample> samples,
+        double fraction
+    )
     {
-        if (samples.Count < 2) throw new PeftException($"{spec.Data.Train.Path}: data.validation.fraction needs at least two samples, there is {samples.Count}");
+        if (samples.Count < 2)
+            throw new PeftException(
+                $"{spec.Data.Train.Path}: data.validation.fraction needs at least two samples, there is {samples.Count}"
+            );
         var count = Math.Clamp((int)Math.Round(fraction * samples.Count), 1, samples.Count - 1);
         var held = new SplitMix64((ulong)spec.Seed, ValidationStream).Permutation(samples.Count).Take(count).ToHashSet();
         return ([.. samples.Where((_, i) => !held.Contains(i))], [.. samples.Where((_, i) => held.Contains(i))]);
@@ -152,13 +168,18 @@ public sealed class TrainingData
 
     private void RequireTargets(string path)
     {
-        if (Array.TrueForAll(rows, static row => row.Targets > 0)) return;
-        if (Array.TrueForAll(rows, static row => row.Targets == 0)) throw new PeftException($"{path}: no token of the data set is learned; every label is −100");
+        if (Array.TrueForAll(rows, static row => row.Targets > 0))
+            return;
+        if (Array.TrueForAll(rows, static row => row.Targets == 0))
+            throw new PeftException($"{path}: no token of the data set is learned; every label is −100");
         for (var step = 1; step <= Steps; step++)
         {
             if (TargetTokens(step) > 0) continue;
             var lines = Enumerable.Range(0, BatchSize(step)).Select(i => rows[RowOf(step, i)].Samples[0].Line).Order().Take(5);
-            throw new PeftException($"{path}: no token of step {step} is learned (lines {string.Join(", ", lines)}{(BatchSize(step) > 5 ? " …" : "")}); remove those lines or raise training.global_batch");
+            throw new PeftException(
+                $"{path}: no token of step {step} is learned (lines {string.Join(", ", lines)}{(BatchSize(step) > 5 ? " …" : "")}); remove "
+                    + "those lines or raise training.global_batch"
+            );
         }
     }
 }

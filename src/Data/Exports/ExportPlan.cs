@@ -48,7 +48,9 @@ public sealed class ExportPlan
         if (!AdapterFolder.Is(source)) return OfModel(source, target, kind, dtype);
         if (kind == "adapter") return new ExportPlan(source, target, null, null);
 
-        var model = basePath ?? AdapterFolder.BaseModelOf(source) ?? throw new PeftException("the adapter does not say its base model; give --base DIR");
+        var model = basePath
+            ?? AdapterFolder.BaseModelOf(source)
+            ?? throw new PeftException("the adapter does not say its base model; give --base DIR");
         var adapter = AdapterFolder.Read(source);
         if (kind == "lora" && rank is null && adapter.PlainLora == PlainLora.Same) return new ExportPlan(source, target, null, null);
         if (kind == "lora" && rank is null && adapter.PlainLora == PlainLora.Approximated)
@@ -88,7 +90,9 @@ public sealed class ExportPlan
         {
             var largest = Math.Min(site.Out, site.In);
             if (rank > largest)
-                throw new PeftException($"--rank {rank}: {site.Name} is {site.Out} × {site.In}, its rank is at most {largest}; give a smaller --rank");
+                throw new PeftException(
+                    $"--rank {rank}: {site.Name} is {site.Out} × {site.In}, its rank is at most {largest}; give a smaller --rank"
+                );
         }
     }
 }

@@ -18,7 +18,14 @@ public static class ModelCompanions
 
     private static readonly string[] TokenizerFiles =
     [
-        "tokenizer.json", "tokenizer.model", TokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", TemplateFile,
+        "tokenizer.json",
+        "tokenizer.model",
+        TokenizerConfigFile,
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "merges.txt",
+        TemplateFile,
     ];
 
     private static readonly JsonSerializerOptions Indented = new()

@@ -17,9 +17,21 @@ internal static class FileContent
         ([0x04, 0x22, 0x4D, 0x18], "compressed by LZ4", "unpack it: unlz4 FILE"),
         ([0x50, 0x4B, 0x03, 0x04], "a zip archive", "unpack it: unzip FILE"),
         ([0x37, 0x7A, 0xBC, 0xAF], "a 7z archive", "unpack it: 7z x FILE"),
-        ("PAR1"u8.ToArray(), "a Parquet file", "write it as JSON lines: pandas.read_parquet('FILE').to_json('data.jsonl', orient='records', lines=True, force_ascii=False)"),
-        ("ARROW1"u8.ToArray(), "an Arrow file", "write it as JSON lines: datasets.Dataset.from_file('FILE').to_json('data.jsonl', force_ascii=False)"),
-        ([0xFF, 0xFF, 0xFF, 0xFF], "an Arrow stream", "write it as JSON lines: datasets.Dataset.from_file('FILE').to_json('data.jsonl', force_ascii=False)"),
+        (
+            "PAR1"u8.ToArray(),
+            "a Parquet file",
+            "write it as JSON lines: pandas.read_parquet('FILE').to_json('data.jsonl', orient='records', lines=True, force_ascii=False)"
+        ),
+        (
+            "ARROW1"u8.ToArray(),
+            "an Arrow file",
+            "write it as JSON lines: datasets.Dataset.from_file('FILE').to_json('data.jsonl', force_ascii=False)"
+        ),
+        (
+            [0xFF, 0xFF, 0xFF, 0xFF],
+            "an Arrow stream",
+            "write it as JSON lines: datasets.Dataset.from_file('FILE').to_json('data.jsonl', force_ascii=False)"
+        ),
         ([0x00, 0x00, 0xFE, 0xFF], "UTF-32", "write it as UTF-8: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
         ([0xFF, 0xFE, 0x00, 0x00], "UTF-32", "write it as UTF-8: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
         ([0xFF, 0xFE], "UTF-16", "write it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW"),

@@ -4,24 +4,32 @@ using Peft.Orleans.Core;
 
 namespace Peft.Orleans.Data.Files;
 
-/// <summary>Reads JSON that other programs and people wrote: whatever the bytes are, what is wrong with them is said in the reader's words.</summary>
+/// <summary>
+/// Reads JSON that other programs and people wrote: whatever the bytes are, what is wrong with them is said in the reader's words.
+/// </summary>
 internal static class JsonText
 {
     /// <summary>A JSON file whose root is an object.</summary>
     /// <param name="path">The file.</param>
     /// <param name="remedy">What to do where there is no such file.</param>
-    /// <exception cref="PeftException">It is absent, a folder, unreadable, no UTF-8, no JSON, or no object; names the file, and the line.</exception>
+    /// <exception cref="PeftException">It is absent, a folder, unreadable, no UTF-8, no JSON, or no object; names the file, and the
+    /// line.</exception>
     public static JsonElement ReadObject(string path, string remedy)
     {
         var bytes = ReadAll(path, remedy);
         try
         {
             using var document = Parse(FileContent.WithoutMark(bytes));
-            return document.RootElement.ValueKind == JsonValueKind.Object ? document.RootElement.Clone() : throw new FormatException("not a JSON object");
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? document.RootElement.Clone()
+                : throw new FormatException("not a JSON object");
         }
         catch (FormatException error)
         {
-            throw new PeftException($"{path}: {FileContent.NoText(path, bytes.AsSpan(0, Math.Min(bytes.Length, FileContent.Telling))) ?? error.Message}", error);
+            throw new PeftException(
+                $"{path}: {FileContent.NoText(path, bytes.AsSpan(0, Math.Min(bytes.Length, FileContent.Telling))) ?? error.Message}",
+                error
+            );
         }
     }
 
@@ -62,9 +70,12 @@ internal static class JsonText
     internal static string Reason(JsonException error)
     {
         var message = error.Message;
-        var reason = message.Contains("does not contain any JSON tokens", StringComparison.Ordinal) ? "it is empty"
-            : message.Contains("Expected depth to be zero", StringComparison.Ordinal) || message.Contains("reached end of data", StringComparison.Ordinal)
-                || message.Contains("end of the data", StringComparison.Ordinal) || message.Contains("end of string was not", StringComparison.Ordinal)
+        var reason =
+            message.Contains("does not contain any JSON tokens", StringComparison.Ordinal) ? "it is empty"
+            : message.Contains("Expected depth to be zero", StringComparison.Ordinal)
+            || message.Contains("reached end of data", StringComparison.Ordinal)
+            || message.Contains("end of the data", StringComparison.Ordinal)
+            || message.Contains("end of string was not", StringComparison.Ordinal)
                 ? "it ends before its last bracket or quote is closed"
             : message.Contains("trailing comma", StringComparison.Ordinal) ? "a comma stands before a closing bracket"
             : message.Contains("after a single JSON value", StringComparison.Ordinal) ? "something follows its closing bracket"

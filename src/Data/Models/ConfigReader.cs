@@ -113,8 +113,11 @@ public sealed class ConfigReader
     /// <summary>An integer; null where there is none.</summary>
     public int? OptionalInteger(string key)
     {
-        if (!TryGet(key, out var value)) return null;
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw Wrong(key, value, "an integer");
+        if (!TryGet(key, out var value))
+            return null;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number)
+            ? number
+            : throw Wrong(key, value, "an integer");
     }
 
     /// <summary>An integer above 0; required where <paramref name="absent"/> is null.</summary>

@@ -3,7 +3,8 @@ using Peft.Orleans.Core.Planning;
 namespace Peft.Orleans.Data.Models;
 
 /// <summary>A linear module's place in a model.</summary>
-/// <param name="Name">Hugging Face module name: <c>model.layers.3.self_attn.q_proj</c>; in a description of all blocks <c>self_attn.q_proj</c>.</param>
+/// <param name="Name">Hugging Face module name: <c>model.layers.3.self_attn.q_proj</c>; in a description of all blocks
+/// <c>self_attn.q_proj</c>.</param>
 /// <param name="Out">Rows of its weight.</param>
 /// <param name="In">Columns of its weight.</param>
 /// <param name="HasBias">Whether it has a bias.</param>

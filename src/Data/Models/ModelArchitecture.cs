@@ -8,7 +8,9 @@ public abstract class ModelArchitecture
     /// <summary><c>model_type</c> of its configurations: <c>llama</c>.</summary>
     public abstract string Family { get; }
 
-    /// <summary>The entry of <c>architectures</c> it computes: <c>LlamaForCausalLM</c>. Others of the same <c>model_type</c> are refused.</summary>
+    /// <summary>
+    /// The entry of <c>architectures</c> it computes: <c>LlamaForCausalLM</c>. Others of the same <c>model_type</c> are refused.
+    /// </summary>
     public abstract string Architecture { get; }
 
     /// <summary>Reads a configuration.</summary>

@@ -79,5 +79,10 @@ public sealed record ModelDescription
     };
 
     private static int Norms(IReadOnlyList<ModelTensor> tensors) =>
-        checked((int)tensors.Where(static tensor => tensor.Kind is TensorKind.NormWeight or TensorKind.NormBias).Sum(static tensor => tensor.Shape[0]));
+        checked(
+            (int)
+                tensors
+                    .Where(static tensor => tensor.Kind is TensorKind.NormWeight or TensorKind.NormBias)
+                    .Sum(static tensor => tensor.Shape[0])
+        );
 }

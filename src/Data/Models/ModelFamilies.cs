@@ -38,7 +38,9 @@ public static class ModelFamilies
         if (family is null || (architecture is not null && architecture != family.Architecture))
         {
             var known = string.Join(", ", registered.Select(static known => $"{known.Architecture} (model_type {known.Family})"));
-            throw new PeftException($"{config.File}: architecture {architecture ?? type} (model_type {type}) is not supported; supported: {known}");
+            throw new PeftException(
+                $"{config.File}: architecture {architecture ?? type} (model_type {type}) is not supported; supported: {known}"
+            );
         }
 
         return family;

@@ -7,8 +7,8 @@ using Peft.Orleans.Data.Tokenizers;
 namespace Peft.Orleans.Data.Models;
 
 /// <summary>
-/// A Hugging Face folder: the one door to a checkpoint. config.json is read when it is opened, weights and tokenizer when they are asked for.
-/// Layer indices are the shards': 0 embedding, 1 … L decoder blocks, L+1 head. Safe to use from several threads.
+/// A Hugging Face folder: the one door to a checkpoint. config.json is read when it is opened, weights and tokenizer when they are asked
+/// for. Layer indices are the shards': 0 embedding, 1 … L decoder blocks, L+1 head. Safe to use from several threads.
 /// </summary>
 public sealed class ModelFolder
 {
@@ -77,7 +77,8 @@ public sealed class ModelFolder
     public ITextTokenizer Tokenizer => tokenizer.Value;
 
     /// <summary>Opens a folder.</summary>
-    /// <exception cref="PeftException">There is no config.json, or it describes no model of a known family; names file, key and reason.</exception>
+    /// <exception cref="PeftException">There is no config.json, or it describes no model of a known family; names file, key and
+    /// reason.</exception>
     public static ModelFolder Open(string path)
     {
         if (!Directory.Exists(path)) throw new PeftException($"{path}: folder not found; model.path names a Hugging Face folder");
@@ -88,7 +89,8 @@ public sealed class ModelFolder
         // generation_config.json is what generate obeys; it may list further end tokens (Llama 3's <|eot_id|>).
         var generation = System.IO.Path.Combine(path, GenerationFile);
         IEnumerable<int> endTokens = description.EndTokens;
-        if (File.Exists(generation) || Directory.Exists(generation)) endTokens = ConfigReader.Read(generation, "").Integers("eos_token_id").Concat(endTokens);
+        if (File.Exists(generation) || Directory.Exists(generation))
+            endTokens = ConfigReader.Read(generation, "").Integers("eos_token_id").Concat(endTokens);
         return new ModelFolder(path, architecture, description, [.. endTokens.Distinct()]);
     }
 
@@ -120,7 +122,9 @@ public sealed class ModelFolder
     /// <param name="name">Hugging Face name.</param>
     /// <exception cref="ArgumentException">The model has no such tensor.</exception>
     public TensorKind KindOf(string name) =>
-        kinds.Value.TryGetValue(name, out var kind) ? kind : throw new ArgumentException($"{Path}: a model of family {Family} has no tensor '{name}'", nameof(name));
+        kinds.Value.TryGetValue(name, out var kind)
+            ? kind
+            : throw new ArgumentException($"{Path}: a model of family {Family} has no tensor '{name}'", nameof(name));
 
     // The weights beside such a configuration are codes, or have scales beside them: other tensors, or the same with another meaning.
     private static void RequireUnquantised(ConfigReader config)
@@ -129,8 +133,10 @@ public sealed class ModelFolder
         {
             if (!config.Has(key)) continue;
             var method = config.Section(key)!.Text("quant_method");
-            throw new PeftException($"{config.File}: {key}{(method is null ? "" : $" (quant_method {method})")}: the weights are quantised, and are not read; "
-                + "name the folder of the unquantised model");
+            throw new PeftException(
+                $"{config.File}: {key}{(method is null ? "" : $" (quant_method {method})")}: the weights are quantised, and are not read; "
+                    + "name the folder of the unquantised model"
+            );
         }
     }
 

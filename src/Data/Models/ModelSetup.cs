@@ -2,7 +2,9 @@ using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Data.Models;
 
-/// <summary>A model as its layer shards compute it: which checkpoint, adapted how, in which types. Inference makes it without a run.</summary>
+/// <summary>
+/// A model as its layer shards compute it: which checkpoint, adapted how, in which types. Inference makes it without a run.
+/// </summary>
 /// <param name="Model">The checkpoint.</param>
 /// <param name="Method">The method and its options.</param>
 /// <param name="Dtype">How frozen weights are held.</param>

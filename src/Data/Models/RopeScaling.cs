@@ -19,7 +19,13 @@ public enum RopeKind
 /// <param name="LowFreqFactor">Llama 3: wavelengths above original length / this are divided.</param>
 /// <param name="HighFreqFactor">Llama 3: wavelengths below original length / this are kept.</param>
 /// <param name="OriginalMaxPositionEmbeddings">Llama 3: the trained length.</param>
-public sealed record RopeScaling(RopeKind Kind, double Factor = 1, double LowFreqFactor = 1, double HighFreqFactor = 1, int OriginalMaxPositionEmbeddings = 0)
+public sealed record RopeScaling(
+    RopeKind Kind,
+    double Factor = 1,
+    double LowFreqFactor = 1,
+    double HighFreqFactor = 1,
+    int OriginalMaxPositionEmbeddings = 0
+)
 {
     /// <summary>No scaling.</summary>
     public static readonly RopeScaling None = new(RopeKind.None);

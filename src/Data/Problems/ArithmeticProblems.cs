@@ -81,7 +81,15 @@ public static class ArithmeticProblems
             ["type"] = "TemplateProcessing",
             ["single"] = new JsonArray(Special("<s>"), Sequence("A")),
             ["pair"] = new JsonArray(Special("<s>"), Sequence("A"), Sequence("B")),
-            ["special_tokens"] = new JsonObject { ["<s>"] = new JsonObject { ["id"] = "<s>", ["ids"] = new JsonArray(1), ["tokens"] = new JsonArray("<s>") } },
+            ["special_tokens"] = new JsonObject
+            {
+                ["<s>"] = new JsonObject
+                {
+                    ["id"] = "<s>",
+                    ["ids"] = new JsonArray(1),
+                    ["tokens"] = new JsonArray("<s>"),
+                },
+            },
         };
         var config = new JsonObject
         {
@@ -111,11 +119,20 @@ public static class ArithmeticProblems
         var prompt = story
             .Replace("{N}", wordings.Names[name], StringComparison.Ordinal)
             .Replace("{M}", wordings.Names[other], StringComparison.Ordinal)
-            .Replace("{P}", wordings.Places.Length > 0 ? wordings.Places[random.Next(wordings.Places.Length)] : "", StringComparison.Ordinal)
+            .Replace(
+                "{P}",
+                wordings.Places.Length > 0 ? wordings.Places[random.Next(wordings.Places.Length)] : "",
+                StringComparison.Ordinal
+            )
             .Replace("{o}", wordings.Objects[random.Next(wordings.Objects.Length)], StringComparison.Ordinal)
             .Replace("{a}", $"{left}", StringComparison.Ordinal)
             .Replace("{b}", $"{right}", StringComparison.Ordinal);
-        return new ArithmeticProblem(prompt, addition ? $" {left} + {right} = {left + right}." : $" {left} - {right} = {left - right}.", left, right);
+        return new ArithmeticProblem(
+            prompt,
+            addition ? $" {left} + {right} = {left + right}." : $" {left} - {right} = {left - right}.",
+            left,
+            right
+        );
     }
 
     // Two thirds of the operands have two digits.

@@ -25,9 +25,9 @@ public enum InputKinds
 }
 
 /// <summary>
-/// The files that a run's bits depend on, as they were when it was created: <c>inputs/files.json</c> in its folder. A step is a pure function of
-/// the run file and the version before it only while these are the same. Size, time and inode are compared first, the content where those differ.
-/// Base weights are in <see cref="WeightRecord"/>.
+/// The files that a run's bits depend on, as they were when it was created: <c>inputs/files.json</c> in its folder. A step is a pure
+/// function of the run file and the version before it only while these are the same. Size, time and inode are compared first, the content
+/// where those differ. Base weights are in <see cref="WeightRecord"/>.
 /// </summary>
 public static class RunInputs
 {
@@ -38,8 +38,15 @@ public static class RunInputs
 
     private static readonly string[] TokenizerFiles =
     [
-        "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "chat_template.jinja", "chat_template.json",
+        "tokenizer.json",
+        "tokenizer.model",
+        "vocab.json",
+        "merges.txt",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "chat_template.jinja",
+        "chat_template.json",
     ];
 
     private static readonly string[] AdapterFiles = ["adapter_config.json", "adapter_model.safetensors"];
@@ -88,18 +95,24 @@ public static class RunInputs
             if (stamp == file.Stamp) continue;
             const string Remedy = "put the file back as it was, or start another run";
             if (stamp is null)
-                throw new PeftException($"{who}{file.Key}: {file.Path} is gone; its sha256 was {file.Sha256} when the run was created; {Remedy}");
+                throw new PeftException(
+                    $"{who}{file.Key}: {file.Path} is gone; its sha256 was {file.Sha256} when the run was created; {Remedy}"
+                );
             var now = FileStamp.Sha256(file.Path);
             if (now != file.Sha256)
             {
                 throw new PeftException(
-                    $"{who}{file.Key}: {file.Path} changed since the run was created: its sha256 was {file.Sha256}, now it is {now}; {Remedy}");
+                    $"{who}{file.Key}: {file.Path} changed since the run was created: its sha256 was {file.Sha256}, now it is {now}; "
+                        + $"{Remedy}"
+                );
             }
         }
 
         var known = recorded.Files.Select(static file => file.Path).ToHashSet(StringComparer.Ordinal);
         foreach (var file in present.Where(file => kinds.HasFlag(file.Kind) && !known.Contains(file.Path)))
-            throw new PeftException($"{who}{file.Key}: {file.Path} was not there when the run was created; remove it, or start another run");
+            throw new PeftException(
+                $"{who}{file.Key}: {file.Path} was not there when the run was created; remove it, or start another run"
+            );
     }
 
     /// <summary>Compares all of a run's files, and those of its base weights whose stamps changed, tensor by tensor.</summary>
@@ -143,7 +156,8 @@ public static class RunInputs
     private static IEnumerable<InputFile> Present(string model, MethodSpec method)
     {
         var files = In("model.path", InputKinds.Model, model, ModelFiles);
-        if (method.InitialAdapter is { } adapter) files = files.Concat(In("method.initial_adapter", InputKinds.Adapter, adapter, AdapterFiles));
+        if (method.InitialAdapter is { } adapter)
+            files = files.Concat(In("method.initial_adapter", InputKinds.Adapter, adapter, AdapterFiles));
         return files.Where(static file => File.Exists(file.Path));
     }
 

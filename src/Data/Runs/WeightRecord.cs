@@ -6,8 +6,9 @@ using Peft.Orleans.Data.SafeTensors;
 namespace Peft.Orleans.Data.Runs;
 
 /// <summary>
-/// sha256 of every base tensor of a layer, <c>inputs/layer-0003.sha256</c> in the run's folder, as <c>sha256sum</c> writes: hashed by the first silo
-/// that loads the layer, as it loads it, and compared by every silo that loads it later. A tensor's hash is over its bytes as they are stored.
+/// sha256 of every base tensor of a layer, <c>inputs/layer-0003.sha256</c> in the run's folder, as <c>sha256sum</c> writes: hashed by the
+/// first silo that loads the layer, as it loads it, and compared by every silo that loads it later. A tensor's hash is over its bytes as
+/// they are stored.
 /// </summary>
 public static class WeightRecord
 {
@@ -30,7 +31,8 @@ public static class WeightRecord
         {
             if (!recorded.TryGetValue(name, out var before) || before == now) continue;
             throw new PeftException(
-                $"silo {silo}: model.path: {modelPath}: tensor '{name}' is another one than when the run was created: its sha256 was {before}, "
+                $"silo {silo}: model.path: {modelPath}: tensor '{name}' is another one than when the run was created: its sha256 was "
+                    + $"{before}, "
                 + $"here it is {now}; every silo must see the model the run began with");
         }
     }
@@ -46,8 +48,11 @@ public static class WeightRecord
             foreach (var (name, before) in Read(path))
             {
                 if (!weights.TryFind(name, out var file, out var entry))
-                    throw new PeftException($"model.path: {modelPath}: tensor '{name}' is gone; the run was created with it, its sha256 {before}");
-                if (!changed.Contains(file)) continue;
+                    throw new PeftException(
+                        $"model.path: {modelPath}: tensor '{name}' is gone; the run was created with it, its sha256 {before}"
+                    );
+                if (!changed.Contains(file))
+                    continue;
                 var now = HashOf(file, entry);
                 if (now == before) continue;
                 throw new PeftException(
@@ -65,7 +70,10 @@ public static class WeightRecord
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
-        File.WriteAllLines(temporary, hashes.OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(static pair => $"{pair.Value}  {pair.Key}"));
+        File.WriteAllLines(
+            temporary,
+            hashes.OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(static pair => $"{pair.Value}  {pair.Key}")
+        );
         try
         {
             File.Move(temporary, path, overwrite: false);

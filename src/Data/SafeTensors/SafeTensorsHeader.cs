@@ -24,7 +24,13 @@ public sealed class SafeTensorsHeader
 
     private const int LengthBytes = 8;
 
-    private SafeTensorsHeader(string path, long fileBytes, long headerBytes, IReadOnlyDictionary<string, SafeTensorsEntry> entries, IReadOnlyDictionary<string, string> metadata)
+    private SafeTensorsHeader(
+        string path,
+        long fileBytes,
+        long headerBytes,
+        IReadOnlyDictionary<string, SafeTensorsEntry> entries,
+        IReadOnlyDictionary<string, string> metadata
+    )
     {
         Path = path;
         FileBytes = fileBytes;
@@ -103,11 +109,13 @@ public sealed class SafeTensorsHeader
         if (fileBytes < LengthBytes) throw Refuse(path, $"the file has {fileBytes} bytes, too few for a header");
         Span<byte> prefix = stackalloc byte[LengthBytes];
         file.ReadExactly(prefix);
-        if (prefix.SequenceEqual("version "u8)) throw Refuse(path, "it is a Git LFS pointer, not the file it stands for; fetch the file: git lfs pull");
+        if (prefix.SequenceEqual("version "u8))
+            throw Refuse(path, "it is a Git LFS pointer, not the file it stands for; fetch the file: git lfs pull");
         var declared = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (declared > LargestHeader) throw Refuse(path, $"its header claims {declared:N0} bytes; at most {LargestHeader:N0} are accepted");
         var length = (long)declared;
-        if (length + LengthBytes > fileBytes) throw Refuse(path, $"its header claims {length:N0} bytes, but the file has {fileBytes:N0}: truncated");
+        if (length + LengthBytes > fileBytes)
+            throw Refuse(path, $"its header claims {length:N0} bytes, but the file has {fileBytes:N0}: truncated");
         var json = new byte[length];
         file.ReadExactly(json);
         if (!System.Text.Unicode.Utf8.IsValid(json)) throw Refuse(path, "the header is not UTF-8");
@@ -173,14 +181,28 @@ public sealed class SafeTensorsHeader
         }
         catch (OverflowException error)
         {
-            throw new PeftException($"{path}: not a valid safetensors file: the size of tensor '{name}' [{string.Join(", ", sizes)}] overflows", error);
+            throw new PeftException(
+                $"{path}: not a valid safetensors file: the size of tensor '{name}' [{string.Join(", ", sizes)}] overflows",
+                error
+            );
         }
 
         if (bits % 8 != 0) throw Refuse(path, $"tensor '{name}' does not fill whole bytes");
         if (bits / 8 != ends[1] - ends[0])
-            throw Refuse(path, $"tensor '{name}' [{string.Join(", ", sizes)}] of {type.HeaderName()} needs {bits / 8} bytes, but its data_offsets span {ends[1] - ends[0]}");
-        if (ends[1] > long.MaxValue / 2 || sizes.Any(static size => size > long.MaxValue)) throw Refuse(path, $"tensor '{name}' is too large");
-        return new SafeTensorsEntry(name, type, Array.ConvertAll(sizes, static size => (long)size), dataStart + (long)ends[0], (long)(bits / 8));
+            throw Refuse(
+                path,
+                $"tensor '{name}' [{string.Join(", ", sizes)}] of {type.HeaderName()} needs {bits / 8} bytes, but its data_offsets span "
+                    + $"{ends[1] - ends[0]}"
+            );
+        if (ends[1] > long.MaxValue / 2 || sizes.Any(static size => size > long.MaxValue))
+            throw Refuse(path, $"tensor '{name}' is too large");
+        return new SafeTensorsEntry(
+            name,
+            type,
+            Array.ConvertAll(sizes, static size => (long)size),
+            dataStart + (long)ends[0],
+            (long)(bits / 8)
+        );
     }
 
     private static ulong[] ReadSizes(string path, string name, string key, JsonElement value)

@@ -47,7 +47,9 @@ public static class SafeTensorsWriter
                     var end = file.Position + tensor.Bytes;
                     tensor.WriteBytes(file);
                     if (file.Position != end)
-                        throw new System.Diagnostics.UnreachableException($"tensor '{tensor.Name}' wrote {file.Position - end + tensor.Bytes} bytes instead of {tensor.Bytes}");
+                        throw new System.Diagnostics.UnreachableException(
+                            $"tensor '{tensor.Name}' wrote {file.Position - end + tensor.Bytes} bytes instead of {tensor.Bytes}"
+                        );
                 }
 
                 file.Flush(flushToDisk: true);
@@ -86,7 +88,8 @@ public static class SafeTensorsWriter
             if (metadata.Count > 0)
             {
                 json.WriteStartObject("__metadata__");
-                foreach (var (key, value) in metadata.OrderBy(static pair => pair.Key, StringComparer.Ordinal)) json.WriteString(key, value);
+                foreach (var (key, value) in metadata.OrderBy(static pair => pair.Key, StringComparer.Ordinal))
+                    json.WriteString(key, value);
                 json.WriteEndObject();
             }
 

@@ -43,7 +43,10 @@ public sealed class WeightFiles
         }
 
         var header = SafeTensorsHeader.Read(single);
-        var weights = new WeightFiles(folder, header.Entries.Keys.ToDictionary(static name => name, static _ => SingleFile, StringComparer.Ordinal));
+        var weights = new WeightFiles(
+            folder,
+            header.Entries.Keys.ToDictionary(static name => name, static _ => SingleFile, StringComparer.Ordinal)
+        );
         weights.headers[SingleFile] = header;
         return weights;
     }
@@ -61,8 +64,10 @@ public sealed class WeightFiles
             {
                 // Which of two is meant depends on who reads: transformers takes the last file, the index says another.
                 if (files.TryGetValue(other, out var named) && named != file)
-                    throw new PeftException($"{Path.Combine(Folder, IndexFile)}: tensor '{other}' is said to be in {named}, and {file} holds it too; "
-                        + "shards of two saves lie in one folder: fetch or save the model again into an empty one");
+                    throw new PeftException(
+                        $"{Path.Combine(Folder, IndexFile)}: tensor '{other}' is said to be in {named}, and {file} holds it too; "
+                            + "shards of two saves lie in one folder: fetch or save the model again into an empty one"
+                    );
             }
         }
     }
@@ -84,7 +89,9 @@ public sealed class WeightFiles
         if (!files.TryGetValue(tensor, out var file)) return false;
         var header = Header(file, tensor);
         if (!header.Entries.TryGetValue(tensor, out var found))
-            throw new PeftException($"{header.Path}: tensor '{tensor}' is not in this file, although {IndexFile} says so; fetch the model again");
+            throw new PeftException(
+                $"{header.Path}: tensor '{tensor}' is not in this file, although {IndexFile} says so; fetch the model again"
+            );
         path = header.Path;
         entry = found;
         return true;
@@ -109,21 +116,34 @@ public sealed class WeightFiles
         var others = Directory.EnumerateFiles(Folder, "*.safetensors").Select(static path => Path.GetFileName(path)!)
             .Where(name => !files.ContainsValue(name)).Order(StringComparer.Ordinal).ToArray();
         if (missing.Length < named)
-            return new PeftException($"{Path.Combine(Folder, file)}: file not found, although {index} names it for tensor '{tensor}'; fetch the missing shard");
-        var remedy = others.Length == 0
-            ? "fetch the shards, or delete the index and put model.safetensors into the folder"
-            : $"the folder holds {string.Join(", ", others.Take(3))}{(others.Length > 3 ? ", …" : "")} instead: the index is left from another save; "
-                + (others.Length == 1 ? $"delete it and rename {others[0]} to {SingleFile}" : "fetch the index that belongs to them");
-        return new PeftException($"{index}: none of the {named} shards it names is there ({string.Join(", ", missing.Take(3))}{(named > 3 ? ", …" : "")}); {remedy}");
+            return new PeftException(
+                $"{Path.Combine(Folder, file)}: file not found, although {index} names it for tensor '{tensor}'; fetch the missing shard"
+            );
+        var remedy =
+            others.Length == 0
+                ? "fetch the shards, or delete the index and put model.safetensors into the folder"
+                : $"the folder holds {string.Join(", ", others.Take(3))}{(others.Length > 3 ? ", …" : "")} instead: the index is left from "
+                    + "another save; "
+                    + (others.Length == 1 ? $"delete it and rename {others[0]} to {SingleFile}" : "fetch the index that belongs to them");
+        return new PeftException(
+            $"{index}: none of the {named} shards it names is there ({string.Join(", ", missing.Take(3))}{(named > 3 ? ", …" : "")}); "
+                + $"{remedy}"
+        );
     }
 
     private static PeftException NoWeights(string folder)
     {
         var other = new[] { "*.bin", "*.gguf", "*.pth", "*.pt", "*.safetensors" }
-            .SelectMany(pattern => Directory.EnumerateFiles(folder, pattern)).Select(Path.GetFileName).Order(StringComparer.Ordinal).FirstOrDefault();
+            .SelectMany(pattern => Directory.EnumerateFiles(folder, pattern))
+            .Select(Path.GetFileName)
+            .Order(StringComparer.Ordinal)
+            .FirstOrDefault();
         var found = other is null ? "" : $" (there is {other})";
-        return new PeftException($"{folder}: neither {SingleFile} nor {IndexFile} is there{found}; weights in other formats must be converted to safetensors first, "
-            + "for example with AutoModelForCausalLM.from_pretrained(…).save_pretrained(…)");
+        return new PeftException(
+            $"{folder}: neither {SingleFile} nor {IndexFile} is there{found}; weights in other formats must be converted to safetensors "
+                + "first, "
+                + "for example with AutoModelForCausalLM.from_pretrained(…).save_pretrained(…)"
+        );
     }
 
     private static Dictionary<string, string> ReadIndex(string path)

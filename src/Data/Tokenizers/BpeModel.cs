@@ -47,7 +47,9 @@ internal sealed class BpeModel
         ["special"] = special,
     };
 
-    /// <summary>Merges of a vocabulary that comes without them: every split of a token into two tokens, tokens in order of priority.</summary>
+    /// <summary>
+    /// Merges of a vocabulary that comes without them: every split of a token into two tokens, tokens in order of priority.
+    /// </summary>
     public static JsonArray MergesOf(IEnumerable<string> tokens, Dictionary<string, int> ids)
     {
         var merges = new JsonArray();
@@ -58,7 +60,8 @@ internal sealed class BpeModel
             splits.Clear();
             for (var at = 1; at < token.Length; at++)
             {
-                if (lookup.TryGetValue(token.AsSpan(0, at), out var left) && lookup.TryGetValue(token.AsSpan(at), out var right)) splits.Add((left, right, at));
+                if (lookup.TryGetValue(token.AsSpan(0, at), out var left) && lookup.TryGetValue(token.AsSpan(at), out var right))
+                    splits.Add((left, right, at));
             }
 
             splits.Sort();

@@ -16,7 +16,11 @@ internal static class Gpt2Files
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var item in JsonText.ReadObject(vocabPath, "").EnumerateObject())
         {
-            if (item.Value.ValueKind != JsonValueKind.Number || !item.Value.TryGetInt32(out var id) || id is < 0 or > TokenizerConfig.LargestId)
+            if (
+                item.Value.ValueKind != JsonValueKind.Number
+                || !item.Value.TryGetInt32(out var id)
+                || id is < 0 or > TokenizerConfig.LargestId
+            )
                 throw new PeftException($"{vocabPath}: '{item.Name}' has the id {item.Value.GetRawText()}, which is no token id");
             vocab[item.Name] = id;
             ids[item.Name] = id;
@@ -27,8 +31,10 @@ internal static class Gpt2Files
         foreach (var line in ReadMerges(mergesPath))
         {
             number++;
-            if (line.Length == 0 || number == 1 && line.StartsWith("#version", StringComparison.Ordinal)) continue;
-            if (line.Count(static c => c == ' ') != 1) throw new PeftException($"{mergesPath}, line {number}: a merge is two tokens with a space between");
+            if (line.Length == 0 || number == 1 && line.StartsWith("#version", StringComparison.Ordinal))
+                continue;
+            if (line.Count(static c => c == ' ') != 1)
+                throw new PeftException($"{mergesPath}, line {number}: a merge is two tokens with a space between");
             merges.Add(line);
         }
 

@@ -3,7 +3,10 @@ using Tokenizers.DotNet;
 
 namespace Peft.Orleans.Data.Tokenizers;
 
-/// <summary>A <c>tokenizer.json</c> on Hugging Face's own (Rust) library; special tokens are added and skipped here, because the binding leaves no choice.</summary>
+/// <summary>
+/// A <c>tokenizer.json</c> on Hugging Face's own (Rust) library; special tokens are added and skipped here, because the binding leaves no
+/// choice.
+/// </summary>
 internal sealed class HuggingFaceTokenizer : ITextTokenizer
 {
     private readonly Tokenizer native;
@@ -34,7 +37,9 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
     {
         // A name without an id means that files of two tokenizers were mixed.
         if (config.EosToken is { } eos && json.EosId is null)
-            throw new PeftException($"{path}: the eos_token '{eos}' of tokenizer_config.json is not in the vocabulary; the files do not belong together");
+            throw new PeftException(
+                $"{path}: the eos_token '{eos}' of tokenizer_config.json is not in the vocabulary; the files do not belong together"
+            );
         // The library reads files only.
         var temporary = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         try
@@ -90,7 +95,10 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
         foreach (var (token, id) in json.AddedTokens)
         {
             if (json.SpecialIds.Contains(id) && token.Length > 0 && EncodeText(token) is [var found] && found != id)
-                throw new PeftException($"{path}: added_tokens gives '{token}' the id {id}, but after the vocabulary it has {found}; the file was put together of two");
+                throw new PeftException(
+                    $"{path}: added_tokens gives '{token}' the id {id}, but after the vocabulary it has {found}; the file was put "
+                        + "together of two"
+                );
         }
     }
 

@@ -1,6 +1,8 @@
 namespace Peft.Orleans.Data.Tokenizers;
 
-/// <summary>Text to token ids and back, as the reference library of the tokenizer's own format does. Safe to use from several threads.</summary>
+/// <summary>
+/// Text to token ids and back, as the reference library of the tokenizer's own format does. Safe to use from several threads.
+/// </summary>
 public interface ITextTokenizer
 {
     /// <summary>Largest token id plus one.</summary>

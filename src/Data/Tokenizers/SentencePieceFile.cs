@@ -53,9 +53,15 @@ internal static class SentencePieceFile
         if (nameless >= 0) throw new PeftException($"{path}: piece {nameless} has no text");
 
         const ulong bpe = 2;
-        if (proto.ModelType != bpe) throw new PeftException($"{path}: only SentencePiece models of type BPE are supported; a tokenizer.json beside it would be read instead");
+        if (proto.ModelType != bpe)
+            throw new PeftException(
+                $"{path}: only SentencePiece models of type BPE are supported; a tokenizer.json beside it would be read instead"
+            );
         if (proto.HasCharacterMap || proto.RemoveExtraWhitespaces)
-            throw new PeftException($"{path}: the SentencePiece normalizer {proto.Normalizer} is not supported (supported: identity, spaces kept); a tokenizer.json beside it would be read instead");
+            throw new PeftException(
+                $"{path}: the SentencePiece normalizer {proto.Normalizer} is not supported (supported: identity, spaces kept); a "
+                    + "tokenizer.json beside it would be read instead"
+            );
         foreach (var (name, id) in new[] { ("bos_id", proto.BosId), ("eos_id", proto.EosId) })
         {
             if (id >= proto.Pieces.Count) throw new PeftException($"{path}: {name} is {id}, and there are {proto.Pieces.Count} pieces");
@@ -63,11 +69,19 @@ internal static class SentencePieceFile
 
         var json = TokenizerJson.Parse(path, ToBpeModel(path, proto).ToTokenizerJson(), TokenizerConfig.Empty);
         var special = new Dictionary<string, int>(config.AddedTokens, StringComparer.Ordinal);
-        foreach (var id in new[] { proto.BosId, proto.EosId }.Where(id => id >= 0 && id < proto.Pieces.Count)) special[proto.Pieces[id].Text] = id;
+        foreach (var id in new[] { proto.BosId, proto.EosId }.Where(id => id >= 0 && id < proto.Pieces.Count))
+            special[proto.Pieces[id].Text] = id;
         int? bos = proto.BosId >= 0 ? proto.BosId : null;
         int? eos = proto.EosId >= 0 ? proto.EosId : null;
         // LlamaTokenizer's default: BOS yes, EOS no.
-        return new SplittingTokenizer(HuggingFaceTokenizer.Load(path, json, TokenizerConfig.Empty), special, bos, eos, config.AddBosToken ?? true, config.AddEosToken ?? false);
+        return new SplittingTokenizer(
+            HuggingFaceTokenizer.Load(path, json, TokenizerConfig.Empty),
+            special,
+            bos,
+            eos,
+            config.AddBosToken ?? true,
+            config.AddEosToken ?? false
+        );
     }
 
     private static BpeModel ToBpeModel(string path, Proto proto)
@@ -83,9 +97,19 @@ internal static class SentencePieceFile
             if (piece.Type == PieceType.UserDefined) added.Add(BpeModel.AddedToken(piece.Text, id, special: false));
         }
 
-        JsonObject Replace(string from, string to) => new() { ["type"] = "Replace", ["pattern"] = new JsonObject { ["String"] = from }, ["content"] = to };
+        JsonObject Replace(string from, string to) =>
+            new()
+            {
+                ["type"] = "Replace",
+                ["pattern"] = new JsonObject { ["String"] = from },
+                ["content"] = to,
+            };
         var normalizers = new JsonArray(Replace(" ", Space));
-        var decoders = new JsonArray(Replace(Space, " "), new JsonObject { ["type"] = "ByteFallback" }, new JsonObject { ["type"] = "Fuse" });
+        var decoders = new JsonArray(
+            Replace(Space, " "),
+            new JsonObject { ["type"] = "ByteFallback" },
+            new JsonObject { ["type"] = "Fuse" }
+        );
         if (proto.AddDummyPrefix)
         {
             normalizers.Insert(0, new JsonObject { ["type"] = "Prepend", ["prepend"] = Space });
@@ -95,7 +119,10 @@ internal static class SentencePieceFile
         return new BpeModel
         {
             Vocab = vocab,
-            Merges = BpeModel.MergesOf(normal.Keys.OrderByDescending(text => proto.Pieces[normal[text]].Score).ThenBy(text => normal[text]), normal),
+            Merges = BpeModel.MergesOf(
+                normal.Keys.OrderByDescending(text => proto.Pieces[normal[text]].Score).ThenBy(text => normal[text]),
+                normal
+            ),
             Added = added,
             Normalizer = new JsonObject { ["type"] = "Sequence", ["normalizers"] = normalizers },
             Decoder = new JsonObject { ["type"] = "Sequence", ["decoders"] = decoders },

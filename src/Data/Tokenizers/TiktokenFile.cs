@@ -51,15 +51,35 @@ internal static class TiktokenFile
         {
             ["type"] = "Sequence",
             ["pretokenizers"] = new JsonArray(
-                new JsonObject { ["type"] = "Split", ["pattern"] = new JsonObject { ["Regex"] = Split }, ["behavior"] = "Isolated", ["invert"] = false },
-                BpeModel.ByteLevelNode(addPrefixSpace: false, useRegex: false)),
+                new JsonObject
+                {
+                    ["type"] = "Split",
+                    ["pattern"] = new JsonObject { ["Regex"] = Split },
+                    ["behavior"] = "Isolated",
+                    ["invert"] = false,
+                },
+                BpeModel.ByteLevelNode(addPrefixSpace: false, useRegex: false)
+            ),
         };
-        var model = new BpeModel { Vocab = vocab, Merges = BpeModel.MergesOf(tokens, ranks), PreTokenizer = preTokenizer, IgnoreMerges = true };
+        var model = new BpeModel
+        {
+            Vocab = vocab,
+            Merges = BpeModel.MergesOf(tokens, ranks),
+            PreTokenizer = preTokenizer,
+            IgnoreMerges = true,
+        };
         // Special tokens stay outside the library, so that their text in ordinary text can be left alone, as tiktoken does.
         var config = TokenizerConfig.Empty;
         var json = TokenizerJson.Parse(path, model.ToTokenizerJson(), config);
         var special = SpecialTokens(tokens.Count);
-        return new SplittingTokenizer(HuggingFaceTokenizer.Load(path, json, config), special, special["<|begin_of_text|>"], special["<|end_of_text|>"], addBos: true, addEos: false);
+        return new SplittingTokenizer(
+            HuggingFaceTokenizer.Load(path, json, config),
+            special,
+            special["<|begin_of_text|>"],
+            special["<|end_of_text|>"],
+            addBos: true,
+            addEos: false
+        );
     }
 
     private static List<string> ReadTokens(string path, byte[] bytes)
@@ -85,7 +105,8 @@ internal static class TiktokenFile
     {
         var special = new Dictionary<string, int>(StringComparer.Ordinal);
         var reserved = 0;
-        for (var i = 0; i < 256; i++) special[Named.TryGetValue(i, out var name) ? name : $"<|reserved_special_token_{reserved++}|>"] = first + i;
+        for (var i = 0; i < 256; i++)
+            special[Named.TryGetValue(i, out var name) ? name : $"<|reserved_special_token_{reserved++}|>"] = first + i;
         return special;
     }
 }

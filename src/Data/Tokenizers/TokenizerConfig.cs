@@ -7,7 +7,9 @@ using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Tokenizers;
 
-/// <summary>What <c>tokenizer_config.json</c> (and <c>special_tokens_map.json</c>) say about special tokens and the chat template.</summary>
+/// <summary>
+/// What <c>tokenizer_config.json</c> (and <c>special_tokens_map.json</c>) say about special tokens and the chat template.
+/// </summary>
 /// <param name="BosToken">Text of the beginning-of-text token.</param>
 /// <param name="EosToken">Text of the end-of-text token.</param>
 /// <param name="UnkToken">Text of the unknown token.</param>
@@ -57,10 +59,14 @@ internal sealed record TokenizerConfig(
     private static (string? Template, string File) ReadChatTemplate(string folder, string file, JsonElement config)
     {
         var jinja = Path.Combine(folder, "chat_template.jinja");
-        if (File.Exists(jinja)) return (ReadJinja(jinja), jinja);
-        if (!TryGet(config, "chat_template", out var value) || value.ValueKind == JsonValueKind.Null) return (null, file);
-        if (value.ValueKind == JsonValueKind.String) return (value.GetString(), file);
-        if (value.ValueKind != JsonValueKind.Array) throw new PeftException($"{file}: chat_template is neither a text nor a list of named templates");
+        if (File.Exists(jinja))
+            return (ReadJinja(jinja), jinja);
+        if (!TryGet(config, "chat_template", out var value) || value.ValueKind == JsonValueKind.Null)
+            return (null, file);
+        if (value.ValueKind == JsonValueKind.String)
+            return (value.GetString(), file);
+        if (value.ValueKind != JsonValueKind.Array)
+            throw new PeftException($"{file}: chat_template is neither a text nor a list of named templates");
         foreach (var item in value.EnumerateArray())
         {
             if (!TryGet(item, "name", out var name) || !TryGet(item, "template", out var template)
@@ -99,15 +105,22 @@ internal sealed record TokenizerConfig(
     // A token is a text, or an object whose "content" is the text.
     private static string? Token(string file, JsonElement config, string key)
     {
-        if (!TryGet(config, key, out var value) || value.ValueKind == JsonValueKind.Null) return null;
-        if (value.ValueKind == JsonValueKind.Object && TryGet(value, "content", out var content)) value = content;
-        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(file, key, value, "a text, or an object with the text \"content\"");
+        if (!TryGet(config, key, out var value) || value.ValueKind == JsonValueKind.Null)
+            return null;
+        if (value.ValueKind == JsonValueKind.Object && TryGet(value, "content", out var content))
+            value = content;
+        return value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : throw Wrong(file, key, value, "a text, or an object with the text \"content\"");
     }
 
     private static bool? Flag(string file, JsonElement config, string key)
     {
-        if (!TryGet(config, key, out var value) || value.ValueKind == JsonValueKind.Null) return null;
-        return value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Wrong(file, key, value, "true or false");
+        if (!TryGet(config, key, out var value) || value.ValueKind == JsonValueKind.Null)
+            return null;
+        return value.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? value.GetBoolean()
+            : throw Wrong(file, key, value, "true or false");
     }
 
     private static PeftException Wrong(string file, string key, JsonElement value, string expected)

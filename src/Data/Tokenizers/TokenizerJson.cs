@@ -48,7 +48,8 @@ internal sealed class TokenizerJson
 
     public static TokenizerJson Parse(string path, byte[] json, TokenizerConfig config)
     {
-        if (FileContent.NoText(path, json.AsSpan(0, Math.Min(json.Length, FileContent.Telling))) is { } other) throw new PeftException($"{path}: {other}");
+        if (FileContent.NoText(path, json.AsSpan(0, Math.Min(json.Length, FileContent.Telling))) is { } other)
+            throw new PeftException($"{path}: {other}");
         try
         {
             return Parse(json, config);
@@ -168,7 +169,8 @@ internal sealed class TokenizerJson
             }
 
             reader.Read();
-            if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("model.vocab is not an object of token: id (supported: BPE and WordLevel models)");
+            if (reader.TokenType != JsonTokenType.StartObject)
+                throw new FormatException("model.vocab is not an object of token: id (supported: BPE and WordLevel models)");
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 var wanted = -1;
@@ -178,8 +180,14 @@ internal sealed class TokenizerJson
                 }
 
                 reader.Read();
-                if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out var id) || id is < 0 or > TokenizerConfig.LargestId)
-                    throw new FormatException($"model.vocab contains the id {Encoding.UTF8.GetString(reader.ValueSpan)}, which is no token id");
+                if (
+                    reader.TokenType != JsonTokenType.Number
+                    || !reader.TryGetInt32(out var id)
+                    || id is < 0 or > TokenizerConfig.LargestId
+                )
+                    throw new FormatException(
+                        $"model.vocab contains the id {Encoding.UTF8.GetString(reader.ValueSpan)}, which is no token id"
+                    );
                 largest = Math.Max(largest, id);
                 if (wanted < 0) continue;
                 for (var i = 0; i < names.Length; i++)
@@ -197,7 +205,9 @@ internal sealed class TokenizerJson
         reader.Read();
         if (reader.TokenType == JsonTokenType.Null || (reader.TokenType == JsonTokenType.Number && reader.GetDouble() == 0)) return;
         var found = reader.TokenType == JsonTokenType.Number ? Encoding.UTF8.GetString(reader.ValueSpan) : "no number";
-        throw new FormatException($"model.dropout is {found}: merges left out at random give the same text other tokens each time; write \"dropout\": null");
+        throw new FormatException(
+            $"model.dropout is {found}: merges left out at random give the same text other tokens each time; write \"dropout\": null"
+        );
     }
 
     private static (int[] Prefix, int[] Suffix) ReadTemplate(JsonNode? node)
@@ -216,17 +226,24 @@ internal sealed class TokenizerJson
                 var text = single.TakeWhile(static item => Member(item, "Sequence") is null).Count();
                 return (Ids(template, single.Take(text)), Ids(template, single.Skip(text + 1)));
             case var type:
-                throw new FormatException($"post_processor {type ?? "without a type"} is not supported (supported: TemplateProcessing, ByteLevel, Sequence)");
+                throw new FormatException(
+                    $"post_processor {type ?? "without a type"} is not supported (supported: TemplateProcessing, ByteLevel, Sequence)"
+                );
         }
     }
 
-    private static int[] Ids(JsonObject template, IEnumerable<JsonNode?> items) => [.. items.SelectMany(item =>
-    {
-        var name = Text(Member(Member(item, "SpecialToken"), "id")) ?? throw new FormatException("post_processor.single has an entry that is neither Sequence nor SpecialToken");
-        var ids = Member(Member(Member(template, "special_tokens"), name), "ids") as JsonArray
-            ?? throw new FormatException($"post_processor.special_tokens has no ids of '{name}'");
-        return ids.Select(static id => Id(id, "post_processor has an id"));
-    })];
+    private static int[] Ids(JsonObject template, IEnumerable<JsonNode?> items) =>
+        [
+            .. items.SelectMany(item =>
+            {
+                var name = Text(Member(Member(item, "SpecialToken"), "id"))
+                    ?? throw new FormatException("post_processor.single has an entry that is neither Sequence nor SpecialToken");
+                var ids =
+                    Member(Member(Member(template, "special_tokens"), name), "ids") as JsonArray
+                    ?? throw new FormatException($"post_processor.special_tokens has no ids of '{name}'");
+                return ids.Select(static id => Id(id, "post_processor has an id"));
+            }),
+        ];
 
     // Names that occur twice in an object are found out by the first look into it.
     private static JsonNode? Member(JsonNode? node, string key)
@@ -241,19 +258,23 @@ internal sealed class TokenizerJson
         }
     }
 
-    private static JsonArray List(JsonObject node, string key) => Member(node, key) as JsonArray ?? throw new FormatException($"post_processor.{key} is not a list");
+    private static JsonArray List(JsonObject node, string key) =>
+        Member(node, key) as JsonArray ?? throw new FormatException($"post_processor.{key} is not a list");
 
     private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
 
-    private static int Id(JsonNode? node, string where) => node is JsonValue value && value.TryGetValue<int>(out var id) && id is >= 0 and <= TokenizerConfig.LargestId
-        ? id
-        : throw new FormatException($"{where} {node?.ToJsonString() ?? "null"}, which is no token id");
+    private static int Id(JsonNode? node, string where) =>
+        node is JsonValue value && value.TryGetValue<int>(out var id) && id is >= 0 and <= TokenizerConfig.LargestId
+            ? id
+            : throw new FormatException($"{where} {node?.ToJsonString() ?? "null"}, which is no token id");
 
     private static byte[] Splice(byte[] json, IEnumerable<((int Start, int End) Span, byte[] Text)> changes)
     {
         using var result = new MemoryStream(json.Length + 1024);
         var at = 0;
-        foreach (var ((start, end), text) in changes.Where(static change => change.Span.End > 0).OrderBy(static change => change.Span.Start))
+        foreach (
+            var ((start, end), text) in changes.Where(static change => change.Span.End > 0).OrderBy(static change => change.Span.Start)
+        )
         {
             result.Write(json, at, start - at);
             result.Write(text);

@@ -11,7 +11,9 @@ public static class TokenizerLoader
 
     /// <summary>Whether a folder holds tokenizer files.</summary>
     public static bool Exists(string folder) =>
-        File.Exists(Path.Combine(folder, TokenizerJsonFile)) || File.Exists(Path.Combine(folder, TokenizerModelFile)) || HasGpt2Files(folder);
+        File.Exists(Path.Combine(folder, TokenizerJsonFile))
+        || File.Exists(Path.Combine(folder, TokenizerModelFile))
+        || HasGpt2Files(folder);
 
     /// <summary>
     /// Loads <c>tokenizer.json</c>, or <c>tokenizer.model</c> (SentencePiece BPE or tiktoken form), or <c>vocab.json</c> with
@@ -22,7 +24,8 @@ public static class TokenizerLoader
     {
         var config = TokenizerConfig.Read(folder);
         var json = Path.Combine(folder, TokenizerJsonFile);
-        if (File.Exists(json)) return HuggingFaceTokenizer.Load(json, TokenizerJson.Parse(json, JsonText.ReadAll(json, ""), config), config);
+        if (File.Exists(json))
+            return HuggingFaceTokenizer.Load(json, TokenizerJson.Parse(json, JsonText.ReadAll(json, ""), config), config);
         var model = Path.Combine(folder, TokenizerModelFile);
         if (File.Exists(model))
         {
@@ -37,11 +40,17 @@ public static class TokenizerLoader
         {
             var vocab = Path.Combine(folder, "vocab.json");
             var merges = Path.Combine(folder, "merges.txt");
-            return HuggingFaceTokenizer.Load(vocab, TokenizerJson.Parse(vocab, Gpt2Files.ToTokenizerJson(vocab, merges, config), config), config);
+            return HuggingFaceTokenizer.Load(
+                vocab,
+                TokenizerJson.Parse(vocab, Gpt2Files.ToTokenizerJson(vocab, merges, config), config),
+                config
+            );
         }
 
         throw new PeftException(
-            $"{folder}: no tokenizer ({TokenizerJsonFile}, {TokenizerModelFile}, or vocab.json with merges.txt); copy the model's tokenizer files there, or use format tokens");
+            $"{folder}: no tokenizer ({TokenizerJsonFile}, {TokenizerModelFile}, or vocab.json with merges.txt); copy the model's "
+                + "tokenizer files there, or use format tokens"
+        );
     }
 
     private static bool HasGpt2Files(string folder) =>

@@ -23,7 +23,8 @@ internal sealed class AgentStore(SiloIdentity identity, ITensorTransport transpo
     public IReadOnlyCollection<string> RunIds => [.. runs.Keys];
 
     /// <summary>Ids of the runs that train here.</summary>
-    public IReadOnlyCollection<string> TrainingRuns => [.. runs.Values.Where(static run => run.Definition is { Training: true }).Select(static run => run.RunId)];
+    public IReadOnlyCollection<string> TrainingRuns =>
+        [.. runs.Values.Where(static run => run.Definition is { Training: true }).Select(static run => run.RunId)];
 
     /// <summary>Number of layers of a run with an active seat here.</summary>
     public int SeatedLayers(string runId) => Find(runId)?.Protocol.Plan?.ActiveLayersOn(identity.Name).Length ?? 0;

@@ -14,8 +14,8 @@ internal interface IBatchSource
 }
 
 /// <summary>
-/// Asks the run's data set, and asks for the next step's microbatch of the same index ahead, so that a step does not wait for its data. A microbatch
-/// is a pure function of the run, so what is here stays right whatever happens to the term.
+/// Asks the run's data set, and asks for the next step's microbatch of the same index ahead, so that a step does not wait for its data. A
+/// microbatch is a pure function of the run, so what is here stays right whatever happens to the term.
 /// </summary>
 /// <param name="dataset">The data set of a run: a microbatch, or null where there is none.</param>
 internal sealed class BatchSource(Func<string, BatchKey, Task<Microbatch?>> dataset) : IBatchSource
@@ -31,7 +31,8 @@ internal sealed class BatchSource(Func<string, BatchKey, Task<Microbatch?>> data
         if (key.Set == BatchSet.Training) Begin(kept, runId, key with { Step = key.Step + 1 }).Ignore();
         foreach (var old in kept.Keys.Where(other => other.Set != key.Set || other.Step < key.Step || IsLongPast(other, key)).ToArray())
             kept.TryRemove(old, out _);
-        return await asked ?? throw new InvalidOperationException($"the data set of run {runId} has no microbatch {key.Index} of step {key.Step}");
+        return await asked
+            ?? throw new InvalidOperationException($"the data set of run {runId} has no microbatch {key.Index} of step {key.Step}");
     }
 
     /// <inheritdoc/>

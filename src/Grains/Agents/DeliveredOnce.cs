@@ -3,8 +3,8 @@ using Peft.Orleans.Core.Protocol;
 namespace Peft.Orleans.Grains.Agents;
 
 /// <summary>
-/// Messages whose tensors come over the data plane: the bytes arrive once, so a message that is delivered twice, in whatever order, must be carried out
-/// once; its copies have the same answer.
+/// Messages whose tensors come over the data plane: the bytes arrive once, so a message that is delivered twice, in whatever order, must be
+/// carried out once; its copies have the same answer.
 /// </summary>
 internal sealed class DeliveredOnce
 {

@@ -22,7 +22,9 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
         var self = plan.Silo(store.Identity.Name);
         var layers = plan.FirstLayersOn(self.Name).Where(layer => run.Layers[layer].Shard.Layout.Size > 0).ToArray();
         var peers = layers
-            .SelectMany(layer => Enumerable.Range(1, plan.Replicas - 1).Select(replica => (Silo: plan.ActiveSilo(replica, layer), Layer: layer)))
+            .SelectMany(layer =>
+                Enumerable.Range(1, plan.Replicas - 1).Select(replica => (Silo: plan.ActiveSilo(replica, layer), Layer: layer))
+            )
             .GroupBy(static pair => pair.Silo, static pair => pair.Layer)
             .Select(group => (Silo: plan.Silo(group.Key), Layers: group.ToArray()))
             .ToArray();
@@ -52,24 +54,32 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
     internal async Task<SumTransfer[]> Send(AgentRun run, SendSumsMessage message, bool whole)
     {
         var token = run.TermToken;
-        var nodes = await store.Device.Run(DevicePriority.Backward, () =>
-        {
-            var found = new List<(int Layer, int Level, int Index, Tensor Sum)>();
-            foreach (var index in message.Layers)
+        var nodes = await store.Device.Run(
+            DevicePriority.Backward,
+            () =>
             {
-                run.Require(protocol => protocol.StoreLeaf(message.Term, message.Step, index));
-                var layer = run.Layers[index];
-                if (layer.Tree is not { } tree || layer.TreeStep != message.Step) continue;
-                if (whole && !tree.Complete) throw new StaleTermException($"gradients of step {message.Step} of layer {index} are not complete");
-                foreach (var (level, place, sum) in tree.Nodes)
-                    found.Add((index, level, place, (sum.device_type == DeviceType.CPU ? sum.alias() : sum.cpu()).DetachFromDisposeScope()));
-            }
+                var found = new List<(int Layer, int Level, int Index, Tensor Sum)>();
+                foreach (var index in message.Layers)
+                {
+                    run.Require(protocol => protocol.StoreLeaf(message.Term, message.Step, index));
+                    var layer = run.Layers[index];
+                    if (layer.Tree is not { } tree || layer.TreeStep != message.Step)
+                        continue;
+                    if (whole && !tree.Complete)
+                        throw new StaleTermException($"gradients of step {message.Step} of layer {index} are not complete");
+                    foreach (var (level, place, sum) in tree.Nodes)
+                        found.Add(
+                            (index, level, place, (sum.device_type == DeviceType.CPU ? sum.alias() : sum.cpu()).DetachFromDisposeScope())
+                        );
+                }
 
             return found;
         }, token);
         var transfers = new List<SumTransfer>();
         foreach (var (layer, level, index, sum) in nodes)
-            transfers.Add(new SumTransfer(layer, level, index, await store.Transport.Send(run.RunId, message.Term, message.Asking, sum, token)));
+            transfers.Add(
+                new SumTransfer(layer, level, index, await store.Transport.Send(run.RunId, message.Term, message.Asking, sum, token))
+            );
         return [.. transfers];
     }
 
@@ -92,9 +102,17 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
                     throw;
                 }
 
-                run.Layers[transfer.Layer].TreeOf(message.Step, message.Microbatches).PutNode(transfer.Level, transfer.Index, TorchRuntime.Device.type == DeviceType.CPU ? sum : sum.to(TorchRuntime.Device));
-                return 0;
-            }, CancellationToken.None);
+                    run.Layers[transfer.Layer]
+                        .TreeOf(message.Step, message.Microbatches)
+                        .PutNode(
+                            transfer.Level,
+                            transfer.Index,
+                            TorchRuntime.Device.type == DeviceType.CPU ? sum : sum.to(TorchRuntime.Device)
+                        );
+                    return 0;
+                },
+                CancellationToken.None
+            );
         }
     }
 

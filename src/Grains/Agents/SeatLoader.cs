@@ -11,7 +11,10 @@ using Peft.Orleans.Kernels.Versions;
 
 namespace Peft.Orleans.Grains.Agents;
 
-/// <summary>Carries out <c>Start</c>: base weights for the active seats, and the target version for all seats, from a holder, a snapshot, or by initialisation.</summary>
+/// <summary>
+/// Carries out <c>Start</c>: base weights for the active seats, and the target version for all seats, from a holder, a snapshot, or by
+/// initialisation.
+/// </summary>
 internal sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionShipping shipping)
 {
     internal async Task<StartReply> Start(AgentRun run, StartMessage message)
@@ -56,7 +59,9 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
         }
     }
 
-    /// <summary>Version 0 at the first seats here whose estimate is complete, from the run file alone; what the estimate held is free for the next.</summary>
+    /// <summary>
+    /// Version 0 at the first seats here whose estimate is complete, from the run file alone; what the estimate held is free for the next.
+    /// </summary>
     internal async Task<VersionsReply> Initialize(AgentRun run, Term term, int pass)
     {
         await run.Phase.WaitAsync();
@@ -129,7 +134,9 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
         return new StartReply { LacksVersion = lacking, NeedsEstimate = needsEstimate };
     }
 
-    /// <summary>Gets the target version of layers: from silos that hold it, else from the snapshot; version 0 waits for initialisation.</summary>
+    /// <summary>
+    /// Gets the target version of layers: from silos that hold it, else from the snapshot; version 0 waits for initialisation.
+    /// </summary>
     private async Task Acquire(AgentRun run, StartMessage message, int[] layers, CancellationToken token)
     {
         var held = layers.Where(message.Holders.ContainsKey).ToArray();
@@ -168,7 +175,8 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
         run.KeptOf(layer).Keep(version);
     }
 
-    private static LayerVersion Empty() => new(TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), []);
+    private static LayerVersion Empty() =>
+        new(TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), TorchSharp.torch.empty(0), []);
 
     private static void Note(AgentRun run, int version, StepRecord? record)
     {

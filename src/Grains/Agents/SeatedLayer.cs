@@ -8,7 +8,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Grains.Agents;
 
-/// <summary>One layer that computes on this silo, or could: base weights, the gradient tree of the step under way. Device thread only.</summary>
+/// <summary>
+/// One layer that computes on this silo, or could: base weights, the gradient tree of the step under way. Device thread only.
+/// </summary>
 internal sealed class SeatedLayer : IDisposable
 {
     private readonly Dictionary<int, Tensor> open = [];
@@ -26,7 +28,9 @@ internal sealed class SeatedLayer : IDisposable
 
     internal LayerShard Shard { get; }
 
-    /// <summary>The shard at the chain's first position, where it is one that begins a pass; trained tied embeddings are also its head.</summary>
+    /// <summary>
+    /// The shard at the chain's first position, where it is one that begins a pass; trained tied embeddings are also its head.
+    /// </summary>
     internal IEmbedding? Embedding { get; }
 
     /// <summary>The shard at a position between, where it is a block.</summary>
@@ -50,7 +54,10 @@ internal sealed class SeatedLayer : IDisposable
     internal LayerVersion Version(int step) =>
         Kept.Find(step) ?? throw new InvalidOperationException($"version {step} of layer {Shard.Layer} is not held here");
 
-    /// <summary>A version of zeros, under which every adapter is the identity: what the base alone computes. Full fine-tuning estimates nothing and needs none.</summary>
+    /// <summary>
+    /// A version of zeros, under which every adapter is the identity: what the base alone computes. Full fine-tuning estimates nothing and
+    /// needs none.
+    /// </summary>
     internal LayerVersion BaseOnly => baseOnly ??= new LayerVersion(Shard.Layout, device);
 
     /// <summary>The gradient buffer of a microbatch, opened by the first position that adds to it.</summary>

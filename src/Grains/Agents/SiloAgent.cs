@@ -87,8 +87,11 @@ internal sealed partial class SiloAgent(
     {
         var run = store.Run(runId);
         var decision = run.Decide(protocol => protocol.Prepare(term, step));
-        if (!decision.Accepted) return new PrepareReply { Refusal = decision.Reason };
-        var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Measure(run, store.Identity.Name, step));
+        if (!decision.Accepted)
+            return new PrepareReply { Refusal = decision.Reason };
+        var measures = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () =>
+            StepWork.Measure(run, store.Identity.Name, step)
+        );
         return new PrepareReply { Measures = measures, ComputeSeconds = run.TakeComputeSeconds() };
     }
 
@@ -100,8 +103,11 @@ internal sealed partial class SiloAgent(
         try
         {
             var decision = run.Decide(protocol => protocol.Apply(message.Term, message.Step));
-            if (!decision.Accepted) return new VersionsReply { Refusal = decision.Reason };
-            var hashes = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () => StepWork.Apply(run, message, decision.Effects));
+            if (!decision.Accepted)
+                return new VersionsReply { Refusal = decision.Reason };
+            var hashes = await store.Device.Run(Kernels.Torch.DevicePriority.Backward, () =>
+                StepWork.Apply(run, message, decision.Effects)
+            );
             return new VersionsReply { Hashes = hashes };
         }
         finally
@@ -157,7 +163,14 @@ internal sealed partial class SiloAgent(
     public async Task End(string runId, Term term)
     {
         var run = store.Find(runId);
-        if (run is null || run.Decide(protocol => term.Supersedes(protocol.Term) || term == protocol.Term ? AgentDecision.Nothing : AgentDecision.Refuse("")).Accepted is false) return;
+        if (
+            run is null
+            || run.Decide(protocol =>
+                term.Supersedes(protocol.Term) || term == protocol.Term ? AgentDecision.Nothing : AgentDecision.Refuse("")
+            ).Accepted
+                is false
+        )
+            return;
         run.EndTerm();
         store.Forget(runId);
         batches.Forget(runId);

@@ -67,7 +67,8 @@ internal static class StepWork
         foreach (var (index, layer) in run.Layers)
         {
             // A layer with one seat has nothing to be compared with.
-            if (layer.Shard.Layout.Size > 0 && run.Protocol.Plan!.HasOtherSeats(index) && layer.Kept.Find(message.Step) is { } held) hashes[index] = held.Hash ??= VersionCodec.Hash(held);
+            if (layer.Shard.Layout.Size > 0 && run.Protocol.Plan!.HasOtherSeats(index) && layer.Kept.Find(message.Step) is { } held)
+                hashes[index] = held.Hash ??= VersionCodec.Hash(held);
         }
 
         return hashes;

@@ -39,16 +39,35 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         return new VersionsReply { Hashes = hashes };
     }
 
-    /// <summary>Hands versions to the network. They are not copied: a version that is dropped while it travels arrives with a wrong hash, or refused.</summary>
+    /// <summary>
+    /// Hands versions to the network. They are not copied: a version that is dropped while it travels arrives with a wrong hash, or
+    /// refused.
+    /// </summary>
     internal async Task<VersionTransfer[]> Ship(AgentRun run, Term term, int[] layers, int version, PlannedSilo target, bool withConstants)
     {
         var token = run.TermToken;
-        var held = await store.Device.Run(DevicePriority.Background, () => layers.Select(layer =>
-        {
-            var found = run.KeptOf(layer).Find(version) ?? throw new StaleTermException($"version {version} of layer {layer} is not held by silo {store.Identity.Name}");
-            found.Hash ??= VersionCodec.Hash(found);
-            return (Layer: layer, Buffers: VersionCodec.Buffers(found).Take(found.Parameters.numel() == 0 ? 0 : withConstants ? 4 : 3).Select(static buffer => Alias(buffer.Value)).ToArray(), Lambda: found.Lambda.ToArray(), found.Hash);
-        }).ToArray());
+        var held = await store.Device.Run(DevicePriority.Background, () => layers
+                .Select(layer =>
+                {
+                    var found = run.KeptOf(layer).Find(version)
+                        ?? throw new StaleTermException($"version {version} of layer {layer} is not held by silo {store.Identity.Name}");
+                    found.Hash ??= VersionCodec.Hash(found);
+                    return (
+                        Layer: layer,
+                        Buffers: VersionCodec
+                            .Buffers(found)
+                            .Take(
+                                found.Parameters.numel() == 0 ? 0
+                                : withConstants ? 4
+                                : 3
+                            )
+                            .Select(static buffer => Alias(buffer.Value))
+                            .ToArray(),
+                        Lambda: found.Lambda.ToArray(),
+                        found.Hash
+                    );
+                })
+                .ToArray());
         var transfers = new List<VersionTransfer>();
         foreach (var (layer, buffers, lambda, hash) in held)
         {
@@ -59,7 +78,8 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
 
         return [.. transfers];
 
-        static Tensor Alias(Tensor buffer) => buffer.device_type == DeviceType.CPU ? buffer.alias().DetachFromDisposeScope() : buffer.cpu().DetachFromDisposeScope();
+        static Tensor Alias(Tensor buffer) =>
+            buffer.device_type == DeviceType.CPU ? buffer.alias().DetachFromDisposeScope() : buffer.cpu().DetachFromDisposeScope();
     }
 
     /// <summary><c>Put</c>: receives, checks, keeps.</summary>
@@ -73,7 +93,9 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
 
         var hashes = new Dictionary<int, string>();
         foreach (var transfer in message.Versions)
-            hashes[transfer.Layer] = await run.Once.Do(message.Term, nameof(Put), transfer.Version, $"{transfer.Layer}", () => Take(run, message.Term, transfer));
+            hashes[transfer.Layer] = await run.Once.Do(message.Term, nameof(Put), transfer.Version, $"{transfer.Layer}", () =>
+                Take(run, message.Term, transfer)
+            );
         return new VersionsReply { Hashes = hashes };
     }
 
@@ -122,7 +144,9 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         }
     }
 
-    /// <summary>On the device thread: what arrived becomes a version of this silo, if it is what was sent and the term still stands.</summary>
+    /// <summary>
+    /// On the device thread: what arrived becomes a version of this silo, if it is what was sent and the term still stands.
+    /// </summary>
     private void Keep(AgentRun run, Term term, VersionTransfer transfer, Tensor[] buffers)
     {
         var kept = run.KeptOf(transfer.Layer);
@@ -130,7 +154,10 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         try
         {
             if (VersionCodec.Hash(version) != transfer.Hash)
-                throw new StaleTermException($"version {transfer.Version} of layer {transfer.Layer} arrived at silo {store.Identity.Name} with other bytes than were sent");
+                throw new StaleTermException(
+                    $"version {transfer.Version} of layer {transfer.Layer} arrived at silo {store.Identity.Name} with other bytes than "
+                        + "were sent"
+                );
             version.Hash = transfer.Hash;
             run.Require(protocol => protocol.Held(term, transfer.Layer, transfer.Version));
         }

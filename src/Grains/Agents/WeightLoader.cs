@@ -38,7 +38,9 @@ internal sealed partial class WeightLoader(AgentStore store, ILogger<WeightLoade
         });
     }
 
-    /// <summary>Loads in the background what the plan wants this silo to have at hand. A failure is no harm: the seat would load it itself.</summary>
+    /// <summary>
+    /// Loads in the background what the plan wants this silo to have at hand. A failure is no harm: the seat would load it itself.
+    /// </summary>
     internal async Task LoadAhead(AgentRun run, SeatPlan plan, CancellationToken token)
     {
         try

@@ -18,7 +18,9 @@ namespace Peft.Orleans.Grains.DataPlane;
 /// <param name="ChunkBytes">Largest chunk.</param>
 internal sealed record TcpTransportOptions(string Host = "127.0.0.1", int Port = 0, int SocketsPerPeer = 2, int ChunkBytes = 1 << 20);
 
-/// <summary>The data plane over TCP: tensors cut into checksummed chunks, spread over several sockets, received straight into native memory.</summary>
+/// <summary>
+/// The data plane over TCP: tensors cut into checksummed chunks, spread over several sockets, received straight into native memory.
+/// </summary>
 internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDisposable
 {
     private readonly TcpTransportOptions options;
@@ -47,7 +49,10 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         catch (SocketException error)
         {
             throw new PeftException(
-                $"the data plane cannot listen on {options.Host}:{options.Port} ({error.Message}); choose another port with --data-port, or 0 for any free one", error);
+                $"the data plane cannot listen on {options.Host}:{options.Port} ({error.Message}); choose another port with --data-port, "
+                    + "or 0 for any free one",
+                error
+            );
         }
 
         Endpoint = new Endpoint(options.Host, ((IPEndPoint)listener.LocalEndPoint!).Port);
@@ -100,7 +105,14 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
                 for (var i = 0; i < chunks; i++)
                 {
                     var offset = (long)i * options.ChunkBytes;
-                    pending[i] = SendChunk(sockets.Next(), header, contiguous, offset, (int)Math.Min(options.ChunkBytes, total - offset), cancellation);
+                    pending[i] = SendChunk(
+                        sockets.Next(),
+                        header,
+                        contiguous,
+                        offset,
+                        (int)Math.Min(options.ChunkBytes, total - offset),
+                        cancellation
+                    );
                 }
 
                 await Task.WhenAll(pending).ConfigureAwait(false);
@@ -138,7 +150,14 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         }
     }
 
-    private static async Task SendChunk(PeerSocket socket, TransferHeader header, Tensor tensor, long offset, int length, CancellationToken cancellation)
+    private static async Task SendChunk(
+        PeerSocket socket,
+        TransferHeader header,
+        Tensor tensor,
+        long offset,
+        int length,
+        CancellationToken cancellation
+    )
     {
         using var memory = new TensorMemory(tensor, offset, length);
         header = header with { Offset = offset, Length = length, Checksum = XxHash3.HashToUInt64(memory.GetSpan()) };
@@ -205,7 +224,8 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
                 {
                     using var memory = new TensorMemory(tensor, header.Offset, header.Length);
                     await ReadFully(socket, memory.Memory, mayEnd: false).ConfigureAwait(false);
-                    if (XxHash3.HashToUInt64(memory.GetSpan()) != header.Checksum) throw new InvalidDataException("a chunk arrived damaged");
+                    if (XxHash3.HashToUInt64(memory.GetSpan()) != header.Checksum)
+                        throw new InvalidDataException("a chunk arrived damaged");
                     written = header.Length;
                 }
                 finally
@@ -214,7 +234,9 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
                 }
             }
         }
-        catch (Exception error) when (error is SocketException or IOException or InvalidDataException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception error)
+            when (error is SocketException or IOException or InvalidDataException or OperationCanceledException or ObjectDisposedException
+            )
         {
             // The sender sees the broken connection too; what was on its way is asked for again in a later term.
             if (!stopping.IsCancellationRequested) LogConnectionBroke(socket.RemoteEndPoint, error.Message);

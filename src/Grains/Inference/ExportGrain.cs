@@ -63,9 +63,12 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 
     private async Task<string> Lora(ExportRequest request, ModelSetup setup, string parts)
     {
-        if (request.Rank is null && LoraForm.Exact(setup.Method) is { } exact) return await ExactLora(request, setup.Model, exact);
-        var rank = request.Rank ?? throw new PeftException("export --as lora of this adapter needs --rank R, the rank of the approximation");
-        double lost = 0, norm = 0;
+        if (request.Rank is null && LoraForm.Exact(setup.Method) is { } exact)
+            return await ExactLora(request, setup.Model, exact);
+        var rank = request.Rank
+            ?? throw new PeftException("export --as lora of this adapter needs --rank R, the rank of the approximation");
+        double lost = 0,
+            norm = 0;
         var worst = (Module: "", Error: -1.0);
         for (var layer = 1; layer <= setup.Model.Dimensions.Blocks; layer++)
         {
@@ -80,12 +83,17 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         }
 
         var file = Path.Combine(request.ToPath, AdapterTensors.WeightsFile);
-        await Task.Run(() => Data.SafeTensors.SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal)));
+        await Task.Run(() =>
+            Data.SafeTensors.SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal))
+        );
         var config = AdapterConfigWriter.Write(LoraForm.Approximate(setup.Method, rank), setup.Model);
         await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), config);
         ModelCompanions.CopyTokenizer(request.AdapterPath, request.ToPath);
-        return string.Create(CultureInfo.InvariantCulture,
-            $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights {Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}; {ServedRank.Describe(rank)}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"LoRA adapter of rank {rank} written to {request.ToPath}: relative error of the change of weights "
+                + $"{Relative(lost, norm):0.000e+00}, largest {worst.Error:0.000e+00} in {worst.Module}; {ServedRank.Describe(rank)}"
+        );
     }
 
     private async Task<string> ExactLora(ExportRequest request, ModelFolder model, LoraForm lora)
@@ -95,7 +103,10 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
             using var adapter = AdapterTensors.Read(request.AdapterPath);
             WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. lora.Tensors(adapter)]);
         });
-        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, model));
+        await File.WriteAllTextAsync(
+            Path.Combine(request.ToPath, AdapterTensors.ConfigFile),
+            AdapterConfigWriter.Write(lora.Method, model)
+        );
         ModelCompanions.CopyTokenizer(request.AdapterPath, request.ToPath);
         var rank = lora.Method.Lora.Rank;
         return $"LoRA adapter of rank {rank} written to {request.ToPath}: exact, twice the trained rank; {ServedRank.Describe(rank)}";
@@ -103,7 +114,12 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 
     private static double Relative(double squaredError, double squaredNorm) => squaredNorm > 0 ? Math.Sqrt(squaredError / squaredNorm) : 0;
 
-    private static List<(string Module, double SquaredError, double SquaredNorm)> WriteLowRank(ModelSetup setup, int layer, int rank, string parts)
+    private static List<(string Module, double SquaredError, double SquaredNorm)> WriteLowRank(
+        ModelSetup setup,
+        int layer,
+        int rank,
+        string parts
+    )
     {
         var errors = new List<(string, double, double)>();
         var written = new List<(string, Tensor)>();

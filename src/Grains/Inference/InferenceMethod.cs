@@ -11,7 +11,8 @@ internal static class InferenceMethod
     internal static MethodSpec Frozen => Core.Methods.MethodTable.Frozen;
 
     /// <summary>The adapter's own, with its folder as initial adapter; without a folder the frozen base.</summary>
-    /// <exception cref="Core.PeftException">The folder is no adapter of this model that this version computes; names file and key or tensor.</exception>
+    /// <exception cref="Core.PeftException">The folder is no adapter of this model that this version computes; names file and key or
+    /// tensor.</exception>
     internal static MethodSpec Of(string? adapterFolder, ModelFolder model) => adapterFolder is null
         ? Frozen
         : AdapterFolder.Read(adapterFolder).MethodIn(model);

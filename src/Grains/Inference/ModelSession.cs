@@ -19,7 +19,13 @@ internal sealed class ModelSession
     private readonly string sessionId;
     private readonly Term term;
 
-    private ModelSession(ISiloAgents agents, SortedDictionary<string, global::Orleans.Runtime.SiloAddress> live, string sessionId, Term term, PipelineCaller caller)
+    private ModelSession(
+        ISiloAgents agents,
+        SortedDictionary<string, global::Orleans.Runtime.SiloAddress> live,
+        string sessionId,
+        Term term,
+        PipelineCaller caller
+    )
     {
         this.agents = agents;
         this.live = live;
@@ -32,7 +38,13 @@ internal sealed class ModelSession
 
     /// <summary>Seats the model.</summary>
     /// <exception cref="PeftException">The folder holds no model or adapter this version can read.</exception>
-    internal static async Task<ModelSession> Open(string sessionId, ModelRequest model, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster)
+    internal static async Task<ModelSession> Open(
+        string sessionId,
+        ModelRequest model,
+        IGrainFactory grains,
+        ISiloAgents agents,
+        ClusterRoster roster
+    )
     {
         var folder = ModelFolder.Open(model.ModelPath);
         var dtype = model.Dtype ?? folder.StoredType;
@@ -53,7 +65,9 @@ internal sealed class ModelSession
             folder.Dimensions.PlanFor(setup.Method),
             new PlanOptions(live.Count) { Protect = false });
         var definition = new RunDefinition(sessionId, "", setup, Training: false);
-        var replies = await Task.WhenAll(live.Values.Select(address => agents.At(address).Start(new StartMessage(definition, drawn, plan, 0, [], null))));
+        var replies = await Task.WhenAll(
+            live.Values.Select(address => agents.At(address).Start(new StartMessage(definition, drawn, plan, 0, [], null)))
+        );
         foreach (var reply in replies)
         {
             if (!reply.Accepted) throw new PeftException(reply.Refusal!);

@@ -64,14 +64,21 @@ internal sealed class PipelineCaller(Func<int, ILayerShardGrain> first, string r
         return results;
     }
 
-    /// <summary>Prompts in order of length, cut where a pass would hold too many rows or tokens, or pad a prompt by more than half its length.</summary>
+    /// <summary>
+    /// Prompts in order of length, cut where a pass would hold too many rows or tokens, or pad a prompt by more than half its length.
+    /// </summary>
     internal static int[][] Groups(int[] lengths)
     {
         var groups = new List<List<int>>();
         foreach (var prompt in Enumerable.Range(0, lengths.Length).OrderBy(i => lengths[i]).ThenBy(static i => i))
         {
             var group = groups.Count > 0 ? groups[^1] : null;
-            if (group is null || group.Count == RowsPerPass || (group.Count + 1) * lengths[prompt] > TokensPerPass || lengths[prompt] > 1.5 * lengths[group[0]])
+            if (
+                group is null
+                || group.Count == RowsPerPass
+                || (group.Count + 1) * lengths[prompt] > TokensPerPass
+                || lengths[prompt] > 1.5 * lengths[group[0]]
+            )
                 groups.Add(group = []);
             group.Add(prompt);
         }
@@ -92,25 +99,32 @@ internal sealed class PipelineCaller(Func<int, ILayerShardGrain> first, string r
         {
             for (var position = 0; position < request.MaxNewTokens && rows.Count > 0; position++)
             {
-                var tokens = await Generate(new GeneratePass
-                {
-                    RunId = runId,
-                    Term = term,
-                    Version = version,
-                    Cache = cache,
-                    Tokens = Row(next, null),
-                    KeepRows = keep,
-                    Padding = padding,
-                    Sampling = request.Temperature > 0 ? new SamplingOptions(request.Temperature, request.TopP, request.Seed, [.. rows], position) : null,
-                });
+                var tokens = await Generate(
+                    new GeneratePass
+                    {
+                        RunId = runId,
+                        Term = term,
+                        Version = version,
+                        Cache = cache,
+                        Tokens = Row(next, null),
+                        KeepRows = keep,
+                        Padding = padding,
+                        Sampling =
+                            request.Temperature > 0
+                                ? new SamplingOptions(request.Temperature, request.TopP, request.Seed, [.. rows], position)
+                                : null,
+                    }
+                );
                 padding = null;
                 var kept = new List<int>();
                 for (var row = 0; row < rows.Count; row++)
                 {
                     var token = tokens[row];
                     produced[rows[row]].Add(token);
-                    if (request.StopTokens.Contains(token)) results[rows[row]] = new GenerationResult([.. produced[rows[row]]], Stopped: true);
-                    else kept.Add(row);
+                    if (request.StopTokens.Contains(token))
+                        results[rows[row]] = new GenerationResult([.. produced[rows[row]]], Stopped: true);
+                    else
+                        kept.Add(row);
                 }
 
                 keep = kept.Count == rows.Count ? null : [.. kept];

@@ -17,8 +17,19 @@ internal static class ProblemEvaluation
         var tokenizer = model.Tokenizer;
         var problems = EvaluationProblems.Read(source.Path);
         var prompts = problems.Select(problem => tokenizer.Encode(problem.Prompt, addSpecialTokens: true)).ToArray();
-        var answers = await caller.Generate(new GenerationRequest(prompts, source.MaxNewTokens, [.. TrainedPrompts.OfRun(spec).EndTokens(model)], 0, 1, 0));
-        var correct = problems.Where((problem, i) => EvaluationProblems.IsCorrect(source.Metric, tokenizer.Decode(answers[i].Ids, skipSpecialTokens: true), problem.Completion)).Count();
+        var answers = await caller.Generate(
+            new GenerationRequest(prompts, source.MaxNewTokens, [.. TrainedPrompts.OfRun(spec).EndTokens(model)], 0, 1, 0)
+        );
+        var correct = problems
+            .Where(
+                (problem, i) =>
+                    EvaluationProblems.IsCorrect(
+                        source.Metric,
+                        tokenizer.Decode(answers[i].Ids, skipSpecialTokens: true),
+                        problem.Completion
+                    )
+            )
+            .Count();
         return ((double)correct / problems.Count, problems.Count);
     }
 }

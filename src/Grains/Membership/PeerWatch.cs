@@ -8,9 +8,9 @@ using Peft.Orleans.Core.Protocol;
 namespace Peft.Orleans.Grains.Membership;
 
 /// <summary>
-/// Notices a dead process at once: an idle connection to the data planes of the next silos in the ring, which breaks when their process ends.
-/// Only a silo that then refuses a new connection is declared dead. One that does not answer at all may be alive behind a cut: that is told
-/// (<see cref="Silent"/>). Probes of the membership protocol remain for those that hang.
+/// Notices a dead process at once: an idle connection to the data planes of the next silos in the ring, which breaks when their process
+/// ends. Only a silo that then refuses a new connection is declared dead. One that does not answer at all may be alive behind a cut: that
+/// is told (<see cref="Silent"/>). Probes of the membership protocol remain for those that hang.
 /// </summary>
 internal sealed partial class PeerWatch(SiloIdentity identity, IClusterMembershipService membership, ILogger<PeerWatch> log) : IDisposable
 {
@@ -28,8 +28,12 @@ internal sealed partial class PeerWatch(SiloIdentity identity, IClusterMembershi
     {
         var names = plan.Silos.Select(static silo => silo.Name).ToArray();
         var self = Array.IndexOf(names, identity.Name);
-        if (self < 0) return;
-        var successors = Enumerable.Range(1, Math.Min(Successors, names.Length - 1)).Select(k => plan.Silos[(self + k) % names.Length]).ToArray();
+        if (self < 0)
+            return;
+        var successors = Enumerable
+            .Range(1, Math.Min(Successors, names.Length - 1))
+            .Select(k => plan.Silos[(self + k) % names.Length])
+            .ToArray();
         foreach (var gone in watched.Keys.Except(successors.Select(static silo => silo.Incarnation)).ToArray())
         {
             if (watched.TryRemove(gone, out var ended)) ended.Cancel();

@@ -17,7 +17,9 @@ internal enum Reach
     Silent,
 }
 
-/// <summary>Whether silos reach each other: by the sockets that tensors go through. The kernel accepts for a busy process, so load raises no alarm.</summary>
+/// <summary>
+/// Whether silos reach each other: by the sockets that tensors go through. The kernel accepts for a busy process, so load raises no alarm.
+/// </summary>
 internal static class Reachability
 {
     /// <summary>How long an answer may take; a lost first packet is sent again after one second.</summary>

@@ -11,7 +11,9 @@ internal interface ISiloAgents
 }
 
 /// <inheritdoc cref="ISiloAgents"/>
-internal sealed class SiloAgents(IServiceProvider services) : global::Orleans.Runtime.Services.GrainServiceClient<ISiloAgent>(services), ISiloAgents
+internal sealed class SiloAgents(IServiceProvider services)
+    : global::Orleans.Runtime.Services.GrainServiceClient<ISiloAgent>(services),
+        ISiloAgents
 {
     /// <inheritdoc/>
     public ISiloAgent At(SiloAddress address) => GetGrainService(address);

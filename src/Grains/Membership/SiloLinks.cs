@@ -5,8 +5,8 @@ using Peft.Orleans.Core.Protocol;
 namespace Peft.Orleans.Grains.Membership;
 
 /// <summary>
-/// Finds silos that do not reach each other though membership sees both alive, as others reach them, and evicts as few as it takes. All silos
-/// are asked: a single complaint, or a slow one, evicts nobody.
+/// Finds silos that do not reach each other though membership sees both alive, as others reach them, and evicts as few as it takes. All
+/// silos are asked: a single complaint, or a slow one, evicts nobody.
 /// </summary>
 internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster, string self, ILogger log)
 {
@@ -22,7 +22,9 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
     /// <summary>Silos that live and wait outside, as of the last look.</summary>
     internal IReadOnlyCollection<string> Outside { get; private set; } = [];
 
-    /// <summary>The live silos without those that came back behind the cut for which they were evicted: a plan with them would be lost again.</summary>
+    /// <summary>
+    /// The live silos without those that came back behind the cut for which they were evicted: a plan with them would be lost again.
+    /// </summary>
     internal async Task<SortedDictionary<string, SiloAddress>> Inside()
     {
         var live = await roster.Live();
@@ -61,8 +63,8 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         [.. cuts.SelectMany(static cut => (string[])[cut.From, cut.To]).Distinct().Where(evicted.Contains).Order(StringComparer.Ordinal)];
 
     /// <summary>
-    /// As few silos as it takes, nearly, so that no pair is left: the one in most pairs first, the coordinator's own last among equals. A coordinator
-    /// that nobody answers is cut off itself.
+    /// As few silos as it takes, nearly, so that no pair is left: the one in most pairs first, the coordinator's own last among equals. A
+    /// coordinator that nobody answers is cut off itself.
     /// </summary>
     internal static string[] Fewest(IEnumerable<(string From, string To)> cuts, string self)
     {
@@ -72,8 +74,14 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         {
             // Both directions of one cut are one pair.
             var pairs = left.Select(static cut => string.CompareOrdinal(cut.From, cut.To) < 0 ? cut : (cut.To, cut.From)).Distinct();
-            var next = pairs.SelectMany(static cut => (string[])[cut.Item1, cut.Item2]).GroupBy(static silo => silo)
-                .OrderByDescending(static group => group.Count()).ThenBy(group => group.Key == self).ThenByDescending(static group => group.Key, StringComparer.Ordinal).First().Key;
+            var next = pairs
+                .SelectMany(static cut => (string[])[cut.Item1, cut.Item2])
+                .GroupBy(static silo => silo)
+                .OrderByDescending(static group => group.Count())
+                .ThenBy(group => group.Key == self)
+                .ThenByDescending(static group => group.Key, StringComparer.Ordinal)
+                .First()
+                .Key;
             chosen.Add(next);
             left.RemoveAll(cut => cut.From == next || cut.To == next);
         }
@@ -86,7 +94,11 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         var reports = await Task.WhenAll(live.Select(async silo => (silo.Key, Report: await Answer(agents.At(silo.Value).Describe()))));
         var cuts = reports.Where(static entry => entry.Report is null).Select(entry => (self, entry.Key)).ToList();
         PlannedSilo[] reached = [.. reports.Select(static entry => entry.Report?.Silo).OfType<PlannedSilo>()];
-        var answers = await Task.WhenAll(reached.Select(async silo => (silo.Name, Unreachable: await Answer(agents.At(live[silo.Name]).Unreachable([.. reached.Where(other => other != silo)])))));
+        var answers = await Task.WhenAll(
+            reached.Select(async silo =>
+                (silo.Name, Unreachable: await Answer(agents.At(live[silo.Name]).Unreachable([.. reached.Where(other => other != silo)])))
+            )
+        );
         foreach (var (name, unreachable) in answers)
         {
             if (unreachable is null) cuts.Add((self, name));
@@ -110,9 +122,15 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} is cut off from others of its run; it is evicted, and may join again when the network is whole")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "silo {Silo} is cut off from others of its run; it is evicted, and may join again when the network is whole"
+    )]
     private partial void LogEvicted(string silo);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} is back, still cut off from others of its run; it waits until the network is whole")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "silo {Silo} is back, still cut off from others of its run; it waits until the network is whole"
+    )]
     private partial void LogOutside(string silo);
 }

@@ -36,5 +36,6 @@ internal sealed class BestVersion(EarlyStoppingSpec options, RunFolder run)
     internal int BestStep => losses.Count == 0 ? 0 : losses.OrderBy(static pair => pair.Value).ThenBy(static pair => pair.Key).First().Key;
 
     /// <summary>Whether as many validations as <c>patience</c> have passed without improvement.</summary>
-    internal bool Exhausted => options.Patience is { } patience && losses.Count > 0 && losses.Keys.Count(step => step > BestStep) >= patience;
+    internal bool Exhausted =>
+        options.Patience is { } patience && losses.Count > 0 && losses.Keys.Count(step => step > BestStep) >= patience;
 }

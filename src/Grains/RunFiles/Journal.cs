@@ -30,7 +30,10 @@ internal sealed class Journal : IDisposable
     {
         var lines = ReadValid(path).Where(keep).ToArray();
         var temporary = $"{path}.{writer}.tmp";
-        var journal = new Journal(File.OpenHandle(temporary, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), lines);
+        var journal = new Journal(
+            File.OpenHandle(temporary, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete),
+            lines
+        );
         try
         {
             if (lines.Length > 0) journal.Append(string.Join('\n', lines));
@@ -56,7 +59,9 @@ internal sealed class Journal : IDisposable
         return [.. lines.Take(lines.Length - 1).Where(IsJson)];
     }
 
-    /// <summary>Appends a line and hands it to the operating system. A line that cannot be written whole, for want of room, is not there at all.</summary>
+    /// <summary>
+    /// Appends a line and hands it to the operating system. A line that cannot be written whole, for want of room, is not there at all.
+    /// </summary>
     public void Append(string line)
     {
         var bytes = Encoding.UTF8.GetBytes(line + "\n");

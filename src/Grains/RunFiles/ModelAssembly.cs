@@ -34,7 +34,10 @@ internal static class ModelAssembly
             ["metadata"] = new JsonObject { ["total_size"] = total },
             ["weight_map"] = new JsonObject(weights.Select(static pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))),
         };
-        File.WriteAllText(Path.Combine(folder, "model.safetensors.index.json"), index.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+        File.WriteAllText(
+            Path.Combine(folder, "model.safetensors.index.json"),
+            index.ToJsonString(new JsonSerializerOptions { WriteIndented = true })
+        );
         return FileHash.Of(targets);
     }
 }

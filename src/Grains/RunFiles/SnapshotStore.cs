@@ -22,11 +22,18 @@ internal sealed class SnapshotStore(RunFolder run)
         return folder;
     }
 
-    /// <summary>Writes the manifest, makes the snapshot visible under its name, checks it, and prunes to the last <paramref name="keep"/>.</summary>
+    /// <summary>
+    /// Writes the manifest, makes the snapshot visible under its name, checks it, and prunes to the last <paramref name="keep"/>.
+    /// </summary>
     public void Commit(int step, string folder, IReadOnlyDictionary<string, string> files, string runHash, StepRecord? record, int keep)
     {
         DirectorySync.Sync(folder);
-        var manifest = new SnapshotManifest(step, runHash, record is null ? "" : StepLines.Whole(record), new SortedDictionary<string, string>(files.ToDictionary(), StringComparer.Ordinal));
+        var manifest = new SnapshotManifest(
+            step,
+            runHash,
+            record is null ? "" : StepLines.Whole(record),
+            new SortedDictionary<string, string>(files.ToDictionary(), StringComparer.Ordinal)
+        );
         var path = Path.Combine(folder, ManifestName);
         using (var stream = new FileStream(path, FileMode.Create))
         {
@@ -116,7 +123,10 @@ internal static class DirectorySync
     }
 
     [System.Runtime.InteropServices.DllImport("libc")]
-    private static extern int open([System.Runtime.InteropServices.MarshalAs(System.Runtime.InteropServices.UnmanagedType.LPUTF8Str)] string path, int flags);
+    private static extern int open(
+        [System.Runtime.InteropServices.MarshalAs(System.Runtime.InteropServices.UnmanagedType.LPUTF8Str)] string path,
+        int flags
+    );
 
     [System.Runtime.InteropServices.DllImport("libc")]
     private static extern int fsync(int descriptor);

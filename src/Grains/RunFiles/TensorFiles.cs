@@ -10,9 +10,16 @@ internal static class TensorFiles
 
     /// <summary>Writes contiguous CPU tensors in name order.</summary>
     internal static void Write(string path, IReadOnlyList<(string Name, Tensor Value)> tensors) =>
-        SafeTensorsWriter.Write(path, [.. tensors
-            .OrderBy(static tensor => tensor.Name, StringComparer.Ordinal)
-            .Select(static tensor => new SafeTensorsTensor(tensor.Name, TypeOf(tensor.Value.dtype), tensor.Value.shape, stream => WriteBytes(stream, tensor.Value)))]);
+        SafeTensorsWriter.Write(
+            path,
+            [
+                .. tensors
+                    .OrderBy(static tensor => tensor.Name, StringComparer.Ordinal)
+                    .Select(static tensor => new SafeTensorsTensor(tensor.Name, TypeOf(tensor.Value.dtype), tensor.Value.shape, stream =>
+                        WriteBytes(stream, tensor.Value)
+                    )),
+            ]
+        );
 
     private static void WriteBytes(Stream stream, Tensor value)
     {

@@ -60,7 +60,11 @@ internal sealed class DatasetGrain(ILocalSiloDetails silo) : Grain, IDatasetGrai
 
     private Microbatch Sample(int index) => Data.Sample(index % Data.Samples);
 
-    private TrainingData Data => data ?? throw new InvalidOperationException("the data set of this run is not open: it was on a silo that is gone, and is opened again");
+    private TrainingData Data =>
+        data
+        ?? throw new InvalidOperationException(
+            "the data set of this run is not open: it was on a silo that is gone, and is opened again"
+        );
 
     private static TrainingData Load(RunSpec spec)
     {

@@ -9,20 +9,28 @@ using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Grains.Runs;
 
-/// <summary>Makes what a run needs before its first term. A client of this machine has done it already; a remote one sees neither silos nor folder.</summary>
+/// <summary>
+/// Makes what a run needs before its first term. A client of this machine has done it already; a remote one sees neither silos nor folder.
+/// </summary>
 internal static class RunCreation
 {
-    /// <summary>Decides what the run file leaves open, as it was decided when the run was created, else by what holds on this silo.</summary>
+    /// <summary>
+    /// Decides what the run file leaves open, as it was decided when the run was created, else by what holds on this silo.
+    /// </summary>
     /// <exception cref="PeftException">The run file or the model's folder is refused.</exception>
     internal static ResolvedRun Resolve(RunRequest request, ResolvedRun? known, int threads)
     {
         var spec = RunFile.Parse(request.RunYaml, RunFolder.RunFileName);
         var path = new RunFolder(request.Folder).RunFile;
         var recorded = known?.Spec.Compute ?? (File.Exists(path) ? RunFile.Parse(File.ReadAllText(path), path).Compute : null);
-        return RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads, recorded, static dtype => TorchRuntime.ResolveProducts(dtype, null));
+        return RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads, recorded, static dtype =>
+            TorchRuntime.ResolveProducts(dtype, null)
+        );
     }
 
-    /// <summary>Checks a new run's files; a client of this machine has done so before it made the folder, a remote one does not see them.</summary>
+    /// <summary>
+    /// Checks a new run's files; a client of this machine has done so before it made the folder, a remote one does not see them.
+    /// </summary>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
     internal static async Task Check(RunRequest request, ResolvedRun run)
     {
@@ -38,7 +46,10 @@ internal static class RunCreation
         if (File.Exists(path))
         {
             if (File.ReadAllText(path) != request.RunYaml)
-                throw new PeftException($"run {request.RunId} exists in {request.Folder} with another run file ({path}); choose another run id, or resume it with the file it was created with");
+                throw new PeftException(
+                    $"run {request.RunId} exists in {request.Folder} with another run file ({path}); choose another run id, or resume it "
+                        + "with the file it was created with"
+                );
             return;
         }
 
@@ -49,7 +60,11 @@ internal static class RunCreation
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new PeftException($"output: {request.Folder} cannot be written by the silo: {error.Message}; set output to a folder that every silo can write (--set output=FOLDER)", error);
+            throw new PeftException(
+                $"output: {request.Folder} cannot be written by the silo: {error.Message}; set output to a folder that every silo can "
+                    + "write (--set output=FOLDER)",
+                error
+            );
         }
     }
 }

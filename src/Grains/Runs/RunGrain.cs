@@ -30,7 +30,15 @@ internal sealed partial class RunGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         // Brought back to life after its silo died: go on by itself.
-        if (record.State is { Request: not null, Run: not null, Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing }) Begin(recovering: true);
+        if (
+            record.State is
+            {
+                Request: not null,
+                Run: not null,
+                Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing
+            }
+        )
+            Begin(recovering: true);
         return Task.CompletedTask;
     }
 
@@ -102,18 +110,30 @@ internal sealed partial class RunGrain(
     private async Task<RunStatus> StartAlone(RunRequest request, ResolvedRun run)
     {
         if (record.State.Request is { } known && known.RunYaml != request.RunYaml)
-            throw new PeftException($"run {request.RunId} exists with another run file; choose another run id, or resume it with the file it was created with");
-        if (loop is { Ended: false }) return loop.Status;
-        if (record.State.Status is { } before && before.State is RunState.Completed) return before;
-        if (record.State.Status is not null && record.State.Request is not null && !request.Resume) return record.State.Status;
-        if (record.State.Request is null) await RunCreation.Check(request, run);
+            throw new PeftException(
+                $"run {request.RunId} exists with another run file; choose another run id, or resume it with the file it was created with"
+            );
+        if (loop is { Ended: false })
+            return loop.Status;
+        if (record.State.Status is { } before && before.State is RunState.Completed)
+            return before;
+        if (record.State.Status is not null && record.State.Request is not null && !request.Resume)
+            return record.State.Status;
+        if (record.State.Request is null)
+            await RunCreation.Check(request, run);
         RunCreation.MakeFolder(request);
         await Task.Run(() =>
         {
             RunInputs.CheckAll(request.Folder, run.Spec);
             RunInputs.Record(request.Folder, run.Spec);
         });
-        var status = new RunStatus { RunId = request.RunId, Folder = request.Folder, State = RunState.Starting, Created = DateTimeOffset.UtcNow };
+        var status = new RunStatus
+        {
+            RunId = request.RunId,
+            Folder = request.Folder,
+            State = RunState.Starting,
+            Created = DateTimeOffset.UtcNow,
+        };
         await grains.GetGrain<IRunCatalogGrain>(0).Report(status);
         record.State.Request = request;
         record.State.Run = run;

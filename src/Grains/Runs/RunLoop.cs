@@ -164,7 +164,9 @@ internal sealed partial class RunLoop
         }
     }
 
-    /// <summary>What has to be done while the term's silos still hold the run: a snapshot, or the results. It may be lost on the way.</summary>
+    /// <summary>
+    /// What has to be done while the term's silos still hold the run: a snapshot, or the results. It may be lost on the way.
+    /// </summary>
     private async Task<TermOutcome> Followed(TermRun running, TermOutcome outcome)
     {
         try
@@ -198,7 +200,9 @@ internal sealed partial class RunLoop
         }
     }
 
-    /// <summary>What a term's end means for the run; a term lost with progress, and one that makes room for silos, for nothing but the next term.</summary>
+    /// <summary>
+    /// What a term's end means for the run; a term lost with progress, and one that makes room for silos, for nothing but the next term.
+    /// </summary>
     private async Task Conclude(TermOutcome outcome)
     {
         switch (outcome)
@@ -259,7 +263,10 @@ internal sealed partial class RunLoop
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "run {RunId} goes on elsewhere, or when it is resumed: this silo shuts down ({Reason})")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "run {RunId} goes on elsewhere, or when it is resumed: this silo shuts down ({Reason})"
+    )]
     private partial void LogLeft(string runId, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId} failed")]

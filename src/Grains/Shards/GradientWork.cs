@@ -24,7 +24,12 @@ internal abstract class GradientWork(Pass pass, BatchShape shape, BatchKey key) 
     internal override GradientResult With(GradientResult result, TensorRef? gradient) => result with { Gradient = gradient };
 
     /// <summary>A block's forward pass, its activations saved.</summary>
-    protected (Tensor Output, ISavedActivations? Saved) Through(PassPlace place, Kernels.Versions.LayerVersion version, Tensor x, PassContext context)
+    protected (Tensor Output, ISavedActivations? Saved) Through(
+        PassPlace place,
+        Kernels.Versions.LayerVersion version,
+        Tensor x,
+        PassContext context
+    )
     {
         var y = place.Layer.Block!.Forward(version, x, shape, context, save: true, out var saved);
         return (y.MoveToOuterDisposeScope(), saved);
@@ -94,7 +99,8 @@ internal sealed class EstimateWork(EstimatePass pass) : GradientWork(pass, pass.
 
     internal override AgentDecision May(AgentProtocol protocol, int layer) => protocol.ComputeBase(pass.Term);
 
-    internal override Task<GradientResult> GoOn(ILayerShardGrain next, int position, TensorRef input) => next.Estimate(pass, position, input);
+    internal override Task<GradientResult> GoOn(ILayerShardGrain next, int position, TensorRef input) =>
+        next.Estimate(pass, position, input);
 
     internal override (Tensor Output, ISavedActivations? Saved) Forward(PassPlace place, Tensor? x)
     {

@@ -20,7 +20,10 @@ internal abstract class InferenceWork<TResult>(Pass pass, int version) : PassWor
     protected (Tensor Output, ISavedActivations? Saved) Through(PassPlace place, Tensor x, BatchShape shape, int index)
     {
         var context = new PassContext(place.Run.Setup.Seed, 0, index, Training: false);
-        return (place.Layer.Block!.Forward(place.Layer.Version(version), x, shape, context, save: false, out _).MoveToOuterDisposeScope(), null);
+        return (
+            place.Layer.Block!.Forward(place.Layer.Version(version), x, shape, context, save: false, out _).MoveToOuterDisposeScope(),
+            null
+        );
     }
 
     /// <summary>The embedding.</summary>

@@ -31,7 +31,8 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
     public Task<GradientResult> Train(TrainPass pass, int position, TensorRef? input) => Through(new TrainWork(pass), position, input);
 
     /// <inheritdoc/>
-    public Task<GradientResult> Estimate(EstimatePass pass, int position, TensorRef? input) => Through(new EstimateWork(pass), position, input);
+    public Task<GradientResult> Estimate(EstimatePass pass, int position, TensorRef? input) =>
+        Through(new EstimateWork(pass), position, input);
 
     /// <inheritdoc/>
     public Task<LossResult> Loss(LossPass pass, int position, TensorRef? input) => Through(new LossWork(pass), position, input);
@@ -111,22 +112,45 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
     }
 
     /// <summary>Work on the device, if the protocol still allows it when its turn comes.</summary>
-    private Task<T> Compute<TResult, T>(PassWork<TResult> work, PassPlace place, DevicePriority priority, Func<T> compute, CancellationToken token) =>
-        Counted(work, place.Run, priority, () =>
-        {
-            Require(place.Run, work);
-            return compute();
-        }, token);
+    private Task<T> Compute<TResult, T>(
+        PassWork<TResult> work,
+        PassPlace place,
+        DevicePriority priority,
+        Func<T> compute,
+        CancellationToken token
+    ) =>
+        Counted(
+            work,
+            place.Run,
+            priority,
+            () =>
+            {
+                Require(place.Run, work);
+                return compute();
+            },
+            token
+        );
 
     /// <summary>Work on the device, its time counted where it is a step's.</summary>
-    private Task<T> Counted<TResult, T>(PassWork<TResult> work, AgentRun run, DevicePriority priority, Func<T> compute, CancellationToken token) =>
-        store.Device.Run(priority, () =>
-        {
-            var began = Stopwatch.GetTimestamp();
-            var result = compute();
-            if (work.Counts) run.AddCompute(Stopwatch.GetElapsedTime(began));
-            return result;
-        }, token);
+    private Task<T> Counted<TResult, T>(
+        PassWork<TResult> work,
+        AgentRun run,
+        DevicePriority priority,
+        Func<T> compute,
+        CancellationToken token
+    ) =>
+        store.Device.Run(
+            priority,
+            () =>
+            {
+                var began = Stopwatch.GetTimestamp();
+                var result = compute();
+                if (work.Counts)
+                    run.AddCompute(Stopwatch.GetElapsedTime(began));
+                return result;
+            },
+            token
+        );
 
     private void Require<TResult>(AgentRun run, PassWork<TResult> work) => run.Require(protocol => work.May(protocol, seat.Layer));
 }

@@ -13,7 +13,8 @@ namespace Peft.Orleans.Grains.Shards;
 internal readonly record struct PassPlace(AgentRun Run, SeatedLayer Layer, bool First);
 
 /// <summary>
-/// What a kind of pass does at a layer. <see cref="Forward"/>, <see cref="Head"/> and <see cref="Backward"/> are work for the device thread.
+/// What a kind of pass does at a layer. <see cref="Forward"/>, <see cref="Head"/> and <see cref="Backward"/> are work for the device
+/// thread.
 /// </summary>
 /// <typeparam name="TResult">What comes back up the chain.</typeparam>
 internal abstract class PassWork<TResult>(Pass pass)

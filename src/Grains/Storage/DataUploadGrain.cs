@@ -51,7 +51,9 @@ internal sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUplo
             Directory.CreateDirectory(Path.GetDirectoryName(Target)!);
             await using var file = new FileStream(Partial, FileMode.OpenOrCreate, FileAccess.Write);
             if (offset < 0 || offset > file.Length)
-                throw new PeftException($"upload {sha256}: {file.Length} bytes are here, but the chunk begins at {offset}; start the upload again");
+                throw new PeftException(
+                    $"upload {sha256}: {file.Length} bytes are here, but the chunk begins at {offset}; start the upload again"
+                );
             file.Position = offset;
             await file.WriteAsync(chunk);
         }
@@ -70,7 +72,9 @@ internal sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUplo
         if (found != sha256)
         {
             File.Delete(Partial);
-            throw new PeftException($"upload {sha256}: what arrived has sha256 {found}; was the file changed meanwhile? Start the run again");
+            throw new PeftException(
+                $"upload {sha256}: what arrived has sha256 {found}; was the file changed meanwhile? Start the run again"
+            );
         }
 
         File.Move(Partial, Target);

@@ -2,7 +2,10 @@ using Microsoft.Data.Sqlite;
 
 namespace Peft.Orleans.Grains.Storage;
 
-/// <summary>A SQLite file of a local cluster, shared by its silo processes: one for membership, which begins anew with every cluster, one for grain state.</summary>
+/// <summary>
+/// A SQLite file of a local cluster, shared by its silo processes: one for membership, which begins anew with every cluster, one for grain
+/// state.
+/// </summary>
 internal sealed class SqliteFile
 {
     private readonly string connectionString;
@@ -11,7 +14,11 @@ internal sealed class SqliteFile
     public SqliteFile(string clusterFolder, string name)
     {
         Directory.CreateDirectory(clusterFolder);
-        connectionString = new SqliteConnectionStringBuilder { DataSource = Path.Combine(clusterFolder, name), DefaultTimeout = 30 }.ToString();
+        connectionString = new SqliteConnectionStringBuilder
+        {
+            DataSource = Path.Combine(clusterFolder, name),
+            DefaultTimeout = 30,
+        }.ToString();
         using var connection = Open();
         Execute(connection, null, """
             PRAGMA journal_mode = WAL;
@@ -29,13 +36,23 @@ internal sealed class SqliteFile
         return connection;
     }
 
-    internal static int Execute(SqliteConnection connection, SqliteTransaction? transaction, string sql, params (string Name, object Value)[] parameters)
+    internal static int Execute(
+        SqliteConnection connection,
+        SqliteTransaction? transaction,
+        string sql,
+        params (string Name, object Value)[] parameters
+    )
     {
         using var command = Command(connection, transaction, sql, parameters);
         return command.ExecuteNonQuery();
     }
 
-    internal static SqliteCommand Command(SqliteConnection connection, SqliteTransaction? transaction, string sql, params (string Name, object Value)[] parameters)
+    internal static SqliteCommand Command(
+        SqliteConnection connection,
+        SqliteTransaction? transaction,
+        string sql,
+        params (string Name, object Value)[] parameters
+    )
     {
         var command = connection.CreateCommand();
         command.Transaction = transaction;

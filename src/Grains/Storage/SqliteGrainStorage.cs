@@ -10,8 +10,13 @@ internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerialize
     public Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
     {
         using var connection = file.Open();
-        using var command = SqliteFile.Command(connection, null, "SELECT payload, etag FROM grain_state WHERE grain = $grain AND state = $state",
-            ("$grain", grainId.ToString()), ("$state", stateName));
+        using var command = SqliteFile.Command(
+            connection,
+            null,
+            "SELECT payload, etag FROM grain_state WHERE grain = $grain AND state = $state",
+            ("$grain", grainId.ToString()),
+            ("$state", stateName)
+        );
         using var reader = command.ExecuteReader();
         if (reader.Read())
         {
@@ -36,11 +41,31 @@ internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerialize
         var payload = serializer.Serialize(grainState.State).ToArray();
         using var connection = file.Open();
         var changed = grainState.ETag is null
-            ? SqliteFile.Execute(connection, null, "INSERT OR IGNORE INTO grain_state VALUES ($grain, $state, $payload, $new)",
-                ("$grain", grainId.ToString()), ("$state", stateName), ("$payload", payload), ("$new", etag))
-            : SqliteFile.Execute(connection, null, "UPDATE grain_state SET payload = $payload, etag = $new WHERE grain = $grain AND state = $state AND etag = $old",
-                ("$grain", grainId.ToString()), ("$state", stateName), ("$payload", payload), ("$new", etag), ("$old", grainState.ETag));
-        if (changed != 1) throw new InconsistentStateException($"state {stateName} of {grainId} was written by another activation", "unknown", grainState.ETag);
+            ? SqliteFile.Execute(
+                connection,
+                null,
+                "INSERT OR IGNORE INTO grain_state VALUES ($grain, $state, $payload, $new)",
+                ("$grain", grainId.ToString()),
+                ("$state", stateName),
+                ("$payload", payload),
+                ("$new", etag)
+            )
+            : SqliteFile.Execute(
+                connection,
+                null,
+                "UPDATE grain_state SET payload = $payload, etag = $new WHERE grain = $grain AND state = $state AND etag = $old",
+                ("$grain", grainId.ToString()),
+                ("$state", stateName),
+                ("$payload", payload),
+                ("$new", etag),
+                ("$old", grainState.ETag)
+            );
+        if (changed != 1)
+            throw new InconsistentStateException(
+                $"state {stateName} of {grainId} was written by another activation",
+                "unknown",
+                grainState.ETag
+            );
         grainState.ETag = etag;
         grainState.RecordExists = true;
         return Task.CompletedTask;
@@ -50,7 +75,13 @@ internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerialize
     public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
     {
         using var connection = file.Open();
-        SqliteFile.Execute(connection, null, "DELETE FROM grain_state WHERE grain = $grain AND state = $state", ("$grain", grainId.ToString()), ("$state", stateName));
+        SqliteFile.Execute(
+            connection,
+            null,
+            "DELETE FROM grain_state WHERE grain = $grain AND state = $state",
+            ("$grain", grainId.ToString()),
+            ("$state", stateName)
+        );
         grainState.State = Activator.CreateInstance<T>();
         grainState.ETag = null;
         grainState.RecordExists = false;

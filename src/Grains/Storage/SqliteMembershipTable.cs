@@ -27,7 +27,12 @@ internal sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
         foreach (var (entry, _) in Rows(connection, transaction).ToArray())
         {
             if (entry.Status == SiloStatus.Dead && entry.IAmAliveTime < beforeDate.UtcDateTime)
-                SqliteFile.Execute(connection, transaction, "DELETE FROM membership WHERE silo = $silo", ("$silo", entry.SiloAddress.ToParsableString()));
+                SqliteFile.Execute(
+                    connection,
+                    transaction,
+                    "DELETE FROM membership WHERE silo = $silo",
+                    ("$silo", entry.SiloAddress.ToParsableString())
+                );
         }
 
         transaction.Commit();
@@ -48,18 +53,39 @@ internal sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
     {
         using var connection = file.Open();
         using var transaction = connection.BeginTransaction(deferred: true);
-        return Task.FromResult(new MembershipTableData(Rows(connection, transaction).Select(AsTuple).ToList(), Version(connection, transaction)));
+        return Task.FromResult(
+            new MembershipTableData(Rows(connection, transaction).Select(AsTuple).ToList(), Version(connection, transaction))
+        );
     }
 
     /// <inheritdoc/>
-    public Task<bool> InsertRow(MembershipEntry entry, TableVersion tableVersion) => Task.FromResult(Change(tableVersion, (connection, transaction) =>
-        SqliteFile.Execute(connection, transaction, "INSERT OR IGNORE INTO membership VALUES ($silo, $entry, 1)",
-            ("$silo", entry.SiloAddress.ToParsableString()), ("$entry", MembershipRow.Write(entry))) == 1));
+    public Task<bool> InsertRow(MembershipEntry entry, TableVersion tableVersion) =>
+        Task.FromResult(
+            Change(tableVersion, (connection, transaction) =>
+                SqliteFile.Execute(
+                    connection,
+                    transaction,
+                    "INSERT OR IGNORE INTO membership VALUES ($silo, $entry, 1)",
+                    ("$silo", entry.SiloAddress.ToParsableString()),
+                    ("$entry", MembershipRow.Write(entry))
+                ) == 1
+            )
+        );
 
     /// <inheritdoc/>
-    public Task<bool> UpdateRow(MembershipEntry entry, string etag, TableVersion tableVersion) => Task.FromResult(Change(tableVersion, (connection, transaction) =>
-        SqliteFile.Execute(connection, transaction, "UPDATE membership SET entry = $entry, etag = etag + 1 WHERE silo = $silo AND etag = $etag",
-            ("$silo", entry.SiloAddress.ToParsableString()), ("$entry", MembershipRow.Write(entry)), ("$etag", long.Parse(etag, CultureInfo.InvariantCulture))) == 1));
+    public Task<bool> UpdateRow(MembershipEntry entry, string etag, TableVersion tableVersion) =>
+        Task.FromResult(
+            Change(tableVersion, (connection, transaction) =>
+                SqliteFile.Execute(
+                    connection,
+                    transaction,
+                    "UPDATE membership SET entry = $entry, etag = etag + 1 WHERE silo = $silo AND etag = $etag",
+                    ("$silo", entry.SiloAddress.ToParsableString()),
+                    ("$entry", MembershipRow.Write(entry)),
+                    ("$etag", long.Parse(etag, CultureInfo.InvariantCulture))
+                ) == 1
+            )
+        );
 
     /// <inheritdoc/>
     public Task UpdateIAmAlive(MembershipEntry entry)
@@ -93,7 +119,8 @@ internal sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
     {
         using var command = SqliteFile.Command(connection, transaction, "SELECT entry, etag FROM membership ORDER BY silo");
         using var reader = command.ExecuteReader();
-        while (reader.Read()) yield return (MembershipRow.Read(reader.GetString(0)), reader.GetInt64(1).ToString(CultureInfo.InvariantCulture));
+        while (reader.Read())
+            yield return (MembershipRow.Read(reader.GetString(0)), reader.GetInt64(1).ToString(CultureInfo.InvariantCulture));
     }
 
     private static TableVersion Version(SqliteConnection connection, SqliteTransaction transaction)
@@ -110,10 +137,22 @@ internal sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
         string Silo, SiloStatus Status, string[] Suspects, int ProxyPort, string HostName, string SiloName, string RoleName,
         int UpdateZone, int FaultZone, DateTime StartTime, DateTime IAmAliveTime)
     {
-        internal static string Write(MembershipEntry entry) => JsonSerializer.Serialize(new MembershipRow(
-            entry.SiloAddress.ToParsableString(), entry.Status,
-            [.. (entry.SuspectTimes ?? []).Select(static suspect => $"{suspect.Item1.ToParsableString()}|{suspect.Item2:O}")],
-            entry.ProxyPort, entry.HostName ?? "", entry.SiloName ?? "", entry.RoleName ?? "", entry.UpdateZone, entry.FaultZone, entry.StartTime, entry.IAmAliveTime));
+        internal static string Write(MembershipEntry entry) =>
+            JsonSerializer.Serialize(
+                new MembershipRow(
+                    entry.SiloAddress.ToParsableString(),
+                    entry.Status,
+                    [.. (entry.SuspectTimes ?? []).Select(static suspect => $"{suspect.Item1.ToParsableString()}|{suspect.Item2:O}")],
+                    entry.ProxyPort,
+                    entry.HostName ?? "",
+                    entry.SiloName ?? "",
+                    entry.RoleName ?? "",
+                    entry.UpdateZone,
+                    entry.FaultZone,
+                    entry.StartTime,
+                    entry.IAmAliveTime
+                )
+            );
 
         internal static MembershipEntry Read(string json)
         {
@@ -130,11 +169,17 @@ internal sealed class SqliteMembershipTable(SqliteFile file) : IMembershipTable
                 FaultZone = row.FaultZone,
                 StartTime = row.StartTime,
                 IAmAliveTime = row.IAmAliveTime,
-                SuspectTimes = [.. row.Suspects.Select(static suspect =>
-                {
-                    var bar = suspect.LastIndexOf('|');
-                    return Tuple.Create(SiloAddress.FromParsableString(suspect[..bar]), DateTime.Parse(suspect[(bar + 1)..], CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind));
-                })],
+                SuspectTimes =
+                [
+                    .. row.Suspects.Select(static suspect =>
+                    {
+                        var bar = suspect.LastIndexOf('|');
+                        return Tuple.Create(
+                            SiloAddress.FromParsableString(suspect[..bar]),
+                            DateTime.Parse(suspect[(bar + 1)..], CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind)
+                        );
+                    }),
+                ],
             };
         }
     }

@@ -5,7 +5,8 @@ using Peft.Orleans.Grains.RunFiles;
 namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>
-/// Work on files. A full disk pauses the run where it is: all state stays in the silos' memory, and the work is tried again until there is room.
+/// Work on files. A full disk pauses the run where it is: all state stays in the silos' memory, and the work is tried again until there is
+/// room.
 /// </summary>
 internal sealed partial class DiskPatience(TermContext term, TimeProvider time, ILogger log)
 {

@@ -4,7 +4,9 @@ using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Grains.Terms;
 
-/// <summary>Everything of a run's coordinator that goes to silos: agents, shards, data set, membership, catalog. What a unit test replaces.</summary>
+/// <summary>
+/// Everything of a run's coordinator that goes to silos: agents, shards, data set, membership, catalog. What a unit test replaces.
+/// </summary>
 internal interface IAgents
 {
     /// <summary>Name of the coordinator's silo.</summary>

@@ -2,7 +2,9 @@ using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Grains.Terms;
 
-/// <summary>Sees every effect of the coordinator before it is carried out; may delay it, or stop the coordinator there by an exception.</summary>
+/// <summary>
+/// Sees every effect of the coordinator before it is carried out; may delay it, or stop the coordinator there by an exception.
+/// </summary>
 internal interface ICoordinatorObserver
 {
     /// <summary>An effect is about to be carried out.</summary>

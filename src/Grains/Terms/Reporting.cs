@@ -7,7 +7,14 @@ using Peft.Orleans.Grains.Inference;
 namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>What follows when a version is stable: its line, validation, the best adapter, early stopping, snapshots, status.</summary>
-internal sealed class Reporting(TermContext term, IAgents agents, RunJournals journals, VersionFiles files, DiskPatience disk, TermTimes times)
+internal sealed class Reporting(
+    TermContext term,
+    IAgents agents,
+    RunJournals journals,
+    VersionFiles files,
+    DiskPatience disk,
+    TermTimes times
+)
 {
     private readonly Dictionary<int, TaskCompletionSource> reports = [];
 
@@ -21,8 +28,12 @@ internal sealed class Reporting(TermContext term, IAgents agents, RunJournals jo
     internal async Task<Answer> Report(int step)
     {
         var ending = step >= term.Data.Steps;
-        var record = step > 0 ? term.Records.GetValueOrDefault(step) ?? throw new InvalidOperationException($"the record of step {step} is lost") : null;
-        if (record is not null) await Line(record, ending);
+        var record =
+            step > 0
+                ? term.Records.GetValueOrDefault(step) ?? throw new InvalidOperationException($"the record of step {step} is lost")
+                : null;
+        if (record is not null)
+            await Line(record, ending);
         if (step > journals.Target && !Committed)
         {
             Committed = true;

@@ -69,14 +69,17 @@ internal sealed class RunJournals : IDisposable
     internal void Event(string name, object details) =>
         events.Append(JsonSerializer.Serialize(new { time = DateTimeOffset.UtcNow, @event = name, details }));
 
-    /// <summary>Takes a committed step; its line waits for <see cref="Flush"/>. A step made again must have the same loss, to the bit.</summary>
+    /// <summary>
+    /// Takes a committed step; its line waits for <see cref="Flush"/>. A step made again must have the same loss, to the bit.
+    /// </summary>
     /// <exception cref="PeftException">It has another: the silos do not compute the same bits.</exception>
     internal void Take(StepRecord record)
     {
         if (written.TryGetValue(record.Step, out var before) && !before.Equals(record.Loss))
         {
             throw new PeftException(
-                $"step {record.Step} was made again and its loss is {record.Loss:R}, not {before:R}: the silos do not compute the same bits "
+                $"step {record.Step} was made again and its loss is {record.Loss:R}, not {before:R}: the silos do not compute the "
+                    + "same bits "
                 + "(different hardware or thread numbers?)");
         }
 

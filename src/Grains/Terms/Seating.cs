@@ -10,9 +10,18 @@ using Peft.Orleans.Kernels.Adapters;
 namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>Who sits where: fences, plan, start, version 0, and silos that come while the run goes on.</summary>
-internal sealed partial class Seating(TermContext term, IAgents agents, RunJournals journals, StepComputation steps, TimeProvider time, ILogger log)
+internal sealed partial class Seating(
+    TermContext term,
+    IAgents agents,
+    RunJournals journals,
+    StepComputation steps,
+    TimeProvider time,
+    ILogger log
+)
 {
-    /// <summary>For silos that live, by the membership's probes, and say nothing: long, since an overloaded machine may be slow to begin.</summary>
+    /// <summary>
+    /// For silos that live, by the membership's probes, and say nothing: long, since an overloaded machine may be slow to begin.
+    /// </summary>
     private static TimeSpan FenceTime => ClusterTimes.Current.Fence;
 
     private readonly Dictionary<string, FenceReply> fences = [];
@@ -115,8 +124,11 @@ internal sealed partial class Seating(TermContext term, IAgents agents, RunJourn
             }
 
             term.Progress.Note(status => status with { Message = "initialising the adapter" });
-            var replies = await Task.WhenAll(term.FirstSilos.Select(silo => agents.At(term.Live[silo]).Initialize(term.RunId, term.Term, pass)));
-            foreach (var reply in replies) reply.Obeyed();
+            var replies = await Task.WhenAll(
+                term.FirstSilos.Select(silo => agents.At(term.Live[silo]).Initialize(term.RunId, term.Term, pass))
+            );
+            foreach (var reply in replies)
+                reply.Obeyed();
         }
 
         return static protocol => protocol.Initialized();
@@ -169,7 +181,10 @@ internal sealed partial class Seating(TermContext term, IAgents agents, RunJourn
     [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: silo {Silo} does not answer ({Reason}); it is declared dead")]
     private partial void LogSiloSilent(string runId, string silo, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: the silos that came could not be prepared ({Reason}); the run goes on without them")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "run {RunId}: the silos that came could not be prepared ({Reason}); the run goes on without them"
+    )]
     private partial void LogNotWelcomed(string runId, string reason);
 }
 

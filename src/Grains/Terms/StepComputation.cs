@@ -9,7 +9,9 @@ using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
 
-/// <summary>The arithmetic of a step at the coordinator: sends the microbatches through, adds losses and norms in fixed order, makes the record.</summary>
+/// <summary>
+/// The arithmetic of a step at the coordinator: sends the microbatches through, adds losses and norms in fixed order, makes the record.
+/// </summary>
 internal sealed class StepComputation(TermContext term, IAgents agents)
 {
     private readonly SortedDictionary<int, LayerMeasure> measures = [];
@@ -49,7 +51,11 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         }
 
         var losses = new double[batches.Length];
-        var stages = plan.Seats.Where(static seat => seat is { Active: true, Replica: 0 }).Select(static seat => seat.Silo).Distinct().Count();
+        var stages = plan
+            .Seats.Where(static seat => seat is { Active: true, Replica: 0 })
+            .Select(static seat => seat.Silo)
+            .Distinct()
+            .Count();
         var depths = Enumerable.Range(0, plan.Replicas).Select(_ => new SemaphoreSlim(stages + 1)).ToArray();
         await Task.WhenAll(Enumerable.Range(0, batches.Length).Select(async index =>
         {
@@ -115,8 +121,8 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
     }
 
     /// <summary>
-    /// Each silo's compute time per unit of the work the plan gave it, over the fastest silo's: 1 for the fastest, 2 for one that takes twice as
-    /// long as it should and holds the others up.
+    /// Each silo's compute time per unit of the work the plan gave it, over the fastest silo's: 1 for the fastest, 2 for one that takes
+    /// twice as long as it should and holds the others up.
     /// </summary>
     internal Dictionary<string, double> Slowdown(double[] layerCosts)
     {
@@ -124,7 +130,9 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         var perUnit = new Dictionary<string, double>();
         foreach (var (silo, seconds) in computeSeconds)
         {
-            var microbatches = Enumerable.Range(0, batches.Length).Count(index => plan.ReplicaOfMicrobatch(index, batches.Length) == plan.ReplicaOf(silo));
+            var microbatches = Enumerable
+                .Range(0, batches.Length)
+                .Count(index => plan.ReplicaOfMicrobatch(index, batches.Length) == plan.ReplicaOf(silo));
             var work = microbatches * plan.ActiveLayersOn(silo).Sum(layer => layerCosts[layer]);
             if (work > 0 && seconds > 0) perUnit[silo] = seconds / work;
         }
@@ -142,7 +150,8 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         if (!double.IsFinite(norm))
         {
             throw new PeftException(
-                $"the gradient norm of step {step} is {norm}; the run stops at step {step - 1}. Lower the learning rate, or check the batch");
+                $"the gradient norm of step {step} is {norm}; the run stops at step {step - 1}. Lower the learning rate, or check the batch"
+            );
         }
 
         var clip = training.MaxGradNorm is { } limit ? Math.Min(1.0, limit / (norm + 1e-6)) : 1.0;

@@ -8,8 +8,8 @@ using Peft.Orleans.Grains.Inference;
 namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>
-/// Carries out the coordinator's protocol within one term: effects become messages to silos, their answers go back to the protocol. Any refusal
-/// or loss ends it.
+/// Carries out the coordinator's protocol within one term: effects become messages to silos, their answers go back to the protocol. Any
+/// refusal or loss ends it.
 /// </summary>
 internal sealed class TermRun : IDisposable
 {

@@ -28,7 +28,10 @@ internal sealed class TermTimes
     {
         var seconds = new Dictionary<string, double>();
         for (var i = 0; i < entered.Count; i++)
-            seconds[entered[i].Phase] = Math.Round(Stopwatch.GetElapsedTime(entered[i].At, i + 1 < entered.Count ? entered[i + 1].At : now).TotalSeconds, 3);
+            seconds[entered[i].Phase] = Math.Round(
+                Stopwatch.GetElapsedTime(entered[i].At, i + 1 < entered.Count ? entered[i + 1].At : now).TotalSeconds,
+                3
+            );
         return seconds;
     }
 }

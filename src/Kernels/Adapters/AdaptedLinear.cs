@@ -17,7 +17,9 @@ internal sealed class LinearSaved : IDisposable
     /// <summary>Output of the frozen weight, laid out as the method that transforms it wants it.</summary>
     internal Tensor? BaseOutput { get; set; }
 
-    /// <summary>Whether a method on the output side keeps <see cref="BaseOutput"/>, instead of making it again from the module's input.</summary>
+    /// <summary>
+    /// Whether a method on the output side keeps <see cref="BaseOutput"/>, instead of making it again from the module's input.
+    /// </summary>
     internal bool KeepsBaseOutput { get; init; } = true;
 
     internal long Bytes => Size(Hidden) + Size(BaseOutput);
@@ -58,18 +60,35 @@ internal abstract class AdaptedLinear(LinearSite site) : IDisposable
     internal virtual bool RepeatsOutput => false;
 
     /// <summary>The output of <see cref="Forward"/> once more, bit by bit, from what that saved.</summary>
-    internal virtual Tensor OutputAgain(LinearPass pass, LinearSaved saved) => throw new NotSupportedException($"{site.Name}: this method keeps its output");
+    internal virtual Tensor OutputAgain(LinearPass pass, LinearSaved saved) =>
+        throw new NotSupportedException($"{site.Name}: this method keeps its output");
 
-    /// <summary>Adds the trainable gradient to the flat buffer; with <paramref name="needsInput"/> adds dL/dx to <paramref name="dx"/> in place, or makes it.</summary>
-    internal abstract Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput);
+    /// <summary>
+    /// Adds the trainable gradient to the flat buffer; with <paramref name="needsInput"/> adds dL/dx to <paramref name="dx"/> in place, or
+    /// makes it.
+    /// </summary>
+    internal abstract Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    );
 
-    /// <summary>As <see cref="Backward"/> through the frozen weight only; an adapted module adds its base gradient to <paramref name="estimate"/>.</summary>
+    /// <summary>
+    /// As <see cref="Backward"/> through the frozen weight only; an adapted module adds its base gradient to <paramref name="estimate"/>.
+    /// </summary>
     internal abstract Tensor? BackwardBase(Tensor x, Tensor dy, BaseGradientEstimate? estimate, Tensor? dx, bool needsInput);
 
     /// <summary>Writes the method's initial values into a version.</summary>
     internal abstract void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate);
 
-    /// <summary>Called when the optimizer has written <paramref name="next"/>: what keeps a parameter on its manifold or inside its bound, or replaces the optimizer's update.</summary>
+    /// <summary>
+    /// Called when the optimizer has written <paramref name="next"/>: what keeps a parameter on its manifold or inside its bound, or
+    /// replaces the optimizer's update.
+    /// </summary>
     internal virtual void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
     {
     }

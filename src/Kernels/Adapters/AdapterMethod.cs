@@ -10,8 +10,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters;
 
 /// <summary>
-/// A fine-tuning method as far as tensors and adapter files go: which linear a module becomes, the layer's own state (λ), and the form of its
-/// files; what it is like without them is its <see cref="MethodTraits"/>. A method is a folder; one line of <see cref="AdapterMethods"/> registers it.
+/// A fine-tuning method as far as tensors and adapter files go: which linear a module becomes, the layer's own state (λ), and the form of
+/// its files; what it is like without them is its <see cref="MethodTraits"/>. A method is a folder; one line of
+/// <see cref="AdapterMethods"/> registers it.
 /// </summary>
 internal abstract class AdapterMethod
 {
@@ -28,12 +29,20 @@ internal abstract class AdapterMethod
     internal virtual int LambdaCount(MethodSpec method, int adapted) => 0;
 
     /// <summary>Writes λ of version 0.</summary>
-    internal virtual void InitializeLambda(MethodSpec method, LayerVersion version, IReadOnlyList<AdaptedLinear> linears, BaseGradientEstimate? estimate)
-    {
-    }
+    internal virtual void InitializeLambda(
+        MethodSpec method,
+        LayerVersion version,
+        IReadOnlyList<AdaptedLinear> linears,
+        BaseGradientEstimate? estimate
+    ) { }
 
     /// <summary>λ for the next step, from a reduced gradient.</summary>
-    internal virtual double[] NextLambda(MethodSpec method, LayerVersion version, IReadOnlyList<AdaptedLinear> linears, Tensor gradient) => [];
+    internal virtual double[] NextLambda(
+        MethodSpec method,
+        LayerVersion version,
+        IReadOnlyList<AdaptedLinear> linears,
+        Tensor gradient
+    ) => [];
 
     /// <summary>Names of the λ tensors in the adapter file, one for each λ.</summary>
     /// <param name="method">Options.</param>

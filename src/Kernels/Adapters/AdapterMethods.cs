@@ -27,9 +27,12 @@ internal static class AdapterMethods
     internal static IReadOnlyCollection<MethodName> Names => Registered.Keys;
 
     /// <exception cref="PeftException">The method is not in this version.</exception>
-    internal static AdapterMethod Of(MethodSpec method) => Registered.TryGetValue(method.Name, out var found)
-        ? found
-        : throw new PeftException($"method.name: {MethodTraits.Of(method).Word} is not supported by this version; supported: {string.Join(", ", Words)}");
+    internal static AdapterMethod Of(MethodSpec method) =>
+        Registered.TryGetValue(method.Name, out var found)
+            ? found
+            : throw new PeftException(
+                $"method.name: {MethodTraits.Of(method).Word} is not supported by this version; supported: {string.Join(", ", Words)}"
+            );
 
     private static IEnumerable<string> Words => Registered.Values.Select(static method => method.Traits.Word);
 }

@@ -45,7 +45,10 @@ public sealed class AdapterTensors : IDisposable
     /// <exception cref="PeftException">There is no such tensor, or it is of another type.</exception>
     public Tensor Get(string name)
     {
-        var entry = header.Entries.GetValueOrDefault(name) ?? throw new PeftException($"{header.Path}: there is no tensor '{name}'; the adapter belongs to another model, method or target_modules");
+        var entry = header.Entries.GetValueOrDefault(name)
+            ?? throw new PeftException(
+                $"{header.Path}: there is no tensor '{name}'; the adapter belongs to another model, method or target_modules"
+            );
         var type = entry.Type switch
         {
             SafeTensorsType.F32 => ScalarType.Float32,
@@ -53,7 +56,10 @@ public sealed class AdapterTensors : IDisposable
             SafeTensorsType.F16 => ScalarType.Float16,
             SafeTensorsType.F64 => ScalarType.Float64,
             SafeTensorsType.I64 => ScalarType.Int64,
-            _ => throw new PeftException($"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, for indices, I64"),
+            _ => throw new PeftException(
+                $"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, for "
+                    + "indices, I64"
+            ),
         };
         using var scope = NewDisposeScope();
         return TensorFile.ReadInto(header.Path, entry, type).to(ScalarType.Float32).MoveToOuterDisposeScope();

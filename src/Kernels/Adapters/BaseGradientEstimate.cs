@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters;
 
 /// <summary>
-/// The gradient of the frozen base weights before training, the mean over some samples: what LoRA-GA's initialisation needs (Eq. 7), for each
-/// adapted module a <c>[d, k]</c> matrix or a sketch of it. Samples are added in the order of their passes.
+/// The gradient of the frozen base weights before training, the mean over some samples: what LoRA-GA's initialisation needs (Eq. 7), for
+/// each adapted module a <c>[d, k]</c> matrix or a sketch of it. Samples are added in the order of their passes.
 /// </summary>
 public sealed class BaseGradientEstimate : IDisposable
 {
@@ -48,7 +48,8 @@ public sealed class BaseGradientEstimate : IDisposable
     internal int Pass { get; private set; }
 
     /// <summary>How many passes over the same samples the estimates of all layers take.</summary>
-    public static int Passes(MethodSpec method, ModelDimensions model) => Sketches(method) ? 2 + (2 * PowerIterations) : MemoryModel.EstimateParts(model, method);
+    public static int Passes(MethodSpec method, ModelDimensions model) =>
+        Sketches(method) ? 2 + (2 * PowerIterations) : MemoryModel.EstimateParts(model, method);
 
     /// <summary>Whether this layer's estimate is complete when a pass has ended.</summary>
     public bool IsCompleteAfter(int pass) => pass >= last;
@@ -97,7 +98,10 @@ public sealed class BaseGradientEstimate : IDisposable
     /// <summary>The mean of a sum (of a module: its gradient), or null when no sample was added; owned by the caller's scope.</summary>
     internal Tensor? Mean(string name) => Samples > 0 && sums.TryGetValue(name, out var sum) ? sum.div(Held((double)Samples)) : null;
 
-    /// <summary>The leading singular triples of a module's mean gradient, float64, at most as many as there are; null when no sample was added. Owned by the caller's scope.</summary>
+    /// <summary>
+    /// The leading singular triples of a module's mean gradient, float64, at most as many as there are; null when no sample was added.
+    /// Owned by the caller's scope.
+    /// </summary>
     internal (Tensor U, Tensor Sigma, Tensor Vt)? Leading(string module, int count)
     {
         if (sketches.TryGetValue(module, out var sketch)) return sketch.Leading(count, Samples);
@@ -107,11 +111,15 @@ public sealed class BaseGradientEstimate : IDisposable
         return (u.MoveToOuterDisposeScope(), sigma.MoveToOuterDisposeScope(), vt.MoveToOuterDisposeScope());
     }
 
-    /// <summary><c>‖leftᵀ G‖²</c> and <c>‖G rightᵀ‖²</c> of a module's mean gradient, for <c>left [d, r]</c> and <c>right [r, k]</c>; null when no sample was added.</summary>
+    /// <summary>
+    /// <c>‖leftᵀ G‖²</c> and <c>‖G rightᵀ‖²</c> of a module's mean gradient, for <c>left [d, r]</c> and <c>right [r, k]</c>; null when no
+    /// sample was added.
+    /// </summary>
     internal (double Left, double Right)? SquaredProducts(string module, Tensor left, Tensor right)
     {
         using var scope = NewDisposeScope();
-        if (sketches.TryGetValue(module, out var sketch)) return (Squared(sketch.FromLeft(left, Samples)), Squared(sketch.FromRight(right, Samples)));
+        if (sketches.TryGetValue(module, out var sketch))
+            return (Squared(sketch.FromLeft(left, Samples)), Squared(sketch.FromRight(right, Samples)));
         return Mean(module) is { } mean ? (Squared(left.t().mm(mean)), Squared(mean.mm(right.t()))) : null;
     }
 

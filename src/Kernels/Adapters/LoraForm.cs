@@ -17,7 +17,9 @@ public sealed record LoraForm(MethodSpec Method, Func<AdapterTensors, IEnumerabl
     /// <summary>The adapter of a method exactly as plain LoRA on the unmodified base; null where there is no such form.</summary>
     public static LoraForm? Exact(MethodSpec method) => AdapterMethods.Of(method).ExactLora(method);
 
-    /// <summary>Options of the LoRA adapter of some rank that approximates another: its scale is 1, factors are written as they add to the weight.</summary>
+    /// <summary>
+    /// Options of the LoRA adapter of some rank that approximates another: its scale is 1, factors are written as they add to the weight.
+    /// </summary>
     public static MethodSpec Approximate(MethodSpec method, int rank) =>
         MethodTable.Lora(method.TargetModules, new LoraSpec { Rank = rank, Alpha = rank });
 }

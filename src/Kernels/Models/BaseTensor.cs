@@ -51,7 +51,8 @@ internal sealed class BaseTensor : IDisposable
     }
 
     /// <summary>The tensor as held; for a vector fp32, else the type it lies in. Not owned by the caller.</summary>
-    internal Tensor Value(LayerVersion version) => frozen?.Held ?? version.Value(slot!, shape.Length == 1 ? ScalarType.Float32 : context.Compute);
+    internal Tensor Value(LayerVersion version) =>
+        frozen?.Held ?? version.Value(slot!, shape.Length == 1 ? ScalarType.Float32 : context.Compute);
 
     /// <summary>Its part of a flat gradient, or null where it is frozen.</summary>
     internal Tensor? Gradient(Tensor? flat) => slot is null || flat is null ? null : slot.View(flat);

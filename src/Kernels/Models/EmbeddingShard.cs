@@ -45,7 +45,9 @@ internal class EmbeddingShard : TrainableShard, IEmbedding
         foreach (var id in batch.InputIds)
         {
             if ((uint)id >= (uint)Model.Vocabulary)
-                throw new PeftException($"token id {id} is outside the model's vocabulary of {Model.Vocabulary}; tokenizer and model do not belong together");
+                throw new PeftException(
+                    $"token id {id} is outside the model's vocabulary of {Model.Vocabulary}; tokenizer and model do not belong together"
+                );
         }
 
         return tensor(Array.ConvertAll(batch.InputIds, static id => (long)id), int64, device: Context.Device);

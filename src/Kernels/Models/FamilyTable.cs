@@ -29,5 +29,7 @@ internal static class FamilyTable
     /// <exception cref="PeftException">It is read, but not computed by this version.</exception>
     internal static ModelFamily Of(ModelFolder model) => Array.Find(registered, family => family.Name == model.Family)
         ?? throw new PeftException(
-            $"{model.Path}: models of family {model.Family} are not computed by this version; computed: {string.Join(", ", registered.Select(static family => family.Name))}");
+            $"{model.Path}: models of family {model.Family} are not computed by this version; computed: "
+                + $"{string.Join(", ", registered.Select(static family => family.Name))}"
+        );
 }

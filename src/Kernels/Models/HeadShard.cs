@@ -17,7 +17,10 @@ internal sealed class HeadShard : TrainableShard, IHead
     [SetsRequiredMembers]
     internal HeadShard(LayerPlace place, ShardContext context, Norm norm) : base(place, context)
     {
-        weight = new BaseTensor(Model.Tensors(Layer).Single(static tensor => tensor.Kind is TensorKind.Head or TensorKind.Embedding), context);
+        weight = new BaseTensor(
+            Model.Tensors(Layer).Single(static tensor => tensor.Kind is TensorKind.Head or TensorKind.Embedding),
+            context
+        );
         Tensors.AddRange([weight, .. norm.Tensors]);
         head = new LanguageModelHead(weight, norm, Model.Dimensions);
         Seal();

@@ -11,6 +11,8 @@ public interface IEmbedding
     /// <exception cref="Core.PeftException">An id is outside the model's vocabulary.</exception>
     Tensor Embed(LayerVersion version, Microbatch batch);
 
-    /// <summary>Adds the gradient for <paramref name="dx"/> to <paramref name="gradient"/>, flat fp32; nothing where the embedding is frozen.</summary>
+    /// <summary>
+    /// Adds the gradient for <paramref name="dx"/> to <paramref name="gradient"/>, flat fp32; nothing where the embedding is frozen.
+    /// </summary>
     void EmbedBackward(LayerVersion version, Microbatch batch, Tensor dx, Tensor gradient);
 }

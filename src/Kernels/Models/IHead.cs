@@ -8,15 +8,17 @@ namespace Peft.Orleans.Kernels.Models;
 public interface IHead
 {
     /// <summary>
-    /// Cross-entropy. With a <paramref name="scale"/> (1 / target tokens of the whole global batch) also dL/dx of the scaled loss, the head's own
-    /// gradient being added to <paramref name="gradient"/>; with null only the loss.
+    /// Cross-entropy. With a <paramref name="scale"/> (1 / target tokens of the whole global batch) also dL/dx of the scaled loss, the
+    /// head's own gradient being added to <paramref name="gradient"/>; with null only the loss.
     /// </summary>
     HeadResult Loss(LayerVersion version, Tensor x, Microbatch batch, double? scale, Tensor? gradient);
 
     /// <summary>Log-likelihood of each row's targets, their number, and whether every target is the most likely token.</summary>
     IReadOnlyList<(double LogLikelihood, int Tokens, bool IsGreedy)> Score(LayerVersion version, Tensor x, Microbatch batch);
 
-    /// <summary>fp32 logits of the last position of each row, <c>[rows, vocabulary]</c>; <paramref name="x"/> is <c>[rows, columns, hidden]</c>.</summary>
+    /// <summary>
+    /// fp32 logits of the last position of each row, <c>[rows, vocabulary]</c>; <paramref name="x"/> is <c>[rows, columns, hidden]</c>.
+    /// </summary>
     Tensor LastLogits(LayerVersion version, Tensor x);
 }
 

@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>
-/// Final norm, head and cross-entropy. Only positions with a target are computed, in chunks of tokens whose logits never exist whole; a chunk's
-/// gradient is computed while it is hot.
+/// Final norm, head and cross-entropy. Only positions with a target are computed, in chunks of tokens whose logits never exist whole; a
+/// chunk's gradient is computed while it is hot.
 /// </summary>
 /// <param name="weight"><c>[vocabulary, hidden]</c>.</param>
 /// <param name="norm">The norm before it.</param>
@@ -31,7 +31,12 @@ internal sealed class LanguageModelHead(BaseTensor weight, Norm norm, ModelDimen
         var (positions, targets) = Targets(batch, x.device);
         var count = (int)positions.numel();
         var rows = x.reshape(-1, model.HiddenSize);
-        if (count == 0) return new HeadResult(0, 0, scale is null || !needsInput ? null : zeros(x.shape, x.dtype, x.device).MoveToOuterDisposeScope());
+        if (count == 0)
+            return new HeadResult(
+                0,
+                0,
+                scale is null || !needsInput ? null : zeros(x.shape, x.dtype, x.device).MoveToOuterDisposeScope()
+            );
 
         var picked = rows.index_select(0, positions); // [M, hidden]
         var (statistics, h) = norm.Forward(version, picked);

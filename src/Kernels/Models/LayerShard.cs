@@ -6,9 +6,10 @@ namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>
 /// One layer of the model with its adapters: embedding (layer 0), decoder block (1 … L), head (L+1), or, where trained tied embeddings
-/// are one parameter, embedding and head in layer 0. Holds frozen base weights only; everything that changes is in a <see cref="LayerVersion"/>.
-/// What it computes, its roles say: <see cref="IEmbedding"/>, <see cref="IBlock"/>, <see cref="IHead"/>. All calls are made on the device thread.
-/// Tensors returned are owned by the caller; tensors passed in are not disposed. Activations are <c>[rows, columns, hidden]</c> in the compute type.
+/// are one parameter, embedding and head in layer 0. Holds frozen base weights only; everything that changes is in a
+/// <see cref="LayerVersion"/>. What it computes, its roles say: <see cref="IEmbedding"/>, <see cref="IBlock"/>, <see cref="IHead"/>. All
+/// calls are made on the device thread. Tensors returned are owned by the caller; tensors passed in are not disposed. Activations are
+/// <c>[rows, columns, hidden]</c> in the compute type.
 /// </summary>
 public abstract class LayerShard : IDisposable
 {
@@ -22,8 +23,8 @@ public abstract class LayerShard : IDisposable
     public abstract long BaseBytes { get; }
 
     /// <summary>
-    /// sha256 of each base tensor read so far, over its bytes as stored; empty where the shard was not asked to hash. A tensor that trains is read
-    /// by <see cref="Initialize"/>.
+    /// sha256 of each base tensor read so far, over its bytes as stored; empty where the shard was not asked to hash. A tensor that trains
+    /// is read by <see cref="Initialize"/>.
     /// </summary>
     public abstract IReadOnlyDictionary<string, string> WeightHashes { get; }
 
@@ -31,7 +32,8 @@ public abstract class LayerShard : IDisposable
     public required bool NeedsInputGradient { get; init; }
 
     /// <summary>
-    /// Writes version 0 into <paramref name="version"/>: method initialisation, pure function of seed, layer and estimate; then any tensors of
+    /// Writes version 0 into <paramref name="version"/>: method initialisation, pure function of seed, layer and estimate; then any tensors
+    /// of
     /// <paramref name="initialAdapter"/> (by adapter tensor name) replace it.
     /// </summary>
     /// <exception cref="Core.PeftException">The initial adapter does not fit: names tensor and shapes.</exception>
@@ -40,13 +42,21 @@ public abstract class LayerShard : IDisposable
     /// <summary>Norm and next λ of a reduced gradient (all microbatches, before clipping). Changes nothing.</summary>
     public abstract GradientMeasure Measure(LayerVersion version, Tensor gradient);
 
-    /// <summary>The optimizer step: reads <paramref name="current"/> and the reduced gradient, writes <paramref name="next"/> (another buffer) and sets its step and λ.</summary>
+    /// <summary>
+    /// The optimizer step: reads <paramref name="current"/> and the reduced gradient, writes <paramref name="next"/> (another buffer) and
+    /// sets its step and λ.
+    /// </summary>
     public abstract void Apply(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step);
 
-    /// <summary>The adapter's tensors of a version by file name (fp32, contiguous views or copies owned by the caller); for full fine-tuning the layer's weights by Hugging Face name.</summary>
+    /// <summary>
+    /// The adapter's tensors of a version by file name (fp32, contiguous views or copies owned by the caller); for full fine-tuning the
+    /// layer's weights by Hugging Face name.
+    /// </summary>
     public abstract IReadOnlyList<(string Name, Tensor Value)> Export(LayerVersion version);
 
-    /// <summary>The layer's weights with the adapter merged, by Hugging Face name, in <paramref name="dtype"/>; owned by the caller.</summary>
+    /// <summary>
+    /// The layer's weights with the adapter merged, by Hugging Face name, in <paramref name="dtype"/>; owned by the caller.
+    /// </summary>
     public abstract IReadOnlyList<(string Name, Tensor Value)> ExportMerged(LayerVersion version, ScalarType dtype);
 
     /// <inheritdoc/>

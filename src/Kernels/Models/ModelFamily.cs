@@ -5,7 +5,8 @@ using Peft.Orleans.Kernels.Models.Norms;
 namespace Peft.Orleans.Kernels.Models;
 
 /// <summary>
-/// A family of models as it computes: makes layer shards from a checkpoint's folder, of what families share. A family is a folder; one line of
+/// A family of models as it computes: makes layer shards from a checkpoint's folder, of what families share. A family is a folder; one line
+/// of
 /// <see cref="FamilyTable"/> registers it.
 /// </summary>
 internal abstract class ModelFamily
@@ -32,6 +33,9 @@ internal abstract class ModelFamily
     protected Norm FinalNorm(ShardContext context)
     {
         var model = context.Setup.Model;
-        return Norm(context, [.. model.Tensors(model.LayerCount - 1).Where(static tensor => tensor.Kind is TensorKind.NormWeight or TensorKind.NormBias)]);
+        return Norm(
+            context,
+            [.. model.Tensors(model.LayerCount - 1).Where(static tensor => tensor.Kind is TensorKind.NormWeight or TensorKind.NormBias)]
+        );
     }
 }

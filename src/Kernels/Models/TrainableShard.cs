@@ -77,7 +77,10 @@ internal abstract class TrainableShard : LayerShard
     {
         if (gradient.numel() != Layout.Size)
             throw new ArgumentException($"layer {Layer}: the gradient has {gradient.numel()} elements, its layout {Layout.Size}");
-        return new GradientMeasure(FixedOrder.SquaredNorm(gradient, 0, Layout.Size), Adapters.NextLambda(Method, version, Linears, gradient));
+        return new GradientMeasure(
+            FixedOrder.SquaredNorm(gradient, 0, Layout.Size),
+            Adapters.NextLambda(Method, version, Linears, gradient)
+        );
     }
 
     public sealed override void Apply(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
@@ -97,8 +100,17 @@ internal abstract class TrainableShard : LayerShard
     {
         using var scope = NewDisposeScope();
         var result = new List<(string, Tensor)>();
-        foreach (var slot in Layout.Trainable) result.Add((slot.Name, InFile(slot, version).DetachFromDisposeScope()));
-        foreach (var slot in Layout.Constants) result.Add((slot.Name, slot.View(version.Constants).to(slot.Options.IsIndex ? ScalarType.Int64 : ScalarType.Float32, copy: true).DetachFromDisposeScope()));
+        foreach (var slot in Layout.Trainable)
+            result.Add((slot.Name, InFile(slot, version).DetachFromDisposeScope()));
+        foreach (var slot in Layout.Constants)
+            result.Add(
+                (
+                    slot.Name,
+                    slot.View(version.Constants)
+                        .to(slot.Options.IsIndex ? ScalarType.Int64 : ScalarType.Float32, copy: true)
+                        .DetachFromDisposeScope()
+                )
+            );
         var names = LambdaNames;
         for (var i = 0; i < names.Count; i++) result.Add((names[i], tensor((float)version.Lambda[i]).DetachFromDisposeScope()));
         return result;
@@ -132,13 +144,17 @@ internal abstract class TrainableShard : LayerShard
     protected void AdaptLinears()
     {
         var sites = Model.Linears(Layer);
-        var targets = Adapters.Traits.TrainsBase ? [.. sites.Select(static site => site.Suffix)] : TargetModules.Resolve(Method, Model.Dimensions);
+        var targets = Adapters.Traits.TrainsBase
+            ? [.. sites.Select(static site => site.Suffix)]
+            : TargetModules.Resolve(Method, Model.Dimensions);
         var adapted = 0;
         foreach (var site in sites)
             Linears.Add(targets.Contains(site.Suffix) ? Adapters.Adapt(site, Context, adapted++) : new PlainLinear(site, Context));
     }
 
-    /// <summary>To be called when all linears and tensors are there. Matrices come before vectors, so that weight decay covers one range.</summary>
+    /// <summary>
+    /// To be called when all linears and tensors are there. Matrices come before vectors, so that weight decay covers one range.
+    /// </summary>
     protected void Seal()
     {
         var builder = new LayoutBuilder();
@@ -163,7 +179,9 @@ internal abstract class TrainableShard : LayerShard
     {
         var type = adapter.PeftType;
         if (Adapters.Traits.PeftType is null || type != Adapters.Traits.PeftType)
-            throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {Adapters.Traits.Word}");
+            throw new PeftException(
+                $"{adapter.Folder}: an adapter of peft_type {type} cannot start a run of method {Adapters.Traits.Word}"
+            );
         var expected = new HashSet<string>(LambdaNames, StringComparer.Ordinal);
         foreach (var (slots, buffer) in new[] { (Layout.Trainable, version.Parameters), (Layout.Constants, version.Constants) })
         {
@@ -174,10 +192,16 @@ internal abstract class TrainableShard : LayerShard
                 if (lacks && slot.Options.MayLack) continue;
                 var source = lacks ? slot.Options.Substitute ?? slot.Name : slot.Name;
                 var shape = adapter.ShapeOf(source)
-                    ?? throw new PeftException($"{adapter.Folder}: there is no tensor '{slot.Name}'; method and target_modules must be those the adapter was trained with");
+                    ?? throw new PeftException(
+                        $"{adapter.Folder}: there is no tensor '{slot.Name}'; method and target_modules must be those the adapter was "
+                            + "trained with"
+                    );
                 var needed = slot.Options.Stored?.Shape ?? slot.Shape;
                 if (!shape.AsSpan().SequenceEqual(needed))
-                    throw new PeftException($"{adapter.Folder}: tensor '{slot.Name}' has shape [{string.Join(", ", shape)}], but this run needs [{string.Join(", ", needed)}]; rank, blocks and model must be those the adapter was trained with");
+                    throw new PeftException(
+                        $"{adapter.Folder}: tensor '{slot.Name}' has shape [{string.Join(", ", shape)}], but this run needs "
+                            + $"[{string.Join(", ", needed)}]; rank, blocks and model must be those the adapter was trained with"
+                    );
                 using var scope = NewDisposeScope();
                 var value = adapter.Get(source);
                 slot.View(buffer).copy_(slot.Options.Stored is { } form ? form.Read(value) : value);
@@ -190,7 +214,10 @@ internal abstract class TrainableShard : LayerShard
         foreach (var name in adapter.Names)
         {
             if (name.StartsWith(prefix, StringComparison.Ordinal) && !expected.Contains(name))
-                throw new PeftException($"{adapter.Folder}: tensor '{name}' has no place in this run; target_modules and options must be those the adapter was trained with");
+                throw new PeftException(
+                    $"{adapter.Folder}: tensor '{name}' has no place in this run; target_modules and options must be those the adapter was "
+                        + "trained with"
+                );
         }
     }
 }

@@ -16,7 +16,9 @@ public static class ShardFactory
     /// <summary>Bytes of base weights read or mapped by this process.</summary>
     public static long WeightBytesRead => WeightReader.BytesRead;
 
-    /// <summary>The setup of a run's shards on this process's device: what the run file leaves open is as the model says, and the processor.</summary>
+    /// <summary>
+    /// The setup of a run's shards on this process's device: what the run file leaves open is as the model says, and the processor.
+    /// </summary>
     public static ModelSetup Setup(RunSpec spec, ModelFolder model)
     {
         var dtype = spec.Model.Dtype ?? model.StoredType;
@@ -33,7 +35,8 @@ public static class ShardFactory
     /// <param name="layer">Layer index: 0 embedding, 1 … L decoder blocks, L+1 head.</param>
     /// <param name="device">Device of weights and versions; null: the process's.</param>
     /// <param name="hashed">Whether base tensors are hashed as they are read: <see cref="LayerShard.WeightHashes"/>.</param>
-    /// <exception cref="PeftException">A tensor is missing or has another shape, or the method is not supported; names file and tensor.</exception>
+    /// <exception cref="PeftException">A tensor is missing or has another shape, or the method is not supported; names file and
+    /// tensor.</exception>
     public static LayerShard Load(ModelSetup setup, int layer, Device? device = null, bool hashed = false)
     {
         var model = setup.Model;

@@ -22,7 +22,13 @@ internal sealed class FlatOptimizer
             var decays = options.WeightDecay != 0 && slot.Decays;
             // Neighbours with the same treatment are one call; the padding between them is zero and stays zero.
             var (group, epsilonFactor) = (slot.Options.Group, slot.Options.EpsilonFactor);
-            if (ranges.Count > 0 && ranges[^1] is var last && last.Decays == decays && last.Group == group && last.EpsilonFactor == epsilonFactor)
+            if (
+                ranges.Count > 0
+                && ranges[^1] is var last
+                && last.Decays == decays
+                && last.Group == group
+                && last.EpsilonFactor == epsilonFactor
+            )
                 ranges[^1] = last with { Count = end - last.Start };
             else
                 ranges.Add((slot.Offset, end - slot.Offset, decays, group, epsilonFactor));

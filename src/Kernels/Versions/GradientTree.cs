@@ -20,7 +20,10 @@ public sealed class GradientTree(int leaves)
     public bool Complete => nodes.ContainsKey((height, 0));
 
     /// <summary>The sum of all leaves; owned by the tree.</summary>
-    public Tensor Root => nodes.TryGetValue((height, 0), out var root) ? root : throw new InvalidOperationException("not all leaves of the gradient tree are in");
+    public Tensor Root =>
+        nodes.TryGetValue((height, 0), out var root)
+            ? root
+            : throw new InvalidOperationException("not all leaves of the gradient tree are in");
 
     /// <summary>
     /// Puts a leaf, keyed by its microbatch: a leaf that is already there, or already in a sum, is ignored and never added twice.

@@ -14,7 +14,8 @@ public sealed class LayerVersion : IDisposable
     /// <summary>Allocates the buffers of a version of <paramref name="layout"/>; contents are zero.</summary>
     /// <param name="layout">Sizes.</param>
     /// <param name="device">Device.</param>
-    /// <param name="constants">The layer's constants, <c>[Layout.ConstantSize]</c>, where all its versions share them; null: this one has its own.</param>
+    /// <param name="constants">The layer's constants, <c>[Layout.ConstantSize]</c>, where all its versions share them; null: this one has
+    /// its own.</param>
     public LayerVersion(ParameterLayout layout, Device device, Tensor? constants = null)
     {
         shared = constants;
@@ -76,7 +77,10 @@ public sealed class LayerVersion : IDisposable
         if (shared is null || !ReferenceEquals(shared, other.shared)) Constants.copy_(other.Constants);
     }
 
-    /// <summary>Tensors derived from this version for computing (casts, composed rotations); made by the shard on first use, dropped when the version is overwritten.</summary>
+    /// <summary>
+    /// Tensors derived from this version for computing (casts, composed rotations); made by the shard on first use, dropped when the
+    /// version is overwritten.
+    /// </summary>
     internal IDisposable? Derived { get; set; }
 
     /// <summary>Forgets derived tensors; to be called after the buffers were written.</summary>

@@ -47,7 +47,11 @@ internal sealed record SlotOptions
 /// <param name="Shape">Shape there.</param>
 /// <param name="Write">From the buffer's form, <see cref="ParameterSlot.Shape"/>; a new tensor in the caller's scope.</param>
 /// <param name="Read">Back to the buffer's form.</param>
-internal sealed record StoredForm(long[] Shape, Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor> Write, Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor> Read);
+internal sealed record StoredForm(
+    long[] Shape,
+    Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor> Write,
+    Func<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor> Read
+);
 
 /// <summary>Where each tensor of a layer's version lies in its flat buffers.</summary>
 public sealed record ParameterLayout

@@ -26,10 +26,18 @@ public static class VersionCodec
     public static void Write(LayerVersion version, string path)
     {
         var tensors = Buffers(version)
-            .Select(static buffer => new SafeTensorsTensor(buffer.Name, SafeTensorsType.F32, buffer.Value.shape, stream => TensorFile.Write(stream, buffer.Value)))
+            .Select(static buffer => new SafeTensorsTensor(buffer.Name, SafeTensorsType.F32, buffer.Value.shape, stream =>
+                TensorFile.Write(stream, buffer.Value)
+            ))
             .ToList();
-        tensors.Add(new SafeTensorsTensor(LambdaName, SafeTensorsType.F64, [version.Lambda.Length], stream => stream.Write(MemoryMarshal.AsBytes(version.Lambda.AsSpan()))));
-        tensors.Add(new SafeTensorsTensor(StepName, SafeTensorsType.I64, [1], stream => stream.Write(BitConverter.GetBytes((long)version.Step))));
+        tensors.Add(
+            new SafeTensorsTensor(LambdaName, SafeTensorsType.F64, [version.Lambda.Length], stream =>
+                stream.Write(MemoryMarshal.AsBytes(version.Lambda.AsSpan()))
+            )
+        );
+        tensors.Add(
+            new SafeTensorsTensor(StepName, SafeTensorsType.I64, [1], stream => stream.Write(BitConverter.GetBytes((long)version.Step)))
+        );
         SafeTensorsWriter.Write(path, tensors);
     }
 
@@ -59,7 +67,10 @@ public static class VersionCodec
         var header = SafeTensorsHeader.Read(path);
         var lambda = MemoryMarshal.Cast<byte, double>(header.ReadBytes(Find(header, LambdaName, SafeTensorsType.F64).Name)).ToArray();
         var step = (int)BitConverter.ToInt64(header.ReadBytes(Find(header, StepName, SafeTensorsType.I64).Name));
-        return new LayerVersion(Buffer("parameters"), Buffer("first_moment"), Buffer("second_moment"), Buffer("constants"), lambda) { Step = step };
+        return new LayerVersion(Buffer("parameters"), Buffer("first_moment"), Buffer("second_moment"), Buffer("constants"), lambda)
+        {
+            Step = step,
+        };
 
         Tensor Buffer(string name) => TensorFile.ReadInto(path, Find(header, name, SafeTensorsType.F32), ScalarType.Float32);
     }
@@ -77,15 +88,24 @@ public static class VersionCodec
 
     private static SafeTensorsEntry Find(SafeTensorsHeader header, string name, SafeTensorsType type)
     {
-        var entry = header.Entries.GetValueOrDefault(name) ?? throw new PeftException($"{header.Path}: there is no tensor '{name}'; it is no snapshot of a layer");
-        return entry.Type == type ? entry : throw new PeftException($"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}, not {type.HeaderName()}; it is no snapshot of a layer");
+        var entry = header.Entries.GetValueOrDefault(name)
+            ?? throw new PeftException($"{header.Path}: there is no tensor '{name}'; it is no snapshot of a layer");
+        return entry.Type == type
+            ? entry
+            : throw new PeftException(
+                $"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}, not {type.HeaderName()}; it is no snapshot of a layer"
+            );
     }
 
     private static SafeTensorsEntry Find(SafeTensorsHeader header, string name, SafeTensorsType type, long count)
     {
-        var entry = header.Entries.GetValueOrDefault(name) ?? throw new PeftException($"{header.Path}: there is no tensor '{name}'; it is no snapshot of a layer");
+        var entry = header.Entries.GetValueOrDefault(name)
+            ?? throw new PeftException($"{header.Path}: there is no tensor '{name}'; it is no snapshot of a layer");
         if (entry.Type != type || entry.Shape.Aggregate(1L, static (a, b) => a * b) != count)
-            throw new PeftException($"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()} [{string.Join(", ", entry.Shape)}], but this run needs {type.HeaderName()} [{count}]: a snapshot of another run or version");
+            throw new PeftException(
+                $"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()} [{string.Join(", ", entry.Shape)}], but this run needs "
+                    + $"{type.HeaderName()} [{count}]: a snapshot of another run or version"
+            );
         return entry;
     }
 

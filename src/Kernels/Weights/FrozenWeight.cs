@@ -6,8 +6,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Weights;
 
 /// <summary>
-/// A frozen matrix <c>[out, in]</c> and its products. Where it is held in a half type that the device multiplies slowly, it is converted to the
-/// compute type as it is multiplied, in each thread's own cache or into one scratch block that all weights share: fp32's speed at half the memory.
+/// A frozen matrix <c>[out, in]</c> and its products. Where it is held in a half type that the device multiplies slowly, it is converted to
+/// the compute type as it is multiplied, in each thread's own cache or into one scratch block that all weights share: fp32's speed at half
+/// the memory.
 /// </summary>
 internal sealed class FrozenWeight(Tensor held, ScalarType compute) : IDisposable
 {

@@ -26,9 +26,14 @@ internal sealed class WeightReader(WeightFiles files, Device device, IDictionary
     internal Tensor Read(string name, long[] shape, ScalarType dtype)
     {
         if (!files.TryFind(name, out var path, out var entry))
-            throw new PeftException($"{files.Folder}: there is no tensor '{name}'; the folder does not hold the model its config.json describes");
+            throw new PeftException(
+                $"{files.Folder}: there is no tensor '{name}'; the folder does not hold the model its config.json describes"
+            );
         if (!entry.Shape.AsSpan().SequenceEqual(shape))
-            throw new PeftException($"{path}: tensor '{name}' has shape [{string.Join(", ", entry.Shape)}], but config.json asks for [{string.Join(", ", shape)}]");
+            throw new PeftException(
+                $"{path}: tensor '{name}' has shape [{string.Join(", ", entry.Shape)}], but config.json asks for "
+                    + $"[{string.Join(", ", shape)}]"
+            );
         using var scope = NewDisposeScope();
         var stored = TypeOf(path, entry);
         Interlocked.Add(ref bytesRead, entry.Bytes);
@@ -47,14 +52,17 @@ internal sealed class WeightReader(WeightFiles files, Device device, IDictionary
         mappings.Clear();
     }
 
-    private static ScalarType TypeOf(string path, SafeTensorsEntry entry) => entry.Type switch
-    {
-        SafeTensorsType.F32 => ScalarType.Float32,
-        SafeTensorsType.BF16 => ScalarType.BFloat16,
-        SafeTensorsType.F16 => ScalarType.Float16,
-        SafeTensorsType.F64 => ScalarType.Float64,
-        _ => throw new PeftException($"{path}: tensor '{entry.Name}' is stored as {entry.Type.HeaderName()}; weights are read from F32, BF16, F16 and F64"),
-    };
+    private static ScalarType TypeOf(string path, SafeTensorsEntry entry) =>
+        entry.Type switch
+        {
+            SafeTensorsType.F32 => ScalarType.Float32,
+            SafeTensorsType.BF16 => ScalarType.BFloat16,
+            SafeTensorsType.F16 => ScalarType.Float16,
+            SafeTensorsType.F64 => ScalarType.Float64,
+            _ => throw new PeftException(
+                $"{path}: tensor '{entry.Name}' is stored as {entry.Type.HeaderName()}; weights are read from F32, BF16, F16 and F64"
+            ),
+        };
 
     private Tensor Map(string path, SafeTensorsEntry entry, ScalarType type)
     {

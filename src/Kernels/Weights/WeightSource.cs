@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Weights;
 
-/// <summary>Where base weights come from: the files of a checkpoint, or, where it is only config.json and all weights train, a seed.</summary>
+/// <summary>
+/// Where base weights come from: the files of a checkpoint, or, where it is only config.json and all weights train, a seed.
+/// </summary>
 internal sealed class WeightSource
 {
     private readonly ModelFolder model;

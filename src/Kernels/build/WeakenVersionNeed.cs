@@ -3,16 +3,19 @@ using System.IO;
 using System.Text;
 
 /// <summary>
-/// Marks one symbol-version requirement of a 64-bit little-endian ELF library as weak (vna_flags |= VER_FLG_WEAK), so that the loader accepts a
-/// system without that version. libLibTorchSharp.so asks for GLIBCXX_3.4.32 although no relocation uses it; Debian 12 and Ubuntu 22.04 end
-/// at 3.4.30. Compiled by MSBuild's task factory and by the tests, hence the plain C#.
+/// Marks one symbol-version requirement of a 64-bit little-endian ELF library as weak (vna_flags |= VER_FLG_WEAK), so that the loader
+/// accepts a system without that version. libLibTorchSharp.so asks for GLIBCXX_3.4.32 although no relocation uses it; Debian 12 and Ubuntu
+/// 22.04 end at 3.4.30. Compiled by MSBuild's task factory and by the tests, hence the plain C#.
 /// </summary>
 public static class ElfVersionNeed
 {
     private const uint SectionVersionNeed = 0x6ffffffe;
     private const ushort FlagWeak = 2;
 
-    /// <summary>Weakens the requirement in a file: writes a new file and renames it over the old one, which may be a hard link into the package cache. Does nothing when it is weak already.</summary>
+    /// <summary>
+    /// Weakens the requirement in a file: writes a new file and renames it over the old one, which may be a hard link into the package
+    /// cache. Does nothing when it is weak already.
+    /// </summary>
     /// <returns>Whether the file was changed.</returns>
     public static bool Weaken(string path, string version)
     {
@@ -40,7 +43,15 @@ public static class ElfVersionNeed
     /// <summary>Offset of vna_flags of the requirement, or -1.</summary>
     private static int FindFlags(byte[] image, string version)
     {
-        if (image.Length < 64 || image[0] != 0x7f || image[1] != 'E' || image[2] != 'L' || image[3] != 'F' || image[4] != 2 || image[5] != 1)
+        if (
+            image.Length < 64
+            || image[0] != 0x7f
+            || image[1] != 'E'
+            || image[2] != 'L'
+            || image[3] != 'F'
+            || image[4] != 2
+            || image[5] != 1
+        )
             throw new InvalidDataException("not a 64-bit little-endian ELF file");
         long sections = BitConverter.ToInt64(image, 0x28);
         int size = BitConverter.ToUInt16(image, 0x3a), count = BitConverter.ToUInt16(image, 0x3c);
@@ -60,7 +71,11 @@ public static class ElfVersionNeed
                 for (int i = 0; i < entries; i++)
                 {
                     // Elf64_Vernaux: hash (4), flags (2), other (2), name (4), next (4).
-                    if (BitConverter.ToUInt32(image, aux) == wanted && Text(image, names + BitConverter.ToInt32(image, aux + 8)) == version) return aux + 4;
+                    if (
+                        BitConverter.ToUInt32(image, aux) == wanted
+                        && Text(image, names + BitConverter.ToInt32(image, aux + 8)) == version
+                    )
+                        return aux + 4;
                     aux += BitConverter.ToInt32(image, aux + 12);
                 }
 
@@ -112,7 +127,8 @@ public class WeakenVersionNeed : Microsoft.Build.Utilities.Task
         {
             try
             {
-                if (ElfVersionNeed.Weaken(library.ItemSpec, Version)) Log.LogMessage("{0}: requirement {1} made weak", library.ItemSpec, Version);
+                if (ElfVersionNeed.Weaken(library.ItemSpec, Version))
+                    Log.LogMessage("{0}: requirement {1} made weak", library.ItemSpec, Version);
             }
             catch (Exception error)
             {

@@ -8,7 +8,8 @@ namespace Peft.Orleans.Client.Tests.Comparison;
 /// <summary>The order of a comparison's runs, its choice, what it does not make again, its table.</summary>
 public sealed class ComparisonRunnerTests
 {
-    private const string WithGrid = ComparisonWorkspace.Base + "methods: [full, boft]\nrepeats: 2\ngrid: { training.optimizer.learning_rate: [0.1, 0.2, 0.3] }\n";
+    private const string WithGrid =
+        ComparisonWorkspace.Base + "methods: [full, boft]\nrepeats: 2\ngrid: { training.optimizer.learning_rate: [0.1, 0.2, 0.3] }\n";
 
     [Fact]
     public async Task The_grid_is_tried_with_the_first_seed_and_the_choice_is_repeated()
@@ -19,8 +20,13 @@ public sealed class ComparisonRunnerTests
         // Three tries and one more seed for full, boft and boft's control.
         Assert.Equal(12, runs.Trained.Count);
         Assert.Equal([5L, 5, 5, 6], runs.Trained.Take(4).Select(static run => run.Spec.Seed));
-        Assert.Equal(["full", "boft"], result.Methods.Where(static method => method.ControlOf is null).Select(static method => method.Method.Label));
-        Assert.All(result.Methods, static method => Assert.All(method.Seeds, static run => Assert.Equal(0.2, run.Run.Spec.Training.Optimizer.LearningRate)));
+        Assert.Equal(
+            ["full", "boft"],
+            result.Methods.Where(static method => method.ControlOf is null).Select(static method => method.Method.Label)
+        );
+        Assert.All(result.Methods, static method =>
+            Assert.All(method.Seeds, static run => Assert.Equal(0.2, run.Run.Spec.Training.Optimizer.LearningRate))
+        );
         Assert.Equal((12, 12, false), (result.Finished, result.Total, result.Failed));
     }
 
@@ -63,7 +69,10 @@ public sealed class ComparisonRunnerTests
     public async Task A_failed_run_is_told_and_the_others_go_on()
     {
         using var workspace = new ComparisonWorkspace();
-        var runs = new MadeUpRuns(static run => run.Spec.Seed) { Word = static run => run.Spec.Seed == 6 && run.Spec.Method.Name == Core.Runs.MethodName.Full ? "failed" : "completed" };
+        var runs = new MadeUpRuns(static run => run.Spec.Seed)
+        {
+            Word = static run => run.Spec.Seed == 6 && run.Spec.Method.Name == Core.Runs.MethodName.Full ? "failed" : "completed",
+        };
         var result = await workspace.Runner(ComparisonWorkspace.Base + "methods: [full, boft]\nrepeats: 3\n", runs).Run();
         Assert.True(result.Failed);
         Assert.Equal(8, result.Finished);
@@ -102,7 +111,11 @@ public sealed class ComparisonRunnerTests
         Assert.All(csv, line => Assert.Equal(columns.Length, line.Split(',').Length));
 
         var markdown = ComparisonTable.Markdown(result);
-        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"2.5000 ± {Math.Sqrt(6.5 / 2):0.0000}"), markdown, StringComparison.Ordinal);
+        Assert.Contains(
+            string.Create(CultureInfo.InvariantCulture, $"2.5000 ± {Math.Sqrt(6.5 / 2):0.0000}"),
+            markdown,
+            StringComparison.Ordinal
+        );
         Assert.Contains("(to match ", markdown, StringComparison.Ordinal);
         Assert.Contains("Exact match before training: 10.0", markdown, StringComparison.Ordinal);
     }
@@ -114,7 +127,10 @@ public sealed class ComparisonRunnerTests
         var runs = new MadeUpRuns(static run => run.Spec.Seed);
         var result = await workspace.Runner(ComparisonWorkspace.Base + "methods: [lora, hybrid]\nrepeats: 2\n", runs).Run();
         var files = ComparisonFigures.Write(result, workspace.Files.Folder);
-        Assert.Equal(["training-loss.png", "validation-loss.png", "gradient-norm.png", "cost.png", "lambda.png"], files.Select(Path.GetFileName));
+        Assert.Equal(
+            ["training-loss.png", "validation-loss.png", "gradient-norm.png", "cost.png", "lambda.png"],
+            files.Select(Path.GetFileName)
+        );
         Assert.All(files, static file => Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(file)[..4]));
     }
 
@@ -136,13 +152,26 @@ public sealed class ComparisonRunnerTests
         Assert.Equal(["full", "lora", "boft", "lora_ga", "urnn", "hybrid"], file.Methods.Select(static method => method.Name));
         using var workspace = new ComparisonWorkspace();
         var real = ComparisonFile.Load(
-            Path.Combine(examples, "compare-gsm8k.yaml"), [$"model.path={Path.Combine(examples, "tiny-llama")}", $"data.train.path={Path.Combine(examples, "problems", "train.jsonl")}", "data.train.format=completion"]);
+            Path.Combine(examples, "compare-gsm8k.yaml"),
+            [
+                $"model.path={Path.Combine(examples, "tiny-llama")}",
+                $"data.train.path={Path.Combine(examples, "problems", "train.jsonl")}",
+                "data.train.format=completion",
+            ]
+        );
         new CombinationResolver(real, 1).CheckAll();
         Assert.Equal(3, real.Repeats);
-        var refused = await TestClient.Run("compare", "-f", Path.Combine(examples, "compare-gsm8k.yaml"), "--set", "model.path=" + workspace.Files.Path("nowhere"));
+        var refused = await TestClient.Run(
+            "compare",
+            "-f",
+            Path.Combine(examples, "compare-gsm8k.yaml"),
+            "--set",
+            "model.path=" + workspace.Files.Path("nowhere")
+        );
         Assert.Equal(ExitCodes.Refused, refused.ExitCode);
         Assert.Contains("nowhere", refused.Errors, StringComparison.Ordinal);
     }
 
-    private static string Examples([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "examples"));
+    private static string Examples([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "examples"));
 }

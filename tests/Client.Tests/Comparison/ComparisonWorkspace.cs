@@ -32,7 +32,10 @@ internal sealed class ComparisonWorkspace : IDisposable
     internal ComparisonRunner Runner(string text, IRunMaker maker, Action<string>? note = null)
     {
         var (file, resolver) = Load(text);
-        return new ComparisonRunner(file, resolver, ModelFolder.Open(Files.Model()).Dimensions, 40, 1, maker, TimeProvider.System) { Note = note ?? (static _ => { }) };
+        return new ComparisonRunner(file, resolver, ModelFolder.Open(Files.Model()).Dimensions, 40, 1, maker, TimeProvider.System)
+        {
+            Note = note ?? (static _ => { }),
+        };
     }
 
     public void Dispose() => Files.Dispose();
@@ -58,29 +61,40 @@ internal sealed class MadeUpRuns(Func<PlannedRun, double> validation) : IRunMake
         return Task.FromResult((word, word == "failed" ? "the loss is not a number" : ""));
     }
 
-    internal static RunMeasure Measure(double validation) => new()
-    {
-        Status = new RunStatus { RunId = "r", State = RunState.Completed, ValidationLoss = validation, PeakMemory = new() { ["silo-0"] = 3 << 20, ["silo-1"] = 5 << 20 }, EvaluationBefore = 0.1, EvaluationAfter = 0.5, EvaluationProblems = 10 },
-        Steps =
-        [
-            Step(1, 3, 1, 100, 4, null, [0.5, 0.4]),
-            Step(2, 2, 1.5, 100, 1, validation + 1, [0.6, 0.4]),
-            Step(3, 1, 1.25, 100, 2, validation, [0.7, 0.4]),
-        ],
-    };
+    internal static RunMeasure Measure(double validation) =>
+        new()
+        {
+            Status = new RunStatus
+            {
+                RunId = "r",
+                State = RunState.Completed,
+                ValidationLoss = validation,
+                PeakMemory = new() { ["silo-0"] = 3 << 20, ["silo-1"] = 5 << 20 },
+                EvaluationBefore = 0.1,
+                EvaluationAfter = 0.5,
+                EvaluationProblems = 10,
+            },
+            Steps =
+            [
+                Step(1, 3, 1, 100, 4, null, [0.5, 0.4]),
+                Step(2, 2, 1.5, 100, 1, validation + 1, [0.6, 0.4]),
+                Step(3, 1, 1.25, 100, 2, validation, [0.7, 0.4]),
+            ],
+        };
 
-    private static StepRecord Step(int step, double loss, double norm, int tokens, double seconds, double? validation, double[] lambda) => new()
-    {
-        Step = step,
-        Loss = loss,
-        LearningRate = 1e-4,
-        GradientNorm = norm,
-        Tokens = tokens,
-        TargetTokens = tokens,
-        Seconds = seconds,
-        Lambda = lambda,
-        Term = 1,
-        Silos = 2,
-        ValidationLoss = validation,
-    };
+    private static StepRecord Step(int step, double loss, double norm, int tokens, double seconds, double? validation, double[] lambda) =>
+        new()
+        {
+            Step = step,
+            Loss = loss,
+            LearningRate = 1e-4,
+            GradientNorm = norm,
+            Tokens = tokens,
+            TargetTokens = tokens,
+            Seconds = seconds,
+            Lambda = lambda,
+            Term = 1,
+            Silos = 2,
+            ValidationLoss = validation,
+        };
 }

@@ -34,7 +34,12 @@ public sealed class MatchedControlTests
     public void Of_two_equally_near_ranks_the_smaller_is_taken_and_none_is_below_one()
     {
         // Dense with blocks of 1: n · b = 64 parameters, half of a rank's 128.
-        var half = new MethodSpec { Name = MethodName.Urnn, TargetModules = ["q_proj"], Urnn = new UrnnSpec { Kind = UrnnKind.Dense, BlockSize = 1 } };
+        var half = new MethodSpec
+        {
+            Name = MethodName.Urnn,
+            TargetModules = ["q_proj"],
+            Urnn = new UrnnSpec { Kind = UrnnKind.Dense, BlockSize = 1 },
+        };
         Assert.Equal(1, MatchedControl.Rank(half, Model));
         // 192 = 1.5 × 128.
         var between = half with { Urnn = new UrnnSpec { Kind = UrnnKind.Dense, BlockSize = 3 } };

@@ -33,7 +33,11 @@ public class StepLinesTests
     public void Lambda_stands_before_the_term_and_the_validation_loss_at_the_end()
     {
         var line = StepLines.Metrics(Step with { Lambda = [0.5, 0.25], ValidationLoss = 2.5 });
-        Assert.EndsWith(""","seconds":0.123457,"lambda":[0.5,0.25],"term":2,"silos":3,"validationLoss":2.5}""", line, StringComparison.Ordinal);
+        Assert.EndsWith(
+            ""","seconds":0.123457,"lambda":[0.5,0.25],"term":2,"silos":3,"validationLoss":2.5}""",
+            line,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]

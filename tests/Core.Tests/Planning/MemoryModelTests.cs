@@ -47,17 +47,30 @@ public class MemoryModelTests
     {
         long Activations(MethodSpec method) => Layers(method, blocks: 2)[1].Activations;
         var lora = Activations(new MethodSpec { Name = MethodName.Lora });
-        // bf16, 16 tokens. Hybrid's base outputs stand for the outputs that are made again from them: gate's and up's, and q's, k's and v's where all three are adapted; o's is made again.
+        // bf16, 16 tokens. Hybrid's base outputs stand for the outputs that are made again from them: gate's and up's, and q's, k's and v's
+        // where all three are adapted; o's is made again.
         Assert.Equal(lora + (2L * 16 * 512), Activations(new MethodSpec { Name = MethodName.Hybrid }));
-        Assert.Equal(lora + (2L * 16 * 2 * 512), Activations(new MethodSpec { Name = MethodName.Hybrid, TargetModules = ["q_proj", "v_proj"] }));
+        Assert.Equal(
+            lora + (2L * 16 * 2 * 512),
+            Activations(new MethodSpec { Name = MethodName.Hybrid, TargetModules = ["q_proj", "v_proj"] })
+        );
         Assert.Equal(lora, Activations(new MethodSpec { Name = MethodName.Hybrid, TargetModules = ["gate_proj", "up_proj"] }));
         Assert.Equal(lora + (2L * 16 * ((5 * 512) + (2 * 1024))), Activations(new MethodSpec { Name = MethodName.Boft }));
     }
 
     private static LayerMemory Block(GradientEstimate estimate, string modules = "all-linear") => Layers(estimate, modules)[1];
 
-    private static LayerMemory[] Layers(GradientEstimate estimate, string modules = "all-linear", int blocks = 2) => Layers(
-        new MethodSpec { Name = MethodName.LoraGa, TargetModules = [modules], Lora = new LoraSpec { Rank = 4 }, LoraGa = new LoraGaSpec { GradientEstimate = estimate } }, blocks);
+    private static LayerMemory[] Layers(GradientEstimate estimate, string modules = "all-linear", int blocks = 2) =>
+        Layers(
+            new MethodSpec
+            {
+                Name = MethodName.LoraGa,
+                TargetModules = [modules],
+                Lora = new LoraSpec { Rank = 4 },
+                LoraGa = new LoraGaSpec { GradientEstimate = estimate },
+            },
+            blocks
+        );
 
     private static LayerMemory[] Layers(MethodSpec method, int blocks)
     {

@@ -32,21 +32,28 @@ public class PlannerTests
         var plan = Planner.Plan(Silos(6).Reverse().ToArray(), Model, new PlanOptions(64));
         for (var layer = 0; layer < 4; layer++) Assert.Equal($"silo-{layer}", plan.ActiveSilo(0, layer));
         Assert.Equal(["silo-4", "silo-5"], plan.Standbys);
-        Assert.Equal(["silo-4", "silo-5", "silo-4", "silo-5"], plan.Seats.Where(static seat => !seat.Active).OrderBy(static seat => seat.Layer).Select(static seat => seat.Silo));
+        Assert.Equal(
+            ["silo-4", "silo-5", "silo-4", "silo-5"],
+            plan.Seats.Where(static seat => !seat.Active).OrderBy(static seat => seat.Layer).Select(static seat => seat.Silo)
+        );
         Assert.True(plan.Protected);
     }
 
     [Fact]
     public void Of_any_number_of_silos_a_passive_seat_is_never_where_its_layer_computes()
     {
-        Gen.Select(Gen.Int[2, 9], Gen.Int[1, 9], Gen.Int[1, 4]).Sample((silos, most, needed) =>
-        {
-            var plan = Planner.Plan(Silos(silos), Model, new PlanOptions(most, Replicas: 1, MinStages: needed));
-            foreach (var passive in plan.Seats.Where(static seat => !seat.Active)) Assert.NotEqual(plan.ActiveSilo(0, passive.Layer), passive.Silo);
-            Assert.True(plan.Protected);
-            Assert.Equal(4, plan.Seats.Count(static seat => seat.Active));
-            Assert.True(plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count() <= most);
-        });
+        Gen.Select(Gen.Int[2, 9], Gen.Int[1, 9], Gen.Int[1, 4])
+            .Sample(
+                (silos, most, needed) =>
+                {
+                    var plan = Planner.Plan(Silos(silos), Model, new PlanOptions(most, Replicas: 1, MinStages: needed));
+                    foreach (var passive in plan.Seats.Where(static seat => !seat.Active))
+                        Assert.NotEqual(plan.ActiveSilo(0, passive.Layer), passive.Silo);
+                    Assert.True(plan.Protected);
+                    Assert.Equal(4, plan.Seats.Count(static seat => seat.Active));
+                    Assert.True(plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count() <= most);
+                }
+            );
     }
 
     [Fact]
@@ -65,16 +72,24 @@ public class PlannerTests
     [Fact]
     public void Replicas_are_as_many_as_memory_and_microbatches_allow_and_have_whole_pipelines()
     {
-        Gen.Select(Gen.Int[1, 9], Gen.Int[1, 4], Gen.Int[1, 6]).Sample((silos, needed, microbatches) =>
-        {
-            var plan = Planner.Plan(Silos(silos), Model, new PlanOptions(64, Replicas: null, needed, microbatches));
-            Assert.Equal(Math.Clamp(silos / needed, 1, microbatches), plan.Replicas);
-            var computing = plan.Seats.Where(static seat => seat.Active).ToArray();
-            Assert.Equal(4 * plan.Replicas, computing.Length);
-            Assert.All(computing.GroupBy(static seat => seat.Silo), static silo => Assert.Single(silo.Select(static seat => seat.Replica).Distinct()));
-            for (var replica = 0; replica < plan.Replicas; replica++)
-                Assert.Equal([0, 1, 2, 3], computing.Where(seat => seat.Replica == replica).Select(static seat => seat.Layer).Order());
-        });
+        Gen.Select(Gen.Int[1, 9], Gen.Int[1, 4], Gen.Int[1, 6])
+            .Sample(
+                (silos, needed, microbatches) =>
+                {
+                    var plan = Planner.Plan(Silos(silos), Model, new PlanOptions(64, Replicas: null, needed, microbatches));
+                    Assert.Equal(Math.Clamp(silos / needed, 1, microbatches), plan.Replicas);
+                    var computing = plan.Seats.Where(static seat => seat.Active).ToArray();
+                    Assert.Equal(4 * plan.Replicas, computing.Length);
+                    Assert.All(computing.GroupBy(static seat => seat.Silo), static silo =>
+                        Assert.Single(silo.Select(static seat => seat.Replica).Distinct())
+                    );
+                    for (var replica = 0; replica < plan.Replicas; replica++)
+                        Assert.Equal(
+                            [0, 1, 2, 3],
+                            computing.Where(seat => seat.Replica == replica).Select(static seat => seat.Layer).Order()
+                        );
+                }
+            );
     }
 
     [Fact]
@@ -89,16 +104,37 @@ public class PlannerTests
     [Fact]
     public void Uneven_microbatches_are_divided_into_contiguous_ranges_that_differ_by_one_at_most()
     {
-        Gen.Select(Gen.Int[1, 6], Gen.Int[1, 17]).Where(static (replicas, microbatches) => replicas <= microbatches).Sample((replicas, microbatches) =>
+        Gen.Select(Gen.Int[1, 6], Gen.Int[1, 17])
+            .Where(static (replicas, microbatches) => replicas <= microbatches)
+            .Sample(
+                (replicas, microbatches) =>
+                {
+                    var plan = new SeatPlan
+                    {
+                        Silos = [],
+                        Seats = [],
+                        Layers = 1,
+                        Replicas = replicas,
+                        Positions = [0],
+                    };
+                    var owners = Enumerable
+                        .Range(0, microbatches)
+                        .Select(index => plan.ReplicaOfMicrobatch(index, microbatches))
+                        .ToArray();
+                    Assert.Equal(owners.Order(), owners);
+                    var sizes = Enumerable.Range(0, replicas).Select(replica => owners.Count(owner => owner == replica)).ToArray();
+                    Assert.InRange(sizes.Max() - sizes.Min(), 0, 1);
+                    Assert.Throws<ArgumentOutOfRangeException>(() => plan.ReplicaOfMicrobatch(microbatches, microbatches));
+                }
+            );
+        var three = new SeatPlan
         {
-            var plan = new SeatPlan { Silos = [], Seats = [], Layers = 1, Replicas = replicas, Positions = [0] };
-            var owners = Enumerable.Range(0, microbatches).Select(index => plan.ReplicaOfMicrobatch(index, microbatches)).ToArray();
-            Assert.Equal(owners.Order(), owners);
-            var sizes = Enumerable.Range(0, replicas).Select(replica => owners.Count(owner => owner == replica)).ToArray();
-            Assert.InRange(sizes.Max() - sizes.Min(), 0, 1);
-            Assert.Throws<ArgumentOutOfRangeException>(() => plan.ReplicaOfMicrobatch(microbatches, microbatches));
-        });
-        var three = new SeatPlan { Silos = [], Seats = [], Layers = 1, Replicas = 3, Positions = [0] };
+            Silos = [],
+            Seats = [],
+            Layers = 1,
+            Replicas = 3,
+            Positions = [0],
+        };
         Assert.Equal([0, 1, 1, 2, 2], Enumerable.Range(0, 5).Select(index => three.ReplicaOfMicrobatch(index, 5)));
     }
 
@@ -106,8 +142,10 @@ public class PlannerTests
     public void Seats_stay_where_their_weights_are_and_a_loss_moves_only_the_lost_layers()
     {
         var before = Planner.Plan(Silos(4), Model, new PlanOptions(3));
-        var survivors = Silos(4).Where(static silo => silo.Silo.Name != "silo-1")
-            .Select(silo => silo with { Loaded = before.ReplicaOf(silo.Silo.Name) is null ? [] : before.ActiveLayersOn(silo.Silo.Name) }).ToArray();
+        var survivors = Silos(4)
+            .Where(static silo => silo.Silo.Name != "silo-1")
+            .Select(silo => silo with { Loaded = before.ReplicaOf(silo.Silo.Name) is null ? [] : before.ActiveLayersOn(silo.Silo.Name) })
+            .ToArray();
         var after = Planner.Plan(survivors, Model, new PlanOptions(3));
         foreach (var seat in before.Seats.Where(static seat => seat.Active && seat.Silo != "silo-1"))
             Assert.Equal(seat.Silo, after.ActiveSilo(0, seat.Layer));
@@ -146,24 +184,48 @@ public class PlannerTests
         Assert.Equal(1, RunPlanner.Plan(Run(spec with { Compute = new ComputeSpec { Replicas = 1 } }), Silos(3)).Replicas);
         Assert.Equal(["silo-2"], RunPlanner.Plan(Run(spec with { Elastic = new ElasticSpec { MaxSilos = 2 } }), Silos(3)).Standbys);
         // Too little memory for a whole pipeline on each: the silos share one.
-        var shared = Silos(4).Select(static silo => new SiloInventory(silo.Silo with { Endpoint = new Endpoint("one-host", silo.Silo.Name[^1]) }, [], MemoryBytes: 4 << 20)).ToArray();
+        var shared = Silos(4)
+            .Select(static silo => new SiloInventory(
+                silo.Silo with
+                {
+                    Endpoint = new Endpoint("one-host", silo.Silo.Name[^1]),
+                },
+                [],
+                MemoryBytes: 4 << 20
+            ))
+            .ToArray();
         Assert.Equal(1, RunPlanner.Plan(Run(spec), shared).Replicas);
-        Assert.Contains("no silo is alive", Assert.Throws<PeftException>(() => RunPlanner.Plan(Run(spec), [])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no silo is alive",
+            Assert.Throws<PeftException>(() => RunPlanner.Plan(Run(spec), [])).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void No_silo_is_a_clear_error() =>
-        Assert.Contains("no silo is alive", Assert.Throws<PeftException>(() => Planner.Plan([], Model, new PlanOptions(1))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no silo is alive",
+            Assert.Throws<PeftException>(() => Planner.Plan([], Model, new PlanOptions(1))).Message,
+            StringComparison.Ordinal
+        );
 
     private static readonly PlanModel Model = new([0.05, 1, 1, 0.5], [0, 1, 2, 3]);
 
     private static SiloInventory[] Silos(int count) =>
-        [.. Enumerable.Range(0, count).Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", $"incarnation-{i}", new Endpoint($"host-{i}", 1))))];
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", $"incarnation-{i}", new Endpoint($"host-{i}", 1)))),
+        ];
 
     private static double Largest(double[] costs, int[] bounds) =>
         Enumerable.Range(0, bounds.Length - 1).Max(p => costs[bounds[p]..bounds[p + 1]].Sum());
 
-    private static double Exhaustive(double[] costs, int from, int parts) => parts == 1
-        ? costs[from..].Sum()
-        : Enumerable.Range(from + 1, costs.Length - from - parts + 1).Min(cut => Math.Max(costs[from..cut].Sum(), Exhaustive(costs, cut, parts - 1)));
+    private static double Exhaustive(double[] costs, int from, int parts) =>
+        parts == 1
+            ? costs[from..].Sum()
+            : Enumerable
+                .Range(from + 1, costs.Length - from - parts + 1)
+                .Min(cut => Math.Max(costs[from..cut].Sum(), Exhaustive(costs, cut, parts - 1)));
 }

@@ -71,11 +71,17 @@ public class CoordinatorProtocolTests
         Assert.Equal(2, coordinator.Prepared("b", 1).Count);
         Assert.Empty(coordinator.Applied("a", 1));
         Assert.Equal(0, coordinator.Stable);
-        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Report(1), new CoordinatorEffect.ComputeGradients(2)], coordinator.Applied("b", 1));
+        Assert.Equal<CoordinatorEffect>(
+            [new CoordinatorEffect.Report(1), new CoordinatorEffect.ComputeGradients(2)],
+            coordinator.Applied("b", 1)
+        );
         Assert.Equal(1, coordinator.Stable);
         Assert.Empty(PrepareAll(coordinator, 2));
         Assert.Equal(CoordinatorPhase.Holding, coordinator.Phase);
-        Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.SendApply("a", 2), new CoordinatorEffect.SendApply("b", 2)], coordinator.Reported(1));
+        Assert.Equal<CoordinatorEffect>(
+            [new CoordinatorEffect.SendApply("a", 2), new CoordinatorEffect.SendApply("b", 2)],
+            coordinator.Reported(1)
+        );
     }
 
     [Fact]
@@ -86,7 +92,13 @@ public class CoordinatorProtocolTests
         coordinator.Applied("a", 1);
         var effects = coordinator.Applied("b", 1);
         Assert.Equal<CoordinatorEffect>(
-            [new CoordinatorEffect.SendProtect("a", 1), new CoordinatorEffect.SendProtect("b", 1), new CoordinatorEffect.ComputeGradients(2)], effects);
+            [
+                new CoordinatorEffect.SendProtect("a", 1),
+                new CoordinatorEffect.SendProtect("b", 1),
+                new CoordinatorEffect.ComputeGradients(2),
+            ],
+            effects
+        );
         Assert.Empty(PrepareAll(coordinator, 2));
         Assert.Empty(coordinator.Protected("a", 1));
         Assert.Equal(0, coordinator.Stable);
@@ -127,7 +139,9 @@ public class CoordinatorProtocolTests
         var coordinator = Starting(Protected, steps: 1);
         coordinator.Started("a", lacksVersion: true);
         Assert.IsType<CoordinatorEffect.Initialize>(Assert.Single(coordinator.Started("b", lacksVersion: false)));
-        Assert.All(coordinator.Initialized(), static effect => Assert.Equal(0, Assert.IsType<CoordinatorEffect.SendProtect>(effect).Version));
+        Assert.All(coordinator.Initialized(), static effect =>
+            Assert.Equal(0, Assert.IsType<CoordinatorEffect.SendProtect>(effect).Version)
+        );
         coordinator.Protected("a", 0);
         Assert.Equal<CoordinatorEffect>([new CoordinatorEffect.Report(0)], coordinator.Protected("b", 0));
     }

@@ -36,7 +36,11 @@ public sealed class RunFileRoundTrip
     public void Resolved_form_has_every_meaningful_default_and_nothing_else()
     {
         var hybrid = RunFile.Write(RunFile.Parse(Minimal));
-        Assert.Contains("  lambda:\n    norms: unmixed\n    granularity: layer\n    initial: gradients\n", hybrid, StringComparison.Ordinal);
+        Assert.Contains(
+            "  lambda:\n    norms: unmixed\n    granularity: layer\n    initial: gradients\n",
+            hybrid,
+            StringComparison.Ordinal
+        );
         Assert.Contains("    boft_learning_rate: null\n", hybrid, StringComparison.Ordinal);
         Assert.Contains("    eps: 1.0e-08\n", hybrid, StringComparison.Ordinal);
         Assert.Contains("  chat_template: model\n", hybrid, StringComparison.Ordinal);
@@ -66,11 +70,13 @@ public sealed class RunFileRoundTrip
     public void Every_method_and_format_reads_back_as_written()
     {
         foreach (var method in SpecWords<MethodName>())
-            foreach (var format in SpecWords<DataFormat>())
-            {
-                var text = RunFile.Write(RunFile.Parse(Minimal, "f", [$"method.name={method}", $"data.train.format={format}", "data.evaluation.path=e.jsonl"]));
-                Assert.Equal(text, RunFile.Write(RunFile.Parse(text)));
-            }
+        foreach (var format in SpecWords<DataFormat>())
+        {
+            var text = RunFile.Write(
+                RunFile.Parse(Minimal, "f", [$"method.name={method}", $"data.train.format={format}", "data.evaluation.path=e.jsonl"])
+            );
+            Assert.Equal(text, RunFile.Write(RunFile.Parse(text)));
+        }
     }
 
     [Fact]
@@ -81,27 +87,58 @@ public sealed class RunFileRoundTrip
     });
 
     [Fact]
-    public void Any_run_reads_back_as_written() => Runs.Sample(static spec =>
-    {
-        var text = RunFile.Write(spec);
-        var again = RunFile.Parse(text);
-        return RunFile.Write(again) == text && again.Name == spec.Name && again.Model == spec.Model && again.Seed == spec.Seed
-            && again.Training.Optimizer.LearningRate.Equals(spec.Training.Optimizer.LearningRate) && again.Training.MaxGradNorm == spec.Training.MaxGradNorm
-            && again.Compute == spec.Compute && again.Output == spec.Output && again.Data.Validation == spec.Data.Validation
-            && again.Method.Lambda == spec.Method.Lambda && again.Method.TargetModules.SequenceEqual(spec.Method.TargetModules);
-    });
+    public void Any_run_reads_back_as_written() =>
+        Runs.Sample(static spec =>
+        {
+            var text = RunFile.Write(spec);
+            var again = RunFile.Parse(text);
+            return RunFile.Write(again) == text
+                && again.Name == spec.Name
+                && again.Model == spec.Model
+                && again.Seed == spec.Seed
+                && again.Training.Optimizer.LearningRate.Equals(spec.Training.Optimizer.LearningRate)
+                && again.Training.MaxGradNorm == spec.Training.MaxGradNorm
+                && again.Compute == spec.Compute
+                && again.Output == spec.Output
+                && again.Data.Validation == spec.Data.Validation
+                && again.Method.Lambda == spec.Method.Lambda
+                && again.Method.TargetModules.SequenceEqual(spec.Method.TargetModules);
+        });
 
     [Fact]
-    public void A_value_set_on_the_command_line_wins() => Gen.Select(Gen.Int[1, int.MaxValue], Gen.Long, Gen.Double[1e-9, 10]).Sample(static (steps, seed, rate) =>
-    {
-        var spec = RunFile.Parse(Minimal + "\nseed: 3", "f", [$"training.steps={steps}", $"seed={seed}", FormattableString.Invariant($"training.optimizer.learning_rate={rate:R}")]);
-        return spec.Training.Steps == steps && spec.Seed == seed && spec.Training.Optimizer.LearningRate.Equals(rate);
-    });
+    public void A_value_set_on_the_command_line_wins() =>
+        Gen.Select(Gen.Int[1, int.MaxValue], Gen.Long, Gen.Double[1e-9, 10])
+            .Sample(
+                static (steps, seed, rate) =>
+                {
+                    var spec = RunFile.Parse(
+                        Minimal + "\nseed: 3",
+                        "f",
+                        [
+                            $"training.steps={steps}",
+                            $"seed={seed}",
+                            FormattableString.Invariant($"training.optimizer.learning_rate={rate:R}"),
+                        ]
+                    );
+                    return spec.Training.Steps == steps && spec.Seed == seed && spec.Training.Optimizer.LearningRate.Equals(rate);
+                }
+            );
 
     [Fact]
     public void Of_two_values_the_later_wins_and_null_takes_a_value_back()
     {
-        var spec = RunFile.Parse(Minimal, "f", ["training.epochs=2", "training.steps=null", "seed=1", "seed=2", "method.target_modules=[q_proj, v_proj]", "data={train: {path: x, format: text}}"]);
+        var spec = RunFile.Parse(
+            Minimal,
+            "f",
+            [
+                "training.epochs=2",
+                "training.steps=null",
+                "seed=1",
+                "seed=2",
+                "method.target_modules=[q_proj, v_proj]",
+                "data={train: {path: x, format: text}}",
+            ]
+        );
         Assert.Null(spec.Training.Steps);
         Assert.Equal(2, spec.Training.Epochs);
         Assert.Equal(2, spec.Seed);
@@ -157,7 +194,13 @@ public sealed class RunFileRoundTrip
                 {
                     Name = method,
                     TargetModules = targets,
-                    Lambda = new LambdaSpec { Initial = optional.Item2 ? "0.25" : "gradients", Min = numbers.Item2 / 2, Max = numbers.Item2, Fixed = optional.Item1 ? numbers.Item2 : null },
+                    Lambda = new LambdaSpec
+                    {
+                        Initial = optional.Item2 ? "0.25" : "gradients",
+                        Min = numbers.Item2 / 2,
+                        Max = numbers.Item2,
+                        Fixed = optional.Item1 ? numbers.Item2 : null,
+                    },
                 },
                 _ => new MethodSpec { Name = method, TargetModules = targets },
             },
@@ -167,7 +210,11 @@ public sealed class RunFileRoundTrip
                 Optimizer = new OptimizerSpec { LearningRate = numbers.Item1 },
                 MaxGradNorm = optional.Item2 ? null : numbers.Item1,
             },
-            Compute = new ComputeSpec { ThreadsPerSilo = optional.Item1 ? 2 : null, Products = optional.Item2 ? ProductType.Float32 : null },
+            Compute = new ComputeSpec
+            {
+                ThreadsPerSilo = optional.Item1 ? 2 : null,
+                Products = optional.Item2 ? ProductType.Float32 : null,
+            },
             Output = paths.Item3,
         };
 

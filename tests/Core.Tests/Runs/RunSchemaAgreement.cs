@@ -23,7 +23,10 @@ public sealed class RunSchemaAgreement
 
     [Fact]
     public void Every_property_has_an_entry_and_every_entry_a_property() =>
-        Assert.Equal(Walk(typeof(RunSpec), "").Select(static item => item.Path).Order(StringComparer.Ordinal), RunSchema.Published.Paths.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            Walk(typeof(RunSpec), "").Select(static item => item.Path).Order(StringComparer.Ordinal),
+            RunSchema.Published.Paths.Order(StringComparer.Ordinal)
+        );
 
     [Fact]
     public void Every_entry_is_described()
@@ -39,8 +42,20 @@ public sealed class RunSchemaAgreement
     public void Defaults_agree()
     {
         // Without a default in the schema: what a file must say, sections, and what is absent unless given.
-        string[] without = ["name", "model.path", "model.dtype", "data.train.path", "data.train.format", "data.validation.fraction", "data.validation.path",
-            "data.validation.format", "data.evaluation.path", "training.steps", "training.epochs"];
+        string[] without =
+        [
+            "name",
+            "model.path",
+            "model.dtype",
+            "data.train.path",
+            "data.train.format",
+            "data.validation.fraction",
+            "data.validation.path",
+            "data.validation.format",
+            "data.evaluation.path",
+            "training.steps",
+            "training.epochs",
+        ];
         foreach (var (path, property, value) in Walk(typeof(RunSpec), ""))
         {
             Assert.True(RunSchema.Published.TryGet(path, out var entry));
@@ -53,10 +68,15 @@ public sealed class RunSchemaAgreement
             var expected = value switch
             {
                 null => RunSchema.Published.DefaultText(path) == "auto" ? "\"auto\"" : "null",
-                Enum word => JsonSerializer.Serialize(word.GetType().GetField(word.ToString())!.GetCustomAttribute<EnumMemberAttribute>()!.Value),
+                Enum word => JsonSerializer.Serialize(
+                    word.GetType().GetField(word.ToString())!.GetCustomAttribute<EnumMemberAttribute>()!.Value
+                ),
                 _ => JsonSerializer.Serialize(value, property.PropertyType),
             };
-            Assert.True(JsonElement.DeepEquals(JsonDocument.Parse(expected).RootElement, entry.GetProperty("default")), $"{path}: record {expected}, schema {entry.GetProperty("default").GetRawText()}");
+            Assert.True(
+                JsonElement.DeepEquals(JsonDocument.Parse(expected).RootElement, entry.GetProperty("default")),
+                $"{path}: record {expected}, schema {entry.GetProperty("default").GetRawText()}"
+            );
         }
     }
 
@@ -68,8 +88,17 @@ public sealed class RunSchemaAgreement
             var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
             if (!type.IsEnum) continue;
             Assert.True(RunSchema.Published.TryGet(path, out var entry));
-            var words = entry.GetProperty("enum").EnumerateArray().Where(static v => v.ValueKind == JsonValueKind.String).Select(static v => v.GetString()!).Where(v => v != "auto" || property.PropertyType == type);
-            Assert.Equal(type.GetFields(BindingFlags.Public | BindingFlags.Static).Select(static f => f.GetCustomAttribute<EnumMemberAttribute>()!.Value!), words);
+            var words = entry
+                .GetProperty("enum")
+                .EnumerateArray()
+                .Where(static v => v.ValueKind == JsonValueKind.String)
+                .Select(static v => v.GetString()!)
+                .Where(v => v != "auto" || property.PropertyType == type);
+            Assert.Equal(
+                type.GetFields(BindingFlags.Public | BindingFlags.Static)
+                    .Select(static f => f.GetCustomAttribute<EnumMemberAttribute>()!.Value!),
+                words
+            );
         }
     }
 
@@ -93,7 +122,10 @@ public sealed class RunSchemaAgreement
     [Fact]
     public async Task A_general_validator_accepts_what_is_written_and_refuses_an_unknown_key()
     {
-        var schema = await NJsonSchema.JsonSchema.FromJsonAsync(RunSchema.Published.Root.GetRawText(), TestContext.Current.CancellationToken);
+        var schema = await NJsonSchema.JsonSchema.FromJsonAsync(
+            RunSchema.Published.Root.GetRawText(),
+            TestContext.Current.CancellationToken
+        );
         const string Valid = """{"name":"a","model":{"path":"m"},"data":{"train":{"path":"t","format":"text"}},"training":{"steps":3}}""";
         Assert.Empty(schema.Validate(Valid));
         Assert.NotEmpty(schema.Validate(Valid.Replace("steps", "stepz", StringComparison.Ordinal)));

@@ -156,7 +156,10 @@ public class AdapterFolderTests
         Assert.Contains("adapter_model.bin", message);
         Assert.Contains("torch.load", message);
         File.Delete(Path.Combine(adapter.Path, "adapter_model.bin"));
-        Assert.Contains("adapter_model.safetensors: file not found", Assert.Throws<PeftException>(() => AdapterFolder.Read(adapter.Path)).Message);
+        Assert.Contains(
+            "adapter_model.safetensors: file not found",
+            Assert.Throws<PeftException>(() => AdapterFolder.Read(adapter.Path)).Message
+        );
     }
 
     [Fact]
@@ -164,8 +167,12 @@ public class AdapterFolderTests
     {
         using var adapter = new SavedAdapter(tensors: false);
         for (var layer = 0; layer < 2; layer++)
-            adapter.Tensor(SavedAdapter.Name(layer, "self_attn.v_proj.boft_R"), 1, 8, 4, 4).Tensor(SavedAdapter.Name(layer, "self_attn.v_proj.boft_s"), 16, 1);
-        var method = adapter.As("""{"peft_type": "BOFT", "boft_block_num": 0, "target_modules": ["v_proj"], "init_weights": true, "boft_dropout": 0.0}""").Method();
+            adapter
+                .Tensor(SavedAdapter.Name(layer, "self_attn.v_proj.boft_R"), 1, 8, 4, 4)
+                .Tensor(SavedAdapter.Name(layer, "self_attn.v_proj.boft_s"), 16, 1);
+        var method = adapter
+            .As("""{"peft_type": "BOFT", "boft_block_num": 0, "target_modules": ["v_proj"], "init_weights": true, "boft_dropout": 0.0}""")
+            .Method();
         Assert.Equal(new BoftSpec { BlockSize = 4, ButterflyFactors = 1 }, method.Boft);
         Assert.Equal(["v_proj"], method.TargetModules);
         Assert.Contains("boft_block_num is 8", adapter.With("""{"boft_block_num": 8}""").Refusal());

@@ -6,10 +6,14 @@ public class AdapterPlacesTests
     [Theory]
     [InlineData("""[".*", "q_proj", "v_proj"]""")]
     [InlineData("""["self_attn.q_proj", "self_attn.v_proj"]""")]
-    [InlineData("""["model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj", "model.layers.0.self_attn.v_proj", "layers.1.self_attn.v_proj"]""")]
+    [InlineData(
+        """["model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj", "model.layers.0.self_attn.v_proj", "layers.1.self_attn.v_proj"]"""
+    )]
     [InlineData("""["q_proj", "v_proj", "query_key_value", "up_proj"]""")]
     [InlineData("\".*\\\\.self_attn\\\\.(q|v)_proj\"")]
-    [InlineData("\"(?:.*?(?:self_attn|mlp).*?(?:q_proj|k_proj|v_proj|o_proj).*?)|(?:model\\\\.layers\\\\.[\\\\d]{1,}\\\\.mlp\\\\.up_proj)\"")]
+    [InlineData(
+        "\"(?:.*?(?:self_attn|mlp).*?(?:q_proj|k_proj|v_proj|o_proj).*?)|(?:model\\\\.layers\\\\.[\\\\d]{1,}\\\\.mlp\\\\.up_proj)\""
+    )]
     [InlineData("\"all-linear\"")]
     [InlineData("\"All-Linear\"")]
     [InlineData("null")]
@@ -42,7 +46,10 @@ public class AdapterPlacesTests
     public void All_layers_named_are_all_layers()
     {
         using var adapter = new SavedAdapter();
-        Assert.Equal(["q_proj", "v_proj"], adapter.With("""{"layers_to_transform": [0, 1], "exclude_modules": ["o_proj"]}""").Method().TargetModules);
+        Assert.Equal(
+            ["q_proj", "v_proj"],
+            adapter.With("""{"layers_to_transform": [0, 1], "exclude_modules": ["o_proj"]}""").Method().TargetModules
+        );
     }
 
     [Fact]

@@ -29,14 +29,19 @@ internal sealed class SavedAdapter : IDisposable
 
     internal string ConfigFile => folder.File("adapter_config.json");
 
-    internal JsonObject Config { get; private set; } = JsonNode.Parse("""
-        {
-          "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": "base", "peft_version": "0.21.2", "r": 2, "lora_alpha": 4,
-          "lora_dropout": 0.1, "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
-          "target_modules": ["q_proj", "v_proj"], "modules_to_save": null, "layers_to_transform": null, "layers_pattern": null,
-          "rank_pattern": {}, "alpha_pattern": {}, "use_rslora": false, "use_dora": false, "megatron_core": "megatron.core"
-        }
-        """)!.AsObject();
+    internal JsonObject Config { get; private set; } =
+        JsonNode
+            .Parse(
+                """
+                {
+                  "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": "base", "peft_version": "0.21.2", "r": 2, "lora_alpha": 4,
+                  "lora_dropout": 0.1, "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
+                  "target_modules": ["q_proj", "v_proj"], "modules_to_save": null, "layers_to_transform": null, "layers_pattern": null,
+                  "rank_pattern": {}, "alpha_pattern": {}, "use_rslora": false, "use_dora": false, "megatron_core": "megatron.core"
+                }
+                """
+            )!
+            .AsObject();
 
     /// <summary>Gives keys other values, <c>{"r": 4}</c>.</summary>
     internal SavedAdapter With(string keys)
@@ -76,8 +81,8 @@ internal sealed class SavedAdapter : IDisposable
         return this;
     }
 
-    internal SavedAdapter Lora(int layer, string module, long output, long input, long rank = 2) => Tensor(Name(layer, $"{module}.lora_A.weight"), rank, input)
-        .Tensor(Name(layer, $"{module}.lora_B.weight"), output, rank);
+    internal SavedAdapter Lora(int layer, string module, long output, long input, long rank = 2) =>
+        Tensor(Name(layer, $"{module}.lora_A.weight"), rank, input).Tensor(Name(layer, $"{module}.lora_B.weight"), output, rank);
 
     internal static string Name(int layer, string rest) => $"base_model.model.model.layers.{layer}.{rest}";
 

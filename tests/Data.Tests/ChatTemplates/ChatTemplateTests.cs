@@ -50,7 +50,10 @@ public sealed class ChatTemplateTests
         using var folder = new TemporaryFolder();
         folder.Write("tokenizer_config.json", JsonSerializer.Serialize(new { chat_template = jinja }));
         Assert.Equal(name, ChatTemplate.Select(ChatTemplateName.Model, folder.Path).Name);
-        folder.Write("tokenizer_config.json", JsonSerializer.Serialize(new { chat_template = new[] { new { name = "default", template = jinja } } }));
+        folder.Write(
+            "tokenizer_config.json",
+            JsonSerializer.Serialize(new { chat_template = new[] { new { name = "default", template = jinja } } })
+        );
         Assert.Equal(name, ChatTemplate.Select(ChatTemplateName.Model, folder.Path).Name);
         folder.Write("tokenizer_config.json", "{}");
         folder.Write("chat_template.jinja", jinja.Replace("\\n", "\n", StringComparison.Ordinal));
@@ -67,7 +70,10 @@ public sealed class ChatTemplateTests
             StringComparison.Ordinal);
         folder.Write("tokenizer_config.json", JsonSerializer.Serialize(new { chat_template = withSystem }));
         ChatMessage[] talk = [new("user", "u")];
-        Assert.Equal("<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nu<|im_end|>\n", ChatTemplate.Select(ChatTemplateName.Model, folder.Path).Render(talk, false));
+        Assert.Equal(
+            "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nu<|im_end|>\n",
+            ChatTemplate.Select(ChatTemplateName.Model, folder.Path).Render(talk, false)
+        );
         Assert.Equal("<|im_start|>user\nu<|im_end|>\n", ChatTemplate.Select(ChatTemplateName.ChatMl, folder.Path).Render(talk, false));
     }
 
@@ -95,14 +101,21 @@ public sealed class ChatTemplateTests
         using var folder = new TemporaryFolder();
         Assert.Contains(part, PlainChatMl, StringComparison.Ordinal);
         folder.Write("chat_template.jinja", PlainChatMl.Replace(part, other, StringComparison.Ordinal));
-        Assert.Contains("a variant of ChatML", Assert.Throws<PeftException>(() => ChatTemplate.Select(ChatTemplateName.Model, folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "a variant of ChatML",
+            Assert.Throws<PeftException>(() => ChatTemplate.Select(ChatTemplateName.Model, folder.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void LineBreaksThatRenderNothingDoNotMatter()
     {
         using var folder = new TemporaryFolder();
-        folder.Write("chat_template.jinja", PlainChatMl.Replace("%}{{", "%}\n{{", StringComparison.Ordinal).Replace("}}{%", "}}\n  {%-", StringComparison.Ordinal));
+        folder.Write(
+            "chat_template.jinja",
+            PlainChatMl.Replace("%}{{", "%}\n{{", StringComparison.Ordinal).Replace("}}{%", "}}\n  {%-", StringComparison.Ordinal)
+        );
         Assert.Equal("chatml", ChatTemplate.Select(ChatTemplateName.Model, folder.Path).Name);
     }
 
@@ -110,6 +123,10 @@ public sealed class ChatTemplateTests
     public void AModelWithoutTemplateSaysSo()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains("no chat_template", Assert.Throws<PeftException>(() => ChatTemplate.Select(ChatTemplateName.Model, folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no chat_template",
+            Assert.Throws<PeftException>(() => ChatTemplate.Select(ChatTemplateName.Model, folder.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 }

@@ -9,20 +9,34 @@ using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Data.Tests.Datasets;
 
-/// <summary>Fields of data lines that change what is learned: honoured, or refused by name with file and line; others mean nothing.</summary>
+/// <summary>
+/// Fields of data lines that change what is learned: honoured, or refused by name with file and line; others mean nothing.
+/// </summary>
 public sealed class LineFieldTests
 {
     private const string User = """{"role":"user","content":"a"}""";
-    private const string Preamble = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n";
+    private const string Preamble =
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n";
 
     [Theory]
     [InlineData("""{"system":"S","conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}]}""")]
     [InlineData("""{"system":"S","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}""")]
-    [InlineData("""{"system":"S","messages":[{"role":"system","content":"S"},{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}""")]
-    [InlineData("""{"messages":[{"role":"system","content":"S"},{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"tools":[],"id":3,"source":"x"}""")]
-    [InlineData("""{"messages":[{"role":"system","content":"S"},{"role":"user","content":"a","name":"n"},{"role":"assistant","content":"b","tool_calls":null}],"tools":"[]"}""")]
+    [InlineData(
+        """{"system":"S","messages":[{"role":"system","content":"S"},{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"""
+    )]
+    [InlineData(
+        """{"messages":[{"role":"system","content":"S"},{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"tools":[],"id":3,"source":"x"}"""
+    )]
+    [InlineData(
+        """{"messages":[{"role":"system","content":"S"},{"role":"user","content":"a","name":"n"},{"role":"assistant","content":"b","tool_calls":null}],"tools":"[]"}"""
+    )]
     public void ASystemColumnIsTheFirstMessage(string line) =>
-        AssertSample(DataFormat.Messages, line, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n", "b<|im_end|>");
+        AssertSample(
+            DataFormat.Messages,
+            line,
+            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n",
+            "b<|im_end|>"
+        );
 
     [Fact]
     public void ASystemColumnOfGsm8k() => AssertSample(
@@ -37,7 +51,8 @@ public sealed class LineFieldTests
     [InlineData("\"loss\":false,\"weight\":0", "\"loss\":true")]
     public void ATurnOfWeightZeroIsNotLearned(string first, string second)
     {
-        var line = $$"""{"messages":[{{User}},{"role":"assistant","content":"bad",{{first}}},{{User}},{"role":"assistant","content":"good",{{second}}}]}""";
+        var line =
+            $$"""{"messages":[{{User}},{"role":"assistant","content":"bad",{{first}}},{{User}},{"role":"assistant","content":"good",{{second}}}]}""";
         AssertSample(DataFormat.Messages, line, null, "good<|im_end|>");
         using var folder = new TemporaryFolder();
         var (all, tokenizer) = Load(folder, DataFormat.Messages, line, mask: false);
@@ -48,22 +63,37 @@ public sealed class LineFieldTests
     [Theory]
     [InlineData("""{"instruction":"i","input":"","output":"o"}""", Preamble + "### Instruction:\ni\n\n### Response:\n", "o</s>")]
     [InlineData("""{"instruction":"i","output":"o","system":"S","history":[]}""", "S\n\n### Instruction:\ni\n\n### Response:\n", "o</s>")]
-    [InlineData("""{"instruction":"i","input":"x","output":"o","system":"S"}""", "S\n\n### Instruction:\ni\n\n### Input:\nx\n\n### Response:\n", "o</s>")]
-    [InlineData("""{"instruction":"i","output":"o","history":null,"text":"all of it"}""", Preamble + "### Instruction:\ni\n\n### Response:\n", "o</s>")]
+    [InlineData(
+        """{"instruction":"i","input":"x","output":"o","system":"S"}""",
+        "S\n\n### Instruction:\ni\n\n### Input:\nx\n\n### Response:\n",
+        "o</s>"
+    )]
+    [InlineData(
+        """{"instruction":"i","output":"o","history":null,"text":"all of it"}""",
+        Preamble + "### Instruction:\ni\n\n### Response:\n",
+        "o</s>"
+    )]
     public void AlpacasSystemTakesThePlaceOfItsPreamble(string line, string prompt, string learned) =>
         AssertSample(DataFormat.Alpaca, line, "<s>" + prompt + learned, learned);
 
     [Fact]
-    public void AlpacasHistoryAreEarlierTurns() => AssertSample(
-        DataFormat.Alpaca, """{"instruction":"i","input":"x","output":"o","system":"S","history":[["a","b"],["c","d"]]}""",
-        "<s>S\n\n### Instruction:\na\n\n### Response:\nb</s>\n\n### Instruction:\nc\n\n### Response:\nd</s>\n\n### Instruction:\ni\n\n### Input:\nx\n\n### Response:\no</s>",
-        "b</s>d</s>o</s>");
+    public void AlpacasHistoryAreEarlierTurns() =>
+        AssertSample(
+            DataFormat.Alpaca,
+            """{"instruction":"i","input":"x","output":"o","system":"S","history":[["a","b"],["c","d"]]}""",
+            "<s>S\n\n### Instruction:\na\n\n### Response:\nb</s>\n\n### Instruction:\nc\n\n### Response:\nd</s>\n\n### "
+                + "Instruction:\ni\n\n### Input:\nx\n\n### Response:\no</s>",
+            "b</s>d</s>o</s>"
+        );
 
     [Fact]
-    public void WhatTokensSayTwiceIsTheSame() => AssertSample(
-        DataFormat.Tokens,
-        """{"input_ids":[5,6,7],"labels":[-100,6,7],"attention_mask":[1,1,1],"token_type_ids":[0,0,0],"position_ids":[0,1,2],"loss_mask":[0,1,1],"weight":1,"id":"x"}""",
-        null, null);
+    public void WhatTokensSayTwiceIsTheSame() =>
+        AssertSample(
+            DataFormat.Tokens,
+            """{"input_ids":[5,6,7],"labels":[-100,6,7],"attention_mask":[1,1,1],"token_type_ids":[0,0,0],"position_ids":[0,1,2],"loss_mask":[0,1,1],"weight":1,"id":"x"}""",
+            null,
+            null
+        );
 
     [Theory]
     [InlineData(DataFormat.Messages, "\"tools\":[{\"type\":\"function\"}]", "\"tools\" is not rendered")]
@@ -115,8 +145,14 @@ public sealed class LineFieldTests
     [Theory]
     [InlineData("""{"role":"assistant","content":"","tool_calls":[{"id":"1"}]}""", "turn 2: the field \"tool_calls\" is not rendered")]
     [InlineData("""{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}""", "turn 2: the field \"tool_calls\" is not rendered")]
-    [InlineData("""{"role":"assistant","content":null,"function_call":{"name":"f"}}""", "turn 2: the field \"function_call\" is not rendered")]
-    [InlineData("""{"role":"assistant","content":"b","reasoning_content":"r"}""", "turn 2: the field \"reasoning_content\" is not rendered")]
+    [InlineData(
+        """{"role":"assistant","content":null,"function_call":{"name":"f"}}""",
+        "turn 2: the field \"function_call\" is not rendered"
+    )]
+    [InlineData(
+        """{"role":"assistant","content":"b","reasoning_content":"r"}""",
+        "turn 2: the field \"reasoning_content\" is not rendered"
+    )]
     [InlineData("""{"role":"assistant","content":null}""", "the field \"content\" is null")]
     [InlineData("""{"role":"assistant","content":"b","weight":0.5}""", "turn 2: \"weight\" is 0.5; a turn is learned whole (1) or not (0)")]
     [InlineData("""{"role":"assistant","content":"b","weight":"0"}""", "turn 2: \"weight\" is \"0\"")]
@@ -128,8 +164,12 @@ public sealed class LineFieldTests
         AssertRefused(DataFormat.Messages, $$"""{"messages":[{{User}},{{turn}},{"role":"assistant","content":"c"}]}""", reason);
 
     [Fact]
-    public void TwoSystemPromptsAreRefused() => AssertRefused(
-        DataFormat.Messages, $$"""{"system":"S","messages":[{"role":"system","content":"T"},{{User}},{"role":"assistant","content":"c"}]}""", "two different system prompts");
+    public void TwoSystemPromptsAreRefused() =>
+        AssertRefused(
+            DataFormat.Messages,
+            $$"""{"system":"S","messages":[{"role":"system","content":"T"},{{User}},{"role":"assistant","content":"c"}]}""",
+            "two different system prompts"
+        );
 
     private static void AssertRefused(DataFormat format, string line, string reason)
     {
@@ -160,7 +200,10 @@ public sealed class LineFieldTests
             Model = new ModelSpec { Path = folder.Path },
             Data = new DataSpec
             {
-                Train = new DataSource { Path = folder.File("train.jsonl"), Format = format }, ChatTemplate = ChatTemplateName.ChatMl, MaxLength = 10_000, MaskPrompt = mask,
+                Train = new DataSource { Path = folder.File("train.jsonl"), Format = format },
+                ChatTemplate = ChatTemplateName.ChatMl,
+                MaxLength = 10_000,
+                MaskPrompt = mask,
             },
             Training = new TrainingSpec { Steps = 1, GlobalBatch = 1 },
         };

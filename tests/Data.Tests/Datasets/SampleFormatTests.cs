@@ -16,12 +16,14 @@ public sealed class SampleFormatTests
     [InlineData(
         DataFormat.Alpaca,
         """{"instruction":"Add.","input":"","output":"4"}""",
-        "<s>Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\nAdd.\n\n### Response:\n",
+        "<s>Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### "
+            + "Instruction:\nAdd.\n\n### Response:\n",
         "4</s>")]
     [InlineData(
         DataFormat.Alpaca,
         """{"instruction":"Add.","input":"2 2","output":"4"}""",
-        "<s>Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.\n\n### Instruction:\nAdd.\n\n### Input:\n2 2\n\n### Response:\n",
+        "<s>Below is an instruction that describes a task, paired with an input that provides further context. Write a response that "
+            + "appropriately completes the request.\n\n### Instruction:\nAdd.\n\n### Input:\n2 2\n\n### Response:\n",
         "4</s>")]
     public void PlainFormatsLearnTheAnswerAndTheEnd(DataFormat format, string line, string prompt, string learned)
     {
@@ -38,8 +40,16 @@ public sealed class SampleFormatTests
     // A token that reaches from the header into the reply ("\n\n" of the header's line break and the reply's own) is learned whole.
     [Theory]
     [InlineData(DataFormat.Gsm8k, """{"question":"2+2?","answer":"2+2=<<2+2=4>>4\n#### 4"}""", "2+2=<<2+2=4>>4\n#### 4<|im_end|>")]
-    [InlineData(DataFormat.Messages, """{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"\n b"},{"role":"user","content":"c"},{"role":"assistant","content":""}]}""", "\n\n b<|im_end|><|im_end|>")]
-    [InlineData(DataFormat.Messages, """{"conversations":[{"from":"system","value":"s"},{"from":"human","value":"a"},{"from":"gpt","value":"b <|im_end|> c"}]}""", "b <|im_end|> c<|im_end|>")]
+    [InlineData(
+        DataFormat.Messages,
+        """{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"\n b"},{"role":"user","content":"c"},{"role":"assistant","content":""}]}""",
+        "\n\n b<|im_end|><|im_end|>"
+    )]
+    [InlineData(
+        DataFormat.Messages,
+        """{"conversations":[{"from":"system","value":"s"},{"from":"human","value":"a"},{"from":"gpt","value":"b <|im_end|> c"}]}""",
+        "b <|im_end|> c<|im_end|>"
+    )]
     public void ChatsLearnEveryReplyWithItsEndOfTurn(DataFormat format, string line, string learned)
     {
         using var folder = new TemporaryFolder();
@@ -73,7 +83,9 @@ public sealed class SampleFormatTests
     {
         using var folder = new TemporaryFolder();
         ArithmeticProblems.WriteTokenizer(folder.Path);
-        var error = Assert.Throws<PeftException>(() => Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Messages, line, mask: true, template: ChatTemplateName.ChatMl));
+        var error = Assert.Throws<PeftException>(() =>
+            Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Messages, line, mask: true, template: ChatTemplateName.ChatMl)
+        );
         Assert.Contains("line 1: ", error.Message, StringComparison.Ordinal);
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
     }
@@ -84,7 +96,9 @@ public sealed class SampleFormatTests
         using var folder = new TemporaryFolder();
         ArithmeticProblems.WriteTokenizer(folder.Path);
         var line = """{"question":"a","answer":"b"}""";
-        var error = Assert.Throws<PeftException>(() => Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Gsm8k, line, mask: true, template: ChatTemplateName.Llama3));
+        var error = Assert.Throws<PeftException>(() =>
+            Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Gsm8k, line, mask: true, template: ChatTemplateName.Llama3)
+        );
         Assert.Contains("<|start_header_id|>", error.Message, StringComparison.Ordinal);
     }
 
@@ -93,7 +107,9 @@ public sealed class SampleFormatTests
     {
         using var folder = new TemporaryFolder();
         ArithmeticProblems.WriteTokenizer(folder.Path);
-        var error = Assert.Throws<PeftException>(() => Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Text, """{"text":"~"}""", mask: true, vocabulary: 50));
+        var error = Assert.Throws<PeftException>(() =>
+            Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Text, """{"text":"~"}""", mask: true, vocabulary: 50)
+        );
         Assert.Contains("do not belong together", error.Message, StringComparison.Ordinal);
     }
 
@@ -113,7 +129,15 @@ public sealed class SampleFormatTests
     }
 
     private static TrainingData Load(
-        TemporaryFolder folder, ITextTokenizer tokenizer, DataFormat format, string line, bool mask, string? model = null, int vocabulary = 99, ChatTemplateName template = ChatTemplateName.Model)
+        TemporaryFolder folder,
+        ITextTokenizer tokenizer,
+        DataFormat format,
+        string line,
+        bool mask,
+        string? model = null,
+        int vocabulary = 99,
+        ChatTemplateName template = ChatTemplateName.Model
+    )
     {
         var path = folder.WriteLines("train", line);
         var spec = new RunSpec

@@ -31,8 +31,15 @@ public sealed class TrainingDataTests
         using var folder = new TemporaryFolder();
         var data = Load(folder, 10, Spec(epochs: 3, globalBatch: 4, microbatch: 1, shuffle: true));
         Assert.Equal(9, data.Steps);
-        var epochs = Enumerable.Range(0, 3).Select(epoch =>
-            Enumerable.Range(epoch * 3 + 1, 3).SelectMany(step => Enumerable.Range(0, data.Microbatches(step)).SelectMany(i => Lines(data.Get(step, i)))).ToArray()).ToArray();
+        var epochs = Enumerable
+            .Range(0, 3)
+            .Select(epoch =>
+                Enumerable
+                    .Range(epoch * 3 + 1, 3)
+                    .SelectMany(step => Enumerable.Range(0, data.Microbatches(step)).SelectMany(i => Lines(data.Get(step, i))))
+                    .ToArray()
+            )
+            .ToArray();
         Assert.Equal([4, 4, 2], [data.Microbatches(1), data.Microbatches(2), data.Microbatches(3)]);
         Assert.All(epochs, static epoch => Assert.Equal(Enumerable.Range(0, 10), epoch.Order()));
         Assert.NotEqual(epochs[0], epochs[1]);
@@ -60,7 +67,8 @@ public sealed class TrainingDataTests
     [Fact]
     public void TheOrderOfASeedNeverChanges()
     {
-        // Fixed by this implementation on purpose (and computed by an independent one): a run resumed by a later version must see the same data.
+        // Fixed by this implementation on purpose (and computed by an independent one): a run resumed by a later version must see the same
+        // data.
         Assert.Equal([4, 3, 2, 0, 5, 7, 6, 1], new SplitMix64(17, 1, 2).Permutation(8));
     }
 
@@ -84,23 +92,28 @@ public sealed class TrainingDataTests
     public void PackingFillsRowsAndLosesNothing()
     {
         using var folder = new TemporaryFolder();
-        Gen.Int[2, 12].Array[1, 40].Sample(
-            lengths =>
-            {
-                var path = folder.WriteLines("t", lengths.Select(static n => Line([.. Enumerable.Range(0, n)])));
-                var spec = Spec(epochs: 1, globalBatch: 1000, microbatch: 1000, shuffle: false, path: path);
-                var batch = TrainingData.Load(spec with { Data = spec.Data with { Packing = true, MaxLength = 12 } }, null, null, Vocabulary).Get(1, 0);
-                Assert.Equal(lengths.Order(), batch.SampleLengths.SelectMany(static row => row).Order());
-                Assert.All(batch.SampleLengths, static row => Assert.True(row.Sum() <= 12));
-                // Best fit never leaves two rows that fit into one.
-                var sums = batch.SampleLengths.Select(static row => row.Sum()).Order().Take(2).ToArray();
-                Assert.True(sums.Length < 2 || sums.Sum() > 12);
-                // Ids restart in each sample, and its first token is never a target.
-                Assert.Equal(lengths.Sum(), batch.Tokens);
-                Assert.Equal(lengths.Sum(static n => n - 1), batch.TargetTokens);
-            },
-            iter: 60,
-            threads: 1);
+        Gen.Int[2, 12]
+            .Array[1, 40]
+            .Sample(
+                lengths =>
+                {
+                    var path = folder.WriteLines("t", lengths.Select(static n => Line([.. Enumerable.Range(0, n)])));
+                    var spec = Spec(epochs: 1, globalBatch: 1000, microbatch: 1000, shuffle: false, path: path);
+                    var batch = TrainingData
+                        .Load(spec with { Data = spec.Data with { Packing = true, MaxLength = 12 } }, null, null, Vocabulary)
+                        .Get(1, 0);
+                    Assert.Equal(lengths.Order(), batch.SampleLengths.SelectMany(static row => row).Order());
+                    Assert.All(batch.SampleLengths, static row => Assert.True(row.Sum() <= 12));
+                    // Best fit never leaves two rows that fit into one.
+                    var sums = batch.SampleLengths.Select(static row => row.Sum()).Order().Take(2).ToArray();
+                    Assert.True(sums.Length < 2 || sums.Sum() > 12);
+                    // Ids restart in each sample, and its first token is never a target.
+                    Assert.Equal(lengths.Sum(), batch.Tokens);
+                    Assert.Equal(lengths.Sum(static n => n - 1), batch.TargetTokens);
+                },
+                iter: 60,
+                threads: 1
+            );
     }
 
     [Fact]
@@ -161,30 +174,45 @@ public sealed class TrainingDataTests
         using var folder = new TemporaryFolder();
         var path = folder.WriteLines("train.jsonl", lines.Split('|'));
         var spec = Spec(steps: 4, globalBatch: 1, microbatch: 1, shuffle: false, path: path);
-        var error = Assert.Throws<PeftException>(() => TrainingData.Load(spec with { Data = spec.Data with { MaxLength = 8 } }, null, null, Vocabulary));
+        var error = Assert.Throws<PeftException>(() =>
+            TrainingData.Load(spec with { Data = spec.Data with { MaxLength = 8 } }, null, null, Vocabulary)
+        );
         Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
         Assert.Contains(line, error.Message, StringComparison.Ordinal);
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
     }
 
-    public static TheoryData<byte[], string> OtherKinds => new()
-    {
-        { "[\n  {\"input_ids\": [1]}\n]"u8.ToArray(), "a JSON array; a data file has one object per line: jq -c '.[]' train.jsonl > train.jsonl" },
-        { [0x1F, 0x8B, 8, 0], "compressed by gzip; unpack it: gunzip -k train.jsonl" },
-        { [0x28, 0xB5, 0x2F, 0xFD, 0], "compressed by Zstandard" },
-        { "PAR1 and more"u8.ToArray(), "a Parquet file; write it as JSON lines" },
-        { [0xFF, 0xFE, (byte)'{', 0], "UTF-16; write it as UTF-8: iconv" },
-        { [(byte)'{', 0, (byte)'"', 0], "UTF-16 without its mark" },
-        { "version https://git-lfs.github.com/spec/v1\n"u8.ToArray(), "git lfs pull" },
-        { "{\"input_ids\":[1],\"labels\":[1]}\r{\"input_ids\":[1],\"labels\":[1]}\r"u8.ToArray(), "line 1: lines end with a carriage return alone" },
-        { "{\n  \"input_ids\": [1],\n  \"labels\": [1]\n}\n"u8.ToArray(), "line 1: invalid JSON (byte 2): it ends before its last bracket or quote is closed; a line is one whole object: jq -c ." },
-        { "{\"input_ids\":[1],\"labels\":[1]} {}\n"u8.ToArray(), "line 1: invalid JSON (byte 32): something follows its closing bracket" },
-        { "{\"input_ids\":[1],\"labels\":[1],}\n"u8.ToArray(), "a comma stands before a closing bracket" },
-        { [.. "{\"input_ids\":[1],\"labels\":[1],\"a\":\""u8, 0xE9, .. "\"}\n"u8], "line 1: not valid UTF-8" },
-        { "\u00EF\u00BB\u00BF"u8.ToArray(), "line 1" },
-        { [], "the data set is empty" },
-        { " \n\n"u8.ToArray(), "the data set is empty" },
-    };
+    public static TheoryData<byte[], string> OtherKinds =>
+        new()
+        {
+            {
+                "[\n  {\"input_ids\": [1]}\n]"u8.ToArray(),
+                "a JSON array; a data file has one object per line: jq -c '.[]' train.jsonl > train.jsonl"
+            },
+            { [0x1F, 0x8B, 8, 0], "compressed by gzip; unpack it: gunzip -k train.jsonl" },
+            { [0x28, 0xB5, 0x2F, 0xFD, 0], "compressed by Zstandard" },
+            { "PAR1 and more"u8.ToArray(), "a Parquet file; write it as JSON lines" },
+            { [0xFF, 0xFE, (byte)'{', 0], "UTF-16; write it as UTF-8: iconv" },
+            { [(byte)'{', 0, (byte)'"', 0], "UTF-16 without its mark" },
+            { "version https://git-lfs.github.com/spec/v1\n"u8.ToArray(), "git lfs pull" },
+            {
+                "{\"input_ids\":[1],\"labels\":[1]}\r{\"input_ids\":[1],\"labels\":[1]}\r"u8.ToArray(),
+                "line 1: lines end with a carriage return alone"
+            },
+            {
+                "{\n  \"input_ids\": [1],\n  \"labels\": [1]\n}\n"u8.ToArray(),
+                "line 1: invalid JSON (byte 2): it ends before its last bracket or quote is closed; a line is one whole object: jq -c ."
+            },
+            {
+                "{\"input_ids\":[1],\"labels\":[1]} {}\n"u8.ToArray(),
+                "line 1: invalid JSON (byte 32): something follows its closing bracket"
+            },
+            { "{\"input_ids\":[1],\"labels\":[1],}\n"u8.ToArray(), "a comma stands before a closing bracket" },
+            { [.. "{\"input_ids\":[1],\"labels\":[1],\"a\":\""u8, 0xE9, .. "\"}\n"u8], "line 1: not valid UTF-8" },
+            { "\u00EF\u00BB\u00BF"u8.ToArray(), "line 1" },
+            { [], "the data set is empty" },
+            { " \n\n"u8.ToArray(), "the data set is empty" },
+        };
 
     [Theory]
     [MemberData(nameof(OtherKinds))]
@@ -212,7 +240,11 @@ public sealed class TrainingDataTests
     {
         using var folder = new TemporaryFolder();
         var path = folder.File("train.jsonl");
-        File.WriteAllText(path, Line([1, 2]) + "\r\n\r\n" + Line([3, 4]) + "\r\n", new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
+        File.WriteAllText(
+            path,
+            Line([1, 2]) + "\r\n\r\n" + Line([3, 4]) + "\r\n",
+            new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: true)
+        );
         Assert.Equal(2, TrainingData.Load(Spec(1, null, 1, 1, false, path), null, null, Vocabulary).Samples);
     }
 
@@ -224,9 +256,18 @@ public sealed class TrainingDataTests
         using var folder = new TemporaryFolder();
         var path = folder.WriteLines("t", Line([1]), Line([1, 2]));
         var spec = Spec(null, 1, globalBatch, microbatch, false, path);
-        spec = spec with { Data = spec.Data with { MaxLength = maxLength, OnLong = LongSamplePolicy.Drop, Packing = maxLength > 2, MaskPrompt = false } };
-        if (maxLength > 2) Assert.Equal(1, TrainingData.Load(spec, null, null, Vocabulary).Get(1, 0).Rows);
-        else Assert.Contains("no token", Assert.Throws<PeftException>(() => TrainingData.Load(spec, null, null, Vocabulary)).Message, StringComparison.Ordinal);
+        spec = spec with
+        {
+            Data = spec.Data with { MaxLength = maxLength, OnLong = LongSamplePolicy.Drop, Packing = maxLength > 2, MaskPrompt = false },
+        };
+        if (maxLength > 2)
+            Assert.Equal(1, TrainingData.Load(spec, null, null, Vocabulary).Get(1, 0).Rows);
+        else
+            Assert.Contains(
+                "no token",
+                Assert.Throws<PeftException>(() => TrainingData.Load(spec, null, null, Vocabulary)).Message,
+                StringComparison.Ordinal
+            );
     }
 
     [Fact]
@@ -243,9 +284,21 @@ public sealed class TrainingDataTests
     {
         using var folder = new TemporaryFolder();
         var spec = Spec(1, null, 1, 1, false, folder.File("no.jsonl"));
-        Assert.Contains(folder.File("no.jsonl"), Assert.Throws<PeftException>(() => TrainingData.Load(spec, null, null, Vocabulary)).Message, StringComparison.Ordinal);
-        spec = spec with { Model = new ModelSpec { Path = folder.Path }, Data = spec.Data with { Train = spec.Data.Train with { Format = DataFormat.Text } } };
-        Assert.Contains("no tokenizer", Assert.Throws<PeftException>(() => TrainingData.Load(spec, null, null, Vocabulary)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            folder.File("no.jsonl"),
+            Assert.Throws<PeftException>(() => TrainingData.Load(spec, null, null, Vocabulary)).Message,
+            StringComparison.Ordinal
+        );
+        spec = spec with
+        {
+            Model = new ModelSpec { Path = folder.Path },
+            Data = spec.Data with { Train = spec.Data.Train with { Format = DataFormat.Text } },
+        };
+        Assert.Contains(
+            "no tokenizer",
+            Assert.Throws<PeftException>(() => TrainingData.Load(spec, null, null, Vocabulary)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -259,11 +312,29 @@ public sealed class TrainingDataTests
         Assert.Equal([[2], [900_000], [2]], data.Get(1, 0).SampleLengths);
     }
 
-    private static RunSpec Spec(int? steps = null, int? epochs = null, int globalBatch = 1, int microbatch = 1, bool shuffle = true, string path = "") => new()
-    {
-        Data = new DataSpec { Train = new DataSource { Path = path, Format = DataFormat.Tokens }, Shuffle = shuffle },
-        Training = new TrainingSpec { Steps = steps, Epochs = epochs, GlobalBatch = globalBatch, Microbatch = microbatch },
-    };
+    private static RunSpec Spec(
+        int? steps = null,
+        int? epochs = null,
+        int globalBatch = 1,
+        int microbatch = 1,
+        bool shuffle = true,
+        string path = ""
+    ) =>
+        new()
+        {
+            Data = new DataSpec
+            {
+                Train = new DataSource { Path = path, Format = DataFormat.Tokens },
+                Shuffle = shuffle,
+            },
+            Training = new TrainingSpec
+            {
+                Steps = steps,
+                Epochs = epochs,
+                GlobalBatch = globalBatch,
+                Microbatch = microbatch,
+            },
+        };
 
     private static string Line(int[] ids) => JsonSerializer.Serialize(new { input_ids = ids, labels = ids });
 
@@ -271,8 +342,20 @@ public sealed class TrainingDataTests
     private static TrainingData Load(TemporaryFolder folder, int samples, RunSpec spec)
     {
         var path = folder.WriteLines("train", Enumerable.Range(0, samples).Select(static i => Line([i, i])));
-        return TrainingData.Load(spec with { Data = spec.Data with { Train = new DataSource { Path = "x", Format = DataFormat.Tokens } } }, name => name == "x" ? path : name, null, Vocabulary);
+        return TrainingData.Load(
+            spec with
+            {
+                Data = spec.Data with
+                {
+                    Train = new DataSource { Path = "x", Format = DataFormat.Tokens },
+                },
+            },
+            name => name == "x" ? path : name,
+            null,
+            Vocabulary
+        );
     }
 
-    private static IEnumerable<int> Lines(Microbatch batch) => Enumerable.Range(0, batch.Rows).Select(row => batch.InputIds[row * batch.Columns]);
+    private static IEnumerable<int> Lines(Microbatch batch) =>
+        Enumerable.Range(0, batch.Rows).Select(row => batch.InputIds[row * batch.Columns]);
 }

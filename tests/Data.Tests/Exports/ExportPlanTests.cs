@@ -43,22 +43,34 @@ public sealed class ExportPlanTests : IDisposable
     {
         Assert.Contains("--base DIR", Refusal("merged", basePath: "nowhere"));
         adapter.Without("base_model_name_or_path").Read();
-        Assert.Contains("--base DIR", Assert.Throws<PeftException>(() => ExportPlan.Of(adapter.Path, null, target.Path, "merged", null, null)).Message);
+        Assert.Contains(
+            "--base DIR",
+            Assert.Throws<PeftException>(() => ExportPlan.Of(adapter.Path, null, target.Path, "merged", null, null)).Message
+        );
         adapter.Tensor("base_model.model.lm_head.weight", 100, 32).Read();
         Assert.Contains("lm_head", Refusal("merged"));
         Assert.Contains("lm_head", Refusal("lora", rank: 2));
         adapter.As("""{"peft_type": "HYBRID"}""").Read();
         Assert.Contains("--rank R", Refusal("lora"));
         using var empty = new TemporaryFolder();
-        Assert.Contains("neither an adapter", Assert.Throws<PeftException>(() => ExportPlan.Of(empty.Path, null, target.Path, "merged", null, null)).Message);
+        Assert.Contains(
+            "neither an adapter",
+            Assert.Throws<PeftException>(() => ExportPlan.Of(empty.Path, null, target.Path, "merged", null, null)).Message
+        );
     }
 
     [Fact]
     public void The_model_of_method_full_is_copied()
     {
         Assert.True(ExportPlan.Of(model.Path, null, target.Path, "merged", null, WeightType.Float32).Copies);
-        Assert.Contains("--as merged", Assert.Throws<PeftException>(() => ExportPlan.Of(model.Path, null, target.Path, "lora", null, null)).Message);
-        Assert.Contains("--dtype", Assert.Throws<PeftException>(() => ExportPlan.Of(model.Path, null, target.Path, "merged", null, WeightType.BFloat16)).Message);
+        Assert.Contains(
+            "--as merged",
+            Assert.Throws<PeftException>(() => ExportPlan.Of(model.Path, null, target.Path, "lora", null, null)).Message
+        );
+        Assert.Contains(
+            "--dtype",
+            Assert.Throws<PeftException>(() => ExportPlan.Of(model.Path, null, target.Path, "merged", null, WeightType.BFloat16)).Message
+        );
     }
 
     [Theory]

@@ -14,7 +14,9 @@ public sealed class ModelCompanionsTests : IDisposable
     private readonly TemporaryFolder model = new();
     private readonly TemporaryFolder target = new();
 
-    /// <summary>A base model whose config.json ends texts with 2, and whose tokenizer knows ChatML's tokens as 3 and 4, Llama 3's as 5 to 8.</summary>
+    /// <summary>
+    /// A base model whose config.json ends texts with 2, and whose tokenizer knows ChatML's tokens as 3 and 4, Llama 3's as 5 to 8.
+    /// </summary>
     public ModelCompanionsTests()
     {
         model.Write("config.json", """
@@ -75,7 +77,12 @@ public sealed class ModelCompanionsTests : IDisposable
     public void A_template_in_a_file_of_its_own_is_replaced_where_it_counts()
     {
         model.Write("chat_template.jinja", Foreign);
-        ModelCompanions.WriteModel(model.Path, target.Path, "bfloat16", TrainedPrompts.OfRun(Run(DataFormat.Gsm8k, ChatTemplateName.ChatMl)));
+        ModelCompanions.WriteModel(
+            model.Path,
+            target.Path,
+            "bfloat16",
+            TrainedPrompts.OfRun(Run(DataFormat.Gsm8k, ChatTemplateName.ChatMl))
+        );
         Assert.Equal("chatml", ChatTemplate.Select(ChatTemplateName.Model, target.Path).Name);
         File.Delete(target.File("chat_template.jinja"));
         Assert.Equal("chatml", ChatTemplate.Select(ChatTemplateName.Model, target.Path).Name);
@@ -146,11 +153,31 @@ public sealed class ModelCompanionsTests : IDisposable
 
     private void Tokenizer(string eos)
     {
-        string[] special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
-        var added = special.Select(static (token, index) => (JsonNode)new JsonObject
-        {
-            ["id"] = index + 1, ["content"] = token, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true,
-        });
+        string[] special =
+        [
+            "<s>",
+            "</s>",
+            "<|im_start|>",
+            "<|im_end|>",
+            "<|begin_of_text|>",
+            "<|start_header_id|>",
+            "<|end_header_id|>",
+            "<|eot_id|>",
+        ];
+        var added = special.Select(
+            static (token, index) =>
+                (JsonNode)
+                    new JsonObject
+                    {
+                        ["id"] = index + 1,
+                        ["content"] = token,
+                        ["single_word"] = false,
+                        ["lstrip"] = false,
+                        ["rstrip"] = false,
+                        ["normalized"] = false,
+                        ["special"] = true,
+                    }
+        );
         var vocabulary = special.Prepend("a").Select(static (token, id) => KeyValuePair.Create(token, (JsonNode?)id));
         model.Write("tokenizer.json", new JsonObject
         {
@@ -160,7 +187,14 @@ public sealed class ModelCompanionsTests : IDisposable
         model.Write("tokenizer_config.json", $$"""{"bos_token": "<s>", "eos_token": "{{eos}}"}""");
     }
 
-    private static JsonObject ByteLevel() => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
+    private static JsonObject ByteLevel() =>
+        new()
+        {
+            ["type"] = "ByteLevel",
+            ["add_prefix_space"] = false,
+            ["trim_offsets"] = true,
+            ["use_regex"] = true,
+        };
 
     private RunSpec Run(DataFormat format, ChatTemplateName template = ChatTemplateName.Model) => new()
     {

@@ -16,8 +16,12 @@ public sealed class LlamaConfigTests
     public void ReadsBothSpellingsAlike()
     {
         var scaling = """ "factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":64 """;
-        var older = Read($$"""{ {{Sizes}}, "rope_theta":500000.0, "rope_scaling":{"rope_type":"llama3",{{scaling}}}, "torch_dtype":"bfloat16" }""");
-        var newer = Read($$"""{ {{Sizes}}, "rope_parameters":{"rope_type":"llama3","rope_theta":500000.0,{{scaling}}}, "dtype":"bfloat16" }""");
+        var older = Read(
+            $$"""{ {{Sizes}}, "rope_theta":500000.0, "rope_scaling":{"rope_type":"llama3",{{scaling}}}, "torch_dtype":"bfloat16" }"""
+        );
+        var newer = Read(
+            $$"""{ {{Sizes}}, "rope_parameters":{"rope_type":"llama3","rope_theta":500000.0,{{scaling}}}, "dtype":"bfloat16" }"""
+        );
         Assert.Equal(older with { EosTokenIds = newer.EosTokenIds }, newer);
         Assert.Equal(500000.0, newer.RopeTheta);
         Assert.Equal(new RopeScaling(RopeKind.Llama3, 8, 1, 4, 64), newer.RopeScaling);
@@ -68,14 +72,21 @@ public sealed class LlamaConfigTests
     public void ReadsTheModelsOfTheReferenceData()
     {
         var smol = LlamaConfig.Read(SharedFolder.Require("models/SmolLM2-135M-Instruct"));
-        Assert.Equal((576, 30, 9, 3, 64, 49152), (smol.HiddenSize, smol.NumHiddenLayers, smol.NumAttentionHeads, smol.NumKeyValueHeads, smol.HeadDim, smol.VocabSize));
+        Assert.Equal(
+            (576, 30, 9, 3, 64, 49152),
+            (smol.HiddenSize, smol.NumHiddenLayers, smol.NumAttentionHeads, smol.NumKeyValueHeads, smol.HeadDim, smol.VocabSize)
+        );
         Assert.True(smol.TieWordEmbeddings);
         Assert.Equal(100000, smol.RopeTheta);
         Assert.Equal([2], smol.EosTokenIds);
         var llama3 = LlamaConfig.Read(SharedFolder.Require("goldens/llama-rope-llama3"));
         Assert.Equal(new RopeScaling(RopeKind.Llama3, 8, 1, 4, 64), llama3.RopeScaling);
         Assert.Equal(RopeKind.Linear, LlamaConfig.Read(SharedFolder.Require("goldens/llama-rope-linear")).RopeScaling.Kind);
-        Assert.Contains("bloom", Assert.Throws<PeftException>(() => LlamaConfig.Read(SharedFolder.Require("goldens/bloom-8-heads"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "bloom",
+            Assert.Throws<PeftException>(() => LlamaConfig.Read(SharedFolder.Require("goldens/bloom-8-heads"))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     private static LlamaConfig Read(string json)

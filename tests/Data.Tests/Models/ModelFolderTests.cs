@@ -24,7 +24,10 @@ public sealed class ModelFolderTests
             (model.Family, model.LayerCount, model.Vocabulary, model.StoredType, model.HasWeights, model.HasTokenizer));
         Assert.Equal(64, model.Config<LlamaConfig>().HiddenSize);
         var linears = model.Linears(2);
-        Assert.Equal(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], linears.Select(static linear => linear.Suffix));
+        Assert.Equal(
+            ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+            linears.Select(static linear => linear.Suffix)
+        );
         Assert.Equal(new LinearSite("model.layers.1.self_attn.k_proj", 32, 64, HasBias: true, LinearRole.Key), linears[1]);
         Assert.Equal(new LinearSite("model.layers.1.mlp.down_proj", 64, 128, HasBias: false, LinearRole.Down), linears[6]);
         Assert.Equal(["model.layers.0.input_layernorm.weight", "model.layers.0.post_attention_layernorm.weight"], Names(model, 1));
@@ -34,7 +37,10 @@ public sealed class ModelFolderTests
         Assert.Equal(TensorKind.LinearBias, model.KindOf("model.layers.1.self_attn.o_proj.bias"));
         Assert.Equal(TensorKind.NormWeight, model.KindOf("model.norm.weight"));
         Assert.Throws<ArgumentException>(() => model.KindOf("model.layers.0.mlp.up_proj.bias"));
-        Assert.Equal((linears.Sum(static linear => linear.Dimensions.Parameters) + 128, 64), (model.Dimensions.BlockParameters, model.Dimensions.HeadNorms));
+        Assert.Equal(
+            (linears.Sum(static linear => linear.Dimensions.Parameters) + 128, 64),
+            (model.Dimensions.BlockParameters, model.Dimensions.HeadNorms)
+        );
     }
 
     [Fact]
@@ -53,7 +59,11 @@ public sealed class ModelFolderTests
         using var folder = new TemporaryFolder();
         folder.Write("config.json", """{"model_type":"tiny","architectures":["TinyForCausalLM"],"width":8}""");
         var refusal = Assert.Throws<PeftException>(() => ModelFolder.Open(folder.Path));
-        Assert.Contains("architecture TinyForCausalLM (model_type tiny) is not supported; supported: LlamaForCausalLM", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "architecture TinyForCausalLM (model_type tiny) is not supported; supported: LlamaForCausalLM",
+            refusal.Message,
+            StringComparison.Ordinal
+        );
         ModelFamilies.Register(new TinyArchitecture());
         var model = ModelFolder.Open(folder.Path);
         Assert.Equal(("tiny", "both.0.mix"), (model.Family, model.Linears(1)[0].Name));
@@ -88,7 +98,11 @@ public sealed class ModelFolderTests
                 StoredType = WeightType.Float32,
                 BlockPrefix = "both.",
                 Linears = [new LinearSite("mix", width, width, HasBias: true, LinearRole.QueryKeyValue)],
-                BlockTensors = [new ModelTensor("norm.weight", [width], TensorKind.NormWeight), new ModelTensor("norm.bias", [width], TensorKind.NormBias)],
+                BlockTensors =
+                [
+                    new ModelTensor("norm.weight", [width], TensorKind.NormWeight),
+                    new ModelTensor("norm.bias", [width], TensorKind.NormBias),
+                ],
                 EmbeddingTensors = [new ModelTensor("words", [10, width], TensorKind.Embedding)],
                 HeadTensors = [new ModelTensor("head", [10, width], TensorKind.Head)],
             };

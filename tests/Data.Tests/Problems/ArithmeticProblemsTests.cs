@@ -18,7 +18,10 @@ public sealed class ArithmeticProblemsTests
         {
             var numbers = Regex.Matches(problem.Completion, @"\d+").Select(static m => int.Parse(m.Value, null)).ToArray();
             Assert.Equal(3, numbers.Length);
-            Assert.Equal(problem.Completion.Contains('+', StringComparison.Ordinal) ? numbers[0] + numbers[1] : numbers[0] - numbers[1], numbers[2]);
+            Assert.Equal(
+                problem.Completion.Contains('+', StringComparison.Ordinal) ? numbers[0] + numbers[1] : numbers[0] - numbers[1],
+                numbers[2]
+            );
             Assert.True(numbers[2] >= 0);
             Assert.Equal(evaluation, ArithmeticProblems.IsHeldOut(numbers[0], numbers[1]));
             Assert.Equal(evaluation, ArithmeticProblems.IsHeldOut(numbers[1], numbers[0]));
@@ -48,7 +51,11 @@ public sealed class ArithmeticProblemsTests
     {
         Assert.Empty(Wordings.Pretraining.Names.Intersect(Wordings.Shifted.Names));
         Assert.Empty(Wordings.Pretraining.Objects.Intersect(Wordings.Shifted.Objects));
-        Assert.Empty(Wordings.Pretraining.Additions.Concat(Wordings.Pretraining.Subtractions).Intersect(Wordings.Shifted.Additions.Concat(Wordings.Shifted.Subtractions)));
+        Assert.Empty(
+            Wordings
+                .Pretraining.Additions.Concat(Wordings.Pretraining.Subtractions)
+                .Intersect(Wordings.Shifted.Additions.Concat(Wordings.Shifted.Subtractions))
+        );
     }
 
     [Fact]
@@ -60,7 +67,9 @@ public sealed class ArithmeticProblemsTests
         ArithmeticProblems.WriteProblems(folder.File("c"), ProblemSet.Shifted, 50, 4);
         Assert.Equal(File.ReadAllText(folder.File("a")), File.ReadAllText(folder.File("b")));
         Assert.NotEqual(File.ReadAllText(folder.File("a")), File.ReadAllText(folder.File("c")));
-        var expected = ArithmeticProblems.Generate(ProblemSet.Shifted, 50, 3).Select(static p => new EvaluationProblem(p.Prompt, p.Completion));
+        var expected = ArithmeticProblems
+            .Generate(ProblemSet.Shifted, 50, 3)
+            .Select(static p => new EvaluationProblem(p.Prompt, p.Completion));
         Assert.Equal(expected, EvaluationProblems.Read(folder.File("a")));
     }
 

@@ -51,10 +51,18 @@ public sealed class RunInputsTests
         using var folder = new TemporaryFolder();
         var run = Made(folder);
         folder.Write("model/tokenizer.model", "new");
-        Assert.Contains("tokenizer.model was not there", Assert.Throws<PeftException>(() => RunInputs.CheckAll(folder.File("run"), run)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "tokenizer.model was not there",
+            Assert.Throws<PeftException>(() => RunInputs.CheckAll(folder.File("run"), run)).Message,
+            StringComparison.Ordinal
+        );
         File.Delete(folder.File("model/tokenizer.model"));
         File.Delete(folder.File("train.jsonl"));
-        Assert.Contains("train.jsonl is gone", Assert.Throws<PeftException>(() => RunInputs.CheckAll(folder.File("run"), run)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "train.jsonl is gone",
+            Assert.Throws<PeftException>(() => RunInputs.CheckAll(folder.File("run"), run)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -80,7 +88,11 @@ public sealed class RunInputsTests
         RunInputs.CheckAll(folder.File("run"), run);
         WriteWeights(path, "WEIGHTS!");
         var error = Assert.Throws<PeftException>(() => RunInputs.CheckAll(folder.File("run"), run)).Message;
-        Assert.Contains($"{path} changed since the run was created: the sha256 of tensor '{Tensor}' was {before}, now it is {Hash("WEIGHTS!")}", error, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{path} changed since the run was created: the sha256 of tensor '{Tensor}' was {before}, now it is {Hash("WEIGHTS!")}",
+            error,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -92,17 +104,30 @@ public sealed class RunInputsTests
         Load("silo-0", Hash("a"));
         Load("silo-1", Hash("a"));
         var error = Assert.Throws<PeftException>(() => Load("silo-2", Hash("b")));
-        Assert.StartsWith($"silo silo-2: model.path: {folder.File("model")}: tensor '{Tensor}' is another one", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"silo silo-2: model.path: {folder.File("model")}: tensor '{Tensor}' is another one",
+            error.Message,
+            StringComparison.Ordinal
+        );
     }
 
     private static RunSpec Made(TemporaryFolder folder)
     {
-        foreach (var name in (string[])["run", "model", "adapter"]) Directory.CreateDirectory(folder.File(name));
-        foreach (var file in (string[])
-            [
-                "train.jsonl", "validation.jsonl", "evaluation.jsonl", "model/config.json", "model/tokenizer.json", "model/chat_template.jinja",
-                "adapter/adapter_model.safetensors",
-            ]) folder.Write(file, "content of " + file);
+        foreach (var name in (string[])["run", "model", "adapter"])
+            Directory.CreateDirectory(folder.File(name));
+        foreach (
+            var file in (string[])
+                [
+                    "train.jsonl",
+                    "validation.jsonl",
+                    "evaluation.jsonl",
+                    "model/config.json",
+                    "model/tokenizer.json",
+                    "model/chat_template.jinja",
+                    "adapter/adapter_model.safetensors",
+                ]
+        )
+            folder.Write(file, "content of " + file);
         WriteWeights(folder.File("model/model.safetensors"), "weights!");
         var run = new RunSpec
         {
@@ -122,7 +147,9 @@ public sealed class RunInputsTests
     /// <summary>Eight bytes as two floats of one tensor.</summary>
     private static void WriteWeights(string path, string eightBytes)
     {
-        var header = Encoding.UTF8.GetBytes("""{"NAME":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""".Replace("NAME", Tensor, StringComparison.Ordinal));
+        var header = Encoding.UTF8.GetBytes(
+            """{"NAME":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""".Replace("NAME", Tensor, StringComparison.Ordinal)
+        );
         File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. header, .. Encoding.UTF8.GetBytes(eightBytes)]);
     }
 

@@ -31,7 +31,10 @@ public sealed class SafeTensorsHeaderTests
             var tensors = verdict.Value.GetProperty("tensors").EnumerateObject().ToArray();
             Assert.Equal(tensors.Select(static t => t.Name).Order(), header.Entries.Keys.Order());
             foreach (var tensor in tensors)
-                Assert.Equal(tensor.Value.GetProperty("shape").EnumerateArray().Select(static n => n.GetInt64()), header.Entries[tensor.Name].Shape);
+                Assert.Equal(
+                    tensor.Value.GetProperty("shape").EnumerateArray().Select(static n => n.GetInt64()),
+                    header.Entries[tensor.Name].Shape
+                );
         }
 
         Assert.True(files >= 29);
@@ -77,7 +80,8 @@ public sealed class SafeTensorsHeaderTests
     public void NoDamageToAHeaderEscapesAsAnotherError()
     {
         using var folder = new TemporaryFolder();
-        var good = """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}}""";
+        var good =
+            """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}}""";
         var path = WriteFile(folder.File("t.safetensors"), good, new byte[10]);
         var bytes = File.ReadAllBytes(path);
         Gen.Select(Gen.Int[0, bytes.Length - 1], Gen.Byte, Gen.Int[0, bytes.Length]).Sample(

@@ -12,8 +12,12 @@ public sealed class SafeTensorsWriterTests
     {
         using var folder = new TemporaryFolder();
         var path = folder.File("t.safetensors");
-        SafeTensorsWriter.Write(path, [Tensor("b", SafeTensorsType.F32, [1], [5, 6, 7, 8]), Tensor("a", SafeTensorsType.U8, [2, 2], [1, 2, 3, 4])]);
-        var json = """{"__metadata__":{"format":"pt"},"a":{"dtype":"U8","shape":[2,2],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""";
+        SafeTensorsWriter.Write(
+            path,
+            [Tensor("b", SafeTensorsType.F32, [1], [5, 6, 7, 8]), Tensor("a", SafeTensorsType.U8, [2, 2], [1, 2, 3, 4])]
+        );
+        var json =
+            """{"__metadata__":{"format":"pt"},"a":{"dtype":"U8","shape":[2,2],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""";
         var padded = json.PadRight((json.Length + 7) / 8 * 8);
         byte[] expected = [.. BitConverter.GetBytes((long)padded.Length), .. Encoding.UTF8.GetBytes(padded), 1, 2, 3, 4, 5, 6, 7, 8];
         Assert.Equal(expected, File.ReadAllBytes(path));

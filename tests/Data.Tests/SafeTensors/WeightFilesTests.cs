@@ -60,7 +60,12 @@ public sealed class WeightFilesTests
         WriteOne(folder.File("weights.safetensors"), "a");
         AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "rename weights.safetensors to model.safetensors");
         WriteOne(folder.File("model-00001-of-00003.safetensors"), "a");
-        AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "another save", "fetch the index that belongs to them");
+        AssertError(
+            () => WeightFiles.Open(folder.Path).CheckAll(),
+            folder.File(Index),
+            "another save",
+            "fetch the index that belongs to them"
+        );
     }
 
     [Fact]
@@ -105,5 +110,8 @@ public sealed class WeightFilesTests
     }
 
     private static void WriteOne(string path, params string[] names) =>
-        SafeTensorsWriter.Write(path, [.. names.Select(static name => SafeTensorsWriterTests.Tensor(name, SafeTensorsType.BF16, [1], [0, 1]))]);
+        SafeTensorsWriter.Write(
+            path,
+            [.. names.Select(static name => SafeTensorsWriterTests.Tensor(name, SafeTensorsType.BF16, [1], [0, 1]))]
+        );
 }

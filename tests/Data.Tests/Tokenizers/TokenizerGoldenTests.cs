@@ -19,7 +19,10 @@ public sealed class TokenizerGoldenTests
             var text = vector.GetProperty("text").GetString()!;
             var expected = Ids(vector, ids);
             Assert.Equal(expected, tokenizer.Encode(text, addSpecialTokens: false));
-            Assert.Equal(decoded is null ? text : vector.GetProperty(decoded).GetString(), tokenizer.Decode(expected, skipSpecialTokens: false));
+            Assert.Equal(
+                decoded is null ? text : vector.GetProperty(decoded).GetString(),
+                tokenizer.Decode(expected, skipSpecialTokens: false)
+            );
         }
     }
 
@@ -59,7 +62,10 @@ public sealed class TokenizerGoldenTests
         var tokenizer = TokenizerLoader.Load(SharedFolder.Require("models/stories260K"));
         Assert.Equal((512, 1, 2), (tokenizer.VocabularySize, tokenizer.BosId, tokenizer.EosId));
         foreach (var vector in Vectors("stories260K"))
-            Assert.Equal(Ids(vector, "ids_tokenizer_json"), tokenizer.Encode(vector.GetProperty("text").GetString()!, addSpecialTokens: true));
+            Assert.Equal(
+                Ids(vector, "ids_tokenizer_json"),
+                tokenizer.Encode(vector.GetProperty("text").GetString()!, addSpecialTokens: true)
+            );
     }
 
     [Theory]
@@ -87,5 +93,6 @@ public sealed class TokenizerGoldenTests
         return vectors;
     }
 
-    private static int[] Ids(JsonElement vector, string key) => [.. vector.GetProperty(key).EnumerateArray().Select(static id => id.GetInt32())];
+    private static int[] Ids(JsonElement vector, string key) =>
+        [.. vector.GetProperty(key).EnumerateArray().Select(static id => id.GetInt32())];
 }

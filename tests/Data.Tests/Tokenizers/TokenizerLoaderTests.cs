@@ -13,7 +13,11 @@ public sealed class TokenizerLoaderTests
     public void TiktokenLinesBecomeATokenizerWithLlama3sSpecialTokens()
     {
         using var folder = new TemporaryFolder();
-        var tokens = Enumerable.Range(0, 256).Select(static value => new[] { (byte)value }).Append("ab"u8.ToArray()).Append("abc"u8.ToArray());
+        var tokens = Enumerable
+            .Range(0, 256)
+            .Select(static value => new[] { (byte)value })
+            .Append("ab"u8.ToArray())
+            .Append("abc"u8.ToArray());
         folder.WriteLines("tokenizer.model", tokens.Select(static (token, rank) => $"{Convert.ToBase64String(token)} {rank}"));
         var tokenizer = TokenizerLoader.Load(folder.Path);
         Assert.Equal([257, 'b', 256], tokenizer.Encode("abcbab", addSpecialTokens: false));
@@ -33,7 +37,20 @@ public sealed class TokenizerLoaderTests
     public void SentencePieceMergesTheBestScoreLeftmostFirst()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllBytes(folder.File("tokenizer.model"), SentencePiece(modelType: 2, ("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("▁a", -1, 1), ("aa", -2, 1), ("▁", -9, 1), ("a", -9, 1), ("b", -9, 1)));
+        File.WriteAllBytes(
+            folder.File("tokenizer.model"),
+            SentencePiece(
+                modelType: 2,
+                ("<unk>", 0, 2),
+                ("<s>", 0, 3),
+                ("</s>", 0, 3),
+                ("▁a", -1, 1),
+                ("aa", -2, 1),
+                ("▁", -9, 1),
+                ("a", -9, 1),
+                ("b", -9, 1)
+            )
+        );
         var tokenizer = TokenizerLoader.Load(folder.Path);
         // "▁aaaa": ▁a first, then the leftmost of two equal pairs.
         Assert.Equal([3, 4, 6], tokenizer.Encode("aaaa", addSpecialTokens: false));
@@ -74,7 +91,10 @@ public sealed class TokenizerLoaderTests
     {
         using var folder = new TemporaryFolder();
         ArithmeticProblems.WriteTokenizer(folder.Path);
-        folder.Write("tokenizer_config.json", $$"""{"bos_token":{"content":"<s>"},"eos_token":"</s>","add_bos_token":{{(bos ? "true" : "false")}},"add_eos_token":{{(eos ? "true" : "false")}}}""");
+        folder.Write(
+            "tokenizer_config.json",
+            $$"""{"bos_token":{"content":"<s>"},"eos_token":"</s>","add_bos_token":{{(bos ? "true" : "false")}},"add_eos_token":{{(eos ? "true" : "false")}}}"""
+        );
         var tokenizer = TokenizerLoader.Load(folder.Path);
         Assert.Equal(expected, tokenizer.Decode(tokenizer.Encode("a", addSpecialTokens: true), skipSpecialTokens: false));
         Assert.Equal("a", tokenizer.Decode(tokenizer.Encode("a", addSpecialTokens: false), skipSpecialTokens: false));
@@ -106,8 +126,14 @@ public sealed class TokenizerLoaderTests
     [Theory]
     [InlineData("truncation", """{"max_length":8,"strategy":"LongestFirst","stride":0,"direction":"Right"}""")]
     [InlineData("truncation", """{"max_length":4,"strategy":"OnlyFirst","stride":2,"direction":"Left"}""")]
-    [InlineData("padding", """{"strategy":{"Fixed":64},"direction":"Left","pad_to_multiple_of":null,"pad_id":2,"pad_type_id":0,"pad_token":"</s>"}""")]
-    [InlineData("padding", """{"strategy":"BatchLongest","direction":"Right","pad_to_multiple_of":16,"pad_id":0,"pad_type_id":0,"pad_token":"<unk>"}""")]
+    [InlineData(
+        "padding",
+        """{"strategy":{"Fixed":64},"direction":"Left","pad_to_multiple_of":null,"pad_id":2,"pad_type_id":0,"pad_token":"</s>"}"""
+    )]
+    [InlineData(
+        "padding",
+        """{"strategy":"BatchLongest","direction":"Right","pad_to_multiple_of":16,"pad_id":0,"pad_type_id":0,"pad_token":"<unk>"}"""
+    )]
     public void StateThatAnotherProgramLeftIsReset(string key, string state)
     {
         using var folder = new TemporaryFolder();

@@ -8,7 +8,14 @@ namespace Peft.Orleans.Grains.Tests.Agents;
 
 public class KeptVersionsTests
 {
-    private static readonly ParameterLayout Layout = new() { Trainable = [new ParameterSlot("a", [3], 0)], Size = 16, OptimizerSize = 16, ConstantSize = 16, LambdaCount = 0 };
+    private static readonly ParameterLayout Layout = new()
+    {
+        Trainable = [new ParameterSlot("a", [3], 0)],
+        Size = 16,
+        OptimizerSize = 16,
+        ConstantSize = 16,
+        LambdaCount = 0,
+    };
 
     public KeptVersionsTests() => TorchRuntime.Initialize(1);
 

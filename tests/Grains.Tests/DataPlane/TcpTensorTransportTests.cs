@@ -98,7 +98,9 @@ public sealed class TcpTensorTransportTests : IAsyncDisposable
     public void A_port_in_use_is_a_clear_error()
     {
         var port = receiver.Endpoint.Port;
-        var error = Assert.Throws<PeftException>(() => new TcpTensorTransport(new TcpTransportOptions(Port: port), NullLogger<TcpTensorTransport>.Instance));
+        var error = Assert.Throws<PeftException>(() =>
+            new TcpTensorTransport(new TcpTransportOptions(Port: port), NullLogger<TcpTensorTransport>.Instance)
+        );
         Assert.Contains("--data-port", error.Message, StringComparison.Ordinal);
     }
 }

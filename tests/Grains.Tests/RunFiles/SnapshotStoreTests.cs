@@ -48,8 +48,12 @@ public sealed class SnapshotStoreTests : IDisposable
     public void Only_the_last_ones_are_kept()
     {
         var store = new SnapshotStore(new RunFolder(folder));
-        for (var step = 1; step <= 5; step++) Commit(store, step);
-        Assert.Equal(["step-000004", "step-000005"], Directory.EnumerateDirectories(Path.Combine(folder, "snapshots")).Select(Path.GetFileName).Order());
+        for (var step = 1; step <= 5; step++)
+            Commit(store, step);
+        Assert.Equal(
+            ["step-000004", "step-000005"],
+            Directory.EnumerateDirectories(Path.Combine(folder, "snapshots")).Select(Path.GetFileName).Order()
+        );
     }
 
     private static void Commit(SnapshotStore store, int step)
@@ -58,6 +62,13 @@ public sealed class SnapshotStoreTests : IDisposable
         var bytes = new byte[64];
         bytes[0] = (byte)step;
         File.WriteAllBytes(Path.Combine(target, "layer-0001.safetensors"), bytes);
-        store.Commit(step, target, new Dictionary<string, string> { ["layer-0001.safetensors"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) }, "hash", null, keep: 2);
+        store.Commit(
+            step,
+            target,
+            new Dictionary<string, string> { ["layer-0001.safetensors"] = Convert.ToHexStringLower(SHA256.HashData(bytes)) },
+            "hash",
+            null,
+            keep: 2
+        );
     }
 }

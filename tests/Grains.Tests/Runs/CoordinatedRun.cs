@@ -69,8 +69,18 @@ internal sealed class CoordinatedRun : IDisposable
         var summary = await Silos.Data.Open(run, Folder.Path);
         return new TermRun(
             new TermContext(
-                Request, run, summary, new Term(1, Guid.NewGuid()), await Silos.Live(), false, new RunProgress(Record.State.Status!), default, siloStops.Token),
-            Services);
+                Request,
+                run,
+                summary,
+                new Term(1, Guid.NewGuid()),
+                await Silos.Live(),
+                false,
+                new RunProgress(Record.State.Status!),
+                default,
+                siloStops.Token
+            ),
+            Services
+        );
     }
 
     /// <summary>Details of the events of a name.</summary>

@@ -71,7 +71,8 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
         if (!decision.Accepted) return new VersionsReply { Refusal = decision.Reason };
         foreach (var copies in decision.Effects.OfType<AgentEffect.SendCopies>())
         {
-            foreach (var silo in copies.Silos) await silos.At(SiloAddress.FromParsableString(plan!.Silo(silo).Incarnation)).Put(Put(copies.Layer));
+            foreach (var silo in copies.Silos)
+                await silos.At(SiloAddress.FromParsableString(plan!.Silo(silo).Incarnation)).Put(Put(copies.Layer));
         }
 
         return new VersionsReply();
@@ -115,7 +116,10 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
         {
             var file = RunFolder.LayerFile(layer);
             var path = Path.Combine(folder, file);
-            SafeTensorsWriter.Write(path, [new SafeTensorsTensor($"layer.{layer}", SafeTensorsType.F32, [1], static stream => stream.Write(new byte[4]))]);
+            SafeTensorsWriter.Write(
+                path,
+                [new SafeTensorsTensor($"layer.{layer}", SafeTensorsType.F32, [1], static stream => stream.Write(new byte[4]))]
+            );
             files[file] = FileHash.Of(path);
         }
 

@@ -46,7 +46,8 @@ internal sealed class FakeSilos : IAgents
 
     public IDatasetGrain Dataset => Data;
 
-    internal FakeSilo Add(string name) => live[name] = new FakeSilo(this, name, SiloAddress.FromParsableString($"127.0.0.1:{11000 + ++lives}@{lives}"));
+    internal FakeSilo Add(string name) =>
+        live[name] = new FakeSilo(this, name, SiloAddress.FromParsableString($"127.0.0.1:{11000 + ++lives}@{lives}"));
 
     internal void Lose(string name) => live.Remove(name);
 
@@ -75,7 +76,8 @@ internal sealed class FakeSilos : IAgents
 
     public ILayerShardGrain Shard(SeatKey seat) => new FakeShard(this, seat.Silo);
 
-    internal FakeSilo Silo(string name) => live.TryGetValue(name, out var silo) ? silo : throw new SiloUnavailableException($"silo {name} is gone");
+    internal FakeSilo Silo(string name) =>
+        live.TryGetValue(name, out var silo) ? silo : throw new SiloUnavailableException($"silo {name} is gone");
 
     public Task Report(RunStatus status)
     {

@@ -8,7 +8,8 @@ internal sealed class InstantTime : TimeProvider
     /// <summary>Pauses so far.</summary>
     internal int Pauses => pauses;
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Timer(this, callback, state, dueTime);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        new Timer(this, callback, state, dueTime);
 
     private sealed class Timer : ITimer
     {

@@ -22,7 +22,10 @@ public class RunCreationTests
         foreach (var yaml in new[] { client.Yaml, RunFile.Write(spec) })
         {
             var coordinator = RunCreation.Resolve(new RunRequest("a", "/nowhere", yaml, Resume: false), null, threads: 2);
-            Assert.Equal((client.Yaml, client.Hash, client.Dtype, client.Products), (coordinator.Yaml, coordinator.Hash, coordinator.Dtype, coordinator.Products));
+            Assert.Equal(
+                (client.Yaml, client.Hash, client.Dtype, client.Products),
+                (coordinator.Yaml, coordinator.Hash, coordinator.Dtype, coordinator.Products)
+            );
             Assert.Equal(RunPlanner.Memory(client, 2), RunPlanner.Memory(coordinator, 2));
             var (shown, made) = (Plan(client), Plan(coordinator));
             Assert.Equal(shown.Seats, made.Seats);
@@ -32,8 +35,15 @@ public class RunCreationTests
         Assert.Equal(4 * client.Model.EmbeddingParameters, RunPlanner.Memory(client, 2)[0].Base);
     }
 
-    private static SeatPlan Plan(ResolvedRun run) => RunPlanner.Plan(
-        run, [.. Enumerable.Range(0, 2).Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", "", Endpoint.None), [], MemoryBytes: 400 << 20))]);
+    private static SeatPlan Plan(ResolvedRun run) =>
+        RunPlanner.Plan(
+            run,
+            [
+                .. Enumerable
+                    .Range(0, 2)
+                    .Select(static i => new SiloInventory(new PlannedSilo($"silo-{i}", "", Endpoint.None), [], MemoryBytes: 400 << 20)),
+            ]
+        );
 
     private static string Quickstart()
     {

@@ -10,8 +10,18 @@ public class SeatComparisonTests
 {
     private readonly StepComputation steps = new(
         new TermContext(
-            new RunRequest("run", "folder", "", Resume: false), null!, null!, new Term(1, Guid.NewGuid()), [], false, null!, default, default),
-        null!);
+            new RunRequest("run", "folder", "", Resume: false),
+            null!,
+            null!,
+            new Term(1, Guid.NewGuid()),
+            [],
+            false,
+            null!,
+            default,
+            default
+        ),
+        null!
+    );
 
     [Fact]
     public void Seats_of_a_layer_that_hold_the_same_bytes_go_on()

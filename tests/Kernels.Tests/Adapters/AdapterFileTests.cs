@@ -16,7 +16,16 @@ public class AdapterFileTests
         using var scope = NewDisposeScope();
         using var model = new TinyModel();
         var hybrid = Specs.Hybrid(model.Folder, ["q_proj", "down_proj"], 2, 4, 4, 2);
-        foreach (var spec in new[] { Specs.Lora(model.Folder, ["k_proj", "up_proj"], 2, 4), hybrid with { Method = hybrid.Method with { LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random } } } })
+        foreach (
+            var spec in new[]
+            {
+                Specs.Lora(model.Folder, ["k_proj", "up_proj"], 2, 4),
+                hybrid with
+                {
+                    Method = hybrid.Method with { LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random } },
+                },
+            }
+        )
         {
             var fresh = spec with { Method = spec.Method with { InitialAdapter = null } };
             using var first = new LocalPipeline(fresh);
@@ -25,8 +34,14 @@ public class AdapterFileTests
             for (var step = 1; step <= 3; step++) first.Step(step, [batch], 0.01);
             using var folder = new TemporaryFolder();
             var export = first.Export();
-            TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), export.Select(static pair => (pair.Key, pair.Value)));
-            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(fresh.Method, ModelFolder.Open(fresh.Model.Path)));
+            TensorWriting.Write(
+                Path.Combine(folder.Path, AdapterTensors.WeightsFile),
+                export.Select(static pair => (pair.Key, pair.Value))
+            );
+            File.WriteAllText(
+                Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+                AdapterConfigWriter.Write(fresh.Method, ModelFolder.Open(fresh.Model.Path))
+            );
 
             using var adapter = AdapterTensors.Read(folder.Path);
             using var second = new LocalPipeline(fresh with { Method = fresh.Method with { InitialAdapter = folder.Path } });
@@ -37,7 +52,12 @@ public class AdapterFileTests
             // Another rank, other modules, another method: refused with the tensor's name or the type.
             using var rank = new LocalPipeline(fresh with { Method = fresh.Method with { Lora = fresh.Method.Lora with { Rank = 3 } } });
             Assert.Contains("lora_A", Assert.Throws<PeftException>(() => rank.Initialize(adapter)).Message);
-            using var fewer = new LocalPipeline(fresh with { Method = fresh.Method with { TargetModules = [fresh.Method.TargetModules[0]] } });
+            using var fewer = new LocalPipeline(
+                fresh with
+                {
+                    Method = fresh.Method with { TargetModules = [fresh.Method.TargetModules[0]] },
+                }
+            );
             Assert.Contains(fresh.Method.TargetModules[1], Assert.Throws<PeftException>(() => fewer.Initialize(adapter)).Message);
         }
     }

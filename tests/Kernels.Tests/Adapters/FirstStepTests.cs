@@ -9,7 +9,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Adapters;
 
-/// <summary>What LoRA-GA's start is for: one step from it does more than one from LoRA's, both changing the weights by the same norm.</summary>
+/// <summary>
+/// What LoRA-GA's start is for: one step from it does more than one from LoRA's, both changing the weights by the same norm.
+/// </summary>
 public class FirstStepTests(ITestOutputHelper output)
 {
     [Fact]
@@ -22,13 +24,26 @@ public class FirstStepTests(ITestOutputHelper output)
         foreach (var initialization in new[] { LoraGaInitialization.Stable, LoraGaInitialization.Random })
         {
             using var scope = NewDisposeScope();
-            var spec = Specs.Of(folder, new MethodSpec { Name = MethodName.LoraGa, TargetModules = ["q_proj", "v_proj"], LoraGa = new LoraGaSpec { Initialization = initialization } });
+            var spec = Specs.Of(
+                folder,
+                new MethodSpec
+                {
+                    Name = MethodName.LoraGa,
+                    TargetModules = ["q_proj", "v_proj"],
+                    LoraGa = new LoraGaSpec { Initialization = initialization },
+                }
+            );
             using var first = new LocalPipeline(spec);
             first.Initialize(samples: batches);
             var (before, gradients) = first.Gradients(batches);
             foreach (var optimizer in Enum.GetValues<OptimizerName>())
             {
-                using var pipeline = new LocalPipeline(spec with { Training = spec.Training with { Optimizer = new OptimizerSpec { Name = optimizer } } });
+                using var pipeline = new LocalPipeline(
+                    spec with
+                    {
+                        Training = spec.Training with { Optimizer = new OptimizerSpec { Name = optimizer } },
+                    }
+                );
                 for (var i = 0; i < first.Versions.Length; i++)
                 {
                     pipeline.Versions[i].Parameters.copy_(first.Versions[i].Parameters);
@@ -42,7 +57,10 @@ public class FirstStepTests(ITestOutputHelper output)
         }
 
         foreach (var ((initialization, optimizer), (before, after)) in losses)
-            output.WriteLine($"{optimizer} {initialization}: {before:F4}, {string.Join(", ", after.Zip(norms).Select(pair => $"‖ΔW‖ = {pair.Second}: −{before - pair.First:F4}"))}");
+            output.WriteLine(
+                $"{optimizer} {initialization}: {before:F4}, "
+                    + $"{string.Join(", ", after.Zip(norms).Select(pair => $"‖ΔW‖ = {pair.Second}: −{before - pair.First:F4}"))}"
+            );
         foreach (var optimizer in Enum.GetValues<OptimizerName>())
         {
             var (ours, plain) = (losses[(LoraGaInitialization.Stable, optimizer)], losses[(LoraGaInitialization.Random, optimizer)]);
@@ -59,7 +77,8 @@ public class FirstStepTests(ITestOutputHelper output)
         double Norm(double rate)
         {
             for (var i = 0; i < starts.Length; i++)
-                if (pipeline.Shards[i].Layout.Size > 0) pipeline.Shards[i].Apply(starts[i], stepped[i], gradients[i], new OptimizerStep(1, 1, [rate, rate], []));
+                if (pipeline.Shards[i].Layout.Size > 0)
+                    pipeline.Shards[i].Apply(starts[i], stepped[i], gradients[i], new OptimizerStep(1, 1, [rate, rate], []));
             return Math.Sqrt(pipeline.Shards.Zip(stepped).Sum(static pair => Change(pair.First.Layout, pair.Second)));
         }
 
@@ -89,13 +108,19 @@ public class FirstStepTests(ITestOutputHelper output)
     private static double Change(ParameterLayout layout, LayerVersion version)
     {
         using var scope = NewDisposeScope();
-        Tensor Named(string name, IReadOnlyList<ParameterSlot> slots, Tensor buffer) => slots.Single(slot => slot.Name == name).View(buffer);
-        return layout.Trainable.Where(static slot => slot.Name.EndsWith(".lora_A.weight", StringComparison.Ordinal)).Sum(slot =>
-        {
-            var module = slot.Name[..^".lora_A.weight".Length];
-            var b = Named($"{module}.lora_B.weight", layout.Trainable, version.Parameters);
-            var (b0, a0) = (Named($"{module}.lora_B0.weight", layout.Constants, version.Constants), Named($"{module}.lora_A0.weight", layout.Constants, version.Constants));
-            return Math.Pow(2 * LoraLinear.ProductNorm(cat([slot.View(version.Parameters), a0], 0), cat([b, b0.neg()], 1)), 2);
-        });
+        Tensor Named(string name, IReadOnlyList<ParameterSlot> slots, Tensor buffer) =>
+            slots.Single(slot => slot.Name == name).View(buffer);
+        return layout
+            .Trainable.Where(static slot => slot.Name.EndsWith(".lora_A.weight", StringComparison.Ordinal))
+            .Sum(slot =>
+            {
+                var module = slot.Name[..^".lora_A.weight".Length];
+                var b = Named($"{module}.lora_B.weight", layout.Trainable, version.Parameters);
+                var (b0, a0) = (
+                    Named($"{module}.lora_B0.weight", layout.Constants, version.Constants),
+                    Named($"{module}.lora_A0.weight", layout.Constants, version.Constants)
+                );
+                return Math.Pow(2 * LoraLinear.ProductNorm(cat([slot.View(version.Parameters), a0], 0), cat([b, b0.neg()], 1)), 2);
+            });
     }
 }

@@ -34,7 +34,11 @@ public class GradientSketchTests(ITestOutputHelper output)
         var (right, _) = linalg.qr(randn([Columns, 40], float64, generator: generator));
         // δ = x V S Uᵀ: G has a decaying spectrum whatever the samples are.
         var gradients = samples.Select(x => x.to(float64).mm(right).mul(decay).mm(left.t()).to(float32)).ToArray();
-        var g = samples.Zip(gradients).Select(static pair => pair.Second.to(float64).t().mm(pair.First.to(float64))).Aggregate(static (a, b) => a + b) / Samples;
+        var g =
+            samples
+                .Zip(gradients)
+                .Select(static pair => pair.Second.to(float64).t().mm(pair.First.to(float64)))
+                .Aggregate(static (a, b) => a + b) / Samples;
         using var sketch = new GradientSketch("module", Rows, Columns, Width, CPU);
         for (var pass = 1; pass <= 4; pass++)
             foreach (var (x, dy) in samples.Zip(gradients)) sketch.Add(pass, x, dy);
@@ -49,7 +53,10 @@ public class GradientSketchTests(ITestOutputHelper output)
         Assert.Equal(Compare.Norm(g.mm(vt.t())), Compare.Norm(sketch.FromRight(vt, Samples)), 1e-4 * Compare.Norm(g));
     }
 
-    /// <summary>A sketch as wide as the matrices holds every direction; a narrower one of this tiny random model, whose spectrum is flat, comes near.</summary>
+    /// <summary>
+    /// A sketch as wide as the matrices holds every direction; a narrower one of this tiny random model, whose spectrum is flat, comes
+    /// near.
+    /// </summary>
     [Theory]
     [InlineData(LoraGaInitialization.Stable, 8, 2e-3)]
     [InlineData(LoraGaInitialization.Paper, 8, 2e-3)]
@@ -64,7 +71,14 @@ public class GradientSketchTests(ITestOutputHelper output)
         foreach (var estimate in new[] { GradientEstimate.Exact, GradientEstimate.Sketch })
         {
             var spec = Specs.Hybrid(Path.Combine(golden.Folder, "base"), ["q_proj", "v_proj", "down_proj"], rank, 8, 4, 2);
-            spec = spec with { Method = spec.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = initialization, GradientEstimate = estimate } } };
+            spec = spec with
+            {
+                Method = spec.Method with
+                {
+                    InitialAdapter = null,
+                    LoraGa = new LoraGaSpec { Initialization = initialization, GradientEstimate = estimate },
+                },
+            };
             using var pipeline = new LocalPipeline(spec);
             pipeline.Initialize(samples: samples);
             starts.Add((pipeline.Export(), pipeline.Versions.SelectMany(static version => version.Lambda).ToArray()));

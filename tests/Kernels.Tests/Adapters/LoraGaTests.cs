@@ -19,7 +19,14 @@ public class LoraGaTests
         foreach (var (initialization, name) in new[] { (LoraGaInitialization.Stable, "stable"), (LoraGaInitialization.Paper, "paper") })
         {
             var spec = Specs.Hybrid(Path.Combine(golden.Folder, "base"), targets, 4, 8, 4, 1);
-            spec = spec with { Method = spec.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = initialization, GradientSamples = 8 } } };
+            spec = spec with
+            {
+                Method = spec.Method with
+                {
+                    InitialAdapter = null,
+                    LoraGa = new LoraGaSpec { Initialization = initialization, GradientSamples = 8 },
+                },
+            };
             using var pipeline = new LocalPipeline(spec);
             var samples = Batches.EachRow(golden["input_ids"], golden["labels"]);
             pipeline.Initialize(samples: samples);
@@ -27,10 +34,16 @@ public class LoraGaTests
             foreach (var key in golden.Names.Where(static key => key.EndsWith(".gradient", StringComparison.Ordinal)))
             {
                 var module = key[..^".gradient".Length];
-                // Singular vectors are unique up to sign: compare the product, in which the sign of each pair cancels for `paper`, and each factor by column for both.
+                // Singular vectors are unique up to sign: compare the product, in which the sign of each pair cancels for `paper`, and each
+                // factor by column for both.
                 CloseUpToSign(adapter[$"base_model.model.{module}.lora_B.weight"], golden[$"{module}.{name}.lora_B"]);
                 CloseUpToSign(adapter[$"base_model.model.{module}.lora_A.weight"].t(), golden[$"{module}.{name}.lora_A"].t());
-                Assert.True(adapter[$"base_model.model.{module}.lora_A0.weight"].eq(adapter[$"base_model.model.{module}.lora_A.weight"]).all().item<bool>());
+                Assert.True(
+                    adapter[$"base_model.model.{module}.lora_A0.weight"]
+                        .eq(adapter[$"base_model.model.{module}.lora_A.weight"])
+                        .all()
+                        .item<bool>()
+                );
             }
 
             // Function preservation: at step 0 the model computes what its base computes.

@@ -8,8 +8,14 @@ namespace Peft.Orleans.Kernels.Tests.Adapters;
 internal static class SmolLm2Samples
 {
     internal static Microbatch[] Take(int count) =>
-        [.. JsonDocument.Parse(File.ReadAllText(SharedFolder.Require("goldens/smollm2/losses.json"))).RootElement.EnumerateArray().Take(count)
-            .Select(static item => Batches.Of([Integers(item, "ids")], [Integers(item, "labels")]))];
+        [
+            .. JsonDocument
+                .Parse(File.ReadAllText(SharedFolder.Require("goldens/smollm2/losses.json")))
+                .RootElement.EnumerateArray()
+                .Take(count)
+                .Select(static item => Batches.Of([Integers(item, "ids")], [Integers(item, "labels")])),
+        ];
 
-    private static int[] Integers(JsonElement item, string key) => [.. item.GetProperty(key).EnumerateArray().Select(static value => value.GetInt32())];
+    private static int[] Integers(JsonElement item, string key) =>
+        [.. item.GetProperty(key).EnumerateArray().Select(static value => value.GetInt32())];
 }

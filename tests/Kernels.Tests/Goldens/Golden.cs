@@ -73,6 +73,9 @@ internal static class Compare
         using var scope = NewDisposeScope();
         var largest = expected.abs().max().to(ScalarType.Float64).item<double>();
         var difference = LargestDifference(actual, expected);
-        Assert.True(difference <= Math.Max(relative * largest, floor), $"{name}: differs by {difference:E2}; its largest entry is {largest:E2}");
+        Assert.True(
+            difference <= Math.Max(relative * largest, floor),
+            $"{name}: differs by {difference:E2}; its largest entry is {largest:E2}"
+        );
     }
 }

@@ -12,7 +12,9 @@ internal static class HybridAdapter
     {
         var tensors = new List<SafeTensorsTensor>();
         void Add(string name, long[] shape, float[] values) =>
-            tensors.Add(new SafeTensorsTensor(name, SafeTensorsType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes(values.AsSpan()))));
+            tensors.Add(
+                new SafeTensorsTensor(name, SafeTensorsType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes(values.AsSpan())))
+            );
         foreach (var key in golden.Names.Where(static key => key.Contains(".initial.")))
         {
             var value = golden[key];

@@ -17,7 +17,10 @@ public class TrainingGoldenTests
         var golden = new Golden("full");
         using var scope = NewDisposeScope();
         var spec = Specs.Full(Path.Combine(golden.Folder, "base"));
-        spec = spec with { Training = spec.Training with { MaxGradNorm = 1.0, Optimizer = spec.Training.Optimizer with { WeightDecay = 0.1 } } };
+        spec = spec with
+        {
+            Training = spec.Training with { MaxGradNorm = 1.0, Optimizer = spec.Training.Optimizer with { WeightDecay = 0.1 } },
+        };
         using var pipeline = new LocalPipeline(spec);
         pipeline.Initialize();
         var initial = pipeline.Export();
@@ -40,7 +43,14 @@ public class TrainingGoldenTests
         var training = golden.Training;
         double? clip = training.GetProperty("clip") is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
         var spec = Specs.Lora(Path.Combine(golden.Folder, "base"), name.Contains("qv") ? ["q_proj", "v_proj"] : All, 4, alpha, rslora);
-        spec = spec with { Training = spec.Training with { MaxGradNorm = clip, Optimizer = spec.Training.Optimizer with { WeightDecay = training.GetProperty("weight_decay").GetDouble() } } };
+        spec = spec with
+        {
+            Training = spec.Training with
+            {
+                MaxGradNorm = clip,
+                Optimizer = spec.Training.Optimizer with { WeightDecay = training.GetProperty("weight_decay").GetDouble() },
+            },
+        };
         using var pipeline = new LocalPipeline(spec);
         using var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
         pipeline.Initialize(adapter);
@@ -70,7 +80,9 @@ public class TrainingGoldenTests
         var golden = new Golden(name);
         using var scope = NewDisposeScope();
         var training = golden.Training;
-        using var pipeline = new LocalPipeline(Specs.Hybrid(Path.Combine(golden.Folder, "base"), ["q_proj", "v_proj", "down_proj"], 4, 8, 4, 3, norms));
+        using var pipeline = new LocalPipeline(
+            Specs.Hybrid(Path.Combine(golden.Folder, "base"), ["q_proj", "v_proj", "down_proj"], 4, 8, 4, 3, norms)
+        );
         using var folder = new TemporaryFolder();
         HybridAdapter.Write(folder.Path, golden, 3);
         using var adapter = AdapterTensors.Read(folder.Path);
@@ -80,7 +92,8 @@ public class TrainingGoldenTests
         var (_, gradients) = pipeline.Gradients(Batches.EachRow(golden["input_ids"].select(0, 0), golden["labels"].select(0, 0)));
         foreach (var key in golden.Names.Where(static key => key.Contains(".grad.")))
         {
-            var slot = $"base_model.model.{key.Replace(".grad.", ".")}" + (key.EndsWith("theta", StringComparison.Ordinal) ? "" : ".weight");
+            var slot =
+                $"base_model.model.{key.Replace(".grad.", ".")}" + (key.EndsWith("theta", StringComparison.Ordinal) ? "" : ".weight");
             Compare.Close(key, pipeline.Gradient(gradients, slot), golden[key], 2e-5);
         }
 
@@ -100,7 +113,8 @@ public class TrainingGoldenTests
         var final = pipeline.Export();
         foreach (var key in golden.Names.Where(static key => key.Contains(".final.")))
         {
-            var slot = $"base_model.model.{key.Replace(".final.", ".")}" + (key.EndsWith("theta", StringComparison.Ordinal) ? "" : ".weight");
+            var slot =
+                $"base_model.model.{key.Replace(".final.", ".")}" + (key.EndsWith("theta", StringComparison.Ordinal) ? "" : ".weight");
             Moved(key, final[slot], golden[key], initial[slot], 1e-3);
         }
 

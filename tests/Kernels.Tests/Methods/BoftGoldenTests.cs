@@ -5,7 +5,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Methods;
 
-/// <summary>BOFT against PEFT's own files. PEFT trains an unconstrained R and uses its skew part K; θ is the strict upper triangle of −K.</summary>
+/// <summary>
+/// BOFT against PEFT's own files. PEFT trains an unconstrained R and uses its skew part K; θ is the strict upper triangle of −K.
+/// </summary>
 public class BoftGoldenTests
 {
     [Theory]

@@ -17,7 +17,16 @@ namespace Peft.Orleans.Kernels.Tests.Methods;
 public class BoftTests
 {
     /// <summary>n, b, m: one factor, odd blocks, dense groups, and groups so large that factors are applied one by one.</summary>
-    public static TheoryData<int, int, int> Sizes => new() { { 12, 3, 1 }, { 48, 8, 2 }, { 64, 4, 3 }, { 128, 4, 6 }, { 96, 6, 5 }, { 256, 2, 8 } };
+    public static TheoryData<int, int, int> Sizes =>
+        new()
+        {
+            { 12, 3, 1 },
+            { 48, 8, 2 },
+            { 64, 4, 3 },
+            { 128, 4, 6 },
+            { 96, 6, 5 },
+            { 256, 2, 8 },
+        };
 
     [Theory, MemberData(nameof(Sizes))]
     public void Rows_are_rotated_as_by_the_dense_matrix_and_so_are_gradients(int size, int block, int factors)
@@ -26,7 +35,17 @@ public class BoftTests
         using var generator = new Generator(7);
         foreach (var eta in new[] { 1.0, 0.5 })
         {
-            using var rotation = new ButterflyRotation("module", size, new BoftSpec { BlockSize = block, ButterflyFactors = factors, Eta = eta }, CPU);
+            using var rotation = new ButterflyRotation(
+                "module",
+                size,
+                new BoftSpec
+                {
+                    BlockSize = block,
+                    ButterflyFactors = factors,
+                    Eta = eta,
+                },
+                CPU
+            );
             var theta = randn(rotation.ParameterShape, generator: generator).mul_(0.3);
             var (x, dy) = (randn([5, size], generator: generator), randn([5, size], generator: generator));
             using var composed = rotation.Compose(theta);
@@ -124,13 +143,29 @@ public class BoftTests
     [InlineData(BoftSide.Output, BoftParameterization.Cayley, "boft_theta", null)]
     [InlineData(BoftSide.Input, BoftParameterization.Projection, "boft_C", "boft_s")]
     [InlineData(BoftSide.Output, BoftParameterization.Projection, "boft_C", null)]
-    public void Every_form_trains_merges_and_loads_again(BoftSide side, BoftParameterization parameterization, string rotation, string? scale)
+    public void Every_form_trains_merges_and_loads_again(
+        BoftSide side,
+        BoftParameterization parameterization,
+        string rotation,
+        string? scale
+    )
     {
         using var scope = NewDisposeScope();
         using var model = new TinyModel(bias: true);
         foreach (var (block, factors) in new[] { (8, 1), (4, 2), (2, 4) })
         {
-            var method = new MethodSpec { Name = MethodName.Boft, Boft = new BoftSpec { BlockSize = block, ButterflyFactors = factors, Side = side, Parameterization = parameterization, Eta = parameterization == BoftParameterization.Cayley ? 2 : 1 } };
+            var method = new MethodSpec
+            {
+                Name = MethodName.Boft,
+                Boft = new BoftSpec
+                {
+                    BlockSize = block,
+                    ButterflyFactors = factors,
+                    Side = side,
+                    Parameterization = parameterization,
+                    Eta = parameterization == BoftParameterization.Cayley ? 2 : 1,
+                },
+            };
             var spec = Specs.Of(model.Folder, method);
             using var pipeline = new LocalPipeline(spec);
             using var plain = new LocalPipeline(Specs.Lora(model.Folder, [], 1, 1));
@@ -143,10 +178,19 @@ public class BoftTests
             Assert.True(pipeline.Loss(batch) < before - 0.01);
 
             var export = pipeline.Export();
-            Assert.Equal(new[] { rotation, scale }.OfType<string>().Order(), export.Keys.Select(static key => key[(key.LastIndexOf('.') + 1)..]).Distinct().Order());
+            Assert.Equal(
+                new[] { rotation, scale }.OfType<string>().Order(),
+                export.Keys.Select(static key => key[(key.LastIndexOf('.') + 1)..]).Distinct().Order()
+            );
             using var folder = new TemporaryFolder();
-            TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), export.Select(static pair => (pair.Key, pair.Value)));
-            File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
+            TensorWriting.Write(
+                Path.Combine(folder.Path, AdapterTensors.WeightsFile),
+                export.Select(static pair => (pair.Key, pair.Value))
+            );
+            File.WriteAllText(
+                Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+                AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
+            );
             using var adapter = AdapterTensors.Read(folder.Path);
             using var again = new LocalPipeline(spec with { Method = method with { InitialAdapter = folder.Path } });
             again.Initialize(adapter);
@@ -169,7 +213,12 @@ public class BoftTests
     {
         using var model = new TinyModel(weights: false);
         var folder = ModelFolder.Open(model.Folder);
-        var input = new MethodSpec { Name = MethodName.Boft, TargetModules = ["v_proj", "q_proj"], Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2 } };
+        var input = new MethodSpec
+        {
+            Name = MethodName.Boft,
+            TargetModules = ["v_proj", "q_proj"],
+            Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2 },
+        };
         using var config = JsonDocument.Parse(AdapterConfigWriter.Write(input, folder));
         var root = config.RootElement;
         Assert.Equal("BOFT", root.GetProperty("peft_type").GetString());
@@ -178,7 +227,9 @@ public class BoftTests
         Assert.Equal(2, root.GetProperty("boft_n_butterfly_factor").GetInt32());
         Assert.False(root.TryGetProperty("method", out _));
 
-        using var own = JsonDocument.Parse(AdapterConfigWriter.Write(input with { Boft = input.Boft with { Side = BoftSide.Output } }, folder));
+        using var own = JsonDocument.Parse(
+            AdapterConfigWriter.Write(input with { Boft = input.Boft with { Side = BoftSide.Output } }, folder)
+        );
         Assert.Equal("BOFT", own.RootElement.GetProperty("peft_type").GetString());
         Assert.Equal("output", own.RootElement.GetProperty("method").GetProperty("boft").GetProperty("side").GetString());
         // PEFT raises an error where both are zero, rather than load tensors it does not know as the identity.
@@ -193,13 +244,29 @@ public class BoftTests
     {
         using var scope = NewDisposeScope();
         using var model = new TinyModel();
-        MethodSpec Method(BoftSide side) => new() { Name = MethodName.Boft, Boft = new BoftSpec { BlockSize = 4, ButterflyFactors = 2, Side = side } };
+        MethodSpec Method(BoftSide side) =>
+            new()
+            {
+                Name = MethodName.Boft,
+                Boft = new BoftSpec
+                {
+                    BlockSize = 4,
+                    ButterflyFactors = 2,
+                    Side = side,
+                },
+            };
         var spec = Specs.Of(model.Folder, Method(trained));
         using var pipeline = new LocalPipeline(spec);
         pipeline.Initialize();
         using var folder = new TemporaryFolder();
-        TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), pipeline.Export().Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
+        TensorWriting.Write(
+            Path.Combine(folder.Path, AdapterTensors.WeightsFile),
+            pipeline.Export().Select(static pair => (pair.Key, pair.Value))
+        );
+        File.WriteAllText(
+            Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+            AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
+        );
         using var adapter = AdapterTensors.Read(folder.Path);
         using var other = new LocalPipeline(Specs.Of(model.Folder, Method(asked) with { InitialAdapter = folder.Path }));
         Assert.Contains(tensor, Assert.Throws<PeftException>(() => other.Initialize(adapter)).Message);
@@ -241,7 +308,9 @@ public class BoftTests
     public void Sizes_that_do_not_divide_are_refused_with_module_and_numbers(int block, int factors, string part)
     {
         var options = new BoftSpec { BlockSize = block, ButterflyFactors = factors };
-        var message = Assert.Throws<PeftException>(() => new ButterflyRotation("model.layers.0.self_attn.q_proj", 48, options, CPU)).Message;
+        var message = Assert
+            .Throws<PeftException>(() => new ButterflyRotation("model.layers.0.self_attn.q_proj", 48, options, CPU))
+            .Message;
         Assert.Contains(part, message);
         Assert.Contains("q_proj", message);
         Assert.Contains("48", message);

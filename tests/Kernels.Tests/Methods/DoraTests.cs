@@ -19,7 +19,9 @@ public class DoraTests
     {
         var golden = new Golden("peft-dora");
         using var scope = NewDisposeScope();
-        using var pipeline = new LocalPipeline(Specs.Of(Path.Combine(golden.Folder, "base"), Method(4, 8) with { InitialAdapter = "given" }));
+        using var pipeline = new LocalPipeline(
+            Specs.Of(Path.Combine(golden.Folder, "base"), Method(4, 8) with { InitialAdapter = "given" })
+        );
         using var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
         pipeline.Initialize(adapter);
         var initial = pipeline.Export();
@@ -30,8 +32,14 @@ public class DoraTests
         Compare.Within(pipeline.Logits(all), golden["logits_initial"], 2e-5);
         var (_, gradients) = pipeline.Gradients([all]);
         foreach (var key in golden.Names.Where(static key => key.StartsWith("grad.", StringComparison.Ordinal)))
-            Compare.Close(key, pipeline.Gradient(gradients, key["grad.".Length..].Replace($"{Vector}.weight", Vector, StringComparison.Ordinal)), golden[key], 2e-5);
-        foreach (var gradient in gradients) gradient.Dispose();
+            Compare.Close(
+                key,
+                pipeline.Gradient(gradients, key["grad.".Length..].Replace($"{Vector}.weight", Vector, StringComparison.Ordinal)),
+                golden[key],
+                2e-5
+            );
+        foreach (var gradient in gradients)
+            gradient.Dispose();
 
         TrainingGoldenTests.Train(pipeline, golden, Golden.Numbers(golden.Training.GetProperty("learning_rates")), 1e-5);
         var final = pipeline.Export();
@@ -70,8 +78,17 @@ public class DoraTests
         for (var step = 1; step <= 5; step++) pipeline.Step(step, [batch], 0.02);
         var magnitudes = pipeline.Export();
         var merged = pipeline.Shards.SelectMany((shard, i) => shard.ExportMerged(pipeline.Versions[i], ScalarType.Float32)).ToArray();
-        foreach (var (name, value) in merged.Where(pair => magnitudes.ContainsKey($"base_model.model.{pair.Name[..^".weight".Length]}{Vector}")))
-            Compare.Close(name, value.square().sum(1).sqrt(), magnitudes[$"base_model.model.{name[..^".weight".Length]}{Vector}"].abs(), 1e-5);
+        foreach (
+            var (name, value) in merged.Where(pair =>
+                magnitudes.ContainsKey($"base_model.model.{pair.Name[..^".weight".Length]}{Vector}")
+            )
+        )
+            Compare.Close(
+                name,
+                value.square().sum(1).sqrt(),
+                magnitudes[$"base_model.model.{name[..^".weight".Length]}{Vector}"].abs(),
+                1e-5
+            );
         using var folder = new TemporaryFolder();
         File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
         TensorWriting.Write(Path.Combine(folder.Path, "model.safetensors"), merged);
@@ -88,6 +105,9 @@ public class DoraTests
         using var model = new TinyModel();
         var method = Method(3, 6);
         method = method with { Lora = method.Lora with { MaxDeltaRatio = 0.1 } };
-        Assert.Contains("method.lora.max_delta_ratio", Assert.Throws<PeftException>(() => new LocalPipeline(Specs.Of(model.Folder, method))).Message);
+        Assert.Contains(
+            "method.lora.max_delta_ratio",
+            Assert.Throws<PeftException>(() => new LocalPipeline(Specs.Of(model.Folder, method))).Message
+        );
     }
 }

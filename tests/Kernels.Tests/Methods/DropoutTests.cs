@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Methods;
 
-/// <summary>Dropout on the input of the low-rank path: a function of the microbatch's place in the run, the same forward and backward, absent in evaluation.</summary>
+/// <summary>
+/// Dropout on the input of the low-rank path: a function of the microbatch's place in the run, the same forward and backward, absent in
+/// evaluation.
+/// </summary>
 public class DropoutTests
 {
     public static TheoryData<string> Cases => ["lora", "lora dora", "lora_ga Stable", "hybrid"];
@@ -22,7 +25,13 @@ public class DropoutTests
         for (var layer = 1; layer <= TinyModel.Layers; layer++)
         {
             var version = pipeline.Versions[layer];
-            foreach (var slot in pipeline.Shards[layer].Layout.Trainable.Where(slot => slot.Name.Contains(".lora_", StringComparison.Ordinal) && !item.Detached.Any(slot.Name.Contains)))
+            foreach (
+                var slot in pipeline
+                    .Shards[layer]
+                    .Layout.Trainable.Where(slot =>
+                        slot.Name.Contains(".lora_", StringComparison.Ordinal) && !item.Detached.Any(slot.Name.Contains)
+                    )
+            )
             {
                 using var inner = NewDisposeScope();
                 var gradient = gradients[layer].narrow(0, slot.Offset, slot.Count);

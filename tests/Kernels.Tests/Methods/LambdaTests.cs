@@ -12,8 +12,8 @@ public class LambdaTests
     private static readonly string[] Modules = ["q_proj", "up_proj"];
 
     /// <summary>
-    /// In the mixed forward pass the gradient of A and B carries λ and that of Q carries 1 − λ. Raw norms therefore multiply the odds λ/(1 − λ) by
-    /// g_L/g_B at every step, and λ runs into a bound; unmixed ones do not feed back.
+    /// In the mixed forward pass the gradient of A and B carries λ and that of Q carries 1 − λ. Raw norms therefore multiply the odds λ/(1
+    /// − λ) by g_L/g_B at every step, and λ runs into a bound; unmixed ones do not feed back.
     /// </summary>
     [Theory]
     [InlineData(LambdaNorms.Raw)]
@@ -30,7 +30,8 @@ public class LambdaTests
         for (var step = 1; step <= 300; step++)
         {
             pipeline.Step(step, [samples[step % 4]], 1e-3);
-            foreach (var lambda in pipeline.Versions.SelectMany(static version => version.Lambda)) (least, most) = (Math.Min(least, lambda), Math.Max(most, lambda));
+            foreach (var lambda in pipeline.Versions.SelectMany(static version => version.Lambda))
+                (least, most) = (Math.Min(least, lambda), Math.Max(most, lambda));
         }
 
         if (norms == LambdaNorms.Raw) Assert.True(least == 0.01 || most == 0.99, $"λ stayed in [{least}, {most}]");
@@ -44,11 +45,27 @@ public class LambdaTests
     [InlineData(LambdaNorms.Raw, LambdaGranularity.Module, 0.0, 0.01, 0.99, null)]
     [InlineData(LambdaNorms.Unmixed, LambdaGranularity.Layer, 0.0, 0.01, 0.2, null)]
     [InlineData(LambdaNorms.Unmixed, LambdaGranularity.Module, 0.0, 0.01, 0.99, 0.7)]
-    public void The_next_one_is_that_of_a_direct_computation_in_float64(LambdaNorms norms, LambdaGranularity granularity, double ema, double min, double max, double? constant)
+    public void The_next_one_is_that_of_a_direct_computation_in_float64(
+        LambdaNorms norms,
+        LambdaGranularity granularity,
+        double ema,
+        double min,
+        double max,
+        double? constant
+    )
     {
         using var scope = NewDisposeScope();
         using var model = new TinyModel();
-        var options = new LambdaSpec { Norms = norms, Granularity = granularity, Ema = ema, Min = min, Max = max, Fixed = constant, Initial = "0.3" };
+        var options = new LambdaSpec
+        {
+            Norms = norms,
+            Granularity = granularity,
+            Ema = ema,
+            Min = min,
+            Max = max,
+            Fixed = constant,
+            Initial = "0.3",
+        };
         using var pipeline = new LocalPipeline(Spec(model, options));
         var batch = Batches.Of([TinyModel.Ids(new Random(5), 12)]);
         pipeline.Initialize(samples: [batch]);
@@ -58,9 +75,13 @@ public class LambdaTests
             var expected = new List<double[]>();
             for (var layer = 1; layer <= TinyModel.Layers; layer++)
             {
-                double Norm(string part, string module) => pipeline.Shards[layer].Layout.Trainable
-                    .Where(slot => slot.Name.Contains(part, StringComparison.Ordinal) && slot.Name.Contains(module, StringComparison.Ordinal))
-                    .Sum(slot => Math.Pow(Compare.Norm(gradients[layer].narrow(0, slot.Offset, slot.Count)), 2));
+                double Norm(string part, string module) =>
+                    pipeline
+                        .Shards[layer]
+                        .Layout.Trainable.Where(slot =>
+                            slot.Name.Contains(part, StringComparison.Ordinal) && slot.Name.Contains(module, StringComparison.Ordinal)
+                        )
+                        .Sum(slot => Math.Pow(Compare.Norm(gradients[layer].narrow(0, slot.Offset, slot.Count)), 2));
                 var scopes = granularity == LambdaGranularity.Module ? Modules : [""];
                 expected.Add([.. scopes.Select((module, i) =>
                 {
@@ -73,8 +94,11 @@ public class LambdaTests
 
             pipeline.Step(step, [batch], 0.01);
             for (var layer = 1; layer <= TinyModel.Layers; layer++)
-                Assert.All(pipeline.Versions[layer].Lambda.Zip(expected[layer - 1]), static pair => Assert.Equal(pair.Second, pair.First, 1e-9));
-            foreach (var gradient in gradients) gradient.Dispose();
+                Assert.All(pipeline.Versions[layer].Lambda.Zip(expected[layer - 1]), static pair =>
+                    Assert.Equal(pair.Second, pair.First, 1e-9)
+                );
+            foreach (var gradient in gradients)
+                gradient.Dispose();
         }
     }
 

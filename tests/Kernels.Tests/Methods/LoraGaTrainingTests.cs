@@ -56,17 +56,30 @@ public class LoraGaTrainingTests
     {
         using var scope = NewDisposeScope();
         using var model = new TinyModel(bias: true);
-        var method = new MethodSpec { Name = MethodName.LoraGa, Lora = new LoraSpec { Rank = 4, Alpha = 8 }, LoraGa = new LoraGaSpec { Initialization = initialization } };
+        var method = new MethodSpec
+        {
+            Name = MethodName.LoraGa,
+            Lora = new LoraSpec { Rank = 4, Alpha = 8 },
+            LoraGa = new LoraGaSpec { Initialization = initialization },
+        };
         foreach (var dtype in new[] { WeightType.Float32, WeightType.BFloat16 })
         {
             using var pipeline = new LocalPipeline(Specs.Of(model.Folder, method, dtype));
-            using var plain = new LocalPipeline(Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Lora, TargetModules = [] }, dtype));
+            using var plain = new LocalPipeline(
+                Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Lora, TargetModules = [] }, dtype)
+            );
             plain.Initialize();
             var batch = Batches.Of([TinyModel.Ids(new Random(2), 14)]);
             pipeline.Initialize(samples: [batch]);
             Assert.True(pipeline.Logits(batch).eq(plain.Logits(batch)).all().item<bool>());
             // The start is the one asked for: only random leaves B at zero.
-            Assert.Equal(initialization == LoraGaInitialization.Random, pipeline.Export().Where(static pair => pair.Key.EndsWith("lora_B.weight", StringComparison.Ordinal)).All(static pair => Compare.Norm(pair.Value) == 0));
+            Assert.Equal(
+                initialization == LoraGaInitialization.Random,
+                pipeline
+                    .Export()
+                    .Where(static pair => pair.Key.EndsWith("lora_B.weight", StringComparison.Ordinal))
+                    .All(static pair => Compare.Norm(pair.Value) == 0)
+            );
         }
     }
 
@@ -77,7 +90,17 @@ public class LoraGaTrainingTests
     {
         using var scope = NewDisposeScope();
         using var model = new TinyModel(bias: true);
-        var method = new MethodSpec { Name = MethodName.LoraGa, TargetModules = ["v_proj", "down_proj"], Lora = new LoraSpec { Rank = 4, Alpha = 8, Rslora = rslora } };
+        var method = new MethodSpec
+        {
+            Name = MethodName.LoraGa,
+            TargetModules = ["v_proj", "down_proj"],
+            Lora = new LoraSpec
+            {
+                Rank = 4,
+                Alpha = 8,
+                Rslora = rslora,
+            },
+        };
         var spec = Specs.Of(model.Folder, method);
         using var pipeline = new LocalPipeline(spec);
         var batch = Batches.Of([TinyModel.Ids(new Random(2), 14)]);
@@ -85,12 +108,21 @@ public class LoraGaTrainingTests
         for (var step = 1; step <= 4; step++) pipeline.Step(step, [batch], 0.01);
         using var own = new TemporaryFolder();
         using var plain = new TemporaryFolder();
-        TensorWriting.Write(Path.Combine(own.Path, AdapterTensors.WeightsFile), pipeline.Export().Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(own.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
+        TensorWriting.Write(
+            Path.Combine(own.Path, AdapterTensors.WeightsFile),
+            pipeline.Export().Select(static pair => (pair.Key, pair.Value))
+        );
+        File.WriteAllText(
+            Path.Combine(own.Path, AdapterTensors.ConfigFile),
+            AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
+        );
         using var trained = AdapterTensors.Read(own.Path);
         var lora = spec with { Method = LoraGaExport.Method(method) with { InitialAdapter = plain.Path } };
         TensorWriting.Write(Path.Combine(plain.Path, AdapterTensors.WeightsFile), LoraGaExport.Tensors(trained).ToArray());
-        File.WriteAllText(Path.Combine(plain.Path, AdapterTensors.ConfigFile), AdapterConfigWriter.Write(lora.Method, ModelFolder.Open(lora.Model.Path)));
+        File.WriteAllText(
+            Path.Combine(plain.Path, AdapterTensors.ConfigFile),
+            AdapterConfigWriter.Write(lora.Method, ModelFolder.Open(lora.Model.Path))
+        );
 
         using var adapter = AdapterTensors.Read(plain.Path);
         Assert.Equal(8, adapter.ShapeOf("base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight")![0]);

@@ -49,11 +49,21 @@ public class MaxDeltaTests
         Dictionary<string, double> Ratios(LocalPipeline pipeline)
         {
             var adapter = pipeline.Export();
-            return adapter.Keys.Where(static key => key.EndsWith("lora_A.weight", StringComparison.Ordinal)).ToDictionary(static key => key, key =>
-            {
-                var change = adapter[key.Replace("lora_A", "lora_B", StringComparison.Ordinal)].to(float64).mm(adapter[key].to(float64)) * 2;
-                return Compare.Norm(change) / Compare.Norm(model.Weights[key["base_model.model.".Length..].Replace(".lora_A", "", StringComparison.Ordinal)]);
-            });
+            return adapter
+                .Keys.Where(static key => key.EndsWith("lora_A.weight", StringComparison.Ordinal))
+                .ToDictionary(
+                    static key => key,
+                    key =>
+                    {
+                        var change =
+                            adapter[key.Replace("lora_A", "lora_B", StringComparison.Ordinal)].to(float64).mm(adapter[key].to(float64))
+                            * 2;
+                        return Compare.Norm(change)
+                            / Compare.Norm(
+                                model.Weights[key["base_model.model.".Length..].Replace(".lora_A", "", StringComparison.Ordinal)]
+                            );
+                    }
+                );
         }
 
         using var bounded = Start(Ratio);
@@ -68,7 +78,8 @@ public class MaxDeltaTests
         // Without it the bound would be broken; where it binds the change is on it; a loose one changes no bit.
         Assert.Contains(Ratios(free), static pair => pair.Value > 2 * Ratio);
         Assert.Contains(Ratios(bounded), static pair => pair.Value > Ratio * (1 - 1e-5));
-        for (var layer = 0; layer < free.Versions.Length; layer++) Assert.True(loose.Versions[layer].Parameters.eq(free.Versions[layer].Parameters).all().item<bool>());
+        for (var layer = 0; layer < free.Versions.Length; layer++)
+            Assert.True(loose.Versions[layer].Parameters.eq(free.Versions[layer].Parameters).all().item<bool>());
     }
 
     [Fact]
@@ -81,7 +92,12 @@ public class MaxDeltaTests
         foreach (var ratio in new double?[] { null, 1e-4 })
         {
             var spec = Specs.Lora(model.Folder, ["q_proj"], 3, 6);
-            using var pipeline = new LocalPipeline(spec with { Method = spec.Method with { Lora = spec.Method.Lora with { MaxDeltaRatio = ratio } } });
+            using var pipeline = new LocalPipeline(
+                spec with
+                {
+                    Method = spec.Method with { Lora = spec.Method.Lora with { MaxDeltaRatio = ratio } },
+                }
+            );
             pipeline.Initialize();
             pipeline.Step(1, [batch], 0.05);
             exports.Add(pipeline.Export());

@@ -16,7 +16,14 @@ public class SgdTests
         using var scope = NewDisposeScope();
         using var model = new TinyModel();
         var spec = Specs.Lora(model.Folder, ["q_proj", "down_proj"], 3, 6);
-        spec = spec with { Training = spec.Training with { MaxGradNorm = clip, Optimizer = new OptimizerSpec { Name = OptimizerName.Sgd, WeightDecay = weightDecay } } };
+        spec = spec with
+        {
+            Training = spec.Training with
+            {
+                MaxGradNorm = clip,
+                Optimizer = new OptimizerSpec { Name = OptimizerName.Sgd, WeightDecay = weightDecay },
+            },
+        };
         using var pipeline = new LocalPipeline(spec);
         pipeline.Initialize();
         Assert.All(pipeline.Versions, static version => Assert.Equal(0, version.FirstMoment.numel() + version.SecondMoment.numel()));
@@ -31,7 +38,12 @@ public class SgdTests
             for (var layer = 0; layer < before.Length; layer++)
             {
                 // Only matrices here: everything decays. Embedding and head train nothing.
-                if (before[layer].numel() > 0) Compare.Within(pipeline.Versions[layer].Parameters, before[layer] - ((gradients[layer].to(float64) * factor) + (before[layer] * weightDecay)) * 0.5, 1e-6);
+                if (before[layer].numel() > 0)
+                    Compare.Within(
+                        pipeline.Versions[layer].Parameters,
+                        before[layer] - ((gradients[layer].to(float64) * factor) + (before[layer] * weightDecay)) * 0.5,
+                        1e-6
+                    );
                 gradients[layer].Dispose();
             }
         }
@@ -44,7 +56,9 @@ public class SgdTests
         var builder = new LayoutBuilder();
         ParameterSlot[] slots =
         [
-            builder.Trainable("plain", [3, 5]), builder.Trainable("doubled", [4, 4], new SlotOptions { EpsilonFactor = 2 }), builder.Trainable("angles", [2, 3, 4], new SlotOptions { Group = ParameterGroup.Rotation }),
+            builder.Trainable("plain", [3, 5]),
+            builder.Trainable("doubled", [4, 4], new SlotOptions { EpsilonFactor = 2 }),
+            builder.Trainable("angles", [2, 3, 4], new SlotOptions { Group = ParameterGroup.Rotation }),
         ];
         var layout = builder.Build(moments: true);
         using var current = new LayerVersion(layout, CPU);
@@ -52,11 +66,22 @@ public class SgdTests
         // A gradient of ε's size: m̂ / (√v̂ + ε) of the first step is 1/2, and 1/3 with twice the ε.
         const double Epsilon = 1e-3;
         var gradient = zeros(layout.Size);
-        foreach (var slot in slots) slot.View(gradient).fill_(Epsilon);
-        new FlatOptimizer(new OptimizerSpec { Eps = Epsilon }, layout).Apply(current, next, gradient, new OptimizerStep(1, 1, [0.1, 0.3], []));
+        foreach (var slot in slots)
+            slot.View(gradient).fill_(Epsilon);
+        new FlatOptimizer(new OptimizerSpec { Eps = Epsilon }, layout).Apply(
+            current,
+            next,
+            gradient,
+            new OptimizerStep(1, 1, [0.1, 0.3], [])
+        );
         foreach (var (slot, expected) in slots.Zip([-0.05, -0.1 / 3, -0.15]))
             Compare.Within(slot.View(next.Parameters), full(slot.Shape, expected), 1e-6);
-        new FlatOptimizer(new OptimizerSpec { Name = OptimizerName.Sgd }, layout).Apply(current, next, gradient, new OptimizerStep(1, 0.5, [0.1, 0.3], []));
+        new FlatOptimizer(new OptimizerSpec { Name = OptimizerName.Sgd }, layout).Apply(
+            current,
+            next,
+            gradient,
+            new OptimizerStep(1, 0.5, [0.1, 0.3], [])
+        );
         foreach (var (slot, rate) in slots.Zip([0.1, 0.1, 0.3]))
             Compare.Within(slot.View(next.Parameters), full(slot.Shape, -rate * 0.5 * Epsilon), 1e-9);
     }

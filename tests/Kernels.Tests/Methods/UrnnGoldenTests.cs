@@ -17,7 +17,10 @@ public class UrnnGoldenTests
     {
         var golden = new Golden("urnn-structured");
         using var scope = NewDisposeScope();
-        var spec = Specs.Of(Path.Combine(golden.Folder, "base"), new MethodSpec { Name = MethodName.Urnn, TargetModules = ["q_proj", "v_proj", "down_proj"] });
+        var spec = Specs.Of(
+            Path.Combine(golden.Folder, "base"),
+            new MethodSpec { Name = MethodName.Urnn, TargetModules = ["q_proj", "v_proj", "down_proj"] }
+        );
         using var pipeline = new LocalPipeline(spec);
         using var folder = new TemporaryFolder();
         WriteStart(folder.Path, golden);
@@ -63,15 +66,32 @@ public class UrnnGoldenTests
         var folder = SharedFolder.Require(Path.Combine("goldens", "urnn-dense"));
         var header = SafeTensorsHeader.Read(Path.Combine(folder, "reference.safetensors"));
         var reference = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "reference.json"))).RootElement;
-        Tensor Read(string name) => view_as_complex(tensor(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, double>(header.ReadBytes(name)).ToArray(), header.Entries[name].Shape, dtype: float64).to(type));
-        void Same(Tensor actual, string name) => Compare.Within(view_as_real(actual), view_as_real(Read(name)), limit * Math.Max(1, view_as_real(Read(name)).abs().max().to(float64).item<double>()));
+        Tensor Read(string name) =>
+            view_as_complex(
+                tensor(
+                        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, double>(header.ReadBytes(name)).ToArray(),
+                        header.Entries[name].Shape,
+                        dtype: float64
+                    )
+                    .to(type)
+            );
+        void Same(Tensor actual, string name) =>
+            Compare.Within(
+                view_as_real(actual),
+                view_as_real(Read(name)),
+                limit * Math.Max(1, view_as_real(Read(name)).abs().max().to(float64).item<double>())
+            );
 
         var (u, target) = (Read("U.0"), Read("target"));
         var losses = Golden.Numbers(reference.GetProperty("losses"));
         for (var step = 0; step < losses.Length; step++)
         {
             var g = u - target;
-            Assert.Equal(losses[step], 0.5 * view_as_real(g).to(float64).square().sum().item<double>(), Math.Max(limit, 1e-12) * losses[step]);
+            Assert.Equal(
+                losses[step],
+                0.5 * view_as_real(g).to(float64).square().sum().item<double>(),
+                Math.Max(limit, 1e-12) * losses[step]
+            );
             Same(g, $"G.{step}");
             Same(UnitaryBlocks.Tangent(u, g), $"B.{step}");
             u = UnitaryBlocks.Step(u, g, reference.GetProperty("eta").GetDouble());
@@ -88,8 +108,11 @@ public class UrnnGoldenTests
         foreach (var key in golden.Names)
         {
             if (key.EndsWith(".permutation", StringComparison.Ordinal))
-                tensors.Add(($"base_model.model.{key.Replace(".permutation", ".urnn_permutation", StringComparison.Ordinal)}", golden[key]));
-            if (!key.Contains(".initial.", StringComparison.Ordinal)) continue;
+                tensors.Add(
+                    ($"base_model.model.{key.Replace(".permutation", ".urnn_permutation", StringComparison.Ordinal)}", golden[key])
+                );
+            if (!key.Contains(".initial.", StringComparison.Ordinal))
+                continue;
             tensors.Add((Slot(key, ".initial."), golden[key]));
             tensors.Add(($"{Slot(key, ".initial.")}_start", golden[key]));
         }

@@ -148,12 +148,29 @@ public class UrnnTests
         using var model = new TinyModel(bias: true);
         foreach (var kind in new[] { UrnnKind.Structured, UrnnKind.Dense })
         {
-            var spec = Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Urnn, TargetModules = ["q_proj", "o_proj"], Urnn = new UrnnSpec { Kind = kind, Mode = UrnnMode.Replace, BlockSize = 4 } });
+            var spec = Specs.Of(
+                model.Folder,
+                new MethodSpec
+                {
+                    Name = MethodName.Urnn,
+                    TargetModules = ["q_proj", "o_proj"],
+                    Urnn = new UrnnSpec
+                    {
+                        Kind = kind,
+                        Mode = UrnnMode.Replace,
+                        BlockSize = 4,
+                    },
+                }
+            );
             using var pipeline = new LocalPipeline(spec);
             pipeline.Initialize();
             // At step 0 the map is I, so the replaced weights are.
-            var weight = pipeline.Shards[1].ExportMerged(pipeline.Versions[1], ScalarType.Float32).ToDictionary(static pair => pair.Name, static pair => pair.Value);
-            foreach (var module in new[] { "q_proj", "o_proj" }) Compare.Within(weight[$"model.layers.0.self_attn.{module}.weight"], eye(TinyModel.Hidden), 5e-6);
+            var weight = pipeline
+                .Shards[1]
+                .ExportMerged(pipeline.Versions[1], ScalarType.Float32)
+                .ToDictionary(static pair => pair.Name, static pair => pair.Value);
+            foreach (var module in new[] { "q_proj", "o_proj" })
+                Compare.Within(weight[$"model.layers.0.self_attn.{module}.weight"], eye(TinyModel.Hidden), 5e-6);
             var batch = Batches.Of([TinyModel.Ids(new Random(3), 12)]);
             var before = pipeline.Loss(batch);
             for (var step = 1; step <= 20; step++) pipeline.Step(step, [batch], 1e-2);
@@ -168,7 +185,20 @@ public class UrnnTests
     public void Shapes_that_do_not_fit_are_refused_by_name(UrnnKind kind, UrnnMode mode, int block, string module, string part)
     {
         using var model = new TinyModel();
-        var spec = Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Urnn, TargetModules = [module], Urnn = new UrnnSpec { Kind = kind, Mode = mode, BlockSize = block } });
+        var spec = Specs.Of(
+            model.Folder,
+            new MethodSpec
+            {
+                Name = MethodName.Urnn,
+                TargetModules = [module],
+                Urnn = new UrnnSpec
+                {
+                    Kind = kind,
+                    Mode = mode,
+                    BlockSize = block,
+                },
+            }
+        );
         var error = Assert.Throws<PeftException>(() => new LocalPipeline(spec));
         Assert.Contains(part, error.Message);
         Assert.Contains(module, error.Message);
@@ -188,8 +218,15 @@ public class UrnnTests
     private static (UnitaryMap Map, ParameterLayout Layout) Map(UrnnKind kind, long half, OptimizerName optimizer = OptimizerName.AdamW)
     {
         using var model = new TinyModel(weights: false);
-        var method = new MethodSpec { Name = MethodName.Urnn, Urnn = new UrnnSpec { Kind = kind, BlockSize = 4 } };
-        var setup = ShardFactory.Setup(Specs.Of(model.Folder, method), ModelFolder.Open(model.Folder)) with { Optimizer = new OptimizerSpec { Name = optimizer } };
+        var method = new MethodSpec
+        {
+            Name = MethodName.Urnn,
+            Urnn = new UrnnSpec { Kind = kind, BlockSize = 4 },
+        };
+        var setup = ShardFactory.Setup(Specs.Of(model.Folder, method), ModelFolder.Open(model.Folder)) with
+        {
+            Optimizer = new OptimizerSpec { Name = optimizer },
+        };
         var site = new LinearSite("drifting", 2 * half, 2 * half, HasBias: false, LinearRole.Output);
         UnitaryMap map = kind == UrnnKind.Dense ? new DenseMap(site, setup) : new StructuredMap(site);
         var builder = new LayoutBuilder();

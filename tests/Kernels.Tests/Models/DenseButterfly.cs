@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Models;
 
-/// <summary>Butterfly orthogonal matrices as the literature writes them: dense permutations, dense block-diagonals, float64, differentiable.</summary>
+/// <summary>
+/// Butterfly orthogonal matrices as the literature writes them: dense permutations, dense block-diagonals, float64, differentiable.
+/// </summary>
 internal static class DenseButterfly
 {
     internal static Tensor Of(Tensor theta, long size, int block, double eta)
@@ -47,8 +49,12 @@ internal static class DenseButterfly
         var order = new List<long>();
         for (var start = 0L; start < size; start += group)
         {
-            var chunks = Enumerable.Range(0, group / chunk).Select(c => Enumerable.Range(0, chunk).Select(i => start + (c * chunk) + i)).ToArray();
-            foreach (var c in chunks.Where(static (_, i) => i % 2 == 0).Concat(chunks.Where(static (_, i) => i % 2 == 1))) order.AddRange(c);
+            var chunks = Enumerable
+                .Range(0, group / chunk)
+                .Select(c => Enumerable.Range(0, chunk).Select(i => start + (c * chunk) + i))
+                .ToArray();
+            foreach (var c in chunks.Where(static (_, i) => i % 2 == 0).Concat(chunks.Where(static (_, i) => i % 2 == 1)))
+                order.AddRange(c);
         }
 
         return eye(size, -1, float64).index_select(0, tensor(order.ToArray(), int64));

@@ -44,8 +44,10 @@ public class KernelReferenceTests
         using var pipeline = new LocalPipeline(Specs.Full(model.Folder));
         pipeline.Initialize();
         var (batch, samples) = Data(packed);
-        foreach (var weight in model.Weights.Values) weight.requires_grad_();
-        var reference = new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"], tied).LossSum(samples) / batch.TargetTokens;
+        foreach (var weight in model.Weights.Values)
+            weight.requires_grad_();
+        var reference =
+            new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"], tied).LossSum(samples) / batch.TargetTokens;
         reference.backward();
 
         var (loss, gradients) = pipeline.Gradients([batch]);
@@ -70,8 +72,14 @@ public class KernelReferenceTests
         Disturb(pipeline);
         var adapter = Doubles(pipeline);
         var (batch, samples) = Data(packed);
-        var reference = new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"]
-            + adapter[$"base_model.model.{module}.lora_B.weight"].mm(adapter[$"base_model.model.{module}.lora_A.weight"]) * 2, tied).LossSum(samples) / batch.TargetTokens;
+        var reference =
+            new ReferenceModel(
+                model.Weights,
+                module =>
+                    model.Weights[$"{module}.weight"]
+                    + adapter[$"base_model.model.{module}.lora_B.weight"].mm(adapter[$"base_model.model.{module}.lora_A.weight"]) * 2,
+                tied
+            ).LossSum(samples) / batch.TargetTokens;
         reference.backward();
         AssertGradients(pipeline, batch, reference, adapter);
     }
@@ -85,7 +93,15 @@ public class KernelReferenceTests
         using var scope = NewDisposeScope();
         using var model = new TinyModel();
         var spec = Specs.Hybrid(model.Folder, ["q_proj", "v_proj", "gate_proj", "down_proj"], 3, 6, block, factors);
-        spec = spec with { Method = spec.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random }, Lambda = new LambdaSpec { Granularity = granularity, Initial = "0.3" } } };
+        spec = spec with
+        {
+            Method = spec.Method with
+            {
+                InitialAdapter = null,
+                LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random },
+                Lambda = new LambdaSpec { Granularity = granularity, Initial = "0.3" },
+            },
+        };
         using var pipeline = new LocalPipeline(spec);
         pipeline.Initialize();
         Disturb(pipeline);
@@ -100,8 +116,12 @@ public class KernelReferenceTests
             if (!adapter.ContainsKey($"{prefix}.lora_A.weight")) return w;
             var layer = int.Parse(module.Split('.')[2]) + 1;
             var order = LlamaShaped.Modules.Where(modules.Contains).ToList();
-            var lambda = pipeline.Versions[layer].Lambda[granularity == LambdaGranularity.Module ? order.IndexOf(module.Split('.')[^1]) : 0];
-            var lowRank = adapter[$"{prefix}.lora_B.weight"].mm(adapter[$"{prefix}.lora_A.weight"]) - adapter[$"{prefix}.lora_B0.weight"].mm(adapter[$"{prefix}.lora_A0.weight"]);
+            var lambda = pipeline.Versions[layer].Lambda[
+                granularity == LambdaGranularity.Module ? order.IndexOf(module.Split('.')[^1]) : 0
+            ];
+            var lowRank =
+                adapter[$"{prefix}.lora_B.weight"].mm(adapter[$"{prefix}.lora_A.weight"])
+                - adapter[$"{prefix}.lora_B0.weight"].mm(adapter[$"{prefix}.lora_A0.weight"]);
             var rotation = DenseButterfly.Of(adapter[$"{prefix}.boft_theta"], w.shape[0], block, 1.0);
             return w + lowRank * 2 * lambda + (rotation.mm(w) - w) * (1 - lambda);
         }
@@ -114,8 +134,17 @@ public class KernelReferenceTests
         var (_, gradients) = pipeline.Gradients([batch]);
         var measure = pipeline.Shards[1].Measure(pipeline.Versions[1], gradients[1]);
         var first = granularity == LambdaGranularity.Module ? "self_attn.q_proj" : "";
-        double Norm(string part) => Math.Sqrt(adapter.Where(pair => pair.Key.Contains($"layers.0.{first}") && pair.Key.Contains(part) && pair.Value.grad is not null && !pair.Key.Contains("0.weight"))
-            .Sum(pair => Math.Pow(Compare.Norm(pair.Value.grad!), 2)));
+        double Norm(string part) =>
+            Math.Sqrt(
+                adapter
+                    .Where(pair =>
+                        pair.Key.Contains($"layers.0.{first}")
+                        && pair.Key.Contains(part)
+                        && pair.Value.grad is not null
+                        && !pair.Key.Contains("0.weight")
+                    )
+                    .Sum(pair => Math.Pow(Compare.Norm(pair.Value.grad!), 2))
+            );
         var (lora, rotated) = (Norm("lora_") / 0.3, Norm("boft_theta") / 0.7);
         Assert.Equal(lora / (lora + rotated), measure.NextLambda[0], 1e-5);
         foreach (var gradient in gradients) gradient.Dispose();
@@ -126,9 +155,27 @@ public class KernelReferenceTests
     {
         using var scope = NewDisposeScope();
         using var model = new TinyModel(bias: true);
-        foreach (var spec in new[] { Specs.Lora(model.Folder, All, 3, 6), Specs.Hybrid(model.Folder, ["q_proj", "down_proj"], 3, 6, 4, 2) with { Seed = 3 } })
+        foreach (
+            var spec in new[]
+            {
+                Specs.Lora(model.Folder, All, 3, 6),
+                Specs.Hybrid(model.Folder, ["q_proj", "down_proj"], 3, 6, 4, 2) with
+                {
+                    Seed = 3,
+                },
+            }
+        )
         {
-            using var pipeline = new LocalPipeline(spec with { Method = spec.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random } } });
+            using var pipeline = new LocalPipeline(
+                spec with
+                {
+                    Method = spec.Method with
+                    {
+                        InitialAdapter = null,
+                        LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Random },
+                    },
+                }
+            );
             pipeline.Initialize();
             Disturb(pipeline);
             using var folder = new TemporaryFolder();
@@ -154,8 +201,10 @@ public class KernelReferenceTests
         using var pipeline = new LocalPipeline(Specs.Full(model.Folder));
         pipeline.Initialize();
         var sample = TinyModel.Ids(new Random(5), length);
-        foreach (var weight in model.Weights.Values) weight.requires_grad_();
-        var reference = new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"], false).LossSum([sample]) / (length - 1);
+        foreach (var weight in model.Weights.Values)
+            weight.requires_grad_();
+        var reference =
+            new ReferenceModel(model.Weights, module => model.Weights[$"{module}.weight"], false).LossSum([sample]) / (length - 1);
         reference.backward();
         var (loss, gradients) = pipeline.Gradients([Batches.Of([sample])]);
         Assert.Equal(reference.item<double>(), loss, 1e-5);
@@ -225,7 +274,11 @@ public class KernelReferenceTests
     {
         var (loss, gradients) = pipeline.Gradients([batch]);
         Assert.Equal(reference.item<double>(), loss, 1e-5);
-        foreach (var (name, value) in adapter.Where(static pair => !pair.Key.Contains("0.weight") && !pair.Key.EndsWith("lambda", StringComparison.Ordinal)))
+        foreach (
+            var (name, value) in adapter.Where(static pair =>
+                !pair.Key.Contains("0.weight") && !pair.Key.EndsWith("lambda", StringComparison.Ordinal)
+            )
+        )
             Compare.Close(name, pipeline.Gradient(gradients, name), value.grad!, 2e-5);
         foreach (var gradient in gradients) gradient.Dispose();
     }

@@ -30,8 +30,12 @@ public class KeyValueCacheTests
 
         Tensor Cached(int[][] of, int start, int count)
         {
-            var x = ((IEmbedding)pipeline.Shards[0]).Embed(pipeline.Versions[0], Batches.Of([.. of.Select(row => row[start..(start + count)])]));
-            for (var layer = 1; layer <= TinyModel.Layers; layer++) x = ((IBlock)pipeline.Shards[layer]).ForwardCached(pipeline.Versions[layer], x, caches[layer - 1]);
+            var x = ((IEmbedding)pipeline.Shards[0]).Embed(
+                pipeline.Versions[0],
+                Batches.Of([.. of.Select(row => row[start..(start + count)])])
+            );
+            for (var layer = 1; layer <= TinyModel.Layers; layer++)
+                x = ((IBlock)pipeline.Shards[layer]).ForwardCached(pipeline.Versions[layer], x, caches[layer - 1]);
             return x;
         }
     }

@@ -50,7 +50,12 @@ public class LayerNormTests
         Compare.Close("rows", rows, expected, limit);
         Assert.True(norm.Apply(version, x, statistics).eq(rows).all().item<bool>());
         var gradient = zeros(layout.Size, float32);
-        Compare.Close("dx", norm.Backward(version, dh, x, statistics, gradient, residual), exact.grad! + residual.to(ScalarType.Float64), limit);
+        Compare.Close(
+            "dx",
+            norm.Backward(version, dh, x, statistics, gradient, residual),
+            exact.grad! + residual.to(ScalarType.Float64),
+            limit
+        );
         Compare.Close("dw", norm.Tensors[0].Gradient(gradient)!, weight.grad!, limit);
         Compare.Close("db", norm.Tensors[1].Gradient(gradient)!, bias.grad!, limit);
     }

@@ -6,7 +6,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Models;
 
-/// <summary>A Hugging Face folder with a tiny random Llama whose every part matters: grouped queries, odd sizes, biases where asked.</summary>
+/// <summary>
+/// A Hugging Face folder with a tiny random Llama whose every part matters: grouped queries, odd sizes, biases where asked.
+/// </summary>
 internal sealed class TinyModel : IDisposable
 {
     internal const int Vocabulary = 53, Hidden = 32, Wide = 48, Layers = 2, Heads = 4, KeyHeads = 2, HeadDim = 8;
@@ -24,9 +26,13 @@ internal sealed class TinyModel : IDisposable
             {"architectures": ["{{architecture}}"], "model_type": "{{type}}",
              "vocab_size": {{Vocabulary}}, "hidden_size": {{Hidden}}, "intermediate_size": {{Wide}},
              "num_hidden_layers": {{Layers}}, "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KeyHeads}}, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-             "tie_word_embeddings": {{(tied ? "true" : "false")}}, "attention_bias": {{(bias ? "true" : "false")}}, "mlp_bias": {{(bias ? "true" : "false")}}}
-            """);
-        if (!weights) return;
+             "tie_word_embeddings": {{(tied ? "true" : "false")}}, "attention_bias": {{(bias ? "true" : "false")}}, "mlp_bias": {{(
+                bias ? "true" : "false"
+            )}}}
+            """
+        );
+        if (!weights)
+            return;
         var random = new Random(seed);
         var tensors = new List<SafeTensorsTensor>();
         foreach (var (name, shape) in Shapes(tied, bias).SelectMany(tensor => shifts ? Shifted(tensor) : [tensor]))
@@ -35,7 +41,9 @@ internal sealed class TinyModel : IDisposable
             for (var i = 0; i < values.Length; i++)
                 values[i] = (name.EndsWith("norm.weight", StringComparison.Ordinal) ? 1f : 0f) + (0.2f * (float)Normal(random));
             Weights[name] = tensor(values, shape, dtype: float64).DetachFromDisposeScope();
-            tensors.Add(new SafeTensorsTensor(name, SafeTensorsType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes(values.AsSpan()))));
+            tensors.Add(
+                new SafeTensorsTensor(name, SafeTensorsType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes(values.AsSpan())))
+            );
         }
 
         SafeTensorsWriter.Write(Path.Combine(folder.Path, "model.safetensors"), tensors);
@@ -46,7 +54,8 @@ internal sealed class TinyModel : IDisposable
     /// <summary>The weights in float64, by Hugging Face name.</summary>
     internal Dictionary<string, Tensor> Weights { get; } = [];
 
-    internal static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    internal static double Normal(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
     internal static int[] Ids(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(Vocabulary))];
 
@@ -66,7 +75,9 @@ internal sealed class TinyModel : IDisposable
     }
 
     private static (string Name, long[] Shape)[] Shifted((string Name, long[] Shape) tensor) =>
-        tensor.Name.EndsWith("norm.weight", StringComparison.Ordinal) ? [tensor, (tensor.Name.Replace(".weight", ".bias"), tensor.Shape)] : [tensor];
+        tensor.Name.EndsWith("norm.weight", StringComparison.Ordinal)
+            ? [tensor, (tensor.Name.Replace(".weight", ".bias"), tensor.Shape)]
+            : [tensor];
 
     private static IEnumerable<(string Name, long[] Shape)> Shapes(bool tied, bool bias)
     {
@@ -78,11 +89,18 @@ internal sealed class TinyModel : IDisposable
             var prefix = $"model.layers.{layer}";
             yield return ($"{prefix}.input_layernorm.weight", [Hidden]);
             yield return ($"{prefix}.post_attention_layernorm.weight", [Hidden]);
-            foreach (var (module, rows, columns) in new (string, long, long)[]
-                     {
-                         ("self_attn.q_proj", Heads * HeadDim, Hidden), ("self_attn.k_proj", KeyHeads * HeadDim, Hidden), ("self_attn.v_proj", KeyHeads * HeadDim, Hidden),
-                         ("self_attn.o_proj", Hidden, Heads * HeadDim), ("mlp.gate_proj", Wide, Hidden), ("mlp.up_proj", Wide, Hidden), ("mlp.down_proj", Hidden, Wide),
-                     })
+            foreach (
+                var (module, rows, columns) in new (string, long, long)[]
+                {
+                    ("self_attn.q_proj", Heads * HeadDim, Hidden),
+                    ("self_attn.k_proj", KeyHeads * HeadDim, Hidden),
+                    ("self_attn.v_proj", KeyHeads * HeadDim, Hidden),
+                    ("self_attn.o_proj", Hidden, Heads * HeadDim),
+                    ("mlp.gate_proj", Wide, Hidden),
+                    ("mlp.up_proj", Wide, Hidden),
+                    ("mlp.down_proj", Hidden, Wide),
+                }
+            )
             {
                 yield return ($"{prefix}.{module}.weight", [rows, columns]);
                 if (bias) yield return ($"{prefix}.{module}.bias", [rows]);

@@ -15,7 +15,8 @@ public class BaseBytesTests
         var data = new TheoryData<string, WeightType?>();
         foreach (var method in MethodCase.All)
         {
-            foreach (var dtype in new WeightType?[] { null, WeightType.Float32, WeightType.BFloat16, WeightType.Float16 }) data.Add(method.Name, dtype);
+            foreach (var dtype in new WeightType?[] { null, WeightType.Float32, WeightType.BFloat16, WeightType.Float16 })
+                data.Add(method.Name, dtype);
         }
 
         return data;

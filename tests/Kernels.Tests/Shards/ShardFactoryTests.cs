@@ -10,7 +10,8 @@ namespace Peft.Orleans.Kernels.Tests.Shards;
 
 public class ShardFactoryTests
 {
-    private static LayerShard Load(RunSpec spec, int layer) => ShardFactory.Load(ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path)), layer);
+    private static LayerShard Load(RunSpec spec, int layer) =>
+        ShardFactory.Load(ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path)), layer);
 
     [Fact]
     public void Only_the_layers_own_tensors_are_read()
@@ -19,7 +20,9 @@ public class ShardFactoryTests
         var spec = Specs.Lora(model.Folder, [], 2, 2);
         var before = ShardFactory.WeightBytesRead;
         using var shard = Load(spec, 1);
-        var expected = model.Weights.Where(static pair => pair.Key.StartsWith("model.layers.0.", StringComparison.Ordinal)).Sum(static pair => pair.Value.numel() * 4);
+        var expected = model
+            .Weights.Where(static pair => pair.Key.StartsWith("model.layers.0.", StringComparison.Ordinal))
+            .Sum(static pair => pair.Value.numel() * 4);
         Assert.Equal(expected, ShardFactory.WeightBytesRead - before);
         Assert.Equal(expected, shard.BaseBytes);
     }
@@ -67,8 +70,23 @@ public class ShardFactoryTests
             Assert.Contains(part, Assert.Throws<PeftException>(() => Load(Specs.Of(model.Folder, method, dtype), 1)).Message);
         Refused("gate_projection", new MethodSpec { Name = MethodName.Lora, TargetModules = ["gate_projection"] });
         Refused("nf4", new MethodSpec { Name = MethodName.Lora }, WeightType.Nf4);
-        Refused("model.layers.0.self_attn.q_proj", new MethodSpec { Name = MethodName.Hybrid, Lora = new LoraSpec { Rank = 20 } });
-        Refused("block_size", new MethodSpec { Name = MethodName.Hybrid, Lora = new LoraSpec { Rank = 2 }, Boft = new BoftSpec { BlockSize = 6 } });
+        Refused(
+            "model.layers.0.self_attn.q_proj",
+            new MethodSpec
+            {
+                Name = MethodName.Hybrid,
+                Lora = new LoraSpec { Rank = 20 },
+            }
+        );
+        Refused(
+            "block_size",
+            new MethodSpec
+            {
+                Name = MethodName.Hybrid,
+                Lora = new LoraSpec { Rank = 2 },
+                Boft = new BoftSpec { BlockSize = 6 },
+            }
+        );
     }
 
     [Fact]
@@ -107,7 +125,16 @@ public class ShardFactoryTests
         {
             foreach (var dtype in new[] { WeightType.BFloat16, WeightType.Float16 })
             {
-                var spec = Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Lora, Lora = new LoraSpec { Rank = 2, Alpha = 4 } }, dtype, products);
+                var spec = Specs.Of(
+                    model.Folder,
+                    new MethodSpec
+                    {
+                        Name = MethodName.Lora,
+                        Lora = new LoraSpec { Rank = 2, Alpha = 4 },
+                    },
+                    dtype,
+                    products
+                );
                 using var pipeline = new LocalPipeline(spec);
                 pipeline.Initialize();
                 Assert.Equal(expected, pipeline.Loss(batch), limit * expected);
@@ -124,11 +151,21 @@ public class ShardFactoryTests
         var random = new Random(1);
         Core.Batches.Microbatch[] batches = [Batches.Of([TinyModel.Ids(random, 20)]), Batches.Of([TinyModel.Ids(random, 8)])];
         var hybrid = Specs.Hybrid(model.Folder, ["q_proj", "down_proj"], 2, 4, 4, 2);
-        foreach (var spec in new[]
-                 {
-                     Specs.Full(model.Folder), Specs.Lora(model.Folder, ["q_proj", "down_proj"], 2, 4, dropout: 0.1),
-                     hybrid with { Method = hybrid.Method with { InitialAdapter = null, LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Stable } } },
-                 })
+        foreach (
+            var spec in new[]
+            {
+                Specs.Full(model.Folder),
+                Specs.Lora(model.Folder, ["q_proj", "down_proj"], 2, 4, dropout: 0.1),
+                hybrid with
+                {
+                    Method = hybrid.Method with
+                    {
+                        InitialAdapter = null,
+                        LoraGa = new LoraGaSpec { Initialization = LoraGaInitialization.Stable },
+                    },
+                },
+            }
+        )
         {
             using var pipeline = new LocalPipeline(spec);
             pipeline.Initialize(samples: batches);

@@ -7,7 +7,14 @@ namespace Peft.Orleans.Kernels.Tests.Versions;
 
 public class VersionCodecTests
 {
-    private static readonly ParameterLayout Layout = new() { Trainable = [new ParameterSlot("a", [3, 7], 0)], Size = 32, OptimizerSize = 32, ConstantSize = 16, LambdaCount = 2 };
+    private static readonly ParameterLayout Layout = new()
+    {
+        Trainable = [new ParameterSlot("a", [3, 7], 0)],
+        Size = 32,
+        OptimizerSize = 32,
+        ConstantSize = 16,
+        LambdaCount = 2,
+    };
 
     [Fact]
     public void A_version_survives_its_file_and_equal_versions_give_equal_bytes()
@@ -24,7 +31,8 @@ public class VersionCodecTests
         VersionCodec.Read(other, path);
         Assert.Equal(version.Step, other.Step);
         Assert.Equal(version.Lambda, other.Lambda);
-        foreach (var ((_, a), (_, b)) in VersionCodec.Buffers(version).Zip(VersionCodec.Buffers(other))) Assert.True(a.eq(b).all().item<bool>());
+        foreach (var ((_, a), (_, b)) in VersionCodec.Buffers(version).Zip(VersionCodec.Buffers(other)))
+            Assert.True(a.eq(b).all().item<bool>());
         Assert.Equal(VersionCodec.Hash(version), VersionCodec.Hash(other));
     }
 

@@ -40,32 +40,41 @@ internal abstract class ChatFormat(ITextTokenizer tokenizer, ChatTemplate templa
 
     private void RequireLearnable(ChatMessage message, int number)
     {
-        if (message.Learned is not { } learned || message.Role == ChatMessage.Assistant || learned == !maskPrompt) return;
-        throw new FormatException(learned
-            ? $"turn {number} ({message.Role}) is marked to be learned; only assistant turns are, or with data.mask_prompt: false all"
-            : $"turn {number} ({message.Role}) is marked not to be learned, but data.mask_prompt: false learns everything but replies of weight 0");
+        if (message.Learned is not { } learned || message.Role == ChatMessage.Assistant || learned == !maskPrompt)
+            return;
+        throw new FormatException(
+            learned
+                ? $"turn {number} ({message.Role}) is marked to be learned; only assistant turns are, or with data.mask_prompt: false all"
+                : $"turn {number} ({message.Role}) is marked not to be learned, but data.mask_prompt: false learns everything but replies "
+                    + "of weight 0"
+        );
     }
 
     protected abstract List<ChatMessage> Messages(JsonElement line);
 }
 
 /// <summary><c>{"question", "answer"}</c> as user and assistant; calculator marks are kept.</summary>
-internal sealed class Gsm8kFormat(ITextTokenizer tokenizer, ChatTemplate template, bool maskPrompt) : ChatFormat(tokenizer, template, maskPrompt)
+internal sealed class Gsm8kFormat(ITextTokenizer tokenizer, ChatTemplate template, bool maskPrompt)
+    : ChatFormat(tokenizer, template, maskPrompt)
 {
     protected override List<ChatMessage> Messages(JsonElement line) =>
         [new(ChatMessage.User, Text(line, "question")), new(ChatMessage.Assistant, Text(line, "answer"))];
 }
 
 /// <summary><c>{"messages": [{"role", "content"}]}</c>, or ShareGPT's <c>{"conversations": [{"from", "value"}]}</c>.</summary>
-internal sealed class MessagesFormat(ITextTokenizer tokenizer, ChatTemplate template, bool maskPrompt) : ChatFormat(tokenizer, template, maskPrompt)
+internal sealed class MessagesFormat(ITextTokenizer tokenizer, ChatTemplate template, bool maskPrompt)
+    : ChatFormat(tokenizer, template, maskPrompt)
 {
     protected override List<ChatMessage> Messages(JsonElement line)
     {
         var shareGpt = !line.TryGetProperty("messages", out var turns);
-        if (shareGpt && !line.TryGetProperty("conversations", out turns)) throw new FormatException("the field \"messages\" (or \"conversations\") is missing");
-        if (turns.ValueKind != JsonValueKind.Array) throw new FormatException($"the field \"{(shareGpt ? "conversations" : "messages")}\" is not a list");
+        if (shareGpt && !line.TryGetProperty("conversations", out turns))
+            throw new FormatException("the field \"messages\" (or \"conversations\") is missing");
+        if (turns.ValueKind != JsonValueKind.Array)
+            throw new FormatException($"the field \"{(shareGpt ? "conversations" : "messages")}\" is not a list");
         var messages = new List<ChatMessage>();
-        if (!shareGpt && LineFields.Says(line, "conversations", out _)) throw new FormatException("the fields \"messages\" and \"conversations\" are two conversations; remove one");
+        if (!shareGpt && LineFields.Says(line, "conversations", out _))
+            throw new FormatException("the fields \"messages\" and \"conversations\" are two conversations; remove one");
         foreach (var turn in turns.EnumerateArray())
         {
             var number = messages.Count + 1;

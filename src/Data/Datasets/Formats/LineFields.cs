@@ -3,19 +3,24 @@ using System.Text.Json;
 namespace Peft.Orleans.Data.Datasets.Formats;
 
 /// <summary>
-/// Fields of a line beside those its format reads. What is known to change what is learned is honoured by the format or refused here by name; any
-/// other column (an id, a source) means nothing and is left alone.
+/// Fields of a line beside those its format reads. What is known to change what is learned is honoured by the format or refused here by
+/// name; any other column (an id, a source) means nothing and is left alone.
 /// </summary>
 internal static class LineFields
 {
-    private const string NotRendered = "is not rendered by this format or its chat template, so it would be dropped; remove it, or write it into the text";
+    private const string NotRendered =
+        "is not rendered by this format or its chat template, so it would be dropped; remove it, or write it into the text";
     private const string NotText = "is no text, and only text is learned; take such lines out";
     private const string Positions = "is not supported; the positions of a sample count from 0, and packing is data.packing";
 
     /// <summary>Known beside any format.</summary>
     private static readonly (string Key, string Why)[] OfAnyLine =
     [
-        ("tools", NotRendered), ("functions", NotRendered), ("function_call", NotRendered), ("tool_calls", NotRendered), ("documents", NotRendered),
+        ("tools", NotRendered),
+        ("functions", NotRendered),
+        ("function_call", NotRendered),
+        ("tool_calls", NotRendered),
+        ("documents", NotRendered),
         ("chat_template", "is the line's own template; all lines have that of data.chat_template"),
         ("chat_template_kwargs", "has variables of the template, which it would be rendered without; remove it"),
         ("image", NotText), ("images", NotText), ("video", NotText), ("videos", NotText), ("audio", NotText), ("audios", NotText),
@@ -34,28 +39,45 @@ internal static class LineFields
 
     private static readonly (string Key, string Why)[] OfPlain =
     [
-        ("messages", "is a conversation; use format messages, or remove it"), ("conversations", "is a conversation; use format messages, or remove it"),
+        ("messages", "is a conversation; use format messages, or remove it"),
+        ("conversations", "is a conversation; use format messages, or remove it"),
         ("history", "has earlier turns, which this format does not read; use format messages or alpaca"),
         ("suffix", NotRendered), ("system_prompt", NotRendered), ("system_message", NotRendered), ("context", NotRendered),
     ];
 
     private static readonly (string Key, string Why)[] OfTokens =
     [
-        ("seq_lens", Positions), ("cu_seqlens", Positions), ("sequence_lengths", Positions), ("segment_ids", Positions), ("sequence_ids", Positions),
+        ("seq_lens", Positions),
+        ("cu_seqlens", Positions),
+        ("sequence_lengths", Positions),
+        ("segment_ids", Positions),
+        ("sequence_ids", Positions),
         ("weights", "weighs tokens; every learned token weighs the same: write labels −100 where nothing is learned"),
         ("loss_weights", "weighs tokens; every learned token weighs the same: write labels −100 where nothing is learned"),
     ];
 
     private static readonly (string Key, string Why)[] OfTurn =
     [
-        ("tool_calls", NotRendered), ("function_call", NotRendered), ("reasoning_content", NotRendered), ("reasoning", NotRendered), ("thinking", NotRendered),
-        ("refusal", NotRendered), ("tools", NotRendered),
-        ("image", NotText), ("images", NotText), ("video", NotText), ("videos", NotText), ("audio", NotText), ("audios", NotText),
+        ("tool_calls", NotRendered),
+        ("function_call", NotRendered),
+        ("reasoning_content", NotRendered),
+        ("reasoning", NotRendered),
+        ("thinking", NotRendered),
+        ("refusal", NotRendered),
+        ("tools", NotRendered),
+        ("image", NotText),
+        ("images", NotText),
+        ("video", NotText),
+        ("videos", NotText),
+        ("audio", NotText),
+        ("audios", NotText),
         ("train_detail", "learns parts of a turn; a turn is learned whole or not (weight 1 or 0)"),
         ("loss_mask", "learns parts of a turn; a turn is learned whole or not (weight 1 or 0)"),
     ];
 
-    /// <summary>Whether a turn is learned, in the words of OpenAI (weight), axolotl (train, training), ms-swift and XTuner (loss), and others.</summary>
+    /// <summary>
+    /// Whether a turn is learned, in the words of OpenAI (weight), axolotl (train, training), ms-swift and XTuner (loss), and others.
+    /// </summary>
     private static readonly string[] Learning = ["weight", "train", "training", "learn", "loss", "trainable", "train_on_turn"];
 
     private static readonly string[] Weights = ["weight", "sample_weight", "loss_weight"];
@@ -67,7 +89,8 @@ internal static class LineFields
         Refuse(line, OfText, "");
         foreach (var key in (string[])["system_prompt", "system_message"])
         {
-            if (Says(line, key, out _)) throw new FormatException($"the field \"{key}\" is not read; name it \"system\", or write it as the first message");
+            if (Says(line, key, out _))
+                throw new FormatException($"the field \"{key}\" is not read; name it \"system\", or write it as the first message");
         }
 
         RequireWeightOne(line);
@@ -77,7 +100,8 @@ internal static class LineFields
     public static void CheckAlpaca(JsonElement line)
     {
         CheckChat(line);
-        if (Says(line, "context", out _) && !Says(line, "input", out _)) throw new FormatException("the field \"context\" is not read; Alpaca's name for it is \"input\"");
+        if (Says(line, "context", out _) && !Says(line, "input", out _))
+            throw new FormatException("the field \"context\" is not read; Alpaca's name for it is \"input\"");
     }
 
     /// <summary>Checks a line of plain text.</summary>
@@ -97,10 +121,28 @@ internal static class LineFields
     {
         Refuse(line, OfAnyLine, "");
         Refuse(line, OfTokens, "");
-        Each(line, "attention_mask", labels.Length, static (_, value) => value == 1, "marks padding; leave padded tokens out, this format takes samples as long as they are");
-        Each(line, "token_type_ids", labels.Length, static (_, value) => value == 0, "has a second segment, which these models do not know; remove it");
+        Each(
+            line,
+            "attention_mask",
+            labels.Length,
+            static (_, value) => value == 1,
+            "marks padding; leave padded tokens out, this format takes samples as long as they are"
+        );
+        Each(
+            line,
+            "token_type_ids",
+            labels.Length,
+            static (_, value) => value == 0,
+            "has a second segment, which these models do not know; remove it"
+        );
         Each(line, "position_ids", labels.Length, static (i, value) => value == i, Positions);
-        Each(line, "loss_mask", labels.Length, (i, value) => value == 1 || (value == 0 && labels[i] < 0), "masks a token that its label learns; write the label −100");
+        Each(
+            line,
+            "loss_mask",
+            labels.Length,
+            (i, value) => value == 1 || (value == 0 && labels[i] < 0),
+            "masks a token that its label learns; write the label −100"
+        );
         RequireWeightOne(line);
     }
 
@@ -121,7 +163,10 @@ internal static class LineFields
                 JsonValueKind.Number when value.TryGetDouble(out var weight) && weight is 0 or 1 => weight == 1,
                 _ => throw new FormatException($"turn {number}: \"{key}\" is {Short(value)}; a turn is learned whole (1) or not (0)"),
             };
-            if (learned is { } other && other != says) throw new FormatException($"turn {number}: \"{key}\" says otherwise than another field whether the turn is learned; remove one");
+            if (learned is { } other && other != says)
+                throw new FormatException(
+                    $"turn {number}: \"{key}\" says otherwise than another field whether the turn is learned; remove one"
+                );
             learned = says;
         }
 
@@ -129,14 +174,16 @@ internal static class LineFields
     }
 
     /// <summary>Whether a field is there and says something.</summary>
-    public static bool Says(JsonElement line, string key, out JsonElement value) => line.TryGetProperty(key, out value) && value.ValueKind switch
-    {
-        JsonValueKind.Null => false,
-        JsonValueKind.String => value.GetString()!.Trim() is not ("" or "[]" or "{}" or "null"),
-        JsonValueKind.Array => value.GetArrayLength() > 0,
-        JsonValueKind.Object => value.EnumerateObject().Any(),
-        _ => true,
-    };
+    public static bool Says(JsonElement line, string key, out JsonElement value) =>
+        line.TryGetProperty(key, out value)
+        && value.ValueKind switch
+        {
+            JsonValueKind.Null => false,
+            JsonValueKind.String => value.GetString()!.Trim() is not ("" or "[]" or "{}" or "null"),
+            JsonValueKind.Array => value.GetArrayLength() > 0,
+            JsonValueKind.Object => value.EnumerateObject().Any(),
+            _ => true,
+        };
 
     private static void Refuse(JsonElement line, (string Key, string Why)[] fields, string place)
     {
@@ -150,16 +197,26 @@ internal static class LineFields
     {
         foreach (var key in Weights)
         {
-            if (!Says(line, key, out var value) || (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var weight) && weight == 1)) continue;
-            throw new FormatException($"the field \"{key}\" is {Short(value)}; every sample weighs 1: leave the line out, write it more than once, or remove the field");
+            if (
+                !Says(line, key, out var value)
+                || (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var weight) && weight == 1)
+            )
+                continue;
+            throw new FormatException(
+                $"the field \"{key}\" is {Short(value)}; every sample weighs 1: leave the line out, write it more than once, or remove "
+                    + "the field"
+            );
         }
     }
 
     private static void Each(JsonElement line, string key, int length, Func<int, int, bool> fits, string why)
     {
-        if (!line.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null) return;
-        if (value.ValueKind != JsonValueKind.Array) throw new FormatException($"the field \"{key}\" is not a list of numbers");
-        if (value.GetArrayLength() != length) throw new FormatException($"\"input_ids\" has {length} entries, \"{key}\" has {value.GetArrayLength()}");
+        if (!line.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null)
+            return;
+        if (value.ValueKind != JsonValueKind.Array)
+            throw new FormatException($"the field \"{key}\" is not a list of numbers");
+        if (value.GetArrayLength() != length)
+            throw new FormatException($"\"input_ids\" has {length} entries, \"{key}\" has {value.GetArrayLength()}");
         var i = 0;
         foreach (var item in value.EnumerateArray())
         {

@@ -25,8 +25,9 @@ internal sealed class CompletionFormat(ITextTokenizer tokenizer, bool maskPrompt
 }
 
 /// <summary>
-/// <c>{"instruction", "input", "output"}</c> in the prompt of Stanford Alpaca; the response begins on the line after its heading. A <c>system</c>
-/// takes the place of the first sentences, and <c>history</c> holds earlier turns, which are learned too, as LLaMA-Factory and axolotl have it.
+/// <c>{"instruction", "input", "output"}</c> in the prompt of Stanford Alpaca; the response begins on the line after its heading. A
+/// <c>system</c> takes the place of the first sentences, and <c>history</c> holds earlier turns, which are learned too, as LLaMA-Factory
+/// and axolotl have it.
 /// </summary>
 internal sealed class AlpacaFormat(ITextTokenizer tokenizer, bool maskPrompt) : SampleFormat
 {
@@ -42,7 +43,13 @@ internal sealed class AlpacaFormat(ITextTokenizer tokenizer, bool maskPrompt) : 
         foreach (var (prompt, reply) in earlier.Select(static turn => (Turn(turn.User, ""), turn.Reply)).Append((last, output)))
         {
             // A reply ends with EOS, which no token crosses, so that turns can be encoded one by one.
-            var (turnIds, turnLabels) = Complete(tokenizer, (ids.Count == 0 ? preamble : "\n\n") + prompt, reply, maskPrompt, begins: ids.Count == 0);
+            var (turnIds, turnLabels) = Complete(
+                tokenizer,
+                (ids.Count == 0 ? preamble : "\n\n") + prompt,
+                reply,
+                maskPrompt,
+                begins: ids.Count == 0
+            );
             ids.AddRange(turnIds);
             labels.AddRange(turnLabels);
         }
@@ -61,12 +68,18 @@ internal sealed class AlpacaFormat(ITextTokenizer tokenizer, bool maskPrompt) : 
 
     private static List<(string User, string Reply)> History(JsonElement line)
     {
-        if (!LineFields.Says(line, "history", out var history)) return [];
-        if (history.ValueKind != JsonValueKind.Array) throw new FormatException("the field \"history\" is not a list of [instruction, response]");
+        if (!LineFields.Says(line, "history", out var history))
+            return [];
+        if (history.ValueKind != JsonValueKind.Array)
+            throw new FormatException("the field \"history\" is not a list of [instruction, response]");
         var turns = new List<(string, string)>();
         foreach (var turn in history.EnumerateArray())
         {
-            if (turn.ValueKind != JsonValueKind.Array || turn.GetArrayLength() != 2 || turn.EnumerateArray().Any(static text => text.ValueKind != JsonValueKind.String))
+            if (
+                turn.ValueKind != JsonValueKind.Array
+                || turn.GetArrayLength() != 2
+                || turn.EnumerateArray().Any(static text => text.ValueKind != JsonValueKind.String)
+            )
                 throw new FormatException($"\"history\"[{turns.Count}] is no pair of texts [instruction, response]");
             turns.Add((turn[0].GetString()!, turn[1].GetString()!));
         }

@@ -18,7 +18,10 @@ internal abstract class SampleFormat
     {
         if (format == DataFormat.Tokens) return new TokensFormat();
         if (tokenizer is null)
-            throw new PeftException($"{spec.Model.Path}: no tokenizer there, and data format {format.ToString().ToLowerInvariant()} needs one; copy the model's tokenizer files into the folder or use format tokens");
+            throw new PeftException(
+                $"{spec.Model.Path}: no tokenizer there, and data format {format.ToString().ToLowerInvariant()} needs one; copy the "
+                    + "model's tokenizer files into the folder or use format tokens"
+            );
         var mask = spec.Data.MaskPrompt;
         ChatTemplate Template() => ChatTemplate.Select(spec.Data.ChatTemplate, spec.Model.Path);
         return format switch
@@ -34,9 +37,13 @@ internal abstract class SampleFormat
     /// <summary>A text field.</summary>
     protected internal static string Text(JsonElement line, string key, string? absent = null)
     {
-        if (!line.TryGetProperty(key, out var value)) return absent ?? throw new FormatException($"the field \"{key}\" is missing");
-        if (value.ValueKind == JsonValueKind.Null) return absent ?? throw new FormatException($"the field \"{key}\" is null; it needs a text");
-        return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new FormatException($"the field \"{key}\" is not a text");
+        if (!line.TryGetProperty(key, out var value))
+            return absent ?? throw new FormatException($"the field \"{key}\" is missing");
+        if (value.ValueKind == JsonValueKind.Null)
+            return absent ?? throw new FormatException($"the field \"{key}\" is null; it needs a text");
+        return value.ValueKind == JsonValueKind.String
+            ? value.GetString()!
+            : throw new FormatException($"the field \"{key}\" is not a text");
     }
 
     /// <summary>Labels that learn everything, or everything from <paramref name="first"/> on.</summary>
@@ -52,12 +59,20 @@ internal abstract class SampleFormat
     {
         var ids = tokenizer.Encode(text, addSpecialTokens: begins);
         if (tokenizer.EosId is not { } eos)
-            throw new FormatException("the tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which this format ends with");
+            throw new FormatException(
+                "the tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which this format ends with"
+            );
         return ids.Length > 0 && ids[^1] == eos ? ids : [.. ids, eos];
     }
 
     /// <summary>Prompt and completion as one text; a token that reaches over the border is learned.</summary>
-    protected static (int[] Ids, int[] Labels) Complete(ITextTokenizer tokenizer, string prompt, string completion, bool maskPrompt, bool begins = true)
+    protected static (int[] Ids, int[] Labels) Complete(
+        ITextTokenizer tokenizer,
+        string prompt,
+        string completion,
+        bool maskPrompt,
+        bool begins = true
+    )
     {
         var ids = EncodeToEnd(tokenizer, prompt + completion, begins);
         if (!maskPrompt) return (ids, (int[])ids.Clone());

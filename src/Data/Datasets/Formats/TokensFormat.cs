@@ -14,12 +14,15 @@ internal sealed class TokensFormat : SampleFormat
     {
         var ids = Integers(line, "input_ids");
         var labels = Integers(line, "labels");
-        if (ids.Length == 0) throw new FormatException("\"input_ids\" is empty");
-        if (ids.Length != labels.Length) throw new FormatException($"\"input_ids\" has {ids.Length} entries, \"labels\" has {labels.Length}");
+        if (ids.Length == 0)
+            throw new FormatException("\"input_ids\" is empty");
+        if (ids.Length != labels.Length)
+            throw new FormatException($"\"input_ids\" has {ids.Length} entries, \"labels\" has {labels.Length}");
         var negative = Array.FindIndex(ids, static id => id < 0);
         if (negative >= 0) throw new FormatException($"\"input_ids\"[{negative}] is {ids[negative]}");
         negative = Array.FindIndex(labels, static label => label < 0 && label != Microbatch.Masked);
-        if (negative >= 0) throw new FormatException($"\"labels\"[{negative}] is {labels[negative]}; a position that is not learned has −100");
+        if (negative >= 0)
+            throw new FormatException($"\"labels\"[{negative}] is {labels[negative]}; a position that is not learned has −100");
         LineFields.CheckTokens(line, labels);
         return (ids, labels);
     }
@@ -31,7 +34,10 @@ internal sealed class TokensFormat : SampleFormat
         foreach (var (what, tokens) in new[] { ("token id", ids), ("label", labels) })
         {
             var at = Array.FindIndex(tokens, id => id >= vocabularySize);
-            if (at >= 0) throw new FormatException($"{what} {tokens[at]} at position {at} is not below the model's vocab_size {vocabularySize}{hint}");
+            if (at >= 0)
+                throw new FormatException(
+                    $"{what} {tokens[at]} at position {at} is not below the model's vocab_size {vocabularySize}{hint}"
+                );
         }
     }
 

@@ -81,7 +81,9 @@ public sealed record LlamaConfig
         if (heads % keyValueHeads != 0)
             throw new PeftException($"{config.File}: num_attention_heads {heads} is not a multiple of num_key_value_heads {keyValueHeads}");
         if (!config.Has("head_dim") && hidden % heads != 0)
-            throw new PeftException($"{config.File}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}, and there is no head_dim");
+            throw new PeftException(
+                $"{config.File}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}, and there is no head_dim"
+            );
         var headDim = config.PositiveInteger("head_dim", hidden / heads);
         if (headDim % 2 != 0) throw new PeftException($"{config.File}: head_dim {headDim} is odd; rotary embeddings need an even one");
 
@@ -122,8 +124,15 @@ public sealed record LlamaConfig
             case "llama3":
                 var low = Positive(rope!, "low_freq_factor");
                 var high = Positive(rope!, "high_freq_factor");
-                if (high <= low) throw new PeftException($"{config.File}: high_freq_factor {high} of RoPE llama3 is not above low_freq_factor {low}");
-                return new RopeScaling(RopeKind.Llama3, Positive(rope!, "factor"), low, high, rope!.PositiveInteger("original_max_position_embeddings", positions));
+                if (high <= low)
+                    throw new PeftException($"{config.File}: high_freq_factor {high} of RoPE llama3 is not above low_freq_factor {low}");
+                return new RopeScaling(
+                    RopeKind.Llama3,
+                    Positive(rope!, "factor"),
+                    low,
+                    high,
+                    rope!.PositiveInteger("original_max_position_embeddings", positions)
+                );
             default:
                 throw new PeftException($"{config.File}: RoPE kind {kind} is not supported; supported: default, linear, llama3");
         }

@@ -43,7 +43,15 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
         return AddBias(y);
     }
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         using var scope = NewDisposeScope();
         scale.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).unsqueeze(1), One);
@@ -56,7 +64,8 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
         return dx;
     }
 
-    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) => rotation.AfterStep(next);
+    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) =>
+        rotation.AfterStep(next);
 
     internal override Tensor Merged(LayerVersion version)
     {
@@ -74,5 +83,6 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
     }
 
     /// <summary>s − 1 <c>[d]</c>: apart from 1 small changes survive half types.</summary>
-    private Tensor Gain(LayerVersion version) => version.Derivatives().Tensor(gainKey, () => scale.View(version.Parameters).view(-1).sub(Held(1)).to(Compute));
+    private Tensor Gain(LayerVersion version) =>
+        version.Derivatives().Tensor(gainKey, () => scale.View(version.Parameters).view(-1).sub(Held(1)).to(Compute));
 }

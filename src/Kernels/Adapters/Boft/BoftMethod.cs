@@ -11,8 +11,8 @@ internal enum BoftForm
     Peft,
 
     /// <summary>
-    /// Output side, or projected blocks, which PEFT does not have: the configuration carries our <c>method</c> and no size of blocks, so that PEFT
-    /// refuses it, and the tensors have names of their own.
+    /// Output side, or projected blocks, which PEFT does not have: the configuration carries our <c>method</c> and no size of blocks, so
+    /// that PEFT refuses it, and the tensors have names of their own.
     /// </summary>
     Own,
 }

@@ -28,9 +28,18 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
 
     internal override bool RepeatsOutput => true;
 
-    internal override Tensor OutputAgain(LinearPass pass, LinearSaved saved) => Finish(pass, saved.BaseOutput!, rotation.Restore(saved.BaseOutput!));
+    internal override Tensor OutputAgain(LinearPass pass, LinearSaved saved) =>
+        Finish(pass, saved.BaseOutput!, rotation.Restore(saved.BaseOutput!));
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         var arranged = rotation.Arrange(dy, stay: true);
         rotation.Accumulate(pass.Version, saved.BaseOutput ?? rotation.Arrange(Weight.Product(x)), arranged, transposed: false, gradient);
@@ -40,7 +49,8 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
         return Weight.InputGradient(dz, dx);
     }
 
-    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) => rotation.AfterStep(next);
+    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) =>
+        rotation.AfterStep(next);
 
     internal override Tensor Merged(LayerVersion version)
     {

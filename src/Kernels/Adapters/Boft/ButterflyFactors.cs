@@ -5,14 +5,18 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.Boft;
 
 /// <summary>
-/// A butterfly rotation applied factor by factor, O(T·n·b·m), for any number of factors. Within a span of b·2^k positions the permutation of
-/// factor k is a transposition of chunks, so it costs a copy and no index. <c>deviation</c> is C − I, <c>[m·D, b, b]</c>, in the type of the rows.
+/// A butterfly rotation applied factor by factor, O(T·n·b·m), for any number of factors. Within a span of b·2^k positions the permutation
+/// of factor k is a transposition of chunks, so it costs a copy and no index. <c>deviation</c> is C − I, <c>[m·D, b, b]</c>, in the type of
+/// the rows.
 /// </summary>
 internal sealed class ButterflyFactors(long size, int block, int factors)
 {
     private long Blocks => size / block;
 
-    /// <summary><c>(R − I)</c> of each row, or <c>(Rᵀ − I)</c>: kept apart from the row, so that small rotations survive half types. In the caller's scope.</summary>
+    /// <summary>
+    /// <c>(R − I)</c> of each row, or <c>(Rᵀ − I)</c>: kept apart from the row, so that small rotations survive half types. In the caller's
+    /// scope.
+    /// </summary>
     internal Tensor Deviation(Tensor deviation, Tensor rows, bool transposed)
     {
         using var scope = NewDisposeScope();

@@ -10,9 +10,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.Boft;
 
 /// <summary>
-/// Butterfly orthogonal matrices <c>R = M_m ··· M_1</c>, <c>M_i = P_i blockdiag(C_i) P_iᵀ</c> (Eq. 3-6), applied to rows. The permutations stay
-/// inside groups of S = b·2^(m−1) positions, so R is block-diagonal with dense S × S blocks: where these are small they are composed once per
-/// version, else R is applied factor by factor. Neither R nor a permutation matrix is ever formed.
+/// Butterfly orthogonal matrices <c>R = M_m ··· M_1</c>, <c>M_i = P_i blockdiag(C_i) P_iᵀ</c> (Eq. 3-6), applied to rows. The permutations
+/// stay inside groups of S = b·2^(m−1) positions, so R is block-diagonal with dense S × S blocks: where these are small they are composed
+/// once per version, else R is applied factor by factor. Neither R nor a permutation matrix is ever formed.
 /// </summary>
 internal sealed class ButterflyRotation : IDisposable
 {
@@ -34,8 +34,11 @@ internal sealed class ButterflyRotation : IDisposable
         if (block < 2 || factors < 1 || factors > 40 || size % group != 0 || (factors > 1 && block % 2 != 0))
         {
             throw new PeftException(
-                $"{module}: its size {size} cannot carry butterfly blocks of block_size {block} with butterfly_factors {factors}: the size must be a multiple of "
-                + $"block_size · 2^(butterfly_factors − 1) = {group}, and block_size even where there is more than one factor; change method.boft or target_modules");
+                $"{module}: its size {size} cannot carry butterfly blocks of block_size {block} with butterfly_factors {factors}: the size "
+                    + "must be a multiple of "
+                    + $"block_size · 2^(butterfly_factors − 1) = {group}, and block_size even where there is more than one factor; change "
+                        + "method.boft or target_modules"
+            );
         }
 
         Size = size;
@@ -45,8 +48,18 @@ internal sealed class ButterflyRotation : IDisposable
         chain = new ButterflyFactors(size, block, factors);
         using var scope = NewDisposeScope();
         var fused = dense && block % ILanes.Count == 0 && orthogonal is CayleyBlocks && device.type == DeviceType.CPU;
-        if (fused) positions = tensor(Enumerable.Range(0, factors).SelectMany(Positions).ToArray(), [factors, group], ScalarType.Int32).DetachFromDisposeScope();
-        places = dense && factors > 1 && !fused ? [.. Enumerable.Range(0, factors).Select(factor => tensor(Places(factor), int64, device: device).DetachFromDisposeScope())] : [];
+        if (fused)
+            positions = tensor(Enumerable.Range(0, factors).SelectMany(Positions).ToArray(), [factors, group], ScalarType.Int32)
+                .DetachFromDisposeScope();
+        places =
+            dense && factors > 1 && !fused
+                ?
+                [
+                    .. Enumerable
+                        .Range(0, factors)
+                        .Select(factor => tensor(Places(factor), int64, device: device).DetachFromDisposeScope()),
+                ]
+                : [];
     }
 
     /// <summary>The parameterisation of the blocks.</summary>
@@ -69,9 +82,21 @@ internal sealed class ButterflyRotation : IDisposable
         using var scope = NewDisposeScope();
         if (positions is not null)
         {
-            var (blocks, deviation, transposed) = CayleyLoops.Compose(parameters.contiguous(), positions, block, ((CayleyBlocks)orthogonal).Eta);
+            var (blocks, deviation, transposed) = CayleyLoops.Compose(
+                parameters.contiguous(),
+                positions,
+                block,
+                ((CayleyBlocks)orthogonal).Eta
+            );
             // Rows of a half type are rotated by products in their type; only the loops for fp32 read R − I both ways.
-            return new ComposedRotation(blocks.DetachFromDisposeScope(), null, null, [], deviation.to(rows).DetachFromDisposeScope(), rows == ScalarType.Float32 ? transposed.DetachFromDisposeScope() : null);
+            return new ComposedRotation(
+                blocks.DetachFromDisposeScope(),
+                null,
+                null,
+                [],
+                deviation.to(rows).DetachFromDisposeScope(),
+                rows == ScalarType.Float32 ? transposed.DetachFromDisposeScope() : null
+            );
         }
 
         var (c, inverse) = orthogonal.Compose(parameters);
@@ -100,7 +125,8 @@ internal sealed class ButterflyRotation : IDisposable
     }
 
     /// <summary>
-    /// Rows <c>[T, n]</c> as this rotation reads them, in the caller's scope: a copy, unaffected by what happens to the rows, but for rows that
+    /// Rows <c>[T, n]</c> as this rotation reads them, in the caller's scope: a copy, unaffected by what happens to the rows, but for rows
+    /// that
     /// <paramref name="stay"/> as they are maybe the rows themselves.
     /// </summary>
     internal Tensor Arrange(Tensor rows, bool stay = false)
@@ -117,15 +143,20 @@ internal sealed class ButterflyRotation : IDisposable
     internal Tensor Restore(Tensor arranged) =>
         arranged.dim() == 2 ? arranged.clone() : arranged.transpose(0, 1).reshape(arranged.shape[1], Size);
 
-    /// <summary>Adds <paramref name="factor"/> · (R − I) row, or with <paramref name="transposed"/> (Rᵀ − I) row, to each row of <paramref name="target"/> in place.</summary>
+    /// <summary>
+    /// Adds <paramref name="factor"/> · (R − I) row, or with <paramref name="transposed"/> (Rᵀ − I) row, to each row of
+    /// <paramref name="target"/> in place.
+    /// </summary>
     internal void AddDeviation(ComposedRotation rotation, Tensor arranged, Tensor target, bool transposed, double factor = 1)
     {
         using var scope = NewDisposeScope();
         if (Fused(arranged) && target.is_contiguous())
         {
             // A row's product with R − I is the row times the transpose.
-            if (arranged.dtype == ScalarType.BFloat16) PackedRotation.Add(arranged, rotation.Deviation(ScalarType.BFloat16), target, !transposed, factor, TorchRuntime.Threads);
-            else RotationLoops.Add(arranged, transposed ? rotation.Deviation(ScalarType.Float32) : rotation.Transposed!, target, factor);
+            if (arranged.dtype == ScalarType.BFloat16)
+                PackedRotation.Add(arranged, rotation.Deviation(ScalarType.BFloat16), target, !transposed, factor, TorchRuntime.Threads);
+            else
+                RotationLoops.Add(arranged, transposed ? rotation.Deviation(ScalarType.Float32) : rotation.Transposed!, target, factor);
         }
         else if (dense)
         {
@@ -139,7 +170,10 @@ internal sealed class ButterflyRotation : IDisposable
         }
     }
 
-    /// <summary>Adds the parameters' gradient, from arranged rows x and dL/dy of <c>y = … + factor · (R − I) x</c> (or Rᵀ), to <paramref name="sum"/> in place.</summary>
+    /// <summary>
+    /// Adds the parameters' gradient, from arranged rows x and dL/dy of <c>y = … + factor · (R − I) x</c> (or Rᵀ), to
+    /// <paramref name="sum"/> in place.
+    /// </summary>
     internal void Accumulate(ComposedRotation rotation, Tensor x, Tensor dy, bool transposed, Tensor sum, double factor = 1)
     {
         using var scope = NewDisposeScope();
@@ -214,9 +248,12 @@ internal sealed class ButterflyRotation : IDisposable
     private Tensor Grouped(Tensor rows) => rows.view(rows.shape[0], Groups, GroupSize).transpose(0, 1);
 
     /// <summary>Whether rows are rotated where they lie, by loops of ours for their type; else they are copied into batches.</summary>
-    private bool Fused(Tensor rows) => positions is not null && rows.dim() == 2 && (rows.dtype == ScalarType.Float32 || PackedRotation.Fit(rows, GroupSize));
+    private bool Fused(Tensor rows) =>
+        positions is not null && rows.dim() == 2 && (rows.dtype == ScalarType.Float32 || PackedRotation.Fit(rows, GroupSize));
 
-    /// <summary>Where the entries of a group's blocks of factor k land in its S × S matrix, row by row: <c>M[j, l] = B[order[j], order[l]]</c>.</summary>
+    /// <summary>
+    /// Where the entries of a group's blocks of factor k land in its S × S matrix, row by row: <c>M[j, l] = B[order[j], order[l]]</c>.
+    /// </summary>
     private long[] Places(int factor)
     {
         var group = (int)GroupSize;
@@ -240,7 +277,9 @@ internal sealed class ButterflyRotation : IDisposable
         return position;
     }
 
-    /// <summary>PEFT's butterfly permutation: within each span, chunks of b/2, the even ones first, then the odd ones; the first factor has none.</summary>
+    /// <summary>
+    /// PEFT's butterfly permutation: within each span, chunks of b/2, the even ones first, then the odd ones; the first factor has none.
+    /// </summary>
     private static int[] Order(int size, int span, int chunk, int factor)
     {
         if (factor == 0) return [.. Enumerable.Range(0, size)];

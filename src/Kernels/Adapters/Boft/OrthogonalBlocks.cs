@@ -7,7 +7,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Boft;
 
-/// <summary>How b × b blocks are kept orthogonal: what trains, the blocks it stands for, and its gradient from theirs. Batches are <c>[count, b, b]</c>, fp32.</summary>
+/// <summary>
+/// How b × b blocks are kept orthogonal: what trains, the blocks it stands for, and its gradient from theirs. Batches are <c>[count, b,
+/// b]</c>, fp32.
+/// </summary>
 internal abstract class OrthogonalBlocks(int block, Device device) : IDisposable
 {
     protected int Block => block;
@@ -127,7 +130,9 @@ internal sealed class CayleyBlocks : OrthogonalBlocks
     }
 }
 
-/// <summary>Eq. 5-6 to the letter: the blocks themselves take the gradient step, then each is projected onto the orthogonal group.</summary>
+/// <summary>
+/// Eq. 5-6 to the letter: the blocks themselves take the gradient step, then each is projected onto the orthogonal group.
+/// </summary>
 internal sealed class ProjectedBlocks(int block, Device device) : OrthogonalBlocks(block, device)
 {
     internal override long[] ParameterShape => [Block, Block];
@@ -165,6 +170,9 @@ internal sealed class ProjectedBlocks(int block, Device device) : OrthogonalBloc
         // What is not finite is the step's own failure and is told as such.
         return error <= Tolerance || blocks.isfinite().all().item<bool>() is false
             ? x.to(blocks.dtype).MoveToOuterDisposeScope()
-            : throw new PeftException($"{module}: the optimizer step made a butterfly block singular, so that no rotation is nearest to it; lower training.optimizer.learning_rate");
+            : throw new PeftException(
+                $"{module}: the optimizer step made a butterfly block singular, so that no rotation is nearest to it; lower "
+                    + "training.optimizer.learning_rate"
+            );
     }
 }

@@ -7,7 +7,10 @@ namespace Peft.Orleans.Kernels.Adapters.Boft;
 internal static class OrthogonalityGauge
 {
     private static readonly Meter Meter = new(MetricNames.Meter);
-    private static readonly Gauge<double> Error = Meter.CreateGauge<double>(MetricNames.OrthogonalityError, description: "max |CᵀC − I| over a module's butterfly blocks.");
+    private static readonly Gauge<double> Error = Meter.CreateGauge<double>(
+        MetricNames.OrthogonalityError,
+        description: "max |CᵀC − I| over a module's butterfly blocks."
+    );
 
     /// <summary>Reports a rotation that was just composed, and hands it back.</summary>
     internal static ComposedRotation Record(string module, OrthogonalBlocks kind, ComposedRotation rotation)

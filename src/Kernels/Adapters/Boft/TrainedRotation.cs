@@ -40,7 +40,8 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
 
     internal Tensor Restore(Tensor arranged) => rotation.Restore(arranged);
 
-    internal void AddDeviation(LayerVersion version, Tensor arranged, Tensor target, bool transposed) => rotation.AddDeviation(Composed(version), arranged, target, transposed);
+    internal void AddDeviation(LayerVersion version, Tensor arranged, Tensor target, bool transposed) =>
+        rotation.AddDeviation(Composed(version), arranged, target, transposed);
 
     /// <summary>As <see cref="AddDeviation"/>, for fp32 rows to be merged, whatever type the passes compute in.</summary>
     internal void MergeDeviation(LayerVersion version, Tensor rows, bool transposed)
@@ -63,6 +64,14 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
 
     public void Dispose() => rotation.Dispose();
 
-    private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(
-        key, () => OrthogonalityGauge.Record(site.Name, rotation.Orthogonal, rotation.Compose(Slot.View(version.Parameters), context.Compute)));
+    private ComposedRotation Composed(LayerVersion version) =>
+        version
+            .Derivatives()
+            .Object(key, () =>
+                OrthogonalityGauge.Record(
+                    site.Name,
+                    rotation.Orthogonal,
+                    rotation.Compose(Slot.View(version.Parameters), context.Compute)
+                )
+            );
 }

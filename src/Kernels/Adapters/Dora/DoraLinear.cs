@@ -10,7 +10,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.Dora;
 
 /// <summary>
-/// DoRA: <c>y = g ⊙ (W0 x + s B A x) + bias</c>, <c>g = m / ‖W0 + s B A‖_row</c>, the row norm detached from the gradient. The norm comes from
+/// DoRA: <c>y = g ⊙ (W0 x + s B A x) + bias</c>, <c>g = m / ‖W0 + s B A‖_row</c>, the row norm detached from the gradient. The norm comes
+/// from
 /// <c>‖W0‖² + 2s ⟨B, W0 Aᵀ⟩ + s² ⟨B A Aᵀ, B⟩</c>, row by row: the change of weights is never formed.
 /// </summary>
 internal sealed class DoraLinear : FrozenBaseLinear
@@ -62,7 +63,15 @@ internal sealed class DoraLinear : FrozenBaseLinear
         return AddBias(y);
     }
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         var version = pass.Version;
         magnitude.View(gradient).add_(dy.mul(saved.BaseOutput!).sum(0, type: ScalarType.Float32).div_(Norm(version)), One);
@@ -117,13 +126,25 @@ internal sealed class DoraLinear : FrozenBaseLinear
         for (var row = 0L; row < Site.Out; row += RowsAtOnce)
         {
             using var scope = NewDisposeScope();
-            parts.Add(of(Weight.Held.narrow(0, row, Math.Min(RowsAtOnce, Site.Out - row)).to(ScalarType.Float32)).MoveToOuterDisposeScope());
+            parts.Add(
+                of(Weight.Held.narrow(0, row, Math.Min(RowsAtOnce, Site.Out - row)).to(ScalarType.Float32)).MoveToOuterDisposeScope()
+            );
         }
 
         return parts.Count == 1 ? parts[0] : cat(parts, 0);
     }
 
-    private Tensor? Mask(LinearPass pass, Tensor x) => options.Dropout > 0 && pass.Context.Training
-        ? SeededRandom.DropoutMask(pass.Context.Seed, pass.Context.Step, pass.Context.Index, Site.Name, x.shape, options.Dropout, x.dtype, x.device)
-        : null;
+    private Tensor? Mask(LinearPass pass, Tensor x) =>
+        options.Dropout > 0 && pass.Context.Training
+            ? SeededRandom.DropoutMask(
+                pass.Context.Seed,
+                pass.Context.Step,
+                pass.Context.Index,
+                Site.Name,
+                x.shape,
+                options.Dropout,
+                x.dtype,
+                x.device
+            )
+            : null;
 }

@@ -28,7 +28,15 @@ internal sealed class FullLinear(LinearSite site, ShardContext context) : Adapte
         return bias is null ? y : y.add_(pass.Version.Value(bias, context.Compute), One);
     }
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         var weightGradient = weight.View(gradient);
         if (context.Compute == ScalarType.Float32) weightGradient.addmm_(dy.t(), x);

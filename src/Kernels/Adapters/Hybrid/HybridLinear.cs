@@ -38,7 +38,11 @@ internal sealed class HybridLinear : FrozenBaseLinear
     internal override void Declare(LayoutBuilder layout)
     {
         change.Declare(layout);
-        theta = layout.Trainable($"{Site.AdapterPrefix}.boft_theta", rotation.ParameterShape, new SlotOptions { Group = ParameterGroup.Rotation, MayLack = true });
+        theta = layout.Trainable(
+            $"{Site.AdapterPrefix}.boft_theta",
+            rotation.ParameterShape,
+            new SlotOptions { Group = ParameterGroup.Rotation, MayLack = true }
+        );
     }
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
@@ -55,14 +59,30 @@ internal sealed class HybridLinear : FrozenBaseLinear
 
     internal override bool RepeatsOutput => true;
 
-    internal override Tensor OutputAgain(LinearPass pass, LinearSaved saved) => Finish(pass, saved.BaseOutput!, saved.Hidden!, rotation.Restore(saved.BaseOutput!));
+    internal override Tensor OutputAgain(LinearPass pass, LinearSaved saved) =>
+        Finish(pass, saved.BaseOutput!, saved.Hidden!, rotation.Restore(saved.BaseOutput!));
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         var version = pass.Version;
         var lambda = version.Lambda[lambdaIndex];
         var arranged = rotation.Arrange(dy, stay: true);
-        rotation.Accumulate(Composed(version), saved.BaseOutput ?? rotation.Arrange(Weight.Product(x)), arranged, transposed: false, theta.View(gradient), 1 - lambda);
+        rotation.Accumulate(
+            Composed(version),
+            saved.BaseOutput ?? rotation.Arrange(Weight.Product(x)),
+            arranged,
+            transposed: false,
+            theta.View(gradient),
+            1 - lambda
+        );
         var dHidden = change.Backward(pass, x, saved.Hidden!, dy, gradient, lambda * change.Scale);
         if (!needsInput) return dx;
         var dz = dy.clone();
@@ -80,15 +100,22 @@ internal sealed class HybridLinear : FrozenBaseLinear
     internal (double Lora, double Rotation) InitialNorms(LayerVersion version, BaseGradientEstimate estimate)
     {
         using var scope = NewDisposeScope();
-        var dTheta = estimate.IsSketch ? estimate.Mean(theta.Name) : estimate.Mean(Site.Name) is { } g ? StartGradient(Weight.Held.to(ScalarType.Float32).t(), g.t()) : null;
-        return dTheta is null ? (0, 0) : (change.InitialSquaredNorm(version, estimate), FixedOrder.SquaredNorm(dTheta.view(-1), 0, dTheta.numel()));
+        var dTheta =
+            estimate.IsSketch ? estimate.Mean(theta.Name)
+            : estimate.Mean(Site.Name) is { } g ? StartGradient(Weight.Held.to(ScalarType.Float32).t(), g.t())
+            : null;
+        return dTheta is null
+            ? (0, 0)
+            : (change.InitialSquaredNorm(version, estimate), FixedOrder.SquaredNorm(dTheta.view(-1), 0, dTheta.numel()));
     }
 
     /// <summary>A sketch has no G to take dL/dR from; its diagonal blocks alone are small, and added up in the first pass.</summary>
     protected override void Estimate(BaseGradientEstimate estimate, Tensor x, Tensor dy)
     {
         if (estimate is { IsSketch: true, Pass: 1 })
-            estimate.Sum(theta.Name, theta.Shape, dy.device).add_(StartGradient(Weight.Product(x.to(Compute)).to(ScalarType.Float32), dy), One);
+            estimate
+                .Sum(theta.Name, theta.Shape, dy.device)
+                .add_(StartGradient(Weight.Product(x.to(Compute)).to(ScalarType.Float32), dy), One);
         change.Estimate(estimate, x, dy);
     }
 
@@ -118,13 +145,20 @@ internal sealed class HybridLinear : FrozenBaseLinear
         return AddBias(y);
     }
 
-    /// <summary>dL/dθ at R = I, from rows z that R would see and dL/dz: of <c>dL/dR = G W0ᵀ</c> only the diagonal blocks matter, whether its rows are columns of G and W0 or tokens.</summary>
+    /// <summary>
+    /// dL/dθ at R = I, from rows z that R would see and dL/dz: of <c>dL/dR = G W0ᵀ</c> only the diagonal blocks matter, whether its rows
+    /// are columns of G and W0 or tokens.
+    /// </summary>
     private Tensor StartGradient(Tensor rows, Tensor gradient)
     {
         using var identity = rotation.Compose(zeros(rotation.ParameterShape, ScalarType.Float32, rows.device));
         return rotation.Gradient(identity, rotation.Arrange(rows, stay: true), rotation.Arrange(gradient, stay: true), transposed: false);
     }
 
-    private ComposedRotation Composed(LayerVersion version) => version.Derivatives().Object(
-        composedKey, () => OrthogonalityGauge.Record(Site.Name, rotation.Orthogonal, rotation.Compose(theta.View(version.Parameters), Compute)));
+    private ComposedRotation Composed(LayerVersion version) =>
+        version
+            .Derivatives()
+            .Object(composedKey, () =>
+                OrthogonalityGauge.Record(Site.Name, rotation.Orthogonal, rotation.Compose(theta.View(version.Parameters), Compute))
+            );
 }

@@ -22,7 +22,12 @@ internal sealed class HybridMethod : AdapterMethod
     internal override int LambdaCount(MethodSpec method, int adapted) =>
         adapted == 0 ? 0 : method.Lambda.Granularity == LambdaGranularity.Module ? adapted : 1;
 
-    internal override void InitializeLambda(MethodSpec method, LayerVersion version, IReadOnlyList<AdaptedLinear> linears, BaseGradientEstimate? estimate)
+    internal override void InitializeLambda(
+        MethodSpec method,
+        LayerVersion version,
+        IReadOnlyList<AdaptedLinear> linears,
+        BaseGradientEstimate? estimate
+    )
     {
         var options = method.Lambda;
         if ((options.Fixed ?? options.InitialNumber) is { } number)
@@ -35,7 +40,11 @@ internal sealed class HybridMethod : AdapterMethod
         if (estimate is null) return;
         for (var i = 0; i < version.Lambda.Length; i++)
         {
-            var norms = linears.OfType<HybridLinear>().Where(linear => linear.LambdaIndex == i).Select(linear => linear.InitialNorms(version, estimate)).ToArray();
+            var norms = linears
+                .OfType<HybridLinear>()
+                .Where(linear => linear.LambdaIndex == i)
+                .Select(linear => linear.InitialNorms(version, estimate))
+                .ToArray();
             var (lora, rotation) = (Math.Sqrt(norms.Sum(static norm => norm.Lora)), Math.Sqrt(norms.Sum(static norm => norm.Rotation)));
             if (lora + rotation > 0) version.Lambda[i] = Math.Clamp(lora / (lora + rotation), options.Min, options.Max);
         }

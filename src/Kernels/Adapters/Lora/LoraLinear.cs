@@ -43,7 +43,15 @@ internal sealed class LoraLinear : FrozenBaseLinear
         return AddBias(y);
     }
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         var mask = Mask(pass, x);
         var dHidden = LowRank.HiddenGradient(dy, pass.Version.Value(up, Compute), scale); // [T, r]
@@ -94,13 +102,28 @@ internal sealed class LoraLinear : FrozenBaseLinear
         for (var row = 0L; row < Site.Out; row += RowsAtOnce)
         {
             using var scope = NewDisposeScope();
-            squared += Weight.Held.narrow(0, row, Math.Min(RowsAtOnce, Site.Out - row)).to(ScalarType.Float64).Squared().sum().item<double>();
+            squared += Weight
+                .Held.narrow(0, row, Math.Min(RowsAtOnce, Site.Out - row))
+                .to(ScalarType.Float64)
+                .Squared()
+                .sum()
+                .item<double>();
         }
 
         return Math.Sqrt(squared);
     }
 
-    private Tensor? Mask(LinearPass pass, Tensor x) => options.Dropout > 0 && pass.Context.Training
-        ? SeededRandom.DropoutMask(pass.Context.Seed, pass.Context.Step, pass.Context.Index, Site.Name, x.shape, options.Dropout, x.dtype, x.device)
-        : null;
+    private Tensor? Mask(LinearPass pass, Tensor x) =>
+        options.Dropout > 0 && pass.Context.Training
+            ? SeededRandom.DropoutMask(
+                pass.Context.Seed,
+                pass.Context.Step,
+                pass.Context.Index,
+                Site.Name,
+                x.shape,
+                options.Dropout,
+                x.dtype,
+                x.device
+            )
+            : null;
 }

@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.Lora;
 
 /// <summary>
-/// Products with the factors of a low-rank change, down <c>[r, in]</c> and up <c>[out, r]</c>. They are small and many: where they fit, they are made in our
-/// own loops, for a call of libtorch's takes longer than the product.
+/// Products with the factors of a low-rank change, down <c>[r, in]</c> and up <c>[out, r]</c>. They are small and many: where they fit,
+/// they are made in our own loops, for a call of libtorch's takes longer than the product.
 /// </summary>
 internal static class LowRank
 {
@@ -21,7 +21,8 @@ internal static class LowRank
     internal static Tensor Product(FrozenWeight weight, Tensor x, Tensor hidden, Tensor up, float scale)
     {
         var term = new LowRankTerm(hidden, up, scale);
-        if (PackedBlocks.Fit(x, weight.Held, weight.Out) && PackedBlocks.Fit(x, term)) return PackedBlocks.Product(x, weight.Held, term, TorchRuntime.Threads);
+        if (PackedBlocks.Fit(x, weight.Held, weight.Out) && PackedBlocks.Fit(x, term))
+            return PackedBlocks.Product(x, weight.Held, term, TorchRuntime.Threads);
         var y = weight.Product(x);
         AddProduct(y, hidden, up, scale);
         return y;
@@ -30,15 +31,22 @@ internal static class LowRank
     /// <summary>Adds <c>scale · hidden upᵀ</c> to y <c>[T, out]</c>.</summary>
     internal static void AddProduct(Tensor y, Tensor hidden, Tensor up, float scale)
     {
-        if (PackedBlocks.Fit(hidden, up, up.shape[0]) && y.is_contiguous()) PackedBlocks.Product(hidden, up, y, scale, TorchRuntime.Threads);
-        else y.addmm_(hidden, up.t(), alpha: scale);
+        if (PackedBlocks.Fit(hidden, up, up.shape[0]) && y.is_contiguous())
+            PackedBlocks.Product(hidden, up, y, scale, TorchRuntime.Threads);
+        else
+            y.addmm_(hidden, up.t(), alpha: scale);
     }
 
     /// <summary>Gradient of the hidden rows, <c>scale · dy up [T, r]</c>.</summary>
     internal static Tensor HiddenGradient(Tensor dy, Tensor up, float scale) =>
-        PackedBlocks.Fit(dy, up, up.shape[1]) ? PackedBlocks.InputGradient(dy, up, null, scale, TorchRuntime.Threads) : dy.mm(up).mul_(Held(scale));
+        PackedBlocks.Fit(dy, up, up.shape[1])
+            ? PackedBlocks.InputGradient(dy, up, null, scale, TorchRuntime.Threads)
+            : dy.mm(up).mul_(Held(scale));
 
-    /// <summary>Adds <c>dy W0 + dHidden down</c>, the latter under a dropout's <paramref name="mask"/> where there is one, to dx <c>[T, in]</c>, or makes it.</summary>
+    /// <summary>
+    /// Adds <c>dy W0 + dHidden down</c>, the latter under a dropout's <paramref name="mask"/> where there is one, to dx <c>[T, in]</c>, or
+    /// makes it.
+    /// </summary>
     internal static Tensor InputGradient(FrozenWeight weight, Tensor dy, Tensor? dx, Tensor dHidden, Tensor down, Tensor? mask)
     {
         var term = new LowRankTerm(dHidden, down, 1);
@@ -52,9 +60,12 @@ internal static class LowRank
     /// <summary>Adds <c>dHidden down</c>, under a dropout's <paramref name="mask"/> where there is one, to dx <c>[T, in]</c>.</summary>
     internal static void AddInputGradient(Tensor dx, Tensor dHidden, Tensor down, Tensor? mask)
     {
-        if (mask is not null) dx.add_(dHidden.mm(down).mul_(mask), One);
-        else if (PackedBlocks.Fit(dHidden, down, down.shape[1]) && dx.is_contiguous()) PackedBlocks.InputGradient(dHidden, down, dx, 1, TorchRuntime.Threads);
-        else dx.addmm_(dHidden, down);
+        if (mask is not null)
+            dx.add_(dHidden.mm(down).mul_(mask), One);
+        else if (PackedBlocks.Fit(dHidden, down, down.shape[1]) && dx.is_contiguous())
+            PackedBlocks.InputGradient(dHidden, down, dx, 1, TorchRuntime.Threads);
+        else
+            dx.addmm_(dHidden, down);
     }
 
     /// <summary>Adds <c>scale · dyᵀ hidden</c> to up's gradient <c>[out, r]</c>, fp32.</summary>

@@ -6,9 +6,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.LoraGa;
 
 /// <summary>
-/// The leading singular triples of a gradient <c>G = Σ δᵀx [d, k]</c> that is never formed: subspace iteration whose products with G are sums
-/// over the samples. Odd passes over the samples add up <c>Y = G P [d, l]</c> (P random at first), even ones <c>Zᵀ = Gᵀ Q [k, l]</c>, with
-/// Q = qr(Y), P = qr(Zᵀ). O((d + k) l) memory: Y and Q share one buffer, P and Zᵀ the other.
+/// The leading singular triples of a gradient <c>G = Σ δᵀx [d, k]</c> that is never formed: subspace iteration whose products with G are
+/// sums over the samples. Odd passes over the samples add up <c>Y = G P [d, l]</c> (P random at first), even ones <c>Zᵀ = Gᵀ Q [k, l]</c>,
+/// with Q = qr(Y), P = qr(Zᵀ). O((d + k) l) memory: Y and Q share one buffer, P and Zᵀ the other.
 /// </summary>
 internal sealed class GradientSketch : IDisposable
 {
@@ -53,7 +53,8 @@ internal sealed class GradientSketch : IDisposable
     }
 
     /// <summary><c>upᵀ G / samples</c> for <c>[d, r]</c>, as far as Q reaches; float64.</summary>
-    internal Tensor FromLeft(Tensor up, int samples) => up.to(ScalarType.Float64).t().mm(left.to(ScalarType.Float64)).mm(Projection(samples));
+    internal Tensor FromLeft(Tensor up, int samples) =>
+        up.to(ScalarType.Float64).t().mm(left.to(ScalarType.Float64)).mm(Projection(samples));
 
     /// <summary><c>Qᵀ G downᵀ / samples</c> for <c>[r, k]</c>: of the norm of <c>G downᵀ</c>, as far as Q reaches; float64.</summary>
     internal Tensor FromRight(Tensor down, int samples) => Projection(samples).mm(down.to(ScalarType.Float64).t());

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.LoraGa;
 
 /// <summary>
-/// A LoRA-GA adapter as plain LoRA of rank 2r on the unmodified base, exactly: <c>A' = [A; A0]</c>, <c>B' = [B, −B0]</c>. PEFT loads it, and
-/// servers whose largest rank is 2r or more.
+/// A LoRA-GA adapter as plain LoRA of rank 2r on the unmodified base, exactly: <c>A' = [A; A0]</c>, <c>B' = [B, −B0]</c>. PEFT loads it,
+/// and servers whose largest rank is 2r or more.
 /// </summary>
 internal static class LoraGaExport
 {
@@ -22,9 +22,15 @@ internal static class LoraGaExport
     internal static IEnumerable<(string Name, Tensor Value)> Tensors(AdapterTensors adapter)
     {
         var type = adapter.PeftType;
-        if (type != "LORA_GA") throw new PeftException($"{adapter.Folder}: an adapter of peft_type {type} has no frozen start to write out; only LORA_GA has");
-        const string Down = ".lora_A.weight", Up = ".lora_B.weight";
-        foreach (var name in adapter.Names.Where(static name => name.EndsWith(Down, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        if (type != "LORA_GA")
+            throw new PeftException(
+                $"{adapter.Folder}: an adapter of peft_type {type} has no frozen start to write out; only LORA_GA has"
+            );
+        const string Down = ".lora_A.weight",
+            Up = ".lora_B.weight";
+        foreach (
+            var name in adapter.Names.Where(static name => name.EndsWith(Down, StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+        )
         {
             var module = name[..^Down.Length];
             yield return (name, Joined(adapter, module, "A", 0));

@@ -12,7 +12,12 @@ internal static class LoraGaInitializer
     internal static int Count(int rank, long rows, long columns) => (int)Math.Min(2L * rank, Math.Min(rows, columns));
 
     /// <summary>Initial <c>B [d, r]</c> and <c>A [r, k]</c>, fp32, from G's leading triples; owned by the caller's scope.</summary>
-    internal static (Tensor B, Tensor A) Factors((Tensor U, Tensor Sigma, Tensor Vt) leading, int rank, LoraGaInitialization initialization, double gamma)
+    internal static (Tensor B, Tensor A) Factors(
+        (Tensor U, Tensor Sigma, Tensor Vt) leading,
+        int rank,
+        LoraGaInitialization initialization,
+        double gamma
+    )
     {
         using var scope = NewDisposeScope();
         var (u, sigma, vt) = leading;
@@ -31,12 +36,15 @@ internal static class LoraGaInitializer
             a = vt.narrow(0, 0, rank).mul(Held(factor));
         }
 
-        return (b.to(ScalarType.Float32).contiguous().MoveToOuterDisposeScope(), a.to(ScalarType.Float32).contiguous().MoveToOuterDisposeScope());
+        return (
+            b.to(ScalarType.Float32).contiguous().MoveToOuterDisposeScope(),
+            a.to(ScalarType.Float32).contiguous().MoveToOuterDisposeScope()
+        );
     }
 
     /// <summary>
-    /// The leading singular triples, float64: from the eigenvectors of the smaller Gram matrix where it is at most 1,024 wide (exact), else by
-    /// randomised subspace iteration. The largest entry of each column of U is positive: signs change the training run.
+    /// The leading singular triples, float64: from the eigenvectors of the smaller Gram matrix where it is at most 1,024 wide (exact), else
+    /// by randomised subspace iteration. The largest entry of each column of U is positive: signs change the training run.
     /// </summary>
     internal static (Tensor U, Tensor Sigma, Tensor Vt) Leading(Tensor gradient, int count)
     {
@@ -60,7 +68,9 @@ internal static class LoraGaInitializer
         return Signed(u, sigma, vt);
     }
 
-    /// <summary>The leading triples of <c>Q b</c>, for orthonormal <c>Q [d, l]</c> and <c>b [l, k]</c>, float64; in the caller's scope.</summary>
+    /// <summary>
+    /// The leading triples of <c>Q b</c>, for orthonormal <c>Q [d, l]</c> and <c>b [l, k]</c>, float64; in the caller's scope.
+    /// </summary>
     internal static (Tensor U, Tensor Sigma, Tensor Vt) FromProjection(Tensor q, Tensor b, int count)
     {
         using var scope = NewDisposeScope();

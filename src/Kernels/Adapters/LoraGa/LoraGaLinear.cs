@@ -14,7 +14,8 @@ internal sealed class LoraGaLinear(LinearSite site, ShardContext context) : Froz
 
     internal override void Declare(LayoutBuilder layout) => change.Declare(layout);
 
-    internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate) => change.Initialize(version, seed, estimate);
+    internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate) =>
+        change.Initialize(version, seed, estimate);
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved)
     {
@@ -24,7 +25,15 @@ internal sealed class LoraGaLinear(LinearSite site, ShardContext context) : Froz
         return AddBias(y);
     }
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         var dHidden = change.Backward(pass, x, saved.Hidden!, dy, gradient, change.Scale);
         return needsInput ? change.InputGradient(pass, Weight, x, dy, dx, dHidden) : dx;

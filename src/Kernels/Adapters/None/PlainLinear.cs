@@ -16,8 +16,15 @@ internal sealed class PlainLinear(LinearSite site, ShardContext context) : Froze
 
     internal override Tensor Forward(LinearPass pass, Tensor x, LinearSaved? saved) => AddBias(Weight.Product(x));
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput) =>
-        needsInput ? Weight.InputGradient(dy, dx) : dx;
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    ) => needsInput ? Weight.InputGradient(dy, dx) : dx;
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate)
     {

@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
 
 /// <summary>
-/// Blocks of U(b) on C^(n/2), identity at step 0, updated on the group (Eq. 11-12). With optimizer sgd the exponential takes the gradient, as
-/// the paper has it; with adamw it takes AdamW's direction m̂ / (√v̂ + ε), so that learning rates mean what they mean for other methods.
+/// Blocks of U(b) on C^(n/2), identity at step 0, updated on the group (Eq. 11-12). With optimizer sgd the exponential takes the gradient,
+/// as the paper has it; with adamw it takes AdamW's direction m̂ / (√v̂ + ε), so that learning rates mean what they mean for other methods.
 /// Weight decay does not apply: it would leave the group.
 /// </summary>
 internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
@@ -28,7 +28,8 @@ internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
 
     private long Count => site.In / 2 / block;
 
-    internal override void Declare(LayoutBuilder layout) => slot = layout.Trainable($"{site.AdapterPrefix}.urnn_U", [Count, block, block, 2]);
+    internal override void Declare(LayoutBuilder layout) =>
+        slot = layout.Trainable($"{site.AdapterPrefix}.urnn_U", [Count, block, block, 2]);
 
     internal override void Initialize(LayerVersion version, long seed)
     {
@@ -73,7 +74,11 @@ internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
     internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
-        var u = UnitaryBlocks.Step(view_as_complex(slot.View(current.Parameters)), view_as_complex(Direction(next, gradient, step)), step.Rates[(int)slot.Options.Group]);
+        var u = UnitaryBlocks.Step(
+            view_as_complex(slot.View(current.Parameters)),
+            view_as_complex(Direction(next, gradient, step)),
+            step.Rates[(int)slot.Options.Group]
+        );
         if (UnitaryBlocks.Drift(u) > UnitaryBlocks.Tolerance)
         {
             u = UnitaryBlocks.Renormalize(u);
@@ -92,15 +97,18 @@ internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
     }
 
     /// <summary><c>R − I</c> <c>[D, 2b, 2b]</c>: each complex entry a + bi is the block [[a, −b], [b, a]].</summary>
-    private Tensor Deviation(LayerVersion version, ScalarType type) => version.Derivatives().Tensor(type == ScalarType.Float32 ? exactKey : ownKey, () =>
-    {
-        var u = slot.View(version.Parameters);
-        var (re, im) = (u.select(3, 0), u.select(3, 1)); // [D, b, b]
-        var top = stack([re, im.neg()], -1); // [D, b, b, 2]
-        var bottom = stack([im, re], -1);
-        var real = stack([top, bottom], 2).view(Count, 2 * block, 2 * block); // [D, b, 2, b, 2]
-        return real.sub(eye(2 * block, -1, ScalarType.Float32, u.device)).to(type);
-    });
+    private Tensor Deviation(LayerVersion version, ScalarType type) =>
+        version
+            .Derivatives()
+            .Tensor(type == ScalarType.Float32 ? exactKey : ownKey, () =>
+            {
+                var u = slot.View(version.Parameters);
+                var (re, im) = (u.select(3, 0), u.select(3, 1)); // [D, b, b]
+                var top = stack([re, im.neg()], -1); // [D, b, b, 2]
+                var bottom = stack([im, re], -1);
+                var real = stack([top, bottom], 2).view(Count, 2 * block, 2 * block); // [D, b, 2, b, 2]
+                return real.sub(eye(2 * block, -1, ScalarType.Float32, u.device)).to(type);
+            });
 
     /// <summary><c>[T, n]</c> as <c>[D, T, 2b]</c>, a view.</summary>
     private Tensor Grouped(Tensor rows) => rows.view(rows.shape[0], Count, 2 * block).transpose(0, 1);

@@ -122,8 +122,18 @@ internal sealed class StructuredFactors : IDisposable
     {
         using var scope = NewDisposeScope();
         first = new Phases(current[0].sub(start[0]));
-        (second, third, one, two) = (new Phases(current[1]), new Phases(current[2]), new Reflection(current[3]), new Reflection(current[4]));
-        (startSecond, startThird, startOne, startTwo) = (new Phases(start[1]), new Phases(start[2]), new Reflection(start[3]), new Reflection(start[4]));
+        (second, third, one, two) = (
+            new Phases(current[1]),
+            new Phases(current[2]),
+            new Reflection(current[3]),
+            new Reflection(current[4])
+        );
+        (startSecond, startThird, startOne, startTwo) = (
+            new Phases(start[1]),
+            new Phases(start[2]),
+            new Reflection(start[3]),
+            new Reflection(start[4])
+        );
         this.permutation = permutation;
         isIdentity = current.Zip(start).All(static pair => pair.First.eq(pair.Second).all().item<bool>());
         inverse = permutation.argsort().DetachFromDisposeScope();

@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
 
 /// <summary>
-/// Eq. 10: O(n) parameters, O(n log n) time. A product with reflections is never near I, so the map is <c>Ũ = U(θ) U(θ0)ᴴ</c> with the frozen
-/// start θ0. fp32 whatever the compute type.
+/// Eq. 10: O(n) parameters, O(n log n) time. A product with reflections is never near I, so the map is <c>Ũ = U(θ) U(θ0)ᴴ</c> with the
+/// frozen start θ0. fp32 whatever the compute type.
 /// </summary>
 internal sealed class StructuredMap(LinearSite site) : UnitaryMap
 {
@@ -36,7 +36,10 @@ internal sealed class StructuredMap(LinearSite site) : UnitaryMap
         using var scope = NewDisposeScope();
         for (var i = 0; i < Names.Length; i++)
         {
-            var value = i < 3 ? SeededRandom.Uniform(seed, current[i].Name, current[i].Shape, Math.PI) : SeededRandom.Normal(seed, current[i].Name, current[i].Shape, 1);
+            var value =
+                i < 3
+                    ? SeededRandom.Uniform(seed, current[i].Name, current[i].Shape, Math.PI)
+                    : SeededRandom.Normal(seed, current[i].Name, current[i].Shape, 1);
             current[i].View(version.Parameters).copy_(value);
             start[i].View(version.Constants).copy_(value);
         }
@@ -76,7 +79,9 @@ internal sealed class StructuredMap(LinearSite site) : UnitaryMap
         for (var i = 0; i < values.Length; i++)
         {
             if (values[i] != i)
-                throw new PeftException($"tensor '{permutation.Name}' is no permutation of 0 … {Half - 1}; the adapter or snapshot is damaged: take another one");
+                throw new PeftException(
+                    $"tensor '{permutation.Name}' is no permutation of 0 … {Half - 1}; the adapter or snapshot is damaged: take another one"
+                );
         }
 
         return indices.DetachFromDisposeScope();

@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
 
-/// <summary>Batches of unitary blocks, complex <c>[D, b, b]</c> of either precision, and their update (Eq. 11-12). Results belong to the caller's scope.</summary>
+/// <summary>
+/// Batches of unitary blocks, complex <c>[D, b, b]</c> of either precision, and their update (Eq. 11-12). Results belong to the caller's
+/// scope.
+/// </summary>
 internal static class UnitaryBlocks
 {
     private const double LargestForTaylor = 0.5;
@@ -22,7 +25,8 @@ internal static class UnitaryBlocks
     }
 
     /// <summary>
-    /// Eq. 12 with the sign that descends: <c>U ← exp(−ηB) U</c>. The paper prints +ηB, along which dL/dη = ‖G‖² − Re tr((GᴴU)²) ≥ 0: a negative
+    /// Eq. 12 with the sign that descends: <c>U ← exp(−ηB) U</c>. The paper prints +ηB, along which dL/dη = ‖G‖² − Re tr((GᴴU)²) ≥ 0: a
+    /// negative
     /// <paramref name="eta"/> is the printed update.
     /// </summary>
     internal static Tensor Step(Tensor u, Tensor g, double eta)

@@ -20,7 +20,10 @@ internal abstract class UnitaryMap
     /// <summary><c>x → x Ũᵀ</c>, a new tensor.</summary>
     internal abstract Tensor Map(LayerVersion version, Tensor x);
 
-    /// <summary>Adds the gradient of its parameters to the flat buffer; with <paramref name="needsInput"/> returns dL/dx in fp32 or the type of <paramref name="dMapped"/>.</summary>
+    /// <summary>
+    /// Adds the gradient of its parameters to the flat buffer; with <paramref name="needsInput"/> returns dL/dx in fp32 or the type of
+    /// <paramref name="dMapped"/>.
+    /// </summary>
     internal abstract Tensor? Backward(LayerVersion version, Tensor x, Tensor mapped, Tensor dMapped, Tensor gradient, bool needsInput);
 
     /// <summary>Rows of <c>W Ũ</c> for rows of W, fp32.</summary>

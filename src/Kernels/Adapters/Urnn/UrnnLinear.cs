@@ -28,7 +28,15 @@ internal sealed class UrnnLinear(LinearSite site, ShardContext context) : Frozen
         return AddBias(y);
     }
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         using var dMapped = Weight.InputGradient(dy, null);
         using var own = map.Backward(pass.Version, x, saved.Hidden!, dMapped, gradient, needsInput);
@@ -36,7 +44,8 @@ internal sealed class UrnnLinear(LinearSite site, ShardContext context) : Frozen
         return dx is null ? own.to(Compute, copy: true) : dx.add_(own, One);
     }
 
-    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) => map.AfterStep(current, next, gradient, step);
+    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) =>
+        map.AfterStep(current, next, gradient, step);
 
     internal override Tensor Merged(LayerVersion version)
     {

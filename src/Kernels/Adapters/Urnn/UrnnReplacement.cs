@@ -7,7 +7,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Adapters.Urnn;
 
-/// <summary>Mode <c>replace</c> (Alg. 1, line 7): <c>y = Ũ x + bias</c> in place of a square weight, which is not loaded. The pretrained function is lost.</summary>
+/// <summary>
+/// Mode <c>replace</c> (Alg. 1, line 7): <c>y = Ũ x + bias</c> in place of a square weight, which is not loaded. The pretrained function is
+/// lost.
+/// </summary>
 internal sealed class UrnnReplacement : AdaptedLinear
 {
     private readonly UnitaryMap map;
@@ -41,7 +44,15 @@ internal sealed class UrnnReplacement : AdaptedLinear
         return bias is null ? y : y.add_(bias, One);
     }
 
-    internal override Tensor? Backward(LinearPass pass, Tensor x, LinearSaved saved, Tensor dy, Tensor gradient, Tensor? dx, bool needsInput)
+    internal override Tensor? Backward(
+        LinearPass pass,
+        Tensor x,
+        LinearSaved saved,
+        Tensor dy,
+        Tensor gradient,
+        Tensor? dx,
+        bool needsInput
+    )
     {
         using var own = map.Backward(pass.Version, x, saved.Hidden!, dy, gradient, needsInput);
         if (own is null) return dx;
@@ -51,7 +62,8 @@ internal sealed class UrnnReplacement : AdaptedLinear
     internal override Tensor? BackwardBase(Tensor x, Tensor dy, BaseGradientEstimate? estimate, Tensor? dx, bool needsInput) =>
         throw new UnreachableException("this method asks for no gradient of the base");
 
-    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) => map.AfterStep(current, next, gradient, step);
+    internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step) =>
+        map.AfterStep(current, next, gradient, step);
 
     internal override Tensor Merged(LayerVersion version)
     {

@@ -7,8 +7,9 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Models.Blocks;
 
 /// <summary>
-/// What a decoder block keeps of a microbatch: its input always; with <see cref="Full"/> also what the backward pass reads. Normalised rows and
-/// the MLP's product are made again from these, they cost two passes over memory; of a rotated output of module <paramref name="productAgain"/> the base product.
+/// What a decoder block keeps of a microbatch: its input always; with <see cref="Full"/> also what the backward pass reads. Normalised rows
+/// and the MLP's product are made again from these, they cost two passes over memory; of a rotated output of module
+/// <paramref name="productAgain"/> the base product.
 /// </summary>
 internal sealed class BlockSaved(Tensor x, BatchShape batch, LinearPass pass, int linears, int productAgain) : ISavedActivations
 {
@@ -24,7 +25,8 @@ internal sealed class BlockSaved(Tensor x, BatchShape batch, LinearPass pass, in
 
     internal List<SegmentHeads> Segments { get; } = [];
 
-    internal LinearSaved[] Linears { get; } = [.. Enumerable.Range(0, linears).Select(index => new LinearSaved { KeepsBaseOutput = index != productAgain })];
+    internal LinearSaved[] Linears { get; } =
+    [.. Enumerable.Range(0, linears).Select(index => new LinearSaved { KeepsBaseOutput = index != productAgain })];
 
     /// <summary>The first norm's statistics of the input rows.</summary>
     internal Tensor? InputStatistics { get; set; }

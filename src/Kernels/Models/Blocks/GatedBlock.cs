@@ -41,10 +41,13 @@ internal sealed class GatedBlock : TrainableShard, IBlock
     /// <param name="middleNorm">Before the MLP.</param>
     /// <param name="attention">Disposed of with this.</param>
     [SetsRequiredMembers]
-    internal GatedBlock(LayerPlace place, ShardContext context, Norm inputNorm, Norm middleNorm, CausalAttention attention) : base(place, context)
+    internal GatedBlock(LayerPlace place, ShardContext context, Norm inputNorm, Norm middleNorm, CausalAttention attention)
+        : base(place, context)
     {
         if (!Model.Linears(Layer).Select(static site => site.Role).SequenceEqual(Roles))
-            throw new UnreachableException($"family {Model.Family} has other modules than a gated block: {string.Join(", ", Model.Linears(Layer))}");
+            throw new UnreachableException(
+                $"family {Model.Family} has other modules than a gated block: {string.Join(", ", Model.Linears(Layer))}"
+            );
         (this.inputNorm, this.middleNorm, this.attention) = (inputNorm, middleNorm, attention);
         AdaptLinears();
         Tensors.AddRange([.. inputNorm.Tensors, .. middleNorm.Tensors]);
@@ -100,7 +103,9 @@ internal sealed class GatedBlock : TrainableShard, IBlock
         var rows = (int)x.shape[0];
         var pass = new LinearPass(version, default);
         var flat = x.reshape(-1, Model.Dimensions.HiddenSize);
-        return Compute(flat, pass, (q, k, v) => attention.ForwardCached(q, k, v, rows, cache), null).view(x.shape).MoveToOuterDisposeScope();
+        return Compute(flat, pass, (q, k, v) => attention.ForwardCached(q, k, v, rows, cache), null)
+            .view(x.shape)
+            .MoveToOuterDisposeScope();
     }
 
     public override void Dispose()
@@ -110,7 +115,12 @@ internal sealed class GatedBlock : TrainableShard, IBlock
     }
 
     private Tensor Compute(Tensor x, BatchShape batch, LinearPass pass, BlockSaved? saved) =>
-        Compute(x, pass, (q, k, v) => attention.Forward(q, k, v, batch.Rows, SequenceMap.Of(batch), RepeatsHeads ? null : saved?.Segments), saved);
+        Compute(
+            x,
+            pass,
+            (q, k, v) => attention.Forward(q, k, v, batch.Rows, SequenceMap.Of(batch), RepeatsHeads ? null : saved?.Segments),
+            saved
+        );
 
     /// <summary>x <c>[T, hidden]</c> → y <c>[T, hidden]</c>, a new tensor in the caller's scope.</summary>
     private Tensor Compute(Tensor x, LinearPass pass, Func<Tensor, Tensor, Tensor, Tensor> attend, BlockSaved? saved)

@@ -10,7 +10,8 @@ namespace Peft.Orleans.Kernels.Models.Blocks;
 internal static class Swiglu
 {
     /// <summary>The product, in the caller's scope.</summary>
-    internal static Tensor Forward(Tensor gate, Tensor up) => Lanes.Fit(gate, gate.shape[1]) ? GateLoops.Forward(gate, up) : gate.silu().mul_(up);
+    internal static Tensor Forward(Tensor gate, Tensor up) =>
+        Lanes.Fit(gate, gate.shape[1]) ? GateLoops.Forward(gate, up) : gate.silu().mul_(up);
 
     /// <summary>Gradients of gate and up, in the caller's scope; <paramref name="dProduct"/> is written over.</summary>
     internal static (Tensor Gate, Tensor Up) Backward(Tensor gate, Tensor up, Tensor dProduct)

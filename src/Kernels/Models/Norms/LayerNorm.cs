@@ -5,7 +5,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Models.Norms;
 
-/// <summary>LayerNorm: <c>h = x̂ ⊙ w + b</c>, <c>x̂ = (x − mean x) · (var x + ε)^−½</c>. Statistics are mean and inverse deviation, <c>[T, 2]</c>.</summary>
+/// <summary>
+/// LayerNorm: <c>h = x̂ ⊙ w + b</c>, <c>x̂ = (x − mean x) · (var x + ε)^−½</c>. Statistics are mean and inverse deviation, <c>[T, 2]</c>.
+/// </summary>
 internal sealed class LayerNorm(BaseTensor weight, BaseTensor bias, double epsilon) : Norm(weight, bias)
 {
     internal override (Tensor Statistics, Tensor Rows) Forward(LayerVersion version, Tensor x)
@@ -25,7 +27,14 @@ internal sealed class LayerNorm(BaseTensor weight, BaseTensor bias, double epsil
         return Normalised(x, statistics).mul_(weight.Value(version)).add_(bias.Value(version), One).to(x.dtype).MoveToOuterDisposeScope();
     }
 
-    internal override Tensor Backward(LayerVersion version, Tensor dh, Tensor x, Tensor statistics, Tensor? gradient, Tensor? residual = null)
+    internal override Tensor Backward(
+        LayerVersion version,
+        Tensor dh,
+        Tensor x,
+        Tensor statistics,
+        Tensor? gradient,
+        Tensor? residual = null
+    )
     {
         using var scope = NewDisposeScope();
         var dh32 = dh.to(ScalarType.Float32);

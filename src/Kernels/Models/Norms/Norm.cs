@@ -22,8 +22,15 @@ internal abstract class Norm(params BaseTensor[] tensors)
     internal abstract Tensor Apply(LayerVersion version, Tensor x, Tensor statistics);
 
     /// <summary>
-    /// dL/dx, plus <paramref name="residual"/>, in x's type; adds the weights' gradients to <paramref name="gradient"/>, the layer's flat buffer,
-    /// where they train.
+    /// dL/dx, plus <paramref name="residual"/>, in x's type; adds the weights' gradients to <paramref name="gradient"/>, the layer's flat
+    /// buffer, where they train.
     /// </summary>
-    internal abstract Tensor Backward(LayerVersion version, Tensor dh, Tensor x, Tensor statistics, Tensor? gradient, Tensor? residual = null);
+    internal abstract Tensor Backward(
+        LayerVersion version,
+        Tensor dh,
+        Tensor x,
+        Tensor statistics,
+        Tensor? gradient,
+        Tensor? residual = null
+    );
 }

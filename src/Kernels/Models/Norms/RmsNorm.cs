@@ -11,12 +11,19 @@ namespace Peft.Orleans.Kernels.Models.Norms;
 /// <summary>RMSNorm: <c>h = x · (mean x² + ε)^−½ · w</c>. Its statistics are 1 / rms, <c>[T, 1]</c>.</summary>
 internal sealed class RmsNorm(BaseTensor weight, double epsilon) : Norm(weight)
 {
-    internal override (Tensor Statistics, Tensor Rows) Forward(LayerVersion version, Tensor x) => Forward(x, weight.Value(version), epsilon);
+    internal override (Tensor Statistics, Tensor Rows) Forward(LayerVersion version, Tensor x) =>
+        Forward(x, weight.Value(version), epsilon);
 
     internal override Tensor Apply(LayerVersion version, Tensor x, Tensor statistics) => Apply(x, statistics, weight.Value(version));
 
-    internal override Tensor Backward(LayerVersion version, Tensor dh, Tensor x, Tensor statistics, Tensor? gradient, Tensor? residual = null) =>
-        Backward(dh, x, statistics, weight.Value(version), weight.Gradient(gradient), residual);
+    internal override Tensor Backward(
+        LayerVersion version,
+        Tensor dh,
+        Tensor x,
+        Tensor statistics,
+        Tensor? gradient,
+        Tensor? residual = null
+    ) => Backward(dh, x, statistics, weight.Value(version), weight.Gradient(gradient), residual);
 
     private static (Tensor Inverse, Tensor Rows) Forward(Tensor x, Tensor weight, double epsilon)
     {
@@ -43,8 +50,10 @@ internal sealed class RmsNorm(BaseTensor weight, double epsilon) : Norm(weight)
     private static Tensor Backward(Tensor dh, Tensor x, Tensor inverse, Tensor weight, Tensor? weightGradient, Tensor? residual)
     {
         using var scope = NewDisposeScope();
-        if (weightGradient is not null) weightGradient.add_(x.to(ScalarType.Float32).mul(inverse).mul_(dh.to(ScalarType.Float32)).sum(dim: 0), One);
-        if (Lanes.Fit(x, x.shape[1])) return NormLoops.Backward(dh.contiguous(), x.contiguous(), inverse, weight, residual?.contiguous()).MoveToOuterDisposeScope();
+        if (weightGradient is not null)
+            weightGradient.add_(x.to(ScalarType.Float32).mul(inverse).mul_(dh.to(ScalarType.Float32)).sum(dim: 0), One);
+        if (Lanes.Fit(x, x.shape[1]))
+            return NormLoops.Backward(dh.contiguous(), x.contiguous(), inverse, weight, residual?.contiguous()).MoveToOuterDisposeScope();
         var x32 = x.to(ScalarType.Float32);
         var dh32 = dh.to(ScalarType.Float32);
         // dx = r g − x r³ ⟨g, x⟩ / n with g = dh ⊙ w, r = 1 / rms.

@@ -62,10 +62,35 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
         Ended = Ended,
     };
 
-    internal string Text() => Ended ? "ended" : new StringBuilder(ProtocolCopies.Text(Protocol)).Append('#').Append(Term).Append('#')
-        .AppendJoin(',', Roster).Append('#').AppendJoin(',', Inventories).Append('#').AppendJoin(',', Records).Append('#').AppendJoin(',', Roots).Append('#')
-        .AppendJoin(',', Passes).Append('#').AppendJoin(',', Parts).Append('#').Append(Plan).Append('#').Append(Reporting)
-        .Append(Opened).Append(Computing).Append('.').Append(Protected).Append(Planning).Append(Finished).ToString();
+    internal string Text() =>
+        Ended
+            ? "ended"
+            : new StringBuilder(ProtocolCopies.Text(Protocol))
+                .Append('#')
+                .Append(Term)
+                .Append('#')
+                .AppendJoin(',', Roster)
+                .Append('#')
+                .AppendJoin(',', Inventories)
+                .Append('#')
+                .AppendJoin(',', Records)
+                .Append('#')
+                .AppendJoin(',', Roots)
+                .Append('#')
+                .AppendJoin(',', Passes)
+                .Append('#')
+                .AppendJoin(',', Parts)
+                .Append('#')
+                .Append(Plan)
+                .Append('#')
+                .Append(Reporting)
+                .Append(Opened)
+                .Append(Computing)
+                .Append('.')
+                .Append(Protected)
+                .Append(Planning)
+                .Append(Finished)
+                .ToString();
 }
 
 /// <summary>How effects become messages, and answers events: as the run grain does it, without its clock and its files.</summary>
@@ -78,7 +103,8 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
         return state;
     }
 
-    internal void Lost(CoordinatorState state, int process, List<Message> sent) => Carry(state, state.Protocol.Lost(Processes.Silo(process)), sent);
+    internal void Lost(CoordinatorState state, int process, List<Message> sent) =>
+        Carry(state, state.Protocol.Lost(Processes.Silo(process)), sent);
 
     /// <summary>An answer has come in.</summary>
     internal void Receive(CoordinatorState state, Message answer, List<Message> sent)
@@ -90,12 +116,14 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
         {
             case Kind.Fenced:
                 var effects = protocol.Fenced(silo, Inventory(answer.Word));
-                if (protocol.Phase is CoordinatorPhase.Fencing or CoordinatorPhase.Planning) state.Inventories.TryAdd(answer.From, answer.Word);
+                if (protocol.Phase is CoordinatorPhase.Fencing or CoordinatorPhase.Planning)
+                    state.Inventories.TryAdd(answer.From, answer.Word);
                 Carry(state, effects, sent);
                 break;
             case Kind.Started: Carry(state, protocol.Started(silo, answer.Index == 1), sent); break;
             case Kind.Initialized:
-                if (protocol.Phase == CoordinatorPhase.Initializing && AllParts(state, answer.From, First(state))) Carry(state, protocol.Initialized(), sent);
+                if (protocol.Phase == CoordinatorPhase.Initializing && AllParts(state, answer.From, First(state)))
+                    Carry(state, protocol.Initialized(), sent);
                 break;
             case Kind.Passed:
                 if (protocol.Phase != CoordinatorPhase.Computing || answer.Step != state.Computing) break;
@@ -109,7 +137,8 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
 
                 break;
             case Kind.Reduced:
-                if (protocol.Phase == CoordinatorPhase.Reducing && AllParts(state, answer.Index, Others(state))) Carry(state, protocol.Reduced(silo, answer.Step), sent);
+                if (protocol.Phase == CoordinatorPhase.Reducing && AllParts(state, answer.Index, Others(state)))
+                    Carry(state, protocol.Reduced(silo, answer.Step), sent);
                 break;
             case Kind.Prepared:
                 if (protocol.Phase != CoordinatorPhase.Preparing) break;
@@ -121,7 +150,11 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
             case Kind.Copied:
                 if (answer.Step != state.Protected) break;
                 var plan = words.PlanOf(state.Plan);
-                var targets = plan.FirstLayersOn(silo).SelectMany(layer => plan.CopiesOf(layer, answer.Step)).Distinct().Select(target => (answer.From * 8) + state.ProcessOf(target)).ToArray();
+                var targets = plan.FirstLayersOn(silo)
+                    .SelectMany(layer => plan.CopiesOf(layer, answer.Step))
+                    .Distinct()
+                    .Select(target => (answer.From * 8) + state.ProcessOf(target))
+                    .ToArray();
                 state.Parts.Add(100 + (answer.From * 8) + answer.Index);
                 if (targets.All(part => state.Parts.Contains(100 + part))) Carry(state, protocol.Protected(silo, answer.Step), sent);
                 break;
@@ -154,8 +187,15 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
         }
 
         var plan = Planner.Plan(
-            [.. state.Inventories.Select(pair => new SiloInventory(Processes.Planned(pair.Key), [.. Numbers(words.Text(pair.Value).Split('/')[2], ',')]))],
-            Scenario.Model, scenario.Plan);
+            [
+                .. state.Inventories.Select(pair => new SiloInventory(
+                    Processes.Planned(pair.Key),
+                    [.. Numbers(words.Text(pair.Value).Split('/')[2], ',')]
+                )),
+            ],
+            Scenario.Model,
+            scenario.Plan
+        );
         state.Plan = words.Plan(plan);
         Carry(state, state.Protocol.Planned(plan, []), sent);
         state.Inventories.Clear();
@@ -173,7 +213,16 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
                 case CoordinatorEffect.SendFence fence: sent.Add(new Message(Kind.Fence, term, state.ProcessOf(fence.Silo))); break;
                 case CoordinatorEffect.MakePlan: state.Planning = true; break;
                 case CoordinatorEffect.SendStart start:
-                    sent.Add(new Message(Kind.Start, term, state.ProcessOf(start.Silo), Step: start.Target, Tag: words.Word(Holders(state, start.Target)), Word: state.Plan));
+                    sent.Add(
+                        new Message(
+                            Kind.Start,
+                            term,
+                            state.ProcessOf(start.Silo),
+                            Step: start.Target,
+                            Tag: words.Word(Holders(state, start.Target)),
+                            Word: state.Plan
+                        )
+                    );
                     break;
                 case CoordinatorEffect.Initialize:
                     foreach (var silo in First(state)) sent.Add(new Message(Kind.Initialize, term, silo));
@@ -198,10 +247,23 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
                     }
 
                     break;
-                case CoordinatorEffect.SendReduce reduce: sent.Add(new Message(Kind.Gather, term, state.ProcessOf(reduce.Silo), Step: reduce.Step)); break;
-                case CoordinatorEffect.SendPrepare prepare: sent.Add(new Message(Kind.Prepare, term, state.ProcessOf(prepare.Silo), Step: prepare.Step)); break;
+                case CoordinatorEffect.SendReduce reduce:
+                    sent.Add(new Message(Kind.Gather, term, state.ProcessOf(reduce.Silo), Step: reduce.Step));
+                    break;
+                case CoordinatorEffect.SendPrepare prepare:
+                    sent.Add(new Message(Kind.Prepare, term, state.ProcessOf(prepare.Silo), Step: prepare.Step));
+                    break;
                 case CoordinatorEffect.SendApply apply:
-                    sent.Add(new Message(Kind.Apply, term, state.ProcessOf(apply.Silo), Step: apply.Step, Tag: words.Clip(apply.Step, state.Roots), Word: state.Records[apply.Step]));
+                    sent.Add(
+                        new Message(
+                            Kind.Apply,
+                            term,
+                            state.ProcessOf(apply.Silo),
+                            Step: apply.Step,
+                            Tag: words.Clip(apply.Step, state.Roots),
+                            Word: state.Records[apply.Step]
+                        )
+                    );
                     break;
                 case CoordinatorEffect.Finish finish: state.Finished = finish; break;
             }
@@ -217,10 +279,18 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
     }
 
     private IEnumerable<int> First(CoordinatorState state) =>
-        words.PlanOf(state.Plan).Seats.Where(static seat => seat is { Active: true, Replica: 0 }).Select(seat => state.ProcessOf(seat.Silo)).Distinct();
+        words
+            .PlanOf(state.Plan)
+            .Seats.Where(static seat => seat is { Active: true, Replica: 0 })
+            .Select(seat => state.ProcessOf(seat.Silo))
+            .Distinct();
 
     private IEnumerable<int> Others(CoordinatorState state) =>
-        words.PlanOf(state.Plan).Seats.Where(static seat => seat is { Active: true, Replica: > 0 }).Select(seat => state.ProcessOf(seat.Silo)).Distinct();
+        words
+            .PlanOf(state.Plan)
+            .Seats.Where(static seat => seat is { Active: true, Replica: > 0 })
+            .Select(seat => state.ProcessOf(seat.Silo))
+            .Distinct();
 
     private string Holders(CoordinatorState state, int target)
     {
@@ -236,8 +306,14 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
         return string.Join(',', holders.Select(static pair => $"{pair.Key}={pair.Value}"));
     }
 
-    private Dictionary<int, int[]> Inventory(int word) => words.Text(word).Split('/')[0].Split('|', StringSplitOptions.RemoveEmptyEntries)
-        .Select(static layer => layer.Split(':')).ToDictionary(static layer => int.Parse(layer[0]), static layer => Numbers(layer[1], ' ').ToArray());
+    private Dictionary<int, int[]> Inventory(int word) =>
+        words
+            .Text(word)
+            .Split('/')[0]
+            .Split('|', StringSplitOptions.RemoveEmptyEntries)
+            .Select(static layer => layer.Split(':'))
+            .ToDictionary(static layer => int.Parse(layer[0]), static layer => Numbers(layer[1], ' ').ToArray());
 
-    private static IEnumerable<int> Numbers(string text, char separator) => text.Split(separator, StringSplitOptions.RemoveEmptyEntries).Select(int.Parse);
+    private static IEnumerable<int> Numbers(string text, char separator) =>
+        text.Split(separator, StringSplitOptions.RemoveEmptyEntries).Select(int.Parse);
 }

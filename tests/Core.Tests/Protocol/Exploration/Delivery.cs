@@ -7,11 +7,12 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 /// Puts messages under way, forgets those that can do nothing any more, and hands over at once what no promise sees.
 /// </summary>
 /// <remarks>
-/// Why handing over at once loses nothing. Such a message changes only what the next <c>Fence</c> wipes out (leaves, measures) or what nobody but
-/// the coordinator reads (its count of answers); it commutes with everything else of its term, and what it makes are more messages, which
-/// may be lost as all may. So a state in which it has been handed over has every future of the state in which it has not, as far as versions
-/// held and lines written are concerned. To a frozen silo everything but a fence is handed over at once: what it holds does not count; and a fence
-/// to a silo that nothing of a lower term can reach any more. <see cref="ReductionTests"/> compares both ways of going through the same scenarios.
+/// Why handing over at once loses nothing. Such a message changes only what the next <c>Fence</c> wipes out (leaves, measures) or what
+/// nobody but the coordinator reads (its count of answers); it commutes with everything else of its term, and what it makes are more
+/// messages, which may be lost as all may. So a state in which it has been handed over has every future of the state in which it has not,
+/// as far as versions held and lines written are concerned. To a frozen silo everything but a fence is handed over at once: what it holds
+/// does not count; and a fence to a silo that nothing of a lower term can reach any more. <see cref="ReductionTests"/> compares both ways
+/// of going through the same scenarios.
 /// </remarks>
 internal sealed class Delivery(Scenario scenario, Machines machines)
 {
@@ -47,15 +48,18 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             foreach (var number in more) queue.Enqueue(number);
         }
 
-        world.Keep(number => machines.Words.Message(number) is var message && (message.ToCoordinator ? Matters(world, message, number) : MayArrive(world, message, number)));
+        world.Keep(number =>
+            machines.Words.Message(number) is var message
+            && (message.ToCoordinator ? Matters(world, message, number) : MayArrive(world, message, number))
+        );
         Excuse(world);
         if (scenario.Renumbers) Renumber(world);
         return world;
     }
 
     /// <summary>
-    /// Terms that nothing speaks of any more leave no gap: only their order and equality matter, so what is the same but for the numbers is one
-    /// state, however many terms it took to come there.
+    /// Terms that nothing speaks of any more leave no gap: only their order and equality matter, so what is the same but for the numbers is
+    /// one state, however many terms it took to come there.
     /// </summary>
     private void Renumber(World world)
     {
@@ -74,11 +78,15 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
                 world.Silos[process] = machines.RenumberedSilo(silo, Rank(term));
         }
 
-        world.Messages = [.. world.Messages.Select(number => machines.Renumbered(number, Rank(machines.Words.Message(number).Term))).Order()];
+        world.Messages =
+        [
+            .. world.Messages.Select(number => machines.Renumbered(number, Rank(machines.Words.Message(number).Term))).Order(),
+        ];
         var coordinators = new int[BitOperations.PopCount((uint)used) + 1];
         for (var term = 1; term <= world.Terms; term++)
         {
-            if ((used & (1 << term)) != 0 && world.Coordinators[term] != 0) coordinators[Rank(term)] = machines.RenumberedCoordinator(world.Coordinators[term], Rank(term));
+            if ((used & (1 << term)) != 0 && world.Coordinators[term] != 0)
+                coordinators[Rank(term)] = machines.RenumberedCoordinator(world.Coordinators[term], Rank(term));
         }
 
         world.Owner = Rank(world.Owner);
@@ -100,7 +108,14 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             }
             else
             {
-                if (Receiver(world, message.To) is not (>= 0 and var process) || !(message.AtOnce || (message.Kind == Kind.Fence ? IsLeftAlone(world, process, message.Term) : world.Lives[process] == Life.Frozen))) continue;
+                if (
+                    Receiver(world, message.To) is not (>= 0 and var process)
+                    || !(
+                        message.AtOnce
+                        || (message.Kind == Kind.Fence ? IsLeftAlone(world, process, message.Term) : world.Lives[process] == Life.Frozen)
+                    )
+                )
+                    continue;
                 outcome = machines.Deliver(world.Silos[process], number);
                 if (!outcome.Accepted || (!message.AtOnce && outcome.State == world.Silos[process])) continue;
                 world.Silos[process] = outcome.State;
@@ -123,7 +138,12 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             if (other != process && world.Silos[other] != 0 && machines.Silo(world.Silos[other]).Agent.Term.Counter == term) return false;
         }
 
-        return !Array.Exists(world.Messages, number => machines.Words.Message(number) is { ToCoordinator: false } message && message.To == process && message.Term < fence && message.Term >= term);
+        return !Array.Exists(world.Messages, number =>
+            machines.Words.Message(number) is { ToCoordinator: false } message
+            && message.To == process
+            && message.Term < fence
+            && message.Term >= term
+        );
     }
 
     /// <summary>Whether it is the same for a coordinator to hear of a silo that joins before or after an answer.</summary>
@@ -135,17 +155,24 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
     }
 
     private bool Pending(World world, Message message, int number) =>
-        Receiver(world, message.To) is not (>= 0 and var process) || machines.Deliver(world.Silos[process], number) is not { Accepted: true } outcome
-        || outcome.State != world.Silos[process] || outcome.Sent.Any(sent => IsNews(world, sent));
+        Receiver(world, message.To) is not (>= 0 and var process)
+        || machines.Deliver(world.Silos[process], number) is not { Accepted: true } outcome
+        || outcome.State != world.Silos[process]
+        || outcome.Sent.Any(sent => IsNews(world, sent));
 
     /// <summary>An answer that can do nothing now never can: an answer comes only to a question, and no question is asked twice.</summary>
     private bool Matters(World world, Message answer, int number) =>
-        world.Coordinators[answer.Term] is not 0 and var coordinator && machines.Answer(coordinator, number) is var outcome && (outcome.State != coordinator || outcome.Sent.Length > 0);
+        world.Coordinators[answer.Term] is not 0 and var coordinator
+        && machines.Answer(coordinator, number) is var outcome
+        && (outcome.State != coordinator || outcome.Sent.Length > 0);
 
     private bool MayArrive(World world, Message message, int number)
     {
         if (Receiver(world, message.To) is not (>= 0 and var process))
-            return scenario.AddressedByName && message.To % 2 == 0 && world.Lives[message.To + 1] == Life.None && world.Restarts < scenario.Restarts;
+            return scenario.AddressedByName
+                && message.To % 2 == 0
+                && world.Lives[message.To + 1] == Life.None
+                && world.Restarts < scenario.Restarts;
         var silo = world.Silos[process];
         var state = machines.Silo(silo);
         var late = message.Term < state.Agent.Term.Counter;
@@ -168,7 +195,19 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             if (world.Coordinators[term] == 0) continue;
             var state = machines.Coordinator(world.Coordinators[term]);
             var harmless = (state.Opened || scenario.FilesRefuseEarlierWriters) && world.Owner > term;
-            if (state.Ended || (scenario.ForgetsObeyed && IsStuck(world, term, state)) || (harmless && state.Roster.All(process => process < 0 || Receiver(world, process) is not (>= 0 and var reached) || world.Lives[reached] != Life.Live || machines.Silo(world.Silos[reached]).Agent.Term.Counter > term)))
+            if (
+                state.Ended
+                || (scenario.ForgetsObeyed && IsStuck(world, term, state))
+                || (
+                    harmless
+                    && state.Roster.All(process =>
+                        process < 0
+                        || Receiver(world, process) is not (>= 0 and var reached)
+                        || world.Lives[reached] != Life.Live
+                        || machines.Silo(world.Silos[reached]).Agent.Term.Counter > term
+                    )
+                )
+            )
                 world.Coordinators[term] = 0;
         }
 
@@ -177,26 +216,49 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             if (world.Lives[process] != Life.Frozen) continue;
             var seen = machines.Silo(world.Silos[process]).Agent.Term.Counter;
             var addressed = false;
-            for (var other = 0; other < Processes.Count; other++) addressed |= world.Lives[other] == Life.Live && machines.Silo(world.Silos[other]).Agent.Term.Counter == seen;
-            for (var term = 1; term <= world.Terms; term++) addressed |= world.Coordinators[term] != 0 && Array.IndexOf(machines.Coordinator(world.Coordinators[term]).Roster, process) >= 0;
-            if (addressed) continue;
+            for (var other = 0; other < Processes.Count; other++)
+                addressed |= world.Lives[other] == Life.Live && machines.Silo(world.Silos[other]).Agent.Term.Counter == seen;
+            for (var term = 1; term <= world.Terms; term++)
+                addressed |=
+                    world.Coordinators[term] != 0 && Array.IndexOf(machines.Coordinator(world.Coordinators[term]).Roster, process) >= 0;
+            if (addressed)
+                continue;
             world.Lives[process] = Life.Dead;
             world.Silos[process] = 0;
         }
     }
 
-    /// <summary>An earlier coordinator that waits for a silo which has gone over to a later one, has not answered, and never will.</summary>
+    /// <summary>
+    /// An earlier coordinator that waits for a silo which has gone over to a later one, has not answered, and never will.
+    /// </summary>
     private bool IsStuck(World world, int term, CoordinatorState state)
     {
-        if (state.Reporting >= 0 || !(state.Protocol.Phase is CoordinatorPhase.Starting or CoordinatorPhase.Applying
-            || (state.Protocol.Phase == CoordinatorPhase.Fencing && world.Crashes == scenario.Crashes && world.Freezes == scenario.Freezes))) return false;
+        if (
+            state.Reporting >= 0
+            || !(
+                state.Protocol.Phase is CoordinatorPhase.Starting or CoordinatorPhase.Applying
+                || (
+                    state.Protocol.Phase == CoordinatorPhase.Fencing
+                    && world.Crashes == scenario.Crashes
+                    && world.Freezes == scenario.Freezes
+                )
+            )
+        )
+            return false;
         foreach (var process in state.Roster)
         {
             if (process < 0 || !ProtocolCopies.Waiting(state.Protocol).Contains(Processes.Silo(process))) continue;
             var gone = world.Lives[process] is Life.Live or Life.Frozen && machines.Silo(world.Silos[process]).Agent.Term.Counter > term;
             gone |= world.Lives[process] == Life.Dead && state.Protocol.Phase != CoordinatorPhase.Fencing;
-            if (state.Protocol.Phase == CoordinatorPhase.Fencing && world.Lives[process] != Life.Live) continue;
-            if (gone && !Array.Exists(world.Messages, number => machines.Words.Message(number) is { ToCoordinator: true } answer && answer.Term == term && answer.From == process)) return true;
+            if (state.Protocol.Phase == CoordinatorPhase.Fencing && world.Lives[process] != Life.Live)
+                continue;
+            if (
+                gone
+                && !Array.Exists(world.Messages, number =>
+                    machines.Words.Message(number) is { ToCoordinator: true } answer && answer.Term == term && answer.From == process
+                )
+            )
+                return true;
         }
 
         return false;
@@ -209,7 +271,8 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
         foreach (var seats in machines.Seats(world.Plan))
         {
             var lost = true;
-            for (var process = 0; process < Processes.Count; process++) lost &= (seats & (1 << process)) == 0 || world.Lives[process] != Life.Live;
+            for (var process = 0; process < Processes.Count; process++)
+                lost &= (seats & (1 << process)) == 0 || world.Lives[process] != Life.Live;
             world.Excused |= lost;
         }
     }

@@ -4,7 +4,8 @@ using Xunit;
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 
 /// <summary>
-/// The real protocol, every order of messages and faults: each message late, lost or again as often as it likes, coordinators that never stop.
+/// The real protocol, every order of messages and faults: each message late, lost or again as often as it likes, coordinators that never
+/// stop.
 /// <c>PEFT_LONG=1</c> goes also through the bounds that take too long for every day.
 /// </summary>
 public class ExplorationTests(ITestOutputHelper output)
@@ -12,14 +13,31 @@ public class ExplorationTests(ITestOutputHelper output)
     /// <summary>More than there are reasons for one: the faults bound the terms.</summary>
     private const int Unbounded = 99;
 
-    private static readonly Scenario Everything = new("two crashes, freeze, restart, join") { Crashes = 2, Freezes = 1, Restarts = 1, Joins = 1, Terms = Unbounded };
+    private static readonly Scenario Everything = new("two crashes, freeze, restart, join")
+    {
+        Crashes = 2,
+        Freezes = 1,
+        Restarts = 1,
+        Joins = 1,
+        Terms = Unbounded,
+    };
 
     private static readonly Dictionary<string, Scenario> Daily = new Scenario[]
     {
         new("undisturbed"),
         new("crash") { Crashes = 1, Terms = Unbounded },
-        new("crash, copies complete late") { Crashes = 1, SlowCopies = true, Terms = Unbounded },
-        new("crash, two replicas") { Crashes = 1, Terms = Unbounded, Plan = new PlanOptions(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches) },
+        new("crash, copies complete late")
+        {
+            Crashes = 1,
+            SlowCopies = true,
+            Terms = Unbounded,
+        },
+        new("crash, two replicas")
+        {
+            Crashes = 1,
+            Terms = Unbounded,
+            Plan = new PlanOptions(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches),
+        },
         new("freeze") { Freezes = 1, Terms = Unbounded },
         new("second coordinator") { Takeovers = 1 },
         new("join") { Joins = 1, Silos = 2, Terms = Unbounded },

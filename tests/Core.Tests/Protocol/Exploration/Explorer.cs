@@ -4,12 +4,13 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 internal sealed record Exploration(int States, int Ends, int Driven, bool Whole, string? Violation, IReadOnlyList<string> Trace)
 {
     public override string ToString() =>
-        $"{States:N0} states, {Ends:N0} ends, {Driven:N0} pairs of local state and event driven{(Whole ? "" : ", cut off")}{(Violation is null ? "" : $"\n{Violation}\n{string.Join('\n', Trace.Select(static (line, i) => $"{i + 1,3}. {line}"))}")}";
+        $"{States:N0} states, {Ends:N0} ends, {Driven:N0} pairs of local state and event driven{(Whole ? "" : ", cut off")}{(Violation is null ? "" :
+            $"\n{Violation}\n{string.Join('\n', Trace.Select(static (line, i) => $"{i + 1, 3}. {line}"))}")}";
 }
 
 /// <summary>
-/// Goes through every state that a scenario allows, each once. A state in which nothing can happen without a fault is an end: from there, with no
-/// more faults and as many terms as it takes, the run must finish.
+/// Goes through every state that a scenario allows, each once. A state in which nothing can happen without a fault is an end: from there,
+/// with no more faults and as many terms as it takes, the run must finish.
 /// </summary>
 internal sealed class Explorer(Scenario scenario)
 {

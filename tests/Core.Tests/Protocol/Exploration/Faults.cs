@@ -27,11 +27,11 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
     }
 
     /// <summary>
-    /// Faults one at a time. Deferred: only those that somebody notices at once. That a process is gone is noticed only by the term that begins
-    /// after it and by a coordinator that waits for its fence; until then it is a process that does nothing, which every state has among its
-    /// successors. So these faults happen just before they are noticed (<see cref="Sets"/>), and the promises are checked in every state as if they
-    /// had happened already (<see cref="Promises"/>). That a silo has joined or come back is noticed by the term that begins after it and by a coordinator
-    /// that stops for it: it does so just before (<see cref="Arrivals"/>).
+    /// Faults one at a time. Deferred: only those that somebody notices at once. That a process is gone is noticed only by the term that
+    /// begins after it and by a coordinator that waits for its fence; until then it is a process that does nothing, which every state has
+    /// among its successors. So these faults happen just before they are noticed (<see cref="Sets"/>), and the promises are checked in
+    /// every state as if they had happened already (<see cref="Promises"/>). That a silo has joined or come back is noticed by the term
+    /// that begins after it and by a coordinator that stops for it: it does so just before (<see cref="Arrivals"/>).
     /// </summary>
     internal IEnumerable<Event> Single(World world)
     {
@@ -87,9 +87,16 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
 
     private IEnumerable<(Life Life, string What)> Possible(World world, int process)
     {
-        if (world.Lives[process] == Life.Live && world.Crashes < scenario.Crashes) yield return (Life.Dead, "crashes");
-        if (world.Lives[process] == Life.Live && world.Freezes < scenario.Freezes) yield return (Life.Frozen, "is frozen and declared dead");
-        if (process % 2 == 1 && world.Lives[process] == Life.None && world.Lives[process - 1] is Life.Dead or Life.Frozen && world.Restarts < scenario.Restarts)
+        if (world.Lives[process] == Life.Live && world.Crashes < scenario.Crashes)
+            yield return (Life.Dead, "crashes");
+        if (world.Lives[process] == Life.Live && world.Freezes < scenario.Freezes)
+            yield return (Life.Frozen, "is frozen and declared dead");
+        if (
+            process % 2 == 1
+            && world.Lives[process] == Life.None
+            && world.Lives[process - 1] is Life.Dead or Life.Frozen
+            && world.Restarts < scenario.Restarts
+        )
             yield return (Life.Live, "starts, empty");
         if (IsNextToJoin(world, process)) yield return (Life.Live, "joins");
     }
@@ -111,11 +118,16 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
     }
 
     private bool IsNextToJoin(World world, int process) =>
-        process % 2 == 0 && world.Lives[process] == Life.None && process / 2 == scenario.Silos + world.Joins && world.Joins < scenario.Joins && world.Coordinators[^1] != 0;
+        process % 2 == 0
+        && world.Lives[process] == Life.None
+        && process / 2 == scenario.Silos + world.Joins
+        && world.Joins < scenario.Joins
+        && world.Coordinators[^1] != 0;
 
     private void AskToReplan(World world)
     {
-        if (world.Coordinators[^1] != 0 && machines.Coordinator(world.Coordinators[^1]) is { Ended: false, Finished: null }) world.Coordinators[^1] = machines.AskEnd(world.Coordinators[^1]).State;
+        if (world.Coordinators[^1] != 0 && machines.Coordinator(world.Coordinators[^1]) is { Ended: false, Finished: null })
+            world.Coordinators[^1] = machines.AskEnd(world.Coordinators[^1]).State;
     }
 
     private void Strike(World world, int process, Life life)

@@ -3,8 +3,8 @@ using Peft.Orleans.Core.Protocol;
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 
 /// <summary>
-/// Local states by number, and what a message does to one: the real state machines are driven once for every pair of local state and message that
-/// occurs, on a copy; after that the pair is looked up.
+/// Local states by number, and what a message does to one: the real state machines are driven once for every pair of local state and
+/// message that occurs, on a copy; after that the pair is looked up.
 /// </summary>
 internal sealed class Machines
 {
@@ -60,7 +60,8 @@ internal sealed class Machines
     }
 
     /// <summary>Whether the last term has brought the run to its last step.</summary>
-    internal bool IsFinished(World world) => world.Coordinators[^1] is not 0 and var last && Coordinator(last).Finished is { Asked: EndRequest.None };
+    internal bool IsFinished(World world) =>
+        world.Coordinators[^1] is not 0 and var last && Coordinator(last).Finished is { Asked: EndRequest.None };
 
     internal int PureRecord(int step) => pureRecords[step];
 
@@ -94,9 +95,13 @@ internal sealed class Machines
         return (state, sent, accepted);
     });
 
-    internal Outcome Answer(int coordinator, int message) => Remember((coordinator, message), () => Change(coordinator, (state, sent) => coordinators.Receive(state, words.Message(message), sent)));
+    internal Outcome Answer(int coordinator, int message) =>
+        Remember((coordinator, message), () =>
+            Change(coordinator, (state, sent) => coordinators.Receive(state, words.Message(message), sent))
+        );
 
-    internal Outcome Lost(int coordinator, int process) => Remember((coordinator, -10 - process), () => Change(coordinator, (state, sent) => coordinators.Lost(state, process, sent)));
+    internal Outcome Lost(int coordinator, int process) =>
+        Remember((coordinator, -10 - process), () => Change(coordinator, (state, sent) => coordinators.Lost(state, process, sent)));
 
     internal Outcome Plan(int coordinator) => Remember((coordinator, -1), () => Change(coordinator, (state, sent) =>
     {
@@ -106,9 +111,11 @@ internal sealed class Machines
 
     internal Outcome Written(int coordinator) => Remember((coordinator, -2), () => Change(coordinator, coordinators.Written));
 
-    internal Outcome AskEnd(int coordinator) => Remember((coordinator, -3), () => Change(coordinator, (state, _) => coordinators.AskEnd(state)));
+    internal Outcome AskEnd(int coordinator) =>
+        Remember((coordinator, -3), () => Change(coordinator, (state, _) => coordinators.AskEnd(state)));
 
-    internal Outcome End(int coordinator) => Remember((coordinator, -4), () => Change(coordinator, static (state, _) => state.Ended = true));
+    internal Outcome End(int coordinator) =>
+        Remember((coordinator, -4), () => Change(coordinator, static (state, _) => state.Ended = true));
 
     /// <summary>A silo's state under another number for its term.</summary>
     internal int RenumberedSilo(int silo, int term) => Remember((silo, -100 - term), () =>
@@ -157,7 +164,13 @@ internal sealed class Machines
         states.Add(state);
         var silo = state as SiloState;
         faults.Add(silo is null ? null : Fault(silo));
-        held.Add(silo is null ? 0 : silo.Agent.Inventory.Aggregate(0, static (bits, layer) => layer.Value.Aggregate(bits, (all, version) => all | (1 << ((layer.Key * 8) + version)))));
+        held.Add(
+            silo is null
+                ? 0
+                : silo.Agent.Inventory.Aggregate(0, static (bits, layer) =>
+                    layer.Value.Aggregate(bits, (all, version) => all | (1 << ((layer.Key * 8) + version)))
+                )
+        );
         return number;
     }
 
@@ -165,14 +178,18 @@ internal sealed class Machines
     {
         foreach (var ((layer, version), value) in state.Values)
         {
-            if (pure[(layer, version)] != value) return $"silo {state.Self} holds another value of version {version} of layer {layer}";
-            if (!state.Agent.Holds(layer, version)) return $"silo {state.Self} stores version {version} of layer {layer}, which its protocol does not hold";
+            if (pure[(layer, version)] != value)
+                return $"silo {state.Self} holds another value of version {version} of layer {layer}";
+            if (!state.Agent.Holds(layer, version))
+                return $"silo {state.Self} stores version {version} of layer {layer}, which its protocol does not hold";
         }
 
         foreach (var (layer, versions) in state.Agent.Inventory)
         {
-            if (versions.Length > 2) return $"silo {state.Self} holds versions {string.Join(", ", versions)} of layer {layer}";
-            if (versions.Any(version => !state.Values.ContainsKey((layer, version)))) return $"silo {state.Self} claims a version of layer {layer} that it does not store";
+            if (versions.Length > 2)
+                return $"silo {state.Self} holds versions {string.Join(", ", versions)} of layer {layer}";
+            if (versions.Any(version => !state.Values.ContainsKey((layer, version))))
+                return $"silo {state.Self} claims a version of layer {layer} that it does not store";
         }
 
         return null;
@@ -184,7 +201,9 @@ internal sealed class Machines
         for (var layer = 0; layer < Scenario.Layers; layer++) pure[(layer, 0)] = words.InitialValue(layer);
         for (var step = 1; step <= scenario.Steps; step++)
         {
-            var passes = Enumerable.Range(0, Scenario.Microbatches).ToDictionary(static i => i, i => words.Leaf(1, words.Act(step, i, pure[(0, step - 1)]), pure[(1, step - 1)]));
+            var passes = Enumerable
+                .Range(0, Scenario.Microbatches)
+                .ToDictionary(static i => i, i => words.Leaf(1, words.Act(step, i, pure[(0, step - 1)]), pure[(1, step - 1)]));
             var roots = new SortedDictionary<int, int>
             {
                 [0] = words.Root(0, passes.Values.Select(pass => words.Leaf(0, pass, pure[(0, step - 1)]))),
@@ -192,7 +211,8 @@ internal sealed class Machines
             };
             var clip = words.Clip(step, roots);
             pureRecords[step] = words.Record(step, passes);
-            for (var layer = 0; layer < Scenario.Layers; layer++) pure[(layer, step)] = words.NextValue(layer, step, pure[(layer, step - 1)], roots[layer], clip);
+            for (var layer = 0; layer < Scenario.Layers; layer++)
+                pure[(layer, step)] = words.NextValue(layer, step, pure[(layer, step - 1)], roots[layer], clip);
         }
     }
 }

@@ -15,14 +15,28 @@ internal readonly record struct Message(Kind Kind, int Term, int To, int From = 
 {
     internal bool ToCoordinator => Kind >= Kind.Fenced;
 
-    /// <summary>Changes nothing that a promise speaks of, nor anything that outlives the next fence: may as well arrive as soon as it is sent.</summary>
-    internal bool AtOnce => Kind is Kind.Forward or Kind.Up or Kind.Down or Kind.Gather or Kind.AskSums or Kind.Sums or Kind.Whole or Kind.Prepare or Kind.Protect or Kind.Want;
+    /// <summary>
+    /// Changes nothing that a promise speaks of, nor anything that outlives the next fence: may as well arrive as soon as it is sent.
+    /// </summary>
+    internal bool AtOnce =>
+        Kind
+            is Kind.Forward
+                or Kind.Up
+                or Kind.Down
+                or Kind.Gather
+                or Kind.AskSums
+                or Kind.Sums
+                or Kind.Whole
+                or Kind.Prepare
+                or Kind.Protect
+                or Kind.Want;
 
     /// <summary>Carries a microbatch forward or back.</summary>
     internal bool IsGradient => Kind is Kind.Forward or Kind.Up or Kind.Down;
 
     public override string ToString() =>
-        $"{Kind}(term {Term}{(Step > 0 || Kind is Kind.Protect or Kind.Put or Kind.Value ? $", {Step}" : "")}) {(ToCoordinator ? $"from {Processes.Name(From)}" : $"to {Processes.Name(To)}")}";
+        $"{Kind}(term {Term}{(Step > 0 || Kind is Kind.Protect or Kind.Put or Kind.Value ? $", {Step}" : "")}) "
+            + $"{(ToCoordinator ? $"from {Processes.Name(From)}" : $"to {Processes.Name(To)}")}";
 }
 
 /// <summary>Numbers for everything that is compared: values, messages, plans, texts. One per exploration.</summary>
@@ -56,7 +70,11 @@ internal sealed class Vocabulary
 
     internal int Plan(SeatPlan plan)
     {
-        var word = Word("plan " + string.Join(',', plan.Silos.Select(static silo => silo.Incarnation)) + string.Join(',', plan.Seats.Select(static seat => seat.ToString())));
+        var word = Word(
+            "plan "
+                + string.Join(',', plan.Silos.Select(static silo => silo.Incarnation))
+                + string.Join(',', plan.Seats.Select(static seat => seat.ToString()))
+        );
         plans.TryAdd(word, plan);
         return word;
     }

@@ -20,13 +20,17 @@ internal sealed class Promises(Scenario scenario, Machines machines)
 
         if (machines.IsFinished(world))
         {
-            return world.Lines.Length < scenario.Steps ? $"the run is finished and has reported {world.Lines.Length} of {scenario.Steps} steps" : null;
+            return world.Lines.Length < scenario.Steps
+                ? $"the run is finished and has reported {world.Lines.Length} of {scenario.Steps} steps"
+                : null;
         }
 
         return world.Excused || world.Lines.Length == 0 ? null : Loss(world);
     }
 
-    /// <summary>The last reported version, or a later one, is complete on live silos, now and if as many of them fail at once as still may.</summary>
+    /// <summary>
+    /// The last reported version, or a later one, is complete on live silos, now and if as many of them fail at once as still may.
+    /// </summary>
     private string? Loss(World world)
     {
         var live = 0;
@@ -40,10 +44,17 @@ internal sealed class Promises(Scenario scenario, Machines machines)
         {
             if ((failed & ~live) != 0 || BitOperations.PopCount((uint)failed) > budget) continue;
             var left = live & ~failed;
-            if (world.Plan > 0 && Array.Exists(machines.Seats(world.Plan), seats => (seats & left) == 0)) continue;
-            if (IsCompleteOn(world, left)) continue;
-            var with = failed == 0 ? "" : $" (were {string.Join(" and ", Enumerable.Range(0, Processes.Count).Where(process => (failed & (1 << process)) != 0).Select(Processes.Name))} to fail now)";
-            return $"step {world.Lines.Length} is reported, and no version from it on is complete, though no layer has lost all its seats{with}";
+            if (world.Plan > 0 && Array.Exists(machines.Seats(world.Plan), seats => (seats & left) == 0))
+                continue;
+            if (IsCompleteOn(world, left))
+                continue;
+            var with =
+                failed == 0
+                    ? ""
+                    : " (were "
+                        + $"{string.Join(" and ", Enumerable.Range(0, Processes.Count).Where(process => (failed & (1 << process)) != 0).Select(Processes.Name))} to fail now)";
+            return $"step {world.Lines.Length} is reported, and no version from it on is complete, though no layer has lost all its "
+                + $"seats{with}";
         }
 
         return null;

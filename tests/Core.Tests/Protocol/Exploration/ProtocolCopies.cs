@@ -6,12 +6,20 @@ using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 
-/// <summary>Copies and canonical texts of the protocols' state machines, field by field: a field of a kind unknown here is an error, not overlooked.</summary>
+/// <summary>
+/// Copies and canonical texts of the protocols' state machines, field by field: a field of a kind unknown here is an error, not overlooked.
+/// </summary>
 internal static class ProtocolCopies
 {
     private static readonly ConcurrentDictionary<Type, FieldInfo[]> Fields = [];
-    private static readonly FieldInfo WaitingField = typeof(CoordinatorProtocol).GetField("waiting", BindingFlags.Instance | BindingFlags.NonPublic)!;
-    private static readonly MethodInfo Shallow = typeof(object).GetMethod("MemberwiseClone", BindingFlags.Instance | BindingFlags.NonPublic)!;
+    private static readonly FieldInfo WaitingField = typeof(CoordinatorProtocol).GetField(
+        "waiting",
+        BindingFlags.Instance | BindingFlags.NonPublic
+    )!;
+    private static readonly MethodInfo Shallow = typeof(object).GetMethod(
+        "MemberwiseClone",
+        BindingFlags.Instance | BindingFlags.NonPublic
+    )!;
 
     internal static T Copy<T>(T machine) where T : class
     {
@@ -43,8 +51,8 @@ internal static class ProtocolCopies
     }
 
     /// <summary>
-    /// What the machine will set before it reads it, so that it makes no difference: the answers to fences, once the target is drawn from them, and,
-    /// on a fenced silo, how far it had come; its next <c>Start</c> says all that anew.
+    /// What the machine will set before it reads it, so that it makes no difference: the answers to fences, once the target is drawn from
+    /// them, and, on a fenced silo, how far it had come; its next <c>Start</c> says all that anew.
     /// </summary>
     private static bool IsUnread(object machine, string field) => machine switch
     {
@@ -77,7 +85,8 @@ internal static class ProtocolCopies
                 foreach (var (key, set) in map) text.Append(key).Append(':').AppendJoin(',', set).Append('|');
                 break;
             case Dictionary<int, HashSet<int>> map:
-                foreach (var (key, set) in map.OrderBy(static pair => pair.Key)) text.Append(key).Append(':').AppendJoin(',', set.Order()).Append('|');
+                foreach (var (key, set) in map.OrderBy(static pair => pair.Key))
+                    text.Append(key).Append(':').AppendJoin(',', set.Order()).Append('|');
                 break;
             case HashSet<string> set: text.AppendJoin(',', set.Order(StringComparer.Ordinal)); break;
             case IEnumerable list: text.AppendJoin(',', list.Cast<object>()); break;

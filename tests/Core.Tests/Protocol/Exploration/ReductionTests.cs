@@ -26,12 +26,18 @@ public class ReductionTests(ITestOutputHelper output)
         var scenario = All[name];
         var all = new HashSet<string>();
         var reduced = new HashSet<string>();
-        var whole = new Explorer(scenario.Unreduced) { Visit = (world, machines) => all.UnionWith(Seen(world, machines, 0)) }.Run(most: Most);
+        var whole = new Explorer(scenario.Unreduced) { Visit = (world, machines) => all.UnionWith(Seen(world, machines, 0)) }.Run(
+            most: Most
+        );
         var less = new Explorer(scenario)
         {
-            Visit = (world, machines) => reduced.UnionWith(Seen(world, machines, scenario.Crashes - world.Crashes + scenario.Freezes - world.Freezes)),
+            Visit = (world, machines) =>
+                reduced.UnionWith(Seen(world, machines, scenario.Crashes - world.Crashes + scenario.Freezes - world.Freezes)),
         }.Run();
-        output.WriteLine($"{name}: {whole.States:N0} states without, {less.States:N0} with reductions; the promises see {all.Count:N0} and {reduced.Count:N0}");
+        output.WriteLine(
+            $"{name}: {whole.States:N0} states without, {less.States:N0} with reductions; the promises see {all.Count:N0} and "
+                + $"{reduced.Count:N0}"
+        );
         Assert.True(whole.Whole && less.Whole);
         Assert.Null(whole.Violation);
         Assert.Null(less.Violation);
@@ -39,19 +45,30 @@ public class ReductionTests(ITestOutputHelper output)
         Assert.True(less.States < whole.States);
     }
 
-    /// <summary>What the promises read: versions held by live silos, lines, plan in force; as it is, and as it would be were some silos to fail now.</summary>
+    /// <summary>
+    /// What the promises read: versions held by live silos, lines, plan in force; as it is, and as it would be were some silos to fail now.
+    /// </summary>
     private static IEnumerable<string> Seen(World world, Machines machines, int faults)
     {
-        if (world.Excused) yield break;
-        var live = Enumerable.Range(0, Processes.Count).Where(process => world.Lives[process] == Life.Live).Aggregate(0, static (bits, process) => bits | (1 << process));
+        if (world.Excused)
+            yield break;
+        var live = Enumerable
+            .Range(0, Processes.Count)
+            .Where(process => world.Lives[process] == Life.Live)
+            .Aggregate(0, static (bits, process) => bits | (1 << process));
         for (var failed = 0; failed <= live; failed++)
         {
             if ((failed & ~live) != 0 || BitOperations.PopCount((uint)failed) > faults) continue;
             var left = live & ~failed;
             var seats = world.Plan == 0 ? [] : machines.Seats(world.Plan);
-            if (Array.Exists(seats, layer => (layer & left) == 0)) continue;
-            var held = Enumerable.Range(0, Processes.Count).Where(process => (left & (1 << process)) != 0 && machines.Silo(world.Silos[process]).Agent.Inventory.Count > 0)
-                .Select(process => $"{Processes.Name(process)}:{string.Join(',', Enumerable.Range(0, 4).Select(version => machines.LayersHeld(world.Silos[process], version)))}");
+            if (Array.Exists(seats, layer => (layer & left) == 0))
+                continue;
+            var held = Enumerable
+                .Range(0, Processes.Count)
+                .Where(process => (left & (1 << process)) != 0 && machines.Silo(world.Silos[process]).Agent.Inventory.Count > 0)
+                .Select(process =>
+                    $"{Processes.Name(process)}:{string.Join(',', Enumerable.Range(0, 4).Select(version => machines.LayersHeld(world.Silos[process], version)))}"
+                );
             yield return $"{string.Join(' ', held)} lines {world.Lines.Length} plan {string.Join(',', seats)}";
         }
     }

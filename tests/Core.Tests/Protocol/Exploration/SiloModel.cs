@@ -32,10 +32,24 @@ internal sealed class SiloState(AgentProtocol agent)
     /// <summary>What the next <c>Start</c> sets before anything reads it is left out of a fenced silo.</summary>
     internal string Text()
     {
-        var text = new StringBuilder(ProtocolCopies.Text(Agent)).Append('#').AppendJoin(',', Values).Append('#').AppendJoin(',', Records).Append('#').AppendJoin(',', LetIn).Append('#');
+        var text = new StringBuilder(ProtocolCopies.Text(Agent))
+            .Append('#')
+            .AppendJoin(',', Values)
+            .Append('#')
+            .AppendJoin(',', Records)
+            .Append('#')
+            .AppendJoin(',', LetIn)
+            .Append('#');
         return Agent.Phase == AgentPhase.Fenced
             ? text.AppendJoin(',', Active).ToString()
-            : text.AppendJoin(',', Leaves).Append('#').AppendJoin(',', Measures).Append('#').Append(Starting?.Word).Append(',').Append(Starting?.Tag).ToString();
+            : text.AppendJoin(',', Leaves)
+                .Append('#')
+                .AppendJoin(',', Measures)
+                .Append('#')
+                .Append(Starting?.Word)
+                .Append(',')
+                .Append(Starting?.Tag)
+                .ToString();
     }
 
     /// <summary>The same under another number for its term.</summary>
@@ -89,11 +103,26 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
             case Kind.Apply: return Apply(state, message, term, sent);
             case Kind.Protect:
                 var decision = agent.Protect(term, message.Step);
-                if (!decision.Accepted) return false;
-                foreach (var copies in decision.Effects.OfType<AgentEffect.SendCopies>().SelectMany(static send => send.Silos.Select(silo => (silo, send.Layer))).GroupBy(static pair => pair.silo))
+                if (!decision.Accepted)
+                    return false;
+                foreach (
+                    var copies in decision
+                        .Effects.OfType<AgentEffect.SendCopies>()
+                        .SelectMany(static send => send.Silos.Select(silo => (silo, send.Layer)))
+                        .GroupBy(static pair => pair.silo)
+                )
                 {
                     var content = string.Join(',', copies.Select(copy => $"{copy.Layer}={state.Values[(copy.Layer, message.Step)]}"));
-                    sent.Add(new Message(Kind.Put, message.Term, Processes.Of(agent.Plan!.Silo(copies.Key)), self, message.Step, Word: words.Word(content)));
+                    sent.Add(
+                        new Message(
+                            Kind.Put,
+                            message.Term,
+                            Processes.Of(agent.Plan!.Silo(copies.Key)),
+                            self,
+                            message.Step,
+                            Word: words.Word(content)
+                        )
+                    );
                 }
 
                 return true;
@@ -105,8 +134,20 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
 
                 return Complete(state, message, sent);
             case Kind.Want:
-                if (agent.Term != term || !state.Values.TryGetValue((message.Index, message.Step), out var value)) return false;
-                sent.Add(new Message(Kind.Value, message.Term, message.From, self, message.Step, message.Index, value, state.Records.GetValueOrDefault(message.Step)));
+                if (agent.Term != term || !state.Values.TryGetValue((message.Index, message.Step), out var value))
+                    return false;
+                sent.Add(
+                    new Message(
+                        Kind.Value,
+                        message.Term,
+                        message.From,
+                        self,
+                        message.Step,
+                        message.Index,
+                        value,
+                        state.Records.GetValueOrDefault(message.Step)
+                    )
+                );
                 return true;
             case Kind.Value:
                 if (!Hold(state, term, message.Index, message.Step, message.Tag)) return false;
@@ -147,7 +188,15 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
 
         var inventory = string.Join('|', state.Agent.Inventory.Select(static layer => $"{layer.Key}:{string.Join(' ', layer.Value)}"));
         var records = string.Join(',', state.Records.Select(static record => $"{record.Key}={record.Value}"));
-        sent.Add(new Message(Kind.Fenced, message.Term, -1, message.To, Word: words.Word($"{inventory}/{records}/{string.Join(',', state.Active)}")));
+        sent.Add(
+            new Message(
+                Kind.Fenced,
+                message.Term,
+                -1,
+                message.To,
+                Word: words.Word($"{inventory}/{records}/{string.Join(',', state.Active)}")
+            )
+        );
         return true;
     }
 
@@ -193,8 +242,11 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
         if (state.Starting is not { } start || start.Term != state.Agent.Term.Counter || state.Agent.Phase is AgentPhase.Fenced) return;
         var held = Pairs(start.Tag).Select(static pair => pair.Layer).ToHashSet();
         var missing = state.Agent.Plan!.LayersOn(state.Self).Where(layer => !state.Agent.Holds(layer, start.Step)).ToArray();
-        if (state.Agent.Phase != AgentPhase.Started && (start.Step > 0 || missing.Any(held.Contains))) return;
-        sent.Add(new Message(Kind.Started, start.Term, -1, start.To, Step: start.Step, Index: state.Agent.Phase == AgentPhase.Started ? 0 : 1));
+        if (state.Agent.Phase != AgentPhase.Started && (start.Step > 0 || missing.Any(held.Contains)))
+            return;
+        sent.Add(
+            new Message(Kind.Started, start.Term, -1, start.To, Step: start.Step, Index: state.Agent.Phase == AgentPhase.Started ? 0 : 1)
+        );
     }
 
     private bool Forward(SiloState state, Message message, Term term, List<Message> sent)
@@ -202,7 +254,17 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
         if (!state.Agent.Compute(term, message.Step, 0).Accepted || !Read(state, 0, message.Step, out var value)) return false;
         var plan = state.Agent.Plan!;
         var replica = plan.ReplicaOfMicrobatch(message.Index, Scenario.Microbatches);
-        sent.Add(new Message(Kind.Up, message.Term, Processes.Of(plan.Silo(plan.ActiveSilo(replica, 1))), message.To, message.Step, message.Index, words.Act(message.Step, message.Index, value)));
+        sent.Add(
+            new Message(
+                Kind.Up,
+                message.Term,
+                Processes.Of(plan.Silo(plan.ActiveSilo(replica, 1))),
+                message.To,
+                message.Step,
+                message.Index,
+                words.Act(message.Step, message.Index, value)
+            )
+        );
         return true;
     }
 
@@ -213,7 +275,18 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
         if (!Leaf(state, term, 1, message.Step, message.Index, pass)) return false;
         var plan = state.Agent.Plan!;
         var replica = plan.ReplicaOfMicrobatch(message.Index, Scenario.Microbatches);
-        sent.Add(new Message(Kind.Down, message.Term, Processes.Of(plan.Silo(plan.ActiveSilo(replica, 0))), message.To, message.Step, message.Index, pass, pass));
+        sent.Add(
+            new Message(
+                Kind.Down,
+                message.Term,
+                Processes.Of(plan.Silo(plan.ActiveSilo(replica, 0))),
+                message.To,
+                message.Step,
+                message.Index,
+                pass,
+                pass
+            )
+        );
         return true;
     }
 
@@ -249,8 +322,17 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
         }
 
         var plan = state.Agent.Plan!;
-        var peers = plan.Seats.Where(static seat => seat.Active && seat.Replica > 0).Select(seat => Processes.Of(plan.Silo(seat.Silo))).Distinct();
-        string Held() => string.Join(',', state.Leaves.Where(leaf => leaf.Key.Step == message.Step).Select(static leaf => $"{(leaf.Key.Layer * 10) + leaf.Key.Index}={leaf.Value}"));
+        var peers = plan
+            .Seats.Where(static seat => seat.Active && seat.Replica > 0)
+            .Select(seat => Processes.Of(plan.Silo(seat.Silo)))
+            .Distinct();
+        string Held() =>
+            string.Join(
+                ',',
+                state
+                    .Leaves.Where(leaf => leaf.Key.Step == message.Step)
+                    .Select(static leaf => $"{(leaf.Key.Layer * 10) + leaf.Key.Index}={leaf.Value}")
+            );
         switch (message.Kind)
         {
             case Kind.Gather:
@@ -260,10 +342,15 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
                 sent.Add(message with { Kind = Kind.Sums, To = message.From, From = message.To, Word = words.Word(Held()) });
                 return true;
             default:
-                foreach (var (key, leaf) in Pairs(message.Word)) PutLeaf(state, key / 10, message.Step, key % 10, leaf);
-                if (state.Leaves.Count(leaf => leaf.Key.Step == message.Step) < layers.Length * Scenario.Microbatches) return false;
-                if (message.Kind == Kind.Whole) sent.Add(new Message(Kind.Reduced, message.Term, -1, message.From, message.Step, message.To));
-                else foreach (var peer in peers) sent.Add(message with { Kind = Kind.Whole, To = peer, From = message.To, Word = words.Word(Held()) });
+                foreach (var (key, leaf) in Pairs(message.Word))
+                    PutLeaf(state, key / 10, message.Step, key % 10, leaf);
+                if (state.Leaves.Count(leaf => leaf.Key.Step == message.Step) < layers.Length * Scenario.Microbatches)
+                    return false;
+                if (message.Kind == Kind.Whole)
+                    sent.Add(new Message(Kind.Reduced, message.Term, -1, message.From, message.Step, message.To));
+                else
+                    foreach (var peer in peers)
+                        sent.Add(message with { Kind = Kind.Whole, To = peer, From = message.To, Word = words.Word(Held()) });
                 return true;
         }
     }
@@ -274,7 +361,10 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
         var measures = new List<string>();
         foreach (var layer in state.Active)
         {
-            var leaves = state.Leaves.Where(leaf => leaf.Key.Layer == layer && leaf.Key.Step == message.Step).Select(static leaf => leaf.Value).ToArray();
+            var leaves = state
+                .Leaves.Where(leaf => leaf.Key.Layer == layer && leaf.Key.Step == message.Step)
+                .Select(static leaf => leaf.Value)
+                .ToArray();
             if (!state.Measures.ContainsKey(layer))
             {
                 if (leaves.Length < Scenario.Microbatches) return false;
@@ -297,9 +387,12 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
         Forget(state, decision.Effects);
         foreach (var layer in decision.Effects.OfType<AgentEffect.TakeStep>().SelectMany(static step => step.Layers))
         {
-            if (!state.Values.TryGetValue((layer, message.Step - 1), out var before) || !state.Measures.TryGetValue(layer, out var root)) return false;
-            if (state.Leaves.Count(leaf => leaf.Key.Layer == layer && leaf.Key.Step == message.Step) < Scenario.Microbatches) return false;
-            if (!Hold(state, term, layer, message.Step, words.NextValue(layer, message.Step, before, root, message.Tag))) return false;
+            if (!state.Values.TryGetValue((layer, message.Step - 1), out var before) || !state.Measures.TryGetValue(layer, out var root))
+                return false;
+            if (state.Leaves.Count(leaf => leaf.Key.Layer == layer && leaf.Key.Step == message.Step) < Scenario.Microbatches)
+                return false;
+            if (!Hold(state, term, layer, message.Step, words.NextValue(layer, message.Step, before, root, message.Tag)))
+                return false;
             state.Measures.Remove(layer);
             foreach (var leaf in state.Leaves.Keys.Where(key => key.Layer == layer).ToArray()) state.Leaves.Remove(leaf);
         }
@@ -314,7 +407,8 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
     {
         if (!state.Agent.Held(term, layer, version).Accepted) return false;
         state.Values[(layer, version)] = value;
-        if (scenario.PassiveSeatsDropEarly && !state.Active.Contains(layer) && state.Agent is IDropsEarly passive) Forget(state, passive.DropVersions((dropped, old) => dropped == layer && old < version));
+        if (scenario.PassiveSeatsDropEarly && !state.Active.Contains(layer) && state.Agent is IDropsEarly passive)
+            Forget(state, passive.DropVersions((dropped, old) => dropped == layer && old < version));
         return true;
     }
 
@@ -331,7 +425,8 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
             case Kind.Apply: sent.Add(new Message(Kind.Applied, message.Term, -1, message.To, message.Step)); return true;
             case Kind.Put: sent.Add(new Message(Kind.Copied, message.Term, -1, message.From, message.Step, message.To)); return true;
             case Kind.Protect:
-                for (var target = 0; target < Processes.Count; target++) sent.Add(new Message(Kind.Copied, message.Term, -1, message.To, message.Step, target));
+                for (var target = 0; target < Processes.Count; target++)
+                    sent.Add(new Message(Kind.Copied, message.Term, -1, message.To, message.Step, target));
                 return true;
             case Kind.Prepare: sent.Add(new Message(Kind.Prepared, message.Term, -1, message.To, message.Step)); return true;
             case Kind.Start: sent.Add(new Message(Kind.Started, message.Term, -1, message.To, Step: message.Step)); return true;

@@ -62,7 +62,9 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         {
             if (joined.Coordinators[^1] == world.Coordinators[^1]) continue;
             var before = Coordinator(world, world.Terms, 0, "")
-                .SelectMany(next => faults.Arrivals(next.Next).Where(arrival => arrival.What == what)).Select(static arrival => arrival.World.Hash()).ToHashSet();
+                .SelectMany(next => faults.Arrivals(next.Next).Where(arrival => arrival.What == what))
+                .Select(static arrival => arrival.World.Hash())
+                .ToHashSet();
             foreach (var next in Coordinator(joined, world.Terms, 0, ""))
             {
                 if (!before.Contains(next.Next.Hash())) yield return new(() => $"{what}; {next.What()}", next.Next, true);
@@ -72,9 +74,19 @@ internal sealed class Successors(Scenario scenario, Machines machines)
 
     internal bool Finished(World world) => machines.IsFinished(world) && world.Lines.Length == scenario.Steps;
 
-    internal string Describe(World world) => string.Join("; ", Enumerable.Range(0, Processes.Count).Where(process => world.Silos[process] != 0)
-        .Select(process => $"{Processes.Name(process)} {world.Lives[process]} {machines.Silo(world.Silos[process]).Agent.Phase} term{machines.Silo(world.Silos[process]).Agent.Term.Counter}"))
-        + $"; lines {world.Lines.Length}; coordinator {(world.Coordinators[^1] is not 0 and var c ? machines.Coordinator(c).Ended ? "ended" : machines.Coordinator(c).Protocol.Phase.ToString() : "gone")}"
+    internal string Describe(World world) =>
+        string.Join(
+            "; ",
+            Enumerable
+                .Range(0, Processes.Count)
+                .Where(process => world.Silos[process] != 0)
+                .Select(process =>
+                    $"{Processes.Name(process)} {world.Lives[process]} {machines.Silo(world.Silos[process]).Agent.Phase} "
+                        + $"term{machines.Silo(world.Silos[process]).Agent.Term.Counter}"
+                )
+        )
+        + $"; lines {world.Lines.Length}; coordinator "
+            + $"{(world.Coordinators[^1] is not 0 and var c ? machines.Coordinator(c).Ended ? "ended" : machines.Coordinator(c).Protocol.Phase.ToString() : "gone")}"
         + $"; messages {string.Join(", ", world.Messages.Select(machines.Words.Message))}";
 
     private IEnumerable<Event> Deliveries(World world)
@@ -84,7 +96,8 @@ internal sealed class Successors(Scenario scenario, Machines machines)
             var message = machines.Words.Message(number);
             if (message.ToCoordinator || delivery.Receiver(world, message.To) is not (>= 0 and var process)) continue;
             var silo = world.Silos[process];
-            if (Move(world, process, machines.Deliver(silo, number)) is { } next) yield return new(() => $"{message}{(process == message.To ? "" : $" reaches {Processes.Name(process)}")}", next);
+            if (Move(world, process, machines.Deliver(silo, number)) is { } next)
+                yield return new(() => $"{message}{(process == message.To ? "" : $" reaches {Processes.Name(process)}")}", next);
             if (scenario.SlowCopies && message.Kind == Kind.Put && Move(world, process, machines.LetIn(silo, number)) is { } letIn)
                 yield return new(() => $"{message} is let in", letIn);
         }
@@ -95,7 +108,8 @@ internal sealed class Successors(Scenario scenario, Machines machines)
             if (world.Silos[process] == 0) continue;
             foreach (var number in machines.Silo(world.Silos[process]).LetIn)
             {
-                if (Move(world, process, machines.Complete(world.Silos[process], number)) is { } next) yield return new(() => $"{machines.Words.Message(number)} completes", next);
+                if (Move(world, process, machines.Complete(world.Silos[process], number)) is { } next)
+                    yield return new(() => $"{machines.Words.Message(number)} completes", next);
             }
         }
     }
@@ -108,7 +122,8 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         return delivery.Settle(next, outcome.Sent);
     }
 
-    /// <param name="gone">Processes that have just been lost: only events that take all of them for lost count. 0: none, every event counts.</param>
+    /// <param name="gone">Processes that have just been lost: only events that take all of them for lost count. 0: none, every event
+    /// counts.</param>
     private IEnumerable<Event> Coordinator(World world, int term, int gone, string what)
     {
         var number = world.Coordinators[term];
@@ -122,25 +137,40 @@ internal sealed class Successors(Scenario scenario, Machines machines)
             yield break;
         }
 
-        if (state.Reporting >= 0) yield return Line(world, term, number, state);
-        var answers = Array.FindAll(world.Messages, message => machines.Words.Message(message) is { ToCoordinator: true } answer && answer.Term == term);
+        if (state.Reporting >= 0)
+            yield return Line(world, term, number, state);
+        var answers = Array.FindAll(world.Messages, message =>
+            machines.Words.Message(message) is { ToCoordinator: true } answer && answer.Term == term
+        );
         if (state.Protocol.Phase == CoordinatorPhase.Fencing)
         {
             foreach (var (chosen, lost) in Choices(world, state, answers))
             {
                 if ((lost & gone) != gone) continue;
                 var outcome = new Machines.Outcome(number, [], true);
-                foreach (var (process, answer) in chosen) outcome = answer < 0 ? machines.Lost(outcome.State, process) : machines.Answer(outcome.State, answer);
+                foreach (var (process, answer) in chosen)
+                    outcome = answer < 0 ? machines.Lost(outcome.State, process) : machines.Answer(outcome.State, answer);
                 if (scenario.HandsOverAtOnce)
                 {
                     // Answers stay and the lost stay lost: that a coordinator has them all may as well be just before it plans.
-                    yield return Plan(world, term, outcome.State, gone != 0, $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))} and ");
+                    yield return Plan(
+                        world,
+                        term,
+                        outcome.State,
+                        gone != 0,
+                        $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every "
+                            + $"fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))} and "
+                    );
                     continue;
                 }
 
                 yield return new(
-                    () => $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))}",
-                    Next(world, term, outcome, static _ => { }), gone != 0);
+                    () =>
+                        $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every "
+                            + $"fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))}",
+                    Next(world, term, outcome, static _ => { }),
+                    gone != 0
+                );
             }
 
             yield break;
@@ -155,7 +185,14 @@ internal sealed class Successors(Scenario scenario, Machines machines)
                 at = outcome.State;
                 var now = machines.Coordinator(at);
                 // Until the last answer of a kind has come nothing is done with them, so they may as well wait.
-                if (outcome.Sent.Length == 0 && now.Protocol.Phase == state.Protocol.Phase && now.Reporting == state.Reporting && now.Ended == state.Ended && now.Finished == state.Finished) continue;
+                if (
+                    outcome.Sent.Length == 0
+                    && now.Protocol.Phase == state.Protocol.Phase
+                    && now.Reporting == state.Reporting
+                    && now.Ended == state.Ended
+                    && now.Finished == state.Finished
+                )
+                    continue;
                 yield return new(() => $"coordinator {term} has answers: {kind.Key}", Next(world, term, outcome, static _ => { }));
                 break;
             }
@@ -166,10 +203,15 @@ internal sealed class Successors(Scenario scenario, Machines machines)
     {
         var opened = machines.Coordinator(number).Opened;
         var refused = !opened && scenario.FilesRefuseEarlierWriters && world.Owner > term;
-        return new(() => $"{what}{(refused ? "is refused the files" : "plans")}", Next(world, term, refused ? machines.End(number) : machines.Plan(number), next =>
-        {
-            if (!refused && !opened) next.Owner = term;
-        }), fault);
+        return new(
+            () => $"{what}{(refused ? "is refused the files" : "plans")}",
+            Next(world, term, refused ? machines.End(number) : machines.Plan(number), next =>
+            {
+                if (!refused && !opened)
+                    next.Owner = term;
+            }),
+            fault
+        );
     }
 
     private Event Line(World world, int term, int number, CoordinatorState state)
@@ -177,15 +219,22 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         var nowhere = world.Owner != term;
         var refused = nowhere && scenario.FilesRefuseEarlierWriters;
         var step = state.Reporting;
-        return new(() => $"coordinator {term} {(refused ? "is refused line" : nowhere ? "writes nowhere line" : "writes line")} {step}", Next(world, term, refused ? machines.End(number) : machines.Written(number), next =>
-        {
-            if (nowhere) return;
-            next.Plan = state.Plan;
-            if (step > next.Lines.Length) next.Lines = [.. next.Lines, state.Records[step]];
-            else if (step > 0 && next.Lines[step - 1] != state.Records[step]) next.Lines = [-1];
-            // What was lost with all its seats has been replayed.
-            if (step >= next.Lines.Length) next.Excused = false;
-        }));
+        return new(
+            () => $"coordinator {term} {(refused ? "is refused line" : nowhere ? "writes nowhere line" : "writes line")} {step}",
+            Next(world, term, refused ? machines.End(number) : machines.Written(number), next =>
+            {
+                if (nowhere)
+                    return;
+                next.Plan = state.Plan;
+                if (step > next.Lines.Length)
+                    next.Lines = [.. next.Lines, state.Records[step]];
+                else if (step > 0 && next.Lines[step - 1] != state.Records[step])
+                    next.Lines = [-1];
+                // What was lost with all its seats has been replayed.
+                if (step >= next.Lines.Length)
+                    next.Excused = false;
+            })
+        );
     }
 
     private World Next(World world, int term, Machines.Outcome outcome, Action<World> change)
@@ -202,10 +251,17 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         IEnumerable<((int, int)[] Chosen, int Lost)> choices = [([], 0)];
         foreach (var process in state.Roster.Where(static process => process >= 0))
         {
-            var options = answers.Where(answer => machines.Words.Message(answer).From == process).Select(answer => (process, answer)).ToList();
-            if (world.Lives[process] != Life.Live) options.Add((process, -1));
-            choices = choices.SelectMany(choice => options.Select(option =>
-                (((int, int)[])[.. choice.Chosen, option], option.Item2 < 0 ? choice.Lost | (1 << process) : choice.Lost)));
+            var options = answers
+                .Where(answer => machines.Words.Message(answer).From == process)
+                .Select(answer => (process, answer))
+                .ToList();
+            if (world.Lives[process] != Life.Live)
+                options.Add((process, -1));
+            choices = choices.SelectMany(choice =>
+                options.Select(option =>
+                    (((int, int)[])[.. choice.Chosen, option], option.Item2 < 0 ? choice.Lost | (1 << process) : choice.Lost)
+                )
+            );
         }
 
         return choices;

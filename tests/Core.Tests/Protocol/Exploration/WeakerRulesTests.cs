@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 
-/// <summary>Each rule by itself is needed: without it the same model has a trace that breaks a promise; or it is shown that another rule covers it.</summary>
+/// <summary>
+/// Each rule by itself is needed: without it the same model has a trace that breaks a promise; or it is shown that another rule covers it.
+/// </summary>
 public class WeakerRulesTests(ITestOutputHelper output)
 {
     private const string Lost = "no version from it on is complete";
@@ -16,38 +18,110 @@ public class WeakerRulesTests(ITestOutputHelper output)
 
     [Fact]
     public void Start_obeyed_twice_in_a_term() =>
-        Breaks(new Scenario("Start obeyed twice") { Crashes = 1, ForgetsObeyed = false, Agent = static silo => new StartsAgain(silo) }, Lost);
+        Breaks(
+            new Scenario("Start obeyed twice")
+            {
+                Crashes = 1,
+                ForgetsObeyed = false,
+                Agent = static silo => new StartsAgain(silo),
+            },
+            Lost
+        );
 
     [Fact]
     public void Steps_before_all_seats_hold_the_target_again() =>
-        Breaks(new Scenario("steps before all seats hold t") { Silos = 2, Joins = 1, Crashes = 2, Terms = 3, Agent = static silo => new AppliesEarly(silo), Coordinator = static steps => new Hasty(steps) }, Lost);
+        Breaks(
+            new Scenario("steps before all seats hold t")
+            {
+                Silos = 2,
+                Joins = 1,
+                Crashes = 2,
+                Terms = 3,
+                Agent = static silo => new AppliesEarly(silo),
+                Coordinator = static steps => new Hasty(steps),
+            },
+            Lost
+        );
 
     [Fact]
     public void A_holder_outside_the_plan_that_drops_early() =>
-        Breaks(new Scenario("a holder outside the plan that drops early") { Silos = 2, Joins = 1, Crashes = 1, OutsidersDropAtStart = true, Agent = static silo => new Forgetful(silo) }, Lost);
+        Breaks(
+            new Scenario("a holder outside the plan that drops early")
+            {
+                Silos = 2,
+                Joins = 1,
+                Crashes = 1,
+                OutsidersDropAtStart = true,
+                Agent = static silo => new Forgetful(silo),
+            },
+            Lost
+        );
 
     [Fact]
     public void An_empty_restarted_silo_that_is_believed() =>
-        Breaks(new Scenario("an empty restarted silo that is believed") { Crashes = 1, Restarts = 1, AddressedByName = true, EmptyIsBelieved = true, DefersFaults = false, Steps = 2 }, Another);
+        Breaks(
+            new Scenario("an empty restarted silo that is believed")
+            {
+                Crashes = 1,
+                Restarts = 1,
+                AddressedByName = true,
+                EmptyIsBelieved = true,
+                DefersFaults = false,
+                Steps = 2,
+            },
+            Another
+        );
 
     [Fact]
     public void A_passive_seat_that_drops_a_version_on_receiving_the_next() =>
-        Breaks(new Scenario("a passive seat that drops t on receiving t + 1") { Crashes = 2, Terms = 1, PassiveSeatsDropEarly = true, Agent = static silo => new Forgetful(silo) }, Lost);
+        Breaks(
+            new Scenario("a passive seat that drops t on receiving t + 1")
+            {
+                Crashes = 2,
+                Terms = 1,
+                PassiveSeatsDropEarly = true,
+                Agent = static silo => new Forgetful(silo),
+            },
+            Lost
+        );
 
     [Fact]
     public void Reporting_before_stability() =>
-        Breaks(new Scenario("reporting before stability") { Crashes = 1, Terms = 1, Coordinator = static steps => new ReportsEarly(steps) }, Lost);
+        Breaks(
+            new Scenario("reporting before stability")
+            {
+                Crashes = 1,
+                Terms = 1,
+                Coordinator = static steps => new ReportsEarly(steps),
+            },
+            Lost
+        );
 
     [Fact]
     public void A_copy_let_in_earlier_that_is_kept_whenever_it_completes() =>
         Breaks(new Scenario("a late copy is kept") { SlowCopies = true, Agent = static silo => new TakesAnyVersion(silo) }, Three);
 
-    /// <summary>Two rules that cover each other: the coordinator asks for gradients of s + 1 only when all have applied s, and a shard refuses to compute from another version.</summary>
+    /// <summary>
+    /// Two rules that cover each other: the coordinator asks for gradients of s + 1 only when all have applied s, and a shard refuses to
+    /// compute from another version.
+    /// </summary>
     [Fact]
     public void A_shard_that_computes_from_whatever_version_it_has()
     {
-        var anyVersion = new Scenario("a shard that computes from whatever version it has") { Steps = 2, Crashes = 1, ReadsAnyVersion = true, HandsOverAtOnce = false, Agent = static silo => new ComputesFromAny(silo) };
-        var impatient = new Scenario("gradients asked for at the first answer") { Steps = 2, HandsOverAtOnce = false, Coordinator = static steps => new Impatient(steps) };
+        var anyVersion = new Scenario("a shard that computes from whatever version it has")
+        {
+            Steps = 2,
+            Crashes = 1,
+            ReadsAnyVersion = true,
+            HandsOverAtOnce = false,
+            Agent = static silo => new ComputesFromAny(silo),
+        };
+        var impatient = new Scenario("gradients asked for at the first answer")
+        {
+            Steps = 2,
+            HandsOverAtOnce = false,
+            Coordinator = static steps => new Impatient(steps),
+        };
         Holds(anyVersion);
         Holds(impatient);
         Breaks(anyVersion with { Name = "both", Crashes = 0, Coordinator = impatient.Coordinator }, Another);
@@ -55,7 +129,14 @@ public class WeakerRulesTests(ITestOutputHelper output)
 
     [Fact]
     public void Files_that_write_nowhere_without_a_word_and_are_opened_before_the_fences() =>
-        Breaks(new Scenario("an earlier writer is not told") { Takeovers = 1, OpensAfterFences = false, FilesRefuseEarlierWriters = false });
+        Breaks(
+            new Scenario("an earlier writer is not told")
+            {
+                Takeovers = 1,
+                OpensAfterFences = false,
+                FilesRefuseEarlierWriters = false,
+            }
+        );
 
     [Fact]
     public void Files_that_an_earlier_coordinator_may_open_after_a_later_one() =>

@@ -7,8 +7,8 @@ internal enum Life : byte
 }
 
 /// <summary>
-/// A state of the whole model: numbers of interned local states, and the messages ever sent that can still do something. Messages stay: each may
-/// arrive at any later time, again, or never.
+/// A state of the whole model: numbers of interned local states, and the messages ever sent that can still do something. Messages stay:
+/// each may arrive at any later time, again, or never.
 /// </summary>
 internal sealed class World
 {

@@ -41,7 +41,10 @@ public class FileTests
             using var folder = WriteModel(model, first);
             using var second = Start(spec with { Model = spec.Model with { Path = folder.Path } });
             using var again = WriteModel(model, second);
-            Assert.Equal(File.ReadAllBytes(Path.Combine(folder.Path, "model.safetensors")), File.ReadAllBytes(Path.Combine(again.Path, "model.safetensors")));
+            Assert.Equal(
+                File.ReadAllBytes(Path.Combine(folder.Path, "model.safetensors")),
+                File.ReadAllBytes(Path.Combine(again.Path, "model.safetensors"))
+            );
         }
         else
         {
@@ -63,17 +66,27 @@ public class FileTests
         var spec = Specs.Of(model.Folder, MethodCase.Of(name).Method);
         if (spec.Method.Name is MethodName.Full)
         {
-            Assert.Contains("full", Assert.Throws<PeftException>(() => AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))).Message);
+            Assert.Contains(
+                "full",
+                Assert.Throws<PeftException>(() => AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))).Message
+            );
             return;
         }
 
         using var config = System.Text.Json.JsonDocument.Parse(AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
         Assert.Equal(MethodTraits.Of(spec.Method).PeftType, config.RootElement.GetProperty("peft_type").GetString());
-        Assert.Equal(TargetModules.Resolve(spec.Method, ModelFolder.Open(spec.Model.Path).Dimensions), config.RootElement.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString()!));
-        if (!config.RootElement.TryGetProperty("method", out var method)) return; // PEFT's own keys
+        Assert.Equal(
+            TargetModules.Resolve(spec.Method, ModelFolder.Open(spec.Model.Path).Dimensions),
+            config.RootElement.GetProperty("target_modules").EnumerateArray().Select(static module => module.GetString()!)
+        );
+        if (!config.RootElement.TryGetProperty("method", out var method))
+            return; // PEFT's own keys
         var read = RunFile.ParseMethod(method.GetRawText(), "adapter_config.json");
         var named = spec.Method with { TargetModules = TargetModules.Resolve(spec.Method, ModelFolder.Open(spec.Model.Path).Dimensions) };
-        Assert.Equal(RunFile.WriteMethod(spec with { Method = named }).ToJsonString(), RunFile.WriteMethod(spec with { Method = read }).ToJsonString());
+        Assert.Equal(
+            RunFile.WriteMethod(spec with { Method = named }).ToJsonString(),
+            RunFile.WriteMethod(spec with { Method = read }).ToJsonString()
+        );
     }
 
     [Theory, MemberData(nameof(MethodCase.Names), MemberType = typeof(MethodCase))]

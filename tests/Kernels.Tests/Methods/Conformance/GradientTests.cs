@@ -31,7 +31,8 @@ public class GradientTests
                 value.Dispose();
             }
 
-            return new ReferenceModel(weights, module => weights[$"{module}.weight"], false).LossSum([batch.InputIds]).item<double>() / batch.TargetTokens;
+            return new ReferenceModel(weights, module => weights[$"{module}.weight"], false).LossSum([batch.InputIds]).item<double>()
+                / batch.TargetTokens;
         }
 
         for (var layer = 0; layer < pipeline.Shards.Count; layer++)
@@ -77,8 +78,10 @@ public class GradientTests
         var (_, expected) = pipeline.Gradients(batches);
         foreach (var (_, actual) in new[] { pipeline.Gradients(batches, order: [2, 0, 1]), recomputing.Gradients(batches) })
         {
-            for (var layer = 0; layer < expected.Length; layer++) Assert.True(expected[layer].eq(actual[layer]).all().item<bool>(), $"layer {layer}");
-            foreach (var gradient in actual) gradient.Dispose();
+            for (var layer = 0; layer < expected.Length; layer++)
+                Assert.True(expected[layer].eq(actual[layer]).all().item<bool>(), $"layer {layer}");
+            foreach (var gradient in actual)
+                gradient.Dispose();
         }
 
         foreach (var gradient in expected) gradient.Dispose();
@@ -109,7 +112,10 @@ public class GradientTests
             for (var layer = 0; layer < expected.Length; layer++)
             {
                 var distance = Compare.Distance(actual[layer], expected[layer]);
-                Assert.True(distance <= 0.05 * Compare.Norm(expected[layer]), $"layer {layer}, products {products}: {distance / Compare.Norm(expected[layer]):P1} off");
+                Assert.True(
+                    distance <= 0.05 * Compare.Norm(expected[layer]),
+                    $"layer {layer}, products {products}: {distance / Compare.Norm(expected[layer]):P1} off"
+                );
                 actual[layer].Dispose();
             }
         }

@@ -65,7 +65,10 @@ internal static class MethodRun
     {
         var folder = new TemporaryFolder();
         TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), tensors.Select(static pair => (pair.Key, pair.Value)));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), config ?? AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path)));
+        File.WriteAllText(
+            Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+            config ?? AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
+        );
         return folder;
     }
 }

@@ -20,7 +20,12 @@ public class TrainingTests
         foreach (var (optimizer, rate) in new[] { (OptimizerName.AdamW, 3e-3), (OptimizerName.Sgd, 0.03) })
         {
             var spec = Specs.Of(model.Folder, MethodCase.Of(name).Method);
-            using var pipeline = Start(spec with { Training = spec.Training with { Optimizer = spec.Training.Optimizer with { Name = optimizer } } });
+            using var pipeline = Start(
+                spec with
+                {
+                    Training = spec.Training with { Optimizer = spec.Training.Optimizer with { Name = optimizer } },
+                }
+            );
             var before = pipeline.Loss(Sample(1));
             for (var step = 1; step <= 10; step++) pipeline.Step(step, [Sample(1)], rate);
             Assert.True(pipeline.Loss(Sample(1)) < before - 1e-3, $"{optimizer}: {before} became {pipeline.Loss(Sample(1))}");
@@ -37,7 +42,10 @@ public class TrainingTests
         var predicted = MemoryModel.Layers(run, columns: 16, inFlight: 1);
         Assert.Equal(predicted.Length, pipeline.Shards.Count);
         // Two versions of four bytes a parameter.
-        Assert.Equal(predicted.Select(static layer => layer.Trainable / 8), pipeline.Shards.Select(static shard => shard.Layout.Trainable.Sum(static slot => slot.Count)));
+        Assert.Equal(
+            predicted.Select(static layer => layer.Trainable / 8),
+            pipeline.Shards.Select(static shard => shard.Layout.Trainable.Sum(static slot => slot.Count))
+        );
     }
 
     [Theory, MemberData(nameof(MethodCase.Names), MemberType = typeof(MethodCase))]
