@@ -110,7 +110,7 @@ public sealed class StartWatchTests
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         start.Environment["PEFT_SILO"] = silo;
         start.Environment["PEFT_TIME_WORD"] = "0";
-        start.Environment["PEFT_TIME_LOCAL_START"] = registers ? "4" : "1";
+        start.Environment["PEFT_TIME_LOCAL_START"] = registers ? "12" : "1";
         using var client = Process.Start(start)!;
         var output = client.StandardOutput.ReadToEndAsync(Patience.Token);
         var errors = await client.StandardError.ReadToEndAsync(Patience.Token);
