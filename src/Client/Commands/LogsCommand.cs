@@ -32,11 +32,12 @@ internal static class LogsCommand
                         $"run {found.Id}: no logs in {folder}; those of a remote cluster are with its silos"
                     );
                 if (parsed.GetValue(silo) is { } name && !File.Exists(Path.Combine(folder, name + ".log")))
-                    throw new ClientException(
-                        ExitCodes.NotFound,
-                        $"run {found.Id} has no log {name}; there are "
-                            + $"{string.Join(", ", Directory.EnumerateFiles(folder, "*.log").Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal))}"
-                    );
+                {
+                    var names = Directory.EnumerateFiles(folder, "*.log").Select(Path.GetFileNameWithoutExtension);
+                    var known = string.Join(", ", names.Order(StringComparer.Ordinal));
+                    throw new ClientException(ExitCodes.NotFound, $"run {found.Id} has no log {name}; there are {known}");
+                }
+
                 var positions = new Dictionary<string, long>(StringComparer.Ordinal);
                 using var timer = new PeriodicTimer(Poll);
                 try

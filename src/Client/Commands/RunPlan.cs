@@ -52,15 +52,12 @@ internal static class RunPlan
         });
         if (format != OutputFormat.Table)
             return;
-        terminal.Line(
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"""
-                layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{(
-                    dimensions.TrainsTiedEmbedding(spec.Method) ? "; the head is the embedding" : ", last the head"
-                )}
-                trainable parameters: {trainable:N0}
-                weights held as {run.Dtype.ToString().ToLowerInvariant()}, products in {run.Products.ToString().ToLowerInvariant()}; bf16 products here: {Processor.BFloat16Path}
+        var tied = dimensions.TrainsTiedEmbedding(spec.Method);
+        var (weights, products) = (run.Dtype.ToString().ToLowerInvariant(), run.Products.ToString().ToLowerInvariant());
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"""
+            layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{(tied ? "; the head is the embedding" : ", last the head")}
+            trainable parameters: {trainable:N0}
+            weights held as {weights}, products in {products}; bf16 products here: {Processor.BFloat16Path}
 
             """));
         terminal.Out.Write(run.Yaml);

@@ -44,10 +44,11 @@ internal static class WatchCommand
                 if (parsed.Format(output) == OutputFormat.Json)
                     terminal.JsonLine(RunResult.Json(status, word));
                 else
-                    terminal.Line(
-                        $"run {found.Id}: {word} after {status.Step} of {status.Steps} "
-                            + $"steps{(status.Message.Length > 0 && word is not "completed" and not "detached" ? ": " + status.Message : "")}"
-                    );
+                {
+                    var reason = status.Message.Length > 0 && word is not "completed" and not "detached" ? ": " + status.Message : "";
+                    terminal.Line($"run {found.Id}: {word} after {status.Step} of {status.Steps} steps{reason}");
+                }
+
                 return RunResult.ExitCode(word);
             }
         );

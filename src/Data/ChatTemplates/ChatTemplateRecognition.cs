@@ -99,7 +99,8 @@ internal static partial class ChatTemplateRecognition
 
     [GeneratedRegex(
         @"^(\{%setloop_messages=messages%\})?\{%formessagein(loop_)?messages%\}"
-            + @"\{%setcontent='<\|start_header_id\|>'\+message\['role'\]\+'<\|end_header_id\|>⏎⏎'\+message\['content'\]\|trim\+'<\|eot_id\|>'%\}"
+            + @"\{%setcontent='<\|start_header_id\|>'\+message\['role'\]\+'<\|end_header_id\|>⏎⏎'"
+            + @"\+message\['content'\]\|trim\+'<\|eot_id\|>'%\}"
             + @"\{%ifloop\.index0==0%\}\{%setcontent=bos_token\+content%\}\{%endif%\}\{\{content\}\}\{%endfor%\}"
             + @"(\{%ifadd_generation_prompt%\})?\{\{'<\|start_header_id\|>assistant<\|end_header_id\|>⏎⏎'\}\}(\{%endif%\})?$"
     )]

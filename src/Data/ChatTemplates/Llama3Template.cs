@@ -14,7 +14,8 @@ internal sealed class Llama3Template : ChatTemplate
 
     /// <inheritdoc/>
     public override string Jinja => "{% for message in messages %}"
-        + "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' %}"
+        + "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'"
+        + " + message['content'] | trim + '<|eot_id|>' %}"
         + "{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
         + "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}";
 

@@ -204,7 +204,8 @@ internal sealed class ButterflyRotation : IDisposable
         Tensor dBlocks;
         if (dense)
         {
-            var dr = (transposed ? x.transpose(1, 2).bmm(dy) : dy.transpose(1, 2).bmm(x)).to(ScalarType.Float32).mul_(Held(factor)); // [groups, S, S]
+            var outer = transposed ? x.transpose(1, 2).bmm(dy) : dy.transpose(1, 2).bmm(x); // [groups, S, S]
+            var dr = outer.to(ScalarType.Float32).mul_(Held(factor));
             dBlocks = factors == 1 ? dr : FactorGradients(rotation, dr);
         }
         else

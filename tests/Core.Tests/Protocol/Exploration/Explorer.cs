@@ -3,9 +3,13 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 /// <summary>What an exploration has seen.</summary>
 internal sealed record Exploration(int States, int Ends, int Driven, bool Whole, string? Violation, IReadOnlyList<string> Trace)
 {
-    public override string ToString() =>
-        $"{States:N0} states, {Ends:N0} ends, {Driven:N0} pairs of local state and event driven{(Whole ? "" : ", cut off")}{(Violation is null ? "" :
-            $"\n{Violation}\n{string.Join('\n', Trace.Select(static (line, i) => $"{i + 1, 3}. {line}"))}")}";
+    public override string ToString()
+    {
+        var cut = Whole ? "" : ", cut off";
+        var trace = string.Join('\n', Trace.Select(static (line, i) => $"{i + 1, 3}. {line}"));
+        var broken = Violation is null ? "" : $"\n{Violation}\n{trace}";
+        return $"{States:N0} states, {Ends:N0} ends, {Driven:N0} pairs of local state and event driven{cut}{broken}";
+    }
 }
 
 /// <summary>

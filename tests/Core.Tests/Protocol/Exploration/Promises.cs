@@ -48,11 +48,8 @@ internal sealed class Promises(Scenario scenario, Machines machines)
                 continue;
             if (IsCompleteOn(world, left))
                 continue;
-            var with =
-                failed == 0
-                    ? ""
-                    : " (were "
-                        + $"{string.Join(" and ", Enumerable.Range(0, Processes.Count).Where(process => (failed & (1 << process)) != 0).Select(Processes.Name))} to fail now)";
+            var lost = Enumerable.Range(0, Processes.Count).Where(process => (failed & (1 << process)) != 0).Select(Processes.Name);
+            var with = failed == 0 ? "" : $" (were {string.Join(" and ", lost)} to fail now)";
             return $"step {world.Lines.Length} is reported, and no version from it on is complete, though no layer has lost all its "
                 + $"seats{with}";
         }

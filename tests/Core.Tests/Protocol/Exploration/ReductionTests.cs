@@ -67,8 +67,10 @@ public class ReductionTests(ITestOutputHelper output)
                 .Range(0, Processes.Count)
                 .Where(process => (left & (1 << process)) != 0 && machines.Silo(world.Silos[process]).Agent.Inventory.Count > 0)
                 .Select(process =>
-                    $"{Processes.Name(process)}:{string.Join(',', Enumerable.Range(0, 4).Select(version => machines.LayersHeld(world.Silos[process], version)))}"
-                );
+                {
+                    var layers = Enumerable.Range(0, 4).Select(version => machines.LayersHeld(world.Silos[process], version));
+                    return $"{Processes.Name(process)}:{string.Join(',', layers)}";
+                });
             yield return $"{string.Join(' ', held)} lines {world.Lines.Length} plan {string.Join(',', seats)}";
         }
     }

@@ -85,9 +85,15 @@ internal sealed class Successors(Scenario scenario, Machines machines)
                         + $"term{machines.Silo(world.Silos[process]).Agent.Term.Counter}"
                 )
         )
-        + $"; lines {world.Lines.Length}; coordinator "
-            + $"{(world.Coordinators[^1] is not 0 and var c ? machines.Coordinator(c).Ended ? "ended" : machines.Coordinator(c).Protocol.Phase.ToString() : "gone")}"
+        + $"; lines {world.Lines.Length}; coordinator {Describe(world.Coordinators[^1])}"
         + $"; messages {string.Join(", ", world.Messages.Select(machines.Words.Message))}";
+
+    private string Describe(int coordinator)
+    {
+        if (coordinator == 0) return "gone";
+        var state = machines.Coordinator(coordinator);
+        return state.Ended ? "ended" : state.Protocol.Phase.ToString();
+    }
 
     private IEnumerable<Event> Deliveries(World world)
     {
@@ -158,19 +164,23 @@ internal sealed class Successors(Scenario scenario, Machines machines)
                         term,
                         outcome.State,
                         gone != 0,
-                        $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every "
-                            + $"fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))} and "
+                        Fenced() + " and "
                     );
                     continue;
                 }
 
                 yield return new(
-                    () =>
-                        $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every "
-                            + $"fence{string.Concat(chosen.Where(static choice => choice.Answer < 0).Select(static choice => $", {Processes.Name(choice.Process)} lost"))}",
+                    Fenced,
                     Next(world, term, outcome, static _ => { }),
                     gone != 0
                 );
+
+                string Fenced()
+                {
+                    var silent = chosen.Where(static choice => choice.Answer < 0);
+                    var without = string.Concat(silent.Select(static choice => $", {Processes.Name(choice.Process)} lost"));
+                    return $"{(gone == 0 ? "" : what + "; ")}coordinator {term} has every fence{without}";
+                }
             }
 
             yield break;
