@@ -14,7 +14,7 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
 
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
 
-    private FileStream? _turn;
+    private FileStream? turn;
 
     /// <inheritdoc/>
     public void Participate(ISiloLifecycle observer)
@@ -32,7 +32,7 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
         {
             try
             {
-                _turn = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                turn = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
                 return;
             }
             catch (IOException) when (TimeProvider.System.GetElapsedTime(begun) < ClusterTimes.Current.JoinTurn)
@@ -50,8 +50,8 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
 
     private Task GiveBack()
     {
-        _turn?.Dispose();
-        _turn = null;
+        turn?.Dispose();
+        turn = null;
         return Task.CompletedTask;
     }
 }

@@ -12,39 +12,39 @@ namespace Peft.Orleans.Client.Tests;
 /// <summary>A silo process of this test class.</summary>
 public sealed class RealSilo : IDisposable
 {
-    private readonly Workspace _workspace = new();
-    private readonly SiloProcess _process;
+    private readonly Workspace workspace = new();
+    private readonly SiloProcess process;
 
     /// <summary>Starts it.</summary>
     public RealSilo()
     {
         Directory.CreateDirectory(ClusterFolder);
-        _process = SiloProcess.Start("silo-0", ClusterFolder, _workspace.Path("silo.log"), 1);
+        process = SiloProcess.Start("silo-0", ClusterFolder, workspace.Path("silo.log"), 1);
     }
 
-    internal string ClusterFolder => _workspace.Path("cluster");
+    internal string ClusterFolder => workspace.Path("cluster");
 
     /// <summary>Where it accepts clients.</summary>
     internal async Task<string> Address()
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
-        while (!_process.Exited)
+        while (!process.Exited)
         {
             if (SiloRegistration.ReadAll(ClusterFolder) is [var silo]) return $"{silo.Address}:{silo.GatewayPort}";
             await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken);
         }
 
-        throw new InvalidOperationException(_process.LastWords());
+        throw new InvalidOperationException(process.LastWords());
     }
 
-    internal void Kill() => _process.Kill();
+    internal void Kill() => process.Kill();
 
     public void Dispose()
     {
-        _process.Kill();
-        _process.Ended.Wait(Patience.Limit);
-        _process.Dispose();
-        _workspace.Dispose();
+        process.Kill();
+        process.Ended.Wait(Patience.Limit);
+        process.Dispose();
+        workspace.Dispose();
     }
 }
 

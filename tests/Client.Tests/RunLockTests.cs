@@ -41,7 +41,8 @@ public sealed class RunLockTests
         // util-linux's flock takes the same lock; the program it becomes holds it until it dies.
         var start = new ProcessStartInfo(
             "flock",
-            ["--no-fork", workspace.Path("runs/done/run.lock"), "sh", "-c", "echo held; exec sleep 600"]) { RedirectStandardOutput = true };
+            ["--no-fork", workspace.Path("runs/done/run.lock"), "sh", "-c", "echo held; exec sleep 600"])
+        { RedirectStandardOutput = true };
         using var holder = Process.Start(start)!;
         Assert.Equal("held", await holder.StandardOutput.ReadLineAsync(Patience.Token));
         Directory.Delete(workspace.Path("runs/done/logs"), recursive: true);

@@ -1,6 +1,6 @@
-using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Text.Json;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

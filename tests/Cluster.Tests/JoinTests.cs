@@ -1,6 +1,6 @@
-using Peft.Orleans.Tests;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

@@ -1,5 +1,5 @@
-using Peft.Orleans.Tests;
 using System.Text.Json;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

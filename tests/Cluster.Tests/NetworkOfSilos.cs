@@ -1,6 +1,6 @@
-using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Globalization;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

@@ -1,7 +1,7 @@
-using Peft.Orleans.Tests;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

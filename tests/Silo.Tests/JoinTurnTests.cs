@@ -7,10 +7,10 @@ namespace Peft.Orleans.Silo.Tests;
 
 public sealed class JoinTurnTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("peft-turn-").FullName;
-    private readonly List<string> _seen = [];
+    private readonly string folder = Directory.CreateTempSubdirectory("peft-turn-").FullName;
+    private readonly List<string> seen = [];
 
-    private string TurnFile => Path.Combine(_folder, "join.lock");
+    private string TurnFile => Path.Combine(folder, "join.lock");
 
     [Fact]
     public async Task A_silo_joins_only_after_another_has_become_active()
@@ -18,11 +18,11 @@ public sealed class JoinTurnTests : IDisposable
         var joining = new TaskCompletionSource();
         var first = Silo("first", joining.Task).OnStart(CancellationToken.None);
         var second = Silo("second", Task.CompletedTask).OnStart(CancellationToken.None);
-        Assert.Equal(["first joins"], _seen);
+        Assert.Equal(["first joins"], seen);
 
         joining.SetResult();
         await Task.WhenAll(first, second);
-        Assert.Equal(["first joins", "first is active", "second joins", "second is active"], _seen);
+        Assert.Equal(["first joins", "first is active", "second joins", "second is active"], seen);
     }
 
     [Fact]
@@ -32,7 +32,7 @@ public sealed class JoinTurnTests : IDisposable
         await Assert.ThrowsAnyAsync<Exception>(() => first.OnStart(CancellationToken.None));
         await first.OnStop(CancellationToken.None);
         await Silo("second", Task.CompletedTask).OnStart(CancellationToken.None);
-        Assert.Equal(["first joins", "second joins", "second is active"], _seen);
+        Assert.Equal(["first joins", "second joins", "second is active"], seen);
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public sealed class JoinTurnTests : IDisposable
     {
         using var frozen = new FileStream(TurnFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         await Silo("second", Task.CompletedTask).OnStart(CancellationToken.None);
-        Assert.Equal(["second joins", "second is active"], _seen);
+        Assert.Equal(["second joins", "second is active"], seen);
     }
 
     [Fact]
@@ -55,11 +55,11 @@ public sealed class JoinTurnTests : IDisposable
         Assert.Equal("held", await holder.StandardOutput.ReadLineAsync());
         var joining = new TaskCompletionSource();
         var second = Silo("second", joining.Task).OnStart(CancellationToken.None);
-        Assert.Empty(_seen);
+        Assert.Empty(seen);
 
         holder.Kill();
         await holder.WaitForExitAsync();
-        while (_seen.Count == 0) await Task.Yield();
+        while (seen.Count == 0) await Task.Yield();
         // It has the turn itself, and did not merely lose patience.
         Assert.Throws<IOException>(() => new FileStream(TurnFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None));
         joining.SetResult();
@@ -71,23 +71,23 @@ public sealed class JoinTurnTests : IDisposable
     {
         Directory.CreateDirectory(TurnFile);
         await Silo("only", Task.CompletedTask).OnStart(CancellationToken.None);
-        Assert.Equal(["only joins", "only is active"], _seen);
+        Assert.Equal(["only joins", "only is active"], seen);
     }
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => Directory.Delete(folder, recursive: true);
 
     private SiloLifecycleSubject Silo(string name, Task joining)
     {
         var lifecycle = new SiloLifecycleSubject(NullLogger<SiloLifecycleSubject>.Instance);
-        new JoinTurn(_folder).Participate(lifecycle);
+        new JoinTurn(folder).Participate(lifecycle);
         lifecycle.Subscribe(name, ServiceLifecycleStage.AfterRuntimeGrainServices, _ =>
         {
-            _seen.Add(name + " joins");
+            seen.Add(name + " joins");
             return joining;
         });
         lifecycle.Subscribe(name, ServiceLifecycleStage.BecomeActive, _ =>
         {
-            _seen.Add(name + " is active");
+            seen.Add(name + " is active");
             return Task.CompletedTask;
         });
         return lifecycle;

@@ -16,14 +16,14 @@ namespace Peft.Orleans.Client.Clusters;
 /// <summary>A connection to a cluster's grains.</summary>
 internal sealed class ClusterClient : IAsyncDisposable
 {
-    private readonly IHost _host;
+    private readonly IHost host;
 
-    private readonly AddressGateways? _gateways;
+    private readonly AddressGateways? gateways;
 
     private ClusterClient(IHost host, IReadOnlyList<string> addresses)
     {
-        _host = host;
-        _gateways = host.Services.GetRequiredService<IGatewayListProvider>() as AddressGateways;
+        this.host = host;
+        gateways = host.Services.GetRequiredService<IGatewayListProvider>() as AddressGateways;
         Addresses = addresses;
         Grains = host.Services.GetRequiredService<IGrainFactory>();
     }
@@ -150,10 +150,10 @@ internal sealed class ClusterClient : IAsyncDisposable
     /// <summary>
     /// An answer did not come: only gateways that accept a connection are used from now on, and of these one after the other.
     /// </summary>
-    public void DoubtGateways() => _gateways?.Doubt();
+    public void DoubtGateways() => gateways?.Doubt();
 
     /// <summary>An answer came: the gateways in use are kept.</summary>
-    public void TrustGateways() => _gateways?.Trust();
+    public void TrustGateways() => gateways?.Trust();
 
     /// <summary>The status of a run of this cluster.</summary>
     /// <exception cref="ClientException">There is none of that id.</exception>
@@ -187,14 +187,14 @@ internal sealed class ClusterClient : IAsyncDisposable
         using var limit = new CancellationTokenSource(ClusterTimes.Current.Answer);
         try
         {
-            await _host.StopAsync(limit.Token);
+            await host.StopAsync(limit.Token);
         }
         catch (OperationCanceledException)
         {
             // The silos are gone; there is nobody to say goodbye to.
         }
 
-        _host.Dispose();
+        host.Dispose();
     }
 
     private static StartWatch WatchOf(Terminal terminal, CancellationToken cancellation) =>

@@ -10,29 +10,29 @@ namespace Peft.Orleans.Client.Clusters;
 /// </summary>
 internal sealed class LocalCluster : IAsyncDisposable
 {
-    private readonly string _folder;
-    private readonly string _logs;
-    private readonly List<SiloProcess> _silos;
-    private readonly Terminal _terminal;
-    private bool _ended;
+    private readonly string folder;
+    private readonly string logs;
+    private readonly List<SiloProcess> silos;
+    private readonly Terminal terminal;
+    private bool ended;
 
     private LocalCluster(string folder, string logs, List<SiloProcess> silos, Terminal terminal)
     {
-        _folder = folder;
-        _logs = logs;
-        _silos = silos;
-        _terminal = terminal;
+        this.folder = folder;
+        this.logs = logs;
+        this.silos = silos;
+        this.terminal = terminal;
     }
 
     /// <summary>Whether no silo is left.</summary>
-    public bool AllExited => _silos.TrueForAll(static silo => silo.Exited);
+    public bool AllExited => silos.TrueForAll(static silo => silo.Exited);
 
     /// <summary>Completes when no silo is left.</summary>
-    public Task AllEndedAsync => Task.WhenAll(_silos.Select(static silo => silo.Ended));
+    public Task AllEndedAsync => Task.WhenAll(silos.Select(static silo => silo.Ended));
 
     /// <summary>The end of the first silo that ended, for an error message.</summary>
     public string LastWords =>
-        _silos.Find(static silo => silo.Exited) is { } silo ? $"{silo.Name} has ended; its last words:\n{silo.LastWords()}" : "";
+        silos.Find(static silo => silo.Exited) is { } silo ? $"{silo.Name} has ended; its last words:\n{silo.LastWords()}" : "";
 
     /// <summary>Starts the processes; returns at once.</summary>
     public static LocalCluster Start(string clusterFolder, string logFolder, int silos, int threads, Terminal terminal)
@@ -66,16 +66,16 @@ internal sealed class LocalCluster : IAsyncDisposable
     public async Task<ClusterClient> Connect(CancellationToken cancellation)
     {
         using var watch = Watch(
-            () => _silos.Find(static silo => silo.Exited) is null ? null : new ClientException(ExitCodes.NoCluster, LastWords),
+            () => silos.Find(static silo => silo.Exited) is null ? null : new ClientException(ExitCodes.NoCluster, LastWords),
             cancellation);
         // The client's own assembly loading takes as long as a silo's start: side by side.
-        var prepared = Task.Run(() => ClusterClient.Prepare(new RegistrationGateways(_folder), patient: true), cancellation);
-        await watch.Until(() => $"{string.Join(", ", Missing())} to start", () => Task.FromResult(_silos.Count > Missing().Count), Failure);
+        var prepared = Task.Run(() => ClusterClient.Prepare(new RegistrationGateways(folder), patient: true), cancellation);
+        await watch.Until(() => $"{string.Join(", ", Missing())} to start", () => Task.FromResult(silos.Count > Missing().Count), Failure);
         var client = await ClusterClient.Open(
             await prepared,
             ["local"],
             watch,
-            $"{_silos[0].Name} to answer",
+            $"{silos[0].Name} to answer",
             Failure("an answer of the silos").Message);
         try
         {
@@ -83,7 +83,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             var joined = 0;
             // A silo joins a moment after it accepts clients; plans are to be made over all of them. Any run's coordinator tells the
             // members.
-            await watch.Until(() => $"all silos to join ({joined} of {_silos.Count} have)", async () =>
+            await watch.Until(() => $"all silos to join ({joined} of {silos.Count} have)", async () =>
             {
                 try
                 {
@@ -94,7 +94,7 @@ internal sealed class LocalCluster : IAsyncDisposable
                     // Asked again.
                 }
 
-                return joined >= _silos.Count;
+                return joined >= silos.Count;
             }, Failure);
             return client;
         }
@@ -115,43 +115,43 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>Ends the silos: standard input closed, then SIGTERM, then SIGKILL.</summary>
     public async Task End(TimeSpan patience)
     {
-        if (_ended) return;
-        _ended = true;
-        _silos.ForEach(static silo => silo.AskToEnd());
+        if (ended) return;
+        ended = true;
+        silos.ForEach(static silo => silo.AskToEnd());
         if (!await AllEnded(patience))
         {
-            _silos.ForEach(static silo => silo.Terminate());
+            silos.ForEach(static silo => silo.Terminate());
             if (!await AllEnded(ClusterTimes.Current.SiloTerminated))
             {
-                _terminal.Note("a silo does not end; killing it");
-                _silos.ForEach(static silo => silo.Kill());
+                terminal.Note("a silo does not end; killing it");
+                silos.ForEach(static silo => silo.Kill());
                 await AllEnded(ClusterTimes.Current.SiloTerminated);
             }
         }
 
-        _silos.ForEach(static silo => silo.Dispose());
+        silos.ForEach(static silo => silo.Dispose());
     }
 
     public async ValueTask DisposeAsync() => await End(ClusterTimes.Current.SiloEnd);
 
     private StartWatch Watch(Func<ClientException?> lost, CancellationToken cancellation) =>
-        new(_terminal, ClusterTimes.Current.LocalStart, ClusterTimes.Current, TimeProvider.System, lost, cancellation);
+        new(terminal, ClusterTimes.Current.LocalStart, ClusterTimes.Current, TimeProvider.System, lost, cancellation);
 
     private List<string> Missing()
     {
-        var registered = SiloRegistration.ReadAll(_folder).Select(static silo => silo.Name).ToHashSet(StringComparer.Ordinal);
-        return [.. _silos.Select(static silo => silo.Name).Where(name => !registered.Contains(name))];
+        var registered = SiloRegistration.ReadAll(folder).Select(static silo => silo.Name).ToHashSet(StringComparer.Ordinal);
+        return [.. silos.Select(static silo => silo.Name).Where(name => !registered.Contains(name))];
     }
 
     private ClientException Failure(string what) => new(ExitCodes.NoCluster,
         $"waited {ClusterTimes.Current.LocalStart.TotalSeconds:0} s for {what}; "
-        + $"the silos' logs are in {_logs}, the last words of {_silos[0].Name}:\n" + _silos[0].LastWords());
+        + $"the silos' logs are in {logs}, the last words of {silos[0].Name}:\n" + silos[0].LastWords());
 
     private async Task<bool> AllEnded(TimeSpan patience)
     {
         try
         {
-            await Task.WhenAll(_silos.Select(static silo => silo.Ended)).WaitAsync(patience);
+            await Task.WhenAll(silos.Select(static silo => silo.Ended)).WaitAsync(patience);
             return true;
         }
         catch (TimeoutException)

@@ -12,27 +12,27 @@ internal sealed partial class SiloProcess : IDisposable
 {
     private const int Sigterm = 15;
 
-    private readonly Process _process;
-    private readonly string _log;
+    private readonly Process process;
+    private readonly string log;
 
     private SiloProcess(string name, Process process, string log)
     {
         Name = name;
-        _process = process;
-        _log = log;
+        this.process = process;
+        this.log = log;
     }
 
     /// <summary>Silo name.</summary>
     public string Name { get; }
 
     /// <summary>Process id.</summary>
-    public int Pid => _process.Id;
+    public int Pid => process.Id;
 
     /// <summary>Whether it has ended.</summary>
-    public bool Exited => _process.HasExited;
+    public bool Exited => process.HasExited;
 
     /// <summary>Completes when it ends.</summary>
-    public Task Ended => _process.WaitForExitAsync();
+    public Task Ended => process.WaitForExitAsync();
 
     /// <summary>Starts a silo whose output goes to a log file.</summary>
     public static SiloProcess Start(string name, string clusterFolder, string log, int threads)
@@ -76,14 +76,14 @@ internal sealed partial class SiloProcess : IDisposable
     {
         try
         {
-            var lines = File.ReadLines(_log).TakeLast(12).ToArray();
+            var lines = File.ReadLines(log).TakeLast(12).ToArray();
             return lines.Length == 0
-                ? $"(its log {_log} is empty)"
-                : string.Join('\n', lines.Select(static line => "  " + line)) + $"\n(whole log: {_log})";
+                ? $"(its log {log} is empty)"
+                : string.Join('\n', lines.Select(static line => "  " + line)) + $"\n(whole log: {log})";
         }
         catch (IOException)
         {
-            return $"(no log at {_log})";
+            return $"(no log at {log})";
         }
     }
 
@@ -92,7 +92,7 @@ internal sealed partial class SiloProcess : IDisposable
     {
         try
         {
-            _process.StandardInput.Close();
+            process.StandardInput.Close();
         }
         catch (IOException)
         {
@@ -109,10 +109,10 @@ internal sealed partial class SiloProcess : IDisposable
     /// <summary>SIGKILL.</summary>
     public void Kill()
     {
-        if (!Exited) _process.Kill();
+        if (!Exited) process.Kill();
     }
 
-    public void Dispose() => _process.Dispose();
+    public void Dispose() => process.Dispose();
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int pid, int signal);

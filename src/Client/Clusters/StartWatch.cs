@@ -14,14 +14,14 @@ internal sealed class StartWatch : IDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(25);
 
-    private readonly Terminal _terminal;
-    private readonly TimeProvider _time;
-    private readonly TimeSpan _word;
-    private readonly long _begun;
-    private readonly CancellationTokenSource _limit;
-    private readonly CancellationToken _interrupted;
-    private readonly Func<ClientException?> _lost;
-    private string _said = "";
+    private readonly Terminal terminal;
+    private readonly TimeProvider time;
+    private readonly TimeSpan word;
+    private readonly long begun;
+    private readonly CancellationTokenSource limit;
+    private readonly CancellationToken interrupted;
+    private readonly Func<ClientException?> lost;
+    private string said = "";
 
     /// <param name="terminal">Where it is said.</param>
     /// <param name="patience">For everything together.</param>
@@ -37,13 +37,13 @@ internal sealed class StartWatch : IDisposable
         Func<ClientException?> lost,
         CancellationToken interrupted)
     {
-        _lost = lost;
-        _terminal = terminal;
-        _time = time;
-        _word = times.Word;
-        _begun = time.GetTimestamp();
-        _interrupted = interrupted;
-        _limit = new CancellationTokenSource(patience, time);
+        this.lost = lost;
+        this.terminal = terminal;
+        this.time = time;
+        word = times.Word;
+        begun = time.GetTimestamp();
+        this.interrupted = interrupted;
+        limit = new CancellationTokenSource(patience, time);
     }
 
     /// <summary>Waits until something is so.</summary>
@@ -87,21 +87,21 @@ internal sealed class StartWatch : IDisposable
     /// <summary>Whether an error may pass: no answer, or nobody there yet; what a silo refuses it refuses again.</summary>
     public static bool IsPassing(Exception error) => error is OrleansException or TimeoutException && error is not PeftException;
 
-    public void Dispose() => _limit.Dispose();
+    public void Dispose() => limit.Dispose();
 
     private async Task Pause(Func<string> what, Func<string, ClientException> failure)
     {
-        _interrupted.ThrowIfCancellationRequested();
-        if (_lost() is { } lost) throw lost;
+        interrupted.ThrowIfCancellationRequested();
+        if (lost() is { } loss) throw loss;
         Say(what());
-        if (_limit.IsCancellationRequested) throw failure(what());
-        await Task.Delay(Poll, _time, _interrupted);
+        if (limit.IsCancellationRequested) throw failure(what());
+        await Task.Delay(Poll, time, interrupted);
     }
 
     private void Say(string what)
     {
-        if (what == _said || _time.GetElapsedTime(_begun) < _word) return;
-        _said = what;
-        _terminal.Note($"waiting for {what}");
+        if (what == said || time.GetElapsedTime(begun) < word) return;
+        said = what;
+        terminal.Note($"waiting for {what}");
     }
 }

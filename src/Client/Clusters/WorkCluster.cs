@@ -8,14 +8,14 @@ namespace Peft.Orleans.Client.Clusters;
 /// </summary>
 internal sealed class WorkCluster : IAsyncDisposable
 {
-    private readonly LocalCluster? _local;
-    private readonly string? _folder;
+    private readonly LocalCluster? local;
+    private readonly string? folder;
 
     private WorkCluster(ClusterClient client, LocalCluster? local, string? folder)
     {
         Client = client;
-        _local = local;
-        _folder = folder;
+        this.local = local;
+        this.folder = folder;
     }
 
     /// <summary>The connection.</summary>
@@ -51,19 +51,19 @@ internal sealed class WorkCluster : IAsyncDisposable
     public async Task<T> Wait<T>(Task<T> work, CancellationToken cancellation)
     {
         var interrupted = Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
-        var lost = _local?.AllEndedAsync ?? Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
+        var lost = local?.AllEndedAsync ?? Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
         var first = await Task.WhenAny(work, lost, interrupted);
         if (first == work) return await work;
         cancellation.ThrowIfCancellationRequested();
-        throw new ClientException(ExitCodes.Failed, _local!.LastWords);
+        throw new ClientException(ExitCodes.Failed, local!.LastWords);
     }
 
     public async ValueTask DisposeAsync()
     {
         // Nothing here is worth keeping: the silos need no orderly end.
-        if (_local is not null)
+        if (local is not null)
         {
-            var ended = _local.End(ClusterTimes.Current.SiloTerminated);
+            var ended = local.End(ClusterTimes.Current.SiloTerminated);
             await Client.DisposeAsync();
             await ended;
         }
@@ -72,7 +72,7 @@ internal sealed class WorkCluster : IAsyncDisposable
             await Client.DisposeAsync();
         }
 
-        if (_folder is not null) Delete(_folder);
+        if (folder is not null) Delete(folder);
     }
 
     private static void Delete(string folder)

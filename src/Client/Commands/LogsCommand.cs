@@ -42,7 +42,7 @@ internal static class LogsCommand
                 using var timer = new PeriodicTimer(Poll);
                 try
                 {
-                    for (var ended = false; !ended; )
+                    for (var ended = false; !ended;)
                     {
                         ended = !parsed.GetValue(follow) || !RunFolderReader.IsActive(found.Folder);
                         Print(terminal, folder, parsed.GetValue(silo), positions);

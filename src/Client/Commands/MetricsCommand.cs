@@ -37,7 +37,7 @@ internal static class MetricsCommand
                 using var timer = new PeriodicTimer(Poll);
                 try
                 {
-                    for (var ended = false; !ended; )
+                    for (var ended = false; !ended;)
                     {
                         // Asked first: what was written before the end is still printed.
                         ended = await source.Ended();

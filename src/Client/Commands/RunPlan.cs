@@ -52,10 +52,10 @@ internal static class RunPlan
         });
         if (format != OutputFormat.Table)
             return;
-        var tied = dimensions.TrainsTiedEmbedding(spec.Method);
+        var last = dimensions.TrainsTiedEmbedding(spec.Method) ? "; the head is the embedding" : ", last the head";
         var (weights, products) = (run.Dtype.ToString().ToLowerInvariant(), run.Products.ToString().ToLowerInvariant());
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"""
-            layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{(tied ? "; the head is the embedding" : ", last the head")}
+            layers: 0 is the embedding, then the {dimensions.Blocks} decoder blocks{last}
             trainable parameters: {trainable:N0}
             weights held as {weights}, products in {products}; bf16 products here: {Processor.BFloat16Path}
 

@@ -28,8 +28,8 @@ internal sealed record PlannedRun(string Id, RunSpec Spec, IReadOnlyList<Assignm
 /// <param name="silos">Silos of each run: figures of time and memory depend on it, so it is part of the id.</param>
 internal sealed class CombinationResolver(ComparisonFile file, int silos)
 {
-    private readonly Dictionary<string, string> _contents = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> contents = new(StringComparer.Ordinal);
+    private readonly HashSet<string> used = new(StringComparer.Ordinal);
 
     /// <summary>
     /// The grid's combinations for a method, each once; one empty combination without a grid. A control tries training keys only: its
@@ -93,7 +93,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         var grid = file.Methods.SelectMany(static method => method.Grid).Distinct().ToArray();
         if (refusals.Count == 0)
         {
-            foreach (var idle in file.Base.Concat(grid.SelectMany(static key => key.Values)).Where(item => !_used.Contains(item.Key)))
+            foreach (var idle in file.Base.Concat(grid.SelectMany(static key => key.Values)).Where(item => !used.Contains(item.Key)))
             {
                 refusals.Add(
                     $"{idle.Place}: {idle.Key} has no meaning with any of the methods "
@@ -121,7 +121,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         var kept = merged
             .Values.Where(item => (!control && method.Own.Contains(item)) || !IsOfMethod(item.Key) || HasMeaning(item.Key))
             .ToArray();
-        _used.UnionWith(kept.Select(static item => item.Key));
+        used.UnionWith(kept.Select(static item => item.Key));
         var spec = Parse(kept);
         var chosen = grid.Where(kept.Contains).ToArray();
         return new PlannedRun(Id(spec), spec, chosen);
@@ -198,8 +198,8 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
     private string ContentOf(string? path)
     {
         if (path is null || !File.Exists(path)) return "";
-        if (_contents.TryGetValue(path, out var known)) return known;
+        if (contents.TryGetValue(path, out var known)) return known;
         using var stream = File.OpenRead(path);
-        return _contents[path] = Convert.ToHexStringLower(SHA256.HashData(stream));
+        return contents[path] = Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 }

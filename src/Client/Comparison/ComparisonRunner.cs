@@ -37,13 +37,13 @@ internal sealed class ComparisonRunner(
     TimeProvider time
 )
 {
-    private readonly List<MethodResult> _results = [];
-    private readonly Dictionary<string, MeasuredRun> _known = new(StringComparer.Ordinal);
-    private int _reached;
-    private int _total;
-    private int _repeated;
-    private int _made;
-    private TimeSpan _spent;
+    private readonly List<MethodResult> results = [];
+    private readonly Dictionary<string, MeasuredRun> known = new(StringComparer.Ordinal);
+    private int reached;
+    private int total;
+    private int repeated;
+    private int made;
+    private TimeSpan spent;
 
     /// <summary>Whether the last run was stopped on demand.</summary>
     public bool Interrupted { get; private set; }
@@ -55,7 +55,7 @@ internal sealed class ComparisonRunner(
     public Action<ComparisonResult> Progress { get; init; } = static _ => { };
 
     /// <summary>As far as it has come.</summary>
-    public ComparisonResult Result => new([.. _results], silos, _known.Values.Count(static run => run.Measure is not null), _known.Count);
+    public ComparisonResult Result => new([.. results], silos, known.Values.Count(static run => run.Measure is not null), known.Count);
 
     /// <summary>Makes all runs, or those up to an interruption.</summary>
     public async Task<ComparisonResult> Run()
@@ -63,9 +63,9 @@ internal sealed class ComparisonRunner(
         foreach (var method in file.Methods)
         {
             var first = resolver.Candidates(method);
-            _total += first.Count + file.Repeats - 1;
+            total += first.Count + file.Repeats - 1;
             if (CombinationResolver.Control(method, first[0], model) is { } control)
-                _total += resolver.Candidates(control, control: true).Count + file.Repeats - 1;
+                total += resolver.Candidates(control, control: true).Count + file.Repeats - 1;
         }
 
         foreach (var method in file.Methods)
@@ -76,10 +76,10 @@ internal sealed class ComparisonRunner(
         }
 
         return new ComparisonResult(
-            [.. _results],
+            [.. results],
             silos,
-            _known.Values.Count(static run => run.Measure is not null),
-            Interrupted ? Math.Max(_known.Count, _total - _repeated) : _known.Count
+            known.Values.Count(static run => run.Measure is not null),
+            Interrupted ? Math.Max(known.Count, total - repeated) : known.Count
         );
     }
 
@@ -89,15 +89,15 @@ internal sealed class ComparisonRunner(
         var candidates = resolver.Candidates(method, controls is not null);
         var tried = new List<MeasuredRun>();
         var seeds = new List<MeasuredRun>();
-        var place = _results.Count;
+        var place = results.Count;
         var chosen = candidates[0];
         void Record()
         {
             var result = new MethodResult(
                 method, controls?.Label, model.Trainable(chosen.Spec.Method), controls?.Trainable, StepsPerEpoch(chosen.Spec),
                 candidates.Count > 1 ? [.. tried] : [], chosen.Chosen, [.. seeds]);
-            if (_results.Count == place) _results.Add(result);
-            else _results[place] = result;
+            if (results.Count == place) results.Add(result);
+            else results[place] = result;
             Progress(Result);
         }
 
@@ -127,29 +127,29 @@ internal sealed class ComparisonRunner(
 
     private async Task<MeasuredRun?> Make(ComparedMethod method, PlannedRun run)
     {
-        _reached++;
-        if (_known.TryGetValue(run.Id, out var same))
+        reached++;
+        if (known.TryGetValue(run.Id, out var same))
         {
-            _repeated++;
+            repeated++;
             return same;
         }
 
         var values = string.Concat(run.Chosen.Select(static item => $", {item.Key} {item.Plain}"));
         var title = string.Create(
             CultureInfo.InvariantCulture,
-            $"run {_reached} of {_total}: {method.Label}, seed {run.Spec.Seed}{values}"
+            $"run {reached} of {total}: {method.Label}, seed {run.Spec.Seed}{values}"
         );
         if (maker.Finished(run) is { } measure)
         {
             Note($"{title}: completed already ({run.Id})");
-            return _known[run.Id] = new MeasuredRun(run, measure, null);
+            return known[run.Id] = new MeasuredRun(run, measure, null);
         }
 
-        Note(title + (_made == 0 ? "" : $"; about {Left(_spent / _made * (_total - _reached + 1))} left"));
+        Note(title + (made == 0 ? "" : $"; about {Left(spent / made * (total - reached + 1))} left"));
         var begun = time.GetTimestamp();
         var (word, message) = await maker.Train(run);
-        _spent += time.GetElapsedTime(begun);
-        _made++;
+        spent += time.GetElapsedTime(begun);
+        made++;
         if (word == "stopped")
         {
             Interrupted = true;
@@ -158,7 +158,7 @@ internal sealed class ComparisonRunner(
 
         measure = maker.Finished(run);
         if (measure is null) Note($"{title}: {word}: {message}");
-        return _known[run.Id] = new MeasuredRun(run, measure, measure is null ? message : null);
+        return known[run.Id] = new MeasuredRun(run, measure, measure is null ? message : null);
     }
 
     private int? StepsPerEpoch(RunSpec spec) =>

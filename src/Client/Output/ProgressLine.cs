@@ -11,19 +11,19 @@ internal sealed class ProgressLine(Terminal terminal, TimeProvider time)
 {
     private const int BarWidth = 24;
 
-    private string _drawn = "";
-    private string _message = "";
-    private int _printedStep = -1;
-    private int _firstStep = -1;
-    private long _firstTime;
+    private string drawn = "";
+    private string message = "";
+    private int printedStep = -1;
+    private int firstStep = -1;
+    private long firstTime;
 
     /// <summary>Shows where a run stands.</summary>
     public void Show(RunStatus status)
     {
-        if (status.Step > 0 && _firstStep < 0)
+        if (status.Step > 0 && firstStep < 0)
         {
-            _firstStep = status.Step;
-            _firstTime = time.GetTimestamp();
+            firstStep = status.Step;
+            firstTime = time.GetTimestamp();
         }
 
         if (terminal.Animated) Redraw(Text(status));
@@ -33,8 +33,8 @@ internal sealed class ProgressLine(Terminal terminal, TimeProvider time)
     /// <summary>Leaves the line as it is and goes to the next.</summary>
     public void End()
     {
-        if (_drawn.Length > 0) terminal.Error.WriteLine();
-        _drawn = "";
+        if (drawn.Length > 0) terminal.Error.WriteLine();
+        drawn = "";
     }
 
     /// <summary>The line of a status.</summary>
@@ -59,9 +59,9 @@ internal sealed class ProgressLine(Terminal terminal, TimeProvider time)
 
     private string TimeLeft(RunStatus status)
     {
-        var done = status.Step - _firstStep;
+        var done = status.Step - firstStep;
         if (done <= 0) return "";
-        var left = time.GetElapsedTime(_firstTime) / done * (status.Steps - status.Step);
+        var left = time.GetElapsedTime(firstTime) / done * (status.Steps - status.Step);
         return left.TotalHours >= 1
             ? string.Create(CultureInfo.InvariantCulture, $"  {(int)left.TotalHours}:{left.Minutes:00}:{left.Seconds:00} left")
             : string.Create(CultureInfo.InvariantCulture, $"  {left.Minutes}:{left.Seconds:00} left");
@@ -69,19 +69,19 @@ internal sealed class ProgressLine(Terminal terminal, TimeProvider time)
 
     private void Redraw(string text)
     {
-        if (text == _drawn) return;
+        if (text == drawn) return;
         var line = text.ReplaceLineEndings(" ");
-        terminal.Error.Write("\r" + line + new string(' ', Math.Max(0, _drawn.Length - line.Length)));
-        _drawn = line;
+        terminal.Error.Write("\r" + line + new string(' ', Math.Max(0, drawn.Length - line.Length)));
+        drawn = line;
     }
 
     private void Print(RunStatus status)
     {
-        var due = status.Step > 0 && status.Step != _printedStep
-            && (status.Step == status.Steps || _printedStep < 0 || (status.Step - _printedStep) * 20 >= status.Steps);
-        if (!due && (State(status) == _message || status.State == RunState.Running)) return;
-        _message = State(status);
-        if (due) _printedStep = status.Step;
+        var due = status.Step > 0 && status.Step != printedStep
+            && (status.Step == status.Steps || printedStep < 0 || (status.Step - printedStep) * 20 >= status.Steps);
+        if (!due && (State(status) == message || status.State == RunState.Running)) return;
+        message = State(status);
+        if (due) printedStep = status.Step;
         terminal.Note(Text(status));
     }
 }

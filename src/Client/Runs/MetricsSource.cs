@@ -62,14 +62,14 @@ internal abstract class MetricsSource : IAsyncDisposable
 
     private sealed class OfCluster(ClusterClient client, string runId) : MetricsSource
     {
-        private readonly IRunGrain _grain = client.Grains.GetGrain<IRunGrain>(runId);
+        private readonly IRunGrain grain = client.Grains.GetGrain<IRunGrain>(runId);
 
         public override async Task<IReadOnlyList<string>> After(int step)
         {
             var all = new List<string>();
             try
             {
-                while (await _grain.GetMetrics(step) is { Count: > 0 } part)
+                while (await grain.GetMetrics(step) is { Count: > 0 } part)
                 {
                     all.AddRange(part);
                     step = RunFolderReader.StepOf(part[^1]);
@@ -87,7 +87,7 @@ internal abstract class MetricsSource : IAsyncDisposable
         {
             try
             {
-                return (await _grain.GetStatus()).State is RunState.Completed or RunState.Failed or RunState.Stopped;
+                return (await grain.GetStatus()).State is RunState.Completed or RunState.Failed or RunState.Stopped;
             }
             catch (Exception error) when (StartWatch.IsPassing(error))
             {

@@ -19,7 +19,7 @@ public sealed class RunIndex(string folder, string origin = "the run index")
 {
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
 
-    private readonly string _path = System.IO.Path.Combine(folder, "runs.jsonl");
+    private readonly string path = System.IO.Path.Combine(folder, "runs.jsonl");
 
     /// <summary>The index of the user.</summary>
     public static RunIndex OfUser()
@@ -63,8 +63,8 @@ public sealed class RunIndex(string folder, string origin = "the run index")
     public IReadOnlyList<IndexedRun> All() => Reach(() =>
     {
         var runs = new List<IndexedRun>();
-        if (!File.Exists(_path)) return runs;
-        foreach (var line in File.ReadLines(_path).Reverse())
+        if (!File.Exists(path)) return runs;
+        foreach (var line in File.ReadLines(path).Reverse())
         {
             if (Parse(line) is { } run && runs.TrueForAll(known => known.Folder != run.Folder)) runs.Add(run);
         }
@@ -128,7 +128,7 @@ public sealed class RunIndex(string folder, string origin = "the run index")
     private FileStream Open()
     {
         Directory.CreateDirectory(folder);
-        return new FileStream(_path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
     }
 
     private T Reach<T>(Func<T> work)
@@ -140,7 +140,7 @@ public sealed class RunIndex(string folder, string origin = "the run index")
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new ClientException(
-                ExitCodes.Refused, $"{origin}: {_path} cannot be used: {error.Message}; set PEFT_HOME to a folder you can write", error);
+                ExitCodes.Refused, $"{origin}: {path} cannot be used: {error.Message}; set PEFT_HOME to a folder you can write", error);
         }
     }
 }

@@ -18,14 +18,14 @@ internal sealed class RunLock : IDisposable
     // What a lock that another process holds is refused with.
     private const int Eagain = 11;
 
-    private readonly FileStream _held;
-    private readonly string _holder;
-    private bool _given;
+    private readonly FileStream held;
+    private readonly string holder;
+    private bool given;
 
     private RunLock(FileStream held, string holder)
     {
-        _held = held;
-        _holder = holder;
+        this.held = held;
+        this.holder = holder;
     }
 
     /// <summary>Takes the folder of a run, and makes it if need be.</summary>
@@ -82,18 +82,18 @@ internal sealed class RunLock : IDisposable
 
     public void Dispose()
     {
-        if (_given) return;
-        _given = true;
+        if (given) return;
+        given = true;
         try
         {
-            File.Delete(_holder);
+            File.Delete(holder);
         }
         catch (IOException)
         {
             // The folder is gone.
         }
 
-        _held.Dispose();
+        held.Dispose();
     }
 
     /// <summary>Opens the file for nobody else; null where another process has.</summary>

@@ -73,8 +73,8 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
                         );
                 }
 
-            return found;
-        }, token);
+                return found;
+            }, token);
         var transfers = new List<SumTransfer>();
         foreach (var (layer, level, index, sum) in nodes)
             transfers.Add(
@@ -102,15 +102,15 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
                     throw;
                 }
 
-                    run.Layers[transfer.Layer]
-                        .TreeOf(message.Step, message.Microbatches)
-                        .PutNode(
-                            transfer.Level,
-                            transfer.Index,
-                            TorchRuntime.Device.type == DeviceType.CPU ? sum : sum.to(TorchRuntime.Device)
-                        );
-                    return 0;
-                },
+                run.Layers[transfer.Layer]
+                    .TreeOf(message.Step, message.Microbatches)
+                    .PutNode(
+                        transfer.Level,
+                        transfer.Index,
+                        TorchRuntime.Device.type == DeviceType.CPU ? sum : sum.to(TorchRuntime.Device)
+                    );
+                return 0;
+            },
                 CancellationToken.None
             );
         }

@@ -1,6 +1,6 @@
-using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;

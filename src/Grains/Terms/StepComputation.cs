@@ -43,7 +43,7 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         }
 
         var targets = batches.Sum(static batch => batch.TargetTokens);
-        if (targets == 0) 
+        if (targets == 0)
         {
             throw new PeftException(
                 $"step {step} has no target token: every label of its {batches.Length} microbatches is masked; "

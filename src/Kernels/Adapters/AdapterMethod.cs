@@ -34,7 +34,8 @@ internal abstract class AdapterMethod
         LayerVersion version,
         IReadOnlyList<AdaptedLinear> linears,
         BaseGradientEstimate? estimate
-    ) { }
+    )
+    { }
 
     /// <summary>λ for the next step, from a reduced gradient.</summary>
     internal virtual double[] NextLambda(

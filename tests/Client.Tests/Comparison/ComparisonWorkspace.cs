@@ -44,20 +44,20 @@ internal sealed class ComparisonWorkspace : IDisposable
 /// <summary>Runs whose validation loss is given by a function; what is finished stays so.</summary>
 internal sealed class MadeUpRuns(Func<PlannedRun, double> validation) : IRunMaker
 {
-    private readonly Dictionary<string, RunMeasure> _finished = [];
+    private readonly Dictionary<string, RunMeasure> finished = [];
 
     internal List<PlannedRun> Trained { get; } = [];
 
     /// <summary>What the next training ends with.</summary>
     internal Func<PlannedRun, string> Word { get; set; } = static _ => "completed";
 
-    public RunMeasure? Finished(PlannedRun run) => _finished.GetValueOrDefault(run.Id);
+    public RunMeasure? Finished(PlannedRun run) => finished.GetValueOrDefault(run.Id);
 
     public Task<(string Word, string Message)> Train(PlannedRun run)
     {
         var word = Word(run);
         Trained.Add(run);
-        if (word == "completed") _finished[run.Id] = Measure(validation(run));
+        if (word == "completed") finished[run.Id] = Measure(validation(run));
         return Task.FromResult((word, word == "failed" ? "the loss is not a number" : ""));
     }
 

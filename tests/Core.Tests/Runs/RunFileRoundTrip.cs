@@ -70,13 +70,13 @@ public sealed class RunFileRoundTrip
     public void Every_method_and_format_reads_back_as_written()
     {
         foreach (var method in SpecWords<MethodName>())
-        foreach (var format in SpecWords<DataFormat>())
-        {
-            var text = RunFile.Write(
-                RunFile.Parse(Minimal, "f", [$"method.name={method}", $"data.train.format={format}", "data.evaluation.path=e.jsonl"])
-            );
-            Assert.Equal(text, RunFile.Write(RunFile.Parse(text)));
-        }
+            foreach (var format in SpecWords<DataFormat>())
+            {
+                var text = RunFile.Write(
+                    RunFile.Parse(Minimal, "f", [$"method.name={method}", $"data.train.format={format}", "data.evaluation.path=e.jsonl"])
+                );
+                Assert.Equal(text, RunFile.Write(RunFile.Parse(text)));
+            }
     }
 
     [Fact]

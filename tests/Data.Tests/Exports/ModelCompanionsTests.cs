@@ -181,7 +181,10 @@ public sealed class ModelCompanionsTests : IDisposable
         var vocabulary = special.Prepend("a").Select(static (token, id) => KeyValuePair.Create(token, (JsonNode?)id));
         model.Write("tokenizer.json", new JsonObject
         {
-            ["version"] = "1.0", ["added_tokens"] = new JsonArray([.. added]), ["pre_tokenizer"] = ByteLevel(), ["decoder"] = ByteLevel(),
+            ["version"] = "1.0",
+            ["added_tokens"] = new JsonArray([.. added]),
+            ["pre_tokenizer"] = ByteLevel(),
+            ["decoder"] = ByteLevel(),
             ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = new JsonObject(vocabulary), ["merges"] = new JsonArray() },
         }.ToJsonString());
         model.Write("tokenizer_config.json", $$"""{"bos_token": "<s>", "eos_token": "{{eos}}"}""");

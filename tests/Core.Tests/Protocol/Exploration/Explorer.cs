@@ -6,7 +6,7 @@ internal sealed record Exploration(int States, int Ends, int Driven, bool Whole,
     public override string ToString()
     {
         var cut = Whole ? "" : ", cut off";
-        var trace = string.Join('\n', Trace.Select(static (line, i) => $"{i + 1, 3}. {line}"));
+        var trace = string.Join('\n', Trace.Select(static (line, i) => $"{i + 1,3}. {line}"));
         var broken = Violation is null ? "" : $"\n{Violation}\n{trace}";
         return $"{States:N0} states, {Ends:N0} ends, {Driven:N0} pairs of local state and event driven{cut}{broken}";
     }
