@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.Agents;
 
 namespace Peft.Orleans.Silo;

@@ -4,7 +4,9 @@ namespace Peft.Orleans.Architecture.Tests;
 public sealed class CirclesTests
 {
     [Theory]
+    [InlineData("Core")]
     [InlineData("Data")]
+    [InlineData("Grains")]
     [InlineData("Kernels")]
     [InlineData("Silo")]
     public void Rooms_form_no_circle(string project)

@@ -10,7 +10,7 @@ public sealed partial class MethodsTests
     /// <summary>The words themselves with the run file's default, the table of traits, and what PEFT's words stand for.</summary>
     private static readonly string[] Tables =
     [
-        "Core/Runs/MethodSpec.cs", "Core/Methods/MethodTable.cs", "Data/Adapters/AdapterForm.cs", "Data/Adapters/PeftMethods.cs",
+        "Core/Methods/MethodSpec.cs", "Core/Methods/MethodTable.cs", "Data/Adapters/AdapterForm.cs", "Data/Adapters/PeftMethods.cs",
     ];
 
     [Fact]

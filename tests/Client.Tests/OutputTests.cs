@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using CsCheck;
 using Peft.Orleans.Client.Commands;
 using Peft.Orleans.Client.Output;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 using Xunit;
 using YamlDotNet.RepresentationModel;
 

@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Models;
 
 namespace Peft.Orleans.Tests;
 

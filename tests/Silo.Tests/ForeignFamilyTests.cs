@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Silo.Tests;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.Membership;
 
 namespace Peft.Orleans.Silo.Tests;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Models.Llama;

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Kernels.Adapters;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Benchmarks;

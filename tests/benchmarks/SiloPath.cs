@@ -57,7 +57,7 @@ internal sealed class SiloPath : IAsyncDisposable
         var fence = await agent.Fence(RunId, term);
         var run = RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads);
         var model = run.Model;
-        var plan = Planner.Plan([new SiloInventory(fence.Silo)], model.PlanFor(spec.Method), new PlanOptions(1));
+        var plan = Planner.Plan([new SiloInventory(fence.Silo)], PlanModel.Of(model, spec.Method), new PlanOptions(1));
         var definition = new RunDefinition(RunId, folder, run.Setup, Training: true);
         var reply = await agent.Start(new StartMessage(definition, term, plan, 0, [], null));
         var path = new SiloPath(app, agent, grains, plan, term, given);

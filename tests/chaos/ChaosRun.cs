@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Chaos;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Chaos;
 

@@ -9,6 +9,7 @@ using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;
 
 namespace Peft.Orleans.Client.Clusters;

@@ -3,7 +3,6 @@ using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Commands;

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
-using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Client.Commands;
 

@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 

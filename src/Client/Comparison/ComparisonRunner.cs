@@ -1,5 +1,6 @@
 using System.Globalization;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Comparison;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Comparison;
 

@@ -1,6 +1,5 @@
 using Peft.Orleans.Core.Methods;
-using Peft.Orleans.Core.Planning;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Models;
 
 namespace Peft.Orleans.Client.Comparison;
 

@@ -1,6 +1,6 @@
 using Peft.Orleans.Client.Runs;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Comparison;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Output;
 

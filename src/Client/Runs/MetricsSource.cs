@@ -1,8 +1,8 @@
 using Orleans.Runtime;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
-using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Runs;
 

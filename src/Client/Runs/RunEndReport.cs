@@ -1,6 +1,5 @@
 using System.Globalization;
 using Peft.Orleans.Client.Output;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 

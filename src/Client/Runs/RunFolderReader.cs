@@ -2,6 +2,7 @@ using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Client.Runs;

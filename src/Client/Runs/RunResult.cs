@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Runs;
 

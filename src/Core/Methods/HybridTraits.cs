@@ -1,6 +1,5 @@
 using System.Globalization;
-using Peft.Orleans.Core.Planning;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Models;
 
 namespace Peft.Orleans.Core.Methods;
 

@@ -1,5 +1,4 @@
-using Peft.Orleans.Core.Planning;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Models;
 
 namespace Peft.Orleans.Core.Methods;
 

@@ -1,5 +1,3 @@
-using Peft.Orleans.Core.Runs;
-
 namespace Peft.Orleans.Core.Methods;
 
 /// <summary>The registration table of methods: a new method adds its file here and one line.</summary>

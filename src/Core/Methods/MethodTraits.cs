@@ -1,5 +1,4 @@
-using Peft.Orleans.Core.Planning;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Models;
 
 namespace Peft.Orleans.Core.Methods;
 
@@ -17,7 +16,7 @@ public abstract class MethodTraits
     public abstract string Title { get; }
 
     /// <summary>Its word in run files: <c>lora_ga</c>.</summary>
-    public string Word => SpecReflection.Word(Name);
+    public string Word => EnumerationWords.Word(Name);
 
     /// <summary><c>peft_type</c> of its adapter files; null: it leaves a model, no adapter.</summary>
     public abstract string? PeftType { get; }

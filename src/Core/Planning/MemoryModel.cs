@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Core.Planning;

@@ -2,11 +2,6 @@ using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Core.Planning;
 
-/// <summary>What the plan needs to know of the model.</summary>
-/// <param name="LayerCosts">Relative time of each layer shard (embedding, blocks, head), in units of a block's products.</param>
-/// <param name="Positions">Layer at each position of the chain.</param>
-public sealed record PlanModel(double[] LayerCosts, int[] Positions);
-
 /// <summary>A live silo as the plan sees it.</summary>
 /// <param name="Silo">The silo.</param>
 /// <param name="Loaded">Layers whose base weights it holds: seats are kept where their weights are.</param>

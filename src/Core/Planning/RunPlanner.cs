@@ -13,7 +13,7 @@ public static class RunPlanner
     public static SeatPlan Plan(ResolvedRun run, IReadOnlyCollection<SiloInventory> inventory)
     {
         if (inventory.Count == 0) throw new PeftException("no silo is alive; start at least one peft-silo");
-        var planned = run.Model.PlanFor(run.Method);
+        var planned = PlanModel.Of(run.Model, run.Method);
         var layers = Memory(run, inventory.Count);
         // Silos of one machine share its memory.
         var capacity = inventory

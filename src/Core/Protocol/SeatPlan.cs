@@ -15,7 +15,7 @@ public sealed record Seat(int Layer, int Replica, string Silo, bool Active);
 /// <param name="Endpoint">Where its data plane listens.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.PlannedSilo")]
-public sealed record PlannedSilo(string Name, string Incarnation, Cluster.Endpoint Endpoint);
+public sealed record PlannedSilo(string Name, string Incarnation, Endpoint Endpoint);
 
 /// <summary>Base weights that a silo loads in the background, so that it can take a seat at once.</summary>
 /// <param name="Silo">Silo name.</param>

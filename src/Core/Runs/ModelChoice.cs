@@ -1,3 +1,5 @@
+using Peft.Orleans.Core.Methods;
+
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Models;
 
 namespace Peft.Orleans.Core.Runs;
 

@@ -40,7 +40,7 @@ internal static class RunBinder
         if (type == typeof(IReadOnlyList<string>)) return new[] { text };
         if (YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null || (inner is not null && text == "auto")) return null;
         var target = inner ?? type;
-        if (target.IsEnum) return SpecReflection.Parse(target, text);
+        if (target.IsEnum) return EnumerationWords.Parse(target, text);
         if (target == typeof(bool)) return bool.Parse(text);
         if (target == typeof(double)) return YamlScalars.ToDouble(text);
         if (target == typeof(long)) return long.Parse(text, CultureInfo.InvariantCulture);

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Peft.Orleans.Core.Methods;
 
 namespace Peft.Orleans.Core.Runs;
 

@@ -1,3 +1,5 @@
+using Peft.Orleans.Core.Methods;
+
 namespace Peft.Orleans.Core.Runs;
 
 /// <summary>A run file (YAML) as read: what to train, on what, how. Every default is the one of the published schema.</summary>

@@ -70,7 +70,7 @@ internal static class RunWriter
                     {
                         IEnumerable<Line> section => Json(section),
                         string number when IsInitialNumber(line.Path, number) => JsonValue.Create(YamlScalars.ToDouble(number)),
-                        Enum word => JsonValue.Create(SpecReflection.Word(word)),
+                        Enum word => JsonValue.Create(EnumerationWords.Word(word)),
                         IEnumerable<string> names => new JsonArray([.. names.Select(static name => (JsonNode)name)]),
                         null => null,
                         _ => JsonSerializer.SerializeToNode(line.Value, line.Value.GetType()),
@@ -84,7 +84,7 @@ internal static class RunWriter
         null => "null",
         bool flag => flag ? "true" : "false",
         double number => YamlScalars.Write(number),
-        Enum word => SpecReflection.Word(word),
+        Enum word => EnumerationWords.Word(word),
         string number when IsInitialNumber(path, number) => number,
         string words => YamlScalars.Write(words),
         IEnumerable<string> names => "[" + string.Join(", ", names.Select(YamlScalars.Write)) + "]",
@@ -102,7 +102,7 @@ internal static class RunWriter
             path == "data.validation.format"
                 ? spec.Data.Validation?.Format ?? ImpliedValidationFormat(spec)
                 : SpecReflection.Get(spec, path);
-        return value is Enum word ? SpecReflection.Word(word) : value?.ToString();
+        return value is Enum word ? EnumerationWords.Word(word) : value?.ToString();
     }
 
     private static DataFormat? ImpliedValidationFormat(RunSpec spec) => spec.Data.Validation?.Path is null ? null : spec.Data.Train.Format;

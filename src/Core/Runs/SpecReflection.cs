@@ -1,11 +1,10 @@
 using System.Collections.Concurrent;
 using System.Reflection;
-using System.Runtime.Serialization;
 using System.Text.Json;
 
 namespace Peft.Orleans.Core.Runs;
 
-/// <summary>The spec records as the run file spells them: snake_case keys, enumeration words.</summary>
+/// <summary>The spec records as the run file spells them: snake_case keys.</summary>
 internal static class SpecReflection
 {
     private static readonly ConcurrentDictionary<Type, IReadOnlyDictionary<string, PropertyInfo>> ByKey = new();
@@ -17,14 +16,7 @@ internal static class SpecReflection
         .ToDictionary(static property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), StringComparer.Ordinal));
 
     /// <summary>Whether a type is a section of the run file.</summary>
-    public static bool IsSection(Type type) => type.Namespace == typeof(RunSpec).Namespace && type.IsClass;
-
-    /// <summary>The word of an enumeration value.</summary>
-    public static string Word(Enum value) => value.GetType().GetField(value.ToString())!.GetCustomAttribute<EnumMemberAttribute>()!.Value!;
-
-    /// <summary>The enumeration value of a word.</summary>
-    public static object Parse(Type enumeration, string word) =>
-        Enum.GetValues(enumeration).Cast<Enum>().First(value => Word(value) == word);
+    public static bool IsSection(Type type) => type.Assembly == typeof(RunSpec).Assembly && type.IsClass;
 
     /// <summary>The value at a dotted key.</summary>
     public static object? Get(RunSpec spec, string path)

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 

@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 
 namespace Peft.Orleans.Data.Adapters;
 
@@ -33,7 +33,7 @@ internal static class AdapterOptions
         : [Block, Factors, Side, Parameterization, Eta];
 
     /// <summary>uRNN's.</summary>
-    internal static AdapterOption[] OfUrnn(MethodSpec method) => method.Urnn.Kind == Core.Runs.UrnnKind.Dense
+    internal static AdapterOption[] OfUrnn(MethodSpec method) => method.Urnn.Kind == Core.Methods.UrnnKind.Dense
         ? [UrnnKind, UrnnMode, UrnnBlock]
         : [UrnnKind, UrnnMode];
 }

@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Data.Models;

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Kernels.Models;

@@ -1,5 +1,5 @@
 using System.Net.Sockets;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core;
 
 namespace Peft.Orleans.Grains.DataPlane;
 

@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 

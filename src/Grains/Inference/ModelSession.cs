@@ -62,7 +62,7 @@ internal sealed class ModelSession
         foreach (var address in live.Values) fences.Add(await agents.At(address).Fence(sessionId, drawn));
         var plan = Planner.Plan(
             [.. fences.Select(static fence => new SiloInventory(fence.Silo))],
-            folder.Dimensions.PlanFor(setup.Method),
+            PlanModel.Of(folder.Dimensions, setup.Method),
             new PlanOptions(live.Count) { Protect = false });
         var definition = new RunDefinition(sessionId, "", setup, Training: false);
         var replies = await Task.WhenAll(

@@ -1,4 +1,5 @@
 using Orleans.Concurrency;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using MemberState = Orleans.Runtime.SiloStatus;
 using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;

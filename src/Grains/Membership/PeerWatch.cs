@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Grains.Membership;

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 

@@ -1,5 +1,4 @@
 using Orleans.Runtime;
-using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;

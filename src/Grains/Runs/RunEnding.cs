@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.ChatTemplates;

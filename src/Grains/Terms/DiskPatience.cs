@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;

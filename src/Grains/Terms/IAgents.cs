@@ -1,6 +1,7 @@
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Grains.Terms;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.Inference;
 
 namespace Peft.Orleans.Grains.Terms;

@@ -152,7 +152,7 @@ internal sealed partial class Seating(
     }
 
     /// <summary>What each layer costs, as the plan has it.</summary>
-    internal double[] LayerCosts => layerCosts ??= term.Run.Model.PlanFor(term.Run.Method).LayerCosts;
+    internal double[] LayerCosts => layerCosts ??= PlanModel.Of(term.Run.Model, term.Run.Method).LayerCosts;
 
     private double[]? layerCosts;
 

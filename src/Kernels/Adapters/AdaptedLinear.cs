@@ -1,4 +1,3 @@
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
 using Peft.Orleans.Kernels.Weights;

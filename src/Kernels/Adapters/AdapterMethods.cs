@@ -1,6 +1,5 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Adapters.Full;
 using Peft.Orleans.Kernels.Adapters.Hybrid;

@@ -1,5 +1,6 @@
+using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Planning;
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;

@@ -1,5 +1,5 @@
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Kernels.Loops;
 using Peft.Orleans.Kernels.Loops.Rows;
 using Peft.Orleans.Kernels.Models.Norms;

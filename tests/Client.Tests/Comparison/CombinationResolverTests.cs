@@ -1,6 +1,6 @@
 using Peft.Orleans.Client.Comparison;
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Data.Models;
 using Xunit;
 

@@ -71,7 +71,7 @@ public sealed class ComparisonRunnerTests
         using var workspace = new ComparisonWorkspace();
         var runs = new MadeUpRuns(static run => run.Spec.Seed)
         {
-            Word = static run => run.Spec.Seed == 6 && run.Spec.Method.Name == Core.Runs.MethodName.Full ? "failed" : "completed",
+            Word = static run => run.Spec.Seed == 6 && run.Spec.Method.Name == Core.Methods.MethodName.Full ? "failed" : "completed",
         };
         var result = await workspace.Runner(ComparisonWorkspace.Base + "methods: [full, boft]\nrepeats: 3\n", runs).Run();
         Assert.True(result.Failed);

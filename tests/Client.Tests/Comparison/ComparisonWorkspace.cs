@@ -1,6 +1,6 @@
 using Peft.Orleans.Client.Comparison;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Tests.Comparison;

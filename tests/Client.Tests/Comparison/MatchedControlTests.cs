@@ -1,6 +1,6 @@
 using Peft.Orleans.Client.Comparison;
-using Peft.Orleans.Core.Planning;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Tests;
 using Xunit;
 

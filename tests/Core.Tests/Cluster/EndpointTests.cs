@@ -1,4 +1,3 @@
-using Peft.Orleans.Core.Cluster;
 using Xunit;
 
 namespace Peft.Orleans.Core.Tests.Cluster;

@@ -1,3 +1,5 @@
+using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Tests;

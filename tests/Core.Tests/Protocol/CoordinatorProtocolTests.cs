@@ -1,4 +1,3 @@
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Xunit;
 

@@ -1,4 +1,5 @@
 using CsCheck;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Xunit;
 

@@ -16,7 +16,7 @@ public sealed class RunSchemaAgreement
         {
             var path = prefix + JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
             yield return (path, property, property.GetValue(instance));
-            if (property.PropertyType.Namespace == typeof(RunSpec).Namespace && property.PropertyType.IsClass)
+            if (property.PropertyType.Assembly == typeof(RunSpec).Assembly && property.PropertyType.IsClass)
                 foreach (var inner in Walk(property.PropertyType, path + ".")) yield return inner;
         }
     }

@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 
 namespace Peft.Orleans.Data.Tests.Adapters;
 

@@ -1,5 +1,5 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Models.Llama;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Runs;
 

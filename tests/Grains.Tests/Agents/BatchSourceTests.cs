@@ -1,5 +1,4 @@
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Grains.Agents;
 
 namespace Peft.Orleans.Grains.Tests.Agents;

@@ -1,5 +1,5 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Grains.Inference;

@@ -1,6 +1,6 @@
 using Orleans.Runtime;
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Grains.Tests.Runs;
 

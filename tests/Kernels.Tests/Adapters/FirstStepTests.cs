@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Batches;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Torch;

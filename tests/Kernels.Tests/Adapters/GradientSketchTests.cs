@@ -1,5 +1,5 @@
-using Peft.Orleans.Core.Planning;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Tests.Goldens;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;

@@ -1,4 +1,3 @@
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Tests.Methods.Conformance;
 using Peft.Orleans.Kernels.Tests.Models;
 using static TorchSharp.torch;

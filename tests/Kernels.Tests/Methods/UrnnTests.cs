@@ -1,7 +1,8 @@
 using System.Diagnostics.Metrics;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Metrics;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;

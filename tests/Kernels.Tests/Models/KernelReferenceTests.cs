@@ -1,5 +1,5 @@
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Tests;
 using TorchSharp;

@@ -1,5 +1,5 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Loops;
 using Peft.Orleans.Kernels.Loops.Rotations;
 using Peft.Orleans.Kernels.Torch;

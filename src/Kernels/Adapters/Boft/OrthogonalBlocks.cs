@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;

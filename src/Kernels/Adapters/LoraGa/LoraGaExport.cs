@@ -1,6 +1,5 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
-using Peft.Orleans.Core.Runs;
 using TorchSharp;
 using static TorchSharp.torch;
 

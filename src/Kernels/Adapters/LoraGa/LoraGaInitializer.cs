@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
 using static TorchSharp.torch;

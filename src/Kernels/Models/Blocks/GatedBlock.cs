@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Loops.Attention;

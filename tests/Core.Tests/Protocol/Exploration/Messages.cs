@@ -1,4 +1,3 @@
-using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;

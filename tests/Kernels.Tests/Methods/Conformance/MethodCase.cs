@@ -1,4 +1,4 @@
-using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Adapters;
 
 namespace Peft.Orleans.Kernels.Tests.Methods.Conformance;

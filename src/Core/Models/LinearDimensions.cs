@@ -1,4 +1,4 @@
-namespace Peft.Orleans.Core.Planning;
+namespace Peft.Orleans.Core.Models;
 
 /// <summary>What a linear module does in its decoder block: plan and memory ask for this, never for a family's module names.</summary>
 public enum LinearRole

@@ -1,7 +1,4 @@
-using Peft.Orleans.Core.Methods;
-using Peft.Orleans.Core.Runs;
-
-namespace Peft.Orleans.Core.Planning;
+namespace Peft.Orleans.Core.Models;
 
 /// <summary>The sizes of a decoder model that plan and memory depend on.</summary>
 [GenerateSerializer, Immutable]
@@ -54,36 +51,4 @@ public sealed record ModelDimensions
 
     /// <summary>Parameters of the embedding.</summary>
     public long EmbeddingParameters => (long)Vocabulary * HiddenSize;
-
-    /// <summary>
-    /// Layer shards and their positions in the chain: embedding, blocks, head; trained tied embeddings are one parameter in one shard, to
-    /// which the chain returns. A block costs its parameters; the embedding is a lookup.
-    /// </summary>
-    public PlanModel PlanFor(MethodSpec method)
-    {
-        var head = (double)EmbeddingParameters / BlockParameters;
-        var tied = TrainsTiedEmbedding(method);
-        var costs = Enumerable.Repeat(1.0, Blocks).Prepend(tied ? head : 0.05);
-        var positions = Enumerable.Range(0, Blocks + 1);
-        return tied
-            ? new PlanModel([.. costs], [.. positions, 0])
-            : new PlanModel([.. costs, head], [.. positions, Blocks + 1]);
-    }
-
-    /// <summary>Trainable parameters of the whole model.</summary>
-    public long Trainable(MethodSpec method) => MethodTraits.Of(method).TrainsBase
-        ? (BlockParameters * Blocks) + (EmbeddingParameters * (Tied ? 1 : 2)) + EmbeddingNorms + HeadNorms
-        : TrainablePerBlock(method) * Blocks;
-
-    /// <summary>Trainable parameters of one block.</summary>
-    public long TrainablePerBlock(MethodSpec method)
-    {
-        var traits = MethodTraits.Of(method);
-        return traits.TrainsBase
-            ? BlockParameters
-            : Linears.Where(linear => TargetModules.Targets(method, linear.Name)).Sum(linear => traits.Trainable(method, linear));
-    }
-
-    /// <summary>Whether embedding and head are one trained shard.</summary>
-    public bool TrainsTiedEmbedding(MethodSpec method) => MethodTraits.Of(method).TrainsBase && Tied;
 }

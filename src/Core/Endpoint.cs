@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
-namespace Peft.Orleans.Core.Cluster;
+namespace Peft.Orleans.Core;
 
 /// <summary>A host, by name or address, and a port: <c>host:port</c>, an IPv6 address in brackets.</summary>
 /// <param name="Host">Host; empty: nowhere.</param>

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Peft.Orleans.Core.Runs;
+namespace Peft.Orleans.Core.Methods;
 
 /// <summary>Section <c>method</c>.</summary>
 [GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
