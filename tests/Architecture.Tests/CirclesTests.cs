@@ -4,6 +4,7 @@ namespace Peft.Orleans.Architecture.Tests;
 public sealed class CirclesTests
 {
     [Theory]
+    [InlineData("Client")]
     [InlineData("Core")]
     [InlineData("Data")]
     [InlineData("Grains")]

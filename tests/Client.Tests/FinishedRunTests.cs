@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
 using Xunit;
 

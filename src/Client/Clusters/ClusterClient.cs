@@ -6,7 +6,6 @@ using Orleans.Configuration;
 using Orleans.Messaging;
 using Orleans.Runtime;
 using Peft.Orleans.Client.Output;
-using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
@@ -36,35 +35,31 @@ internal sealed class ClusterClient : IAsyncDisposable
     public IReadOnlyList<string> Addresses { get; }
 
     /// <summary>Connects to silos by address.</summary>
-    public static async Task<ClusterClient> ToAddress(Terminal terminal, string addresses, CancellationToken cancellation)
-    {
-        var endpoints = await Gateways.Parse(addresses);
-        var host = Prepare(new AddressGateways(endpoints), patient: false);
-        using var watch = WatchOf(terminal, cancellation);
-        return await Open(
-            host, [.. endpoints.Select(static e => e.ToString())], watch, $"an answer from {addresses}",
-            $"no silo answers at {addresses}; is the cluster running, and its gateway port reachable?");
-    }
+    public static async Task<ClusterClient> ToAddress(Terminal terminal, string addresses, CancellationToken cancellation) =>
+        await ToGateways(
+            terminal,
+            await Gateways.Parse(addresses),
+            $"an answer from {addresses}",
+            $"no silo answers at {addresses}; is the cluster running, and its gateway port reachable?",
+            cancellation);
 
-    /// <summary>Connects to the living silos of a run's local cluster.</summary>
-    public static async Task<ClusterClient> ToRun(Terminal terminal, IndexedRun run, CancellationToken cancellation)
+    /// <summary>Connects to silos that have started.</summary>
+    /// <param name="terminal">Where it is said what is being waited for.</param>
+    /// <param name="gateways">Their gateways.</param>
+    /// <param name="what">What is being waited for.</param>
+    /// <param name="failure">What is said when none answers.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public static async Task<ClusterClient> ToGateways(
+        Terminal terminal,
+        IReadOnlyList<IPEndPoint> gateways,
+        string what,
+        string failure,
+        CancellationToken cancellation)
     {
-        if (run.Cluster is { } address) return await ToAddress(terminal, address, cancellation);
-        var living = RunFolderReader.LivingSilos(run.Folder);
-        if (living.Count == 0)
-        {
-            throw new ClientException(ExitCodes.NoCluster,
-                $"run {run.Id} is not running: no silo of {run.Folder} is alive; see peft-client describe run {run.Id}, "
-                + $"or continue it with peft-client resume {run.Id}");
-        }
-
-        var endpoints = living.Select(static silo => IPEndPoint.Parse($"{silo.Address}:{silo.GatewayPort}")).ToArray();
-        var host = Prepare(new AddressGateways(endpoints), patient: false);
-        using var watch = WatchOf(terminal, cancellation);
-        return await Open(
-            host, [.. endpoints.Select(static e => e.ToString())], watch,
-            $"an answer from {string.Join(", ", living.Select(static silo => silo.Name))}",
-            $"the silos of run {run.Id} do not answer; see its logs: peft-client logs {run.Id}");
+        var host = Prepare(new AddressGateways(gateways), patient: false);
+        var times = ClusterTimes.Current;
+        using var watch = new StartWatch(terminal, times.Silence, times, TimeProvider.System, static () => null, cancellation);
+        return await Open(host, [.. gateways.Select(static gateway => gateway.ToString())], watch, what, failure);
     }
 
     /// <summary>Builds the client without connecting, so that this happens while silos start.</summary>
@@ -197,7 +192,4 @@ internal sealed class ClusterClient : IAsyncDisposable
 
         host.Dispose();
     }
-
-    private static StartWatch WatchOf(Terminal terminal, CancellationToken cancellation) =>
-        new(terminal, ClusterTimes.Current.Silence, ClusterTimes.Current, TimeProvider.System, static () => null, cancellation);
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core.Cluster;
@@ -44,7 +43,7 @@ internal static class DescribeCommand
         IReadOnlyList<SiloStatus> silos = [];
         if (alive)
         {
-            await using var client = await ClusterClient.ToRun(terminal, run, cancellation);
+            await using var client = await RunConnection.Open(terminal, run, cancellation);
             status = await client.StatusOf(run.Id);
             silos = await client.SilosOf(run.Id);
             if (run.Folder.Length == 0) run = run with { Folder = status.Folder, Created = status.Created };

@@ -42,7 +42,7 @@ internal static class ScaleCommand
                         $"run {found.Id} is not running; start it again with: peft-client resume {found.Id} --local "
                             + $"{parsed.GetValue(silos)}"
                     );
-                await using var client = await ClusterClient.ToRun(terminal, found, cancellation);
+                await using var client = await RunConnection.Open(terminal, found, cancellation);
                 var wanted = parsed.GetValue(silos);
                 if (wanted > living.Count)
                     await Grow(found, wanted - living.Count, terminal, cancellation);

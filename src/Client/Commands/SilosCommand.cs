@@ -26,7 +26,7 @@ internal static class SilosCommand
             var address = parsed.GetValue(cluster);
             var found = parsed.GetValue(run) is { } name ? Find(name, address) : Newest(address);
             await using var client = address is null
-                ? await ClusterClient.ToRun(terminal, found, cancellation)
+                ? await RunConnection.Open(terminal, found, cancellation)
                 : await ClusterClient.ToAddress(terminal, address, cancellation);
             var silos = found.Id.Length == 0 ? await client.Silos() : await client.SilosOf(found.Id);
             terminal.Data(new JsonArray([.. silos.Select(static silo => (JsonNode)Json(silo))]), parsed.Format(output), () => Table(silos));

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
 
@@ -18,7 +17,7 @@ internal static class StopCommand
             async (parsed, cancellation) =>
             {
                 var found = RunLookup.Find(parsed, run, cluster);
-                await using var client = await ClusterClient.ToRun(terminal, found, cancellation);
+                await using var client = await RunConnection.Open(terminal, found, cancellation);
                 if (RunSession.WordOf((await client.StatusOf(found.Id)).State) is { } word)
                 {
                     terminal.Line($"run {found.Id} is {word} already");

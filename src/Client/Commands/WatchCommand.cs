@@ -35,7 +35,7 @@ internal static class WatchCommand
                 {
                     if (found.Cluster is null)
                         await FirstSilo(terminal, found, interruption.Asked);
-                    await using var client = await ClusterClient.ToRun(terminal, found, interruption.Asked);
+                    await using var client = await RunConnection.Open(terminal, found, interruption.Asked);
                     await Begun(terminal, client, found, interruption.Asked);
                     (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
                 }

@@ -23,7 +23,7 @@ internal abstract class MetricsSource : IAsyncDisposable
         if (run.Cluster is null) return new OfFolder(run);
         try
         {
-            var client = await ClusterClient.ToRun(terminal, run, cancellation);
+            var client = await RunConnection.Open(terminal, run, cancellation);
             try
             {
                 await client.StatusOf(run.Id);

@@ -1,7 +1,7 @@
 using System.Globalization;
 using ScottPlot;
 
-namespace Peft.Orleans.Client.Output;
+namespace Peft.Orleans.Client.Runs;
 
 /// <summary>The picture of a run: loss, and λ of every layer, by step.</summary>
 internal static class TrainingFigure
@@ -13,7 +13,7 @@ internal static class TrainingFigure
         var losses = new List<double>();
         var validations = new List<(double Step, double Loss)>();
         var lambdas = new List<double[]>();
-        foreach (var step in Runs.RunFolderReader.Steps(runFolder))
+        foreach (var step in RunFolderReader.Steps(runFolder))
         {
             steps.Add(step.Step);
             losses.Add(step.Loss);

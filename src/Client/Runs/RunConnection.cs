@@ -1,0 +1,30 @@
+using System.Net;
+using Peft.Orleans.Client.Clusters;
+using Peft.Orleans.Client.Output;
+
+namespace Peft.Orleans.Client.Runs;
+
+/// <summary>A connection to the silos that a run is on.</summary>
+internal static class RunConnection
+{
+    /// <summary>Connects to the cluster a run was given to, or to the living silos of its local one.</summary>
+    /// <exception cref="ClientException">None of them lives, or answers.</exception>
+    public static async Task<ClusterClient> Open(Terminal terminal, IndexedRun run, CancellationToken cancellation)
+    {
+        if (run.Cluster is { } address) return await ClusterClient.ToAddress(terminal, address, cancellation);
+        var living = RunFolderReader.LivingSilos(run.Folder);
+        if (living.Count == 0)
+        {
+            throw new ClientException(ExitCodes.NoCluster,
+                $"run {run.Id} is not running: no silo of {run.Folder} is alive; see peft-client describe run {run.Id}, "
+                + $"or continue it with peft-client resume {run.Id}");
+        }
+
+        return await ClusterClient.ToGateways(
+            terminal,
+            [.. living.Select(static silo => IPEndPoint.Parse($"{silo.Address}:{silo.GatewayPort}"))],
+            $"an answer from {string.Join(", ", living.Select(static silo => silo.Name))}",
+            $"the silos of run {run.Id} do not answer; see its logs: peft-client logs {run.Id}",
+            cancellation);
+    }
+}
