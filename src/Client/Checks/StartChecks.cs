@@ -12,7 +12,7 @@ namespace Peft.Orleans.Client.Checks;
 /// </summary>
 internal sealed class StartChecks
 {
-    private readonly HashSet<(string, DataSpec, long, TrainingSpec)> _known = [];
+    private readonly HashSet<(string, DataSpec, long, TrainingSpec)> known = [];
 
     /// <summary>Checks a run whose files this machine sees.</summary>
     /// <param name="spec">The run, paths absolute.</param>
@@ -29,8 +29,8 @@ internal sealed class StartChecks
             Microbatch = spec.Training.Microbatch,
         };
         var data = (spec.Model.Path, spec.Data, spec.Seed, batches);
-        var model = RunChecks.Check(spec, where, dataIsKnown: _known.Contains(data));
-        _known.Add(data);
+        var model = RunChecks.Check(spec, where, dataIsKnown: known.Contains(data));
+        known.Add(data);
         return model;
     }
 
