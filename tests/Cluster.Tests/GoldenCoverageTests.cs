@@ -16,7 +16,7 @@ public class GoldenCoverageTests
     ];
 
     /// <summary>Another architecture.</summary>
-    private static readonly string[] NotLlama = ["peft-lora-bloom"];
+    private static readonly string[] NotLlama = ["peft-lora-bloom", "peft-lora-qwen3"];
 
     [Fact]
     public void No_training_reference_is_left_out()

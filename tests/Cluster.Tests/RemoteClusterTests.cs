@@ -321,7 +321,7 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
             "-o",
             "json"
         );
-        Assert.Equal(1, missing.ExitCode);
+        Assert.Equal(2, missing.ExitCode);
         Assert.Contains("/nowhere/train.jsonl", missing.Errors, StringComparison.Ordinal);
         workspace.Write("blocker", "a file");
         var unwritable = await PeftClient.Run(

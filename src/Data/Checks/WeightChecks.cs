@@ -48,9 +48,10 @@ public static partial class WeightChecks
             if (!weights.TryFind(name, out var path, out var entry)) throw Missing(model, name);
             if (!entry.Shape.AsSpan().SequenceEqual(shape))
             {
+                var sizes = model.KindOf(name) is TensorKind.Embedding or TensorKind.Head ? " (vocab_size, hidden_size)" : "";
                 throw new PeftException(
                     $"{path}: tensor '{name}' has shape [{string.Join(", ", entry.Shape)}], but config.json asks for "
-                        + $"[{string.Join(", ", shape)}]; the two files do not belong together"
+                        + $"[{string.Join(", ", shape)}]{sizes}; the two files do not belong together"
                 );
             }
 

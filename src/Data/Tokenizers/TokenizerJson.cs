@@ -68,6 +68,7 @@ internal sealed class TokenizerJson
     {
         json = FileContent.WithoutMark(json).ToArray();
         if (!Utf8.IsValid(json)) throw new FormatException("not valid UTF-8");
+        RequireStrictJson(json);
         var reader = new Utf8JsonReader(json);
         var names = new[] { config.BosToken, config.EosToken };
         var ids = new int?[names.Length];
@@ -152,10 +153,20 @@ internal sealed class TokenizerJson
     private static int ReadModel(ref Utf8JsonReader reader, string?[] names, int?[] ids)
     {
         var largest = -1;
+        var (marksSubwords, merges) = (false, false);
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("model is not an object");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
+            merges |= reader.ValueTextEquals("merges"u8);
+            if (reader.ValueTextEquals("continuing_subword_prefix"u8))
+            {
+                var (start, end) = Span(ref reader);
+                // Longer than a pair of quotation marks: a text that is not empty; null is a token of another type.
+                marksSubwords = reader.TokenType == JsonTokenType.String && end - start > 2;
+                continue;
+            }
+
             if (reader.ValueTextEquals("dropout"u8))
             {
                 RequireNoDropout(ref reader);
@@ -197,7 +208,26 @@ internal sealed class TokenizerJson
             }
         }
 
+        // The library ends the whole process where a merge's second part is shorter than the mark.
+        if (marksSubwords && merges)
+            throw new FormatException("model.continuing_subword_prefix is not supported beside model.merges; write \"\" or null");
         return largest;
+    }
+
+    /// <summary>
+    /// The library reads JSON more strictly than .NET does, and ends the whole process over halves of surrogate pairs and numbers that no
+    /// double holds.
+    /// </summary>
+    private static void RequireStrictJson(byte[] json)
+    {
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+                _ = reader.GetString();
+            else if (reader.TokenType == JsonTokenType.Number && !(reader.TryGetDouble(out var number) && double.IsFinite(number)))
+                throw new FormatException($"the number {Encoding.UTF8.GetString(reader.ValueSpan)} is out of range");
+        }
     }
 
     private static void RequireNoDropout(ref Utf8JsonReader reader)
