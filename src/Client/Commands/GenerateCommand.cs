@@ -88,7 +88,7 @@ internal static class GenerateCommand
                     parsed.GetValue(promptIds) is { } list ? ParseIds(list)
                     : parsed.GetValue(chat) is { } message
                         ? Template(prompts, request)
-                            .Encode(tokenizer!, [new ChatMessage(ChatMessage.User, message)], addGenerationPrompt: true)
+                            .Encode(tokenizer!, new Conversation([new ChatMessage(ChatMessage.User, message)]), addGenerationPrompt: true)
                             .Ids
                     : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
                 Check(ids, folder, parsed.GetValue(length));

@@ -29,7 +29,7 @@ internal sealed class ChatMlTemplate(string? systemPrompt) : ChatTemplate
 
     /// <inheritdoc/>
     protected override RenderedTurn Turn(ChatMessage message) =>
-        new($"<|im_start|>{message.Role}\n", message.Content, TurnEnd, "\n", message.Role == ChatMessage.Assistant);
+        new($"<|im_start|>{message.Role}\n", message.Content ?? "", TurnEnd, "\n", message.Role == ChatMessage.Assistant);
 
     private string Opening() =>
         systemPrompt is null

@@ -54,11 +54,12 @@ public abstract class ChatTemplate
 
     /// <summary>A conversation as token ids.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="messages">The turns.</param>
+    /// <param name="conversation">The conversation.</param>
     /// <param name="addGenerationPrompt">Whether the ids end where the model's reply begins.</param>
     /// <exception cref="PeftException">The tokenizer lacks the template's special tokens.</exception>
-    public RenderedChat Encode(ITextTokenizer tokenizer, IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt)
+    public RenderedChat Encode(ITextTokenizer tokenizer, Conversation conversation, bool addGenerationPrompt)
     {
+        var messages = conversation.Messages;
         RequireToken(tokenizer, TurnStart);
         var end = RequireToken(tokenizer, TurnEnd);
         var ids = new List<int>(EncodeRepeated(tokenizer, Opening(messages)));

@@ -29,7 +29,7 @@ internal sealed class Llama3Template : ChatTemplate
     protected override RenderedTurn Turn(ChatMessage message) =>
         new(
             $"<|start_header_id|>{message.Role}<|end_header_id|>\n\n",
-            message.Content.Trim(),
+            (message.Content ?? "").Trim(),
             TurnEnd,
             "",
             message.Role == ChatMessage.Assistant

@@ -32,12 +32,12 @@ public sealed class ChatTemplateTests
                 .Select(static m => new ChatMessage(m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!)).ToArray();
             var open = chat.GetProperty("add_generation_prompt").GetBoolean();
             Assert.Equal(chat.GetProperty("text").GetString(), template.Render(messages, open));
-            var rendered = template.Encode(tokenizer, messages, open);
+            var rendered = template.Encode(tokenizer, new Conversation(messages), open);
             Assert.Equal(chat.GetProperty("ids").EnumerateArray().Select(static id => id.GetInt32()), rendered.Ids);
 
             // What is learned decodes to the replies with their end-of-turn token.
             var (end, trim) = key == "chatml" ? ("<|im_end|>", false) : ("<|eot_id|>", true);
-            var replies = messages.Where(static m => m.Role == "assistant").Select(m => (trim ? m.Content.Trim() : m.Content) + end);
+            var replies = messages.Where(static m => m.Role == "assistant").Select(m => (trim ? m.Content!.Trim() : m.Content) + end);
             Assert.Equal(replies, rendered.Learned.Select(span => tokenizer.Decode(rendered.Ids[span], skipSpecialTokens: false)));
         }
     }

@@ -15,7 +15,7 @@ internal abstract class ChatFormat(ITextTokenizer tokenizer, ChatTemplate templa
         var replies = messages.FindAll(static message => message.Role == ChatMessage.Assistant);
         if (replies.Count == 0) throw new FormatException("there is no assistant reply to learn");
         for (var i = 0; i < messages.Count; i++) RequireLearnable(messages[i], i + 1);
-        var chat = template.Encode(tokenizer, messages, addGenerationPrompt: false);
+        var chat = template.Encode(tokenizer, new Conversation(messages), addGenerationPrompt: false);
         var labels = (int[])chat.Ids.Clone();
         if (maskPrompt) Array.Fill(labels, Microbatch.Masked);
         foreach (var (span, reply) in chat.Learned.Zip(replies))
