@@ -9,7 +9,7 @@ namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
 /// What attention does to rows between its products, in place and in fp32. Scores are <c>[B, rows, seen]</c>: row i is a query at position
-/// <c>first + i / group</c> and sees the keys up to there.
+/// <c>first + i / group</c>, the columns keys from <c>from</c> on, of which it sees what the rule says.
 /// </summary>
 internal static unsafe class AttentionLoops
 {
@@ -25,14 +25,18 @@ internal static unsafe class AttentionLoops
         internal int RowsPerBatch;
         internal int Columns;
         internal int First;
-        internal int Group;
-        internal float Scale;
+        internal int From;
+        internal int Head;
+        internal ScoreRule Rule;
     }
 
-    /// <summary>Turns scores into the probabilities of softmax(scale · scores) over the keys seen; zero beyond.</summary>
-    internal static void Softmax(Tensor scores, int first, int group, float scale)
+    /// <summary>
+    /// Turns scores into the probabilities of softmax(scale · scores − slope · distance) over the keys seen; zero beyond.
+    /// </summary>
+    internal static void Softmax(Tensor scores, int first, int from, in ScoreRule rule)
     {
-        var arguments = Of(scores, first, group, scale);
+        var arguments = Of(scores);
+        (arguments.First, arguments.From, arguments.Rule) = (first, from, rule);
         var rows = (int)(scores.shape[0] * scores.shape[1]);
         TorchThreads.Run(
             rows,
@@ -47,7 +51,7 @@ internal static unsafe class AttentionLoops
     /// </summary>
     internal static void Backward(Tensor gradient, Tensor probabilities, Tensor deltas, long offset)
     {
-        var arguments = Of(gradient, 0, 1, 1);
+        var arguments = Of(gradient);
         arguments.Probabilities = TensorMemory.Of(probabilities);
         arguments.Deltas = (float*)TensorMemory.Of(deltas) + offset;
         arguments.DeltaStride = deltas.shape[1];
@@ -60,19 +64,20 @@ internal static unsafe class AttentionLoops
     }
 
     /// <summary>
-    /// As above for one block in plain memory, on the calling thread: rows <c>[rows, columns]</c>, row i a query at position
-    /// <c>first + i / group</c>.
+    /// As above for one block of batch <paramref name="head"/> in plain memory, on the calling thread: rows <c>[rows, columns]</c>, row i
+    /// a query at position <c>first + i / group</c>.
     /// </summary>
-    internal static void Softmax(float* scores, int rows, int columns, int first, int group, float scale)
+    internal static void Softmax(float* scores, int rows, int columns, int head, int first, int from, in ScoreRule rule)
     {
         var arguments = new Arguments
         {
             Scores = (byte*)scores,
             RowsPerBatch = rows,
             Columns = columns,
+            Head = head,
             First = first,
-            Group = group,
-            Scale = scale,
+            From = from,
+            Rule = rule,
         };
         Softmax<Float32Lanes>(&arguments, 0, rows);
     }
@@ -91,14 +96,11 @@ internal static unsafe class AttentionLoops
         Differentiate<Float32Lanes>(&arguments, 0, rows);
     }
 
-    private static Arguments Of(Tensor scores, int first, int group, float scale) => new()
+    private static Arguments Of(Tensor scores) => new()
     {
         Scores = TensorMemory.Of(scores),
         RowsPerBatch = (int)scores.shape[1],
         Columns = (int)scores.shape[2],
-        First = first,
-        Group = group,
-        Scale = scale,
     };
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -106,18 +108,26 @@ internal static unsafe class AttentionLoops
     {
         var a = (Arguments*)pointer;
         var buffer = stackalloc float[(a->Columns + ILanes.Count - 1) / ILanes.Count * ILanes.Count];
-        var scale = Vector256.Create(a->Scale);
-        var wideScale = Vector512.Create(a->Scale);
+        var scale = Vector256.Create(a->Rule.Scale);
+        var wideScale = Vector512.Create(a->Rule.Scale);
+        var biased = a->Rule.IsBiased;
         for (var row = from; row < to; row++)
         {
-            var scores = a->Scores + ((nint)row * a->Columns * T.Size);
-            var n = Math.Min(a->Columns, a->First + (row % a->RowsPerBatch / a->Group) + 1);
+            var position = a->First + (row % a->RowsPerBatch / a->Rule.Group);
+            var before = a->Rule.FirstSeen(position) - a->From;
+            var all = a->Scores + ((nint)row * a->Columns * T.Size);
+            new Span<byte>(all, before * T.Size).Clear();
+            // From here on of the keys seen alone: the first of them is as far away as their number, less one.
+            var scores = all + ((nint)before * T.Size);
+            var n = Math.Min(a->Columns, position - a->From + 1) - before;
+            var slope = biased ? a->Rule.Slope(a->Head + (row / a->RowsPerBatch), row % a->RowsPerBatch) : 0;
             var whole = n - (n % ILanes.Count);
             var wide = Lanes.Wide(n);
             var largest = Vector256.Create(float.NegativeInfinity);
             for (var i = 0; i < wide; i += Lanes.WideCount)
             {
                 var v = T.LoadWide(scores, i) * wideScale;
+                if (biased) v = Vector512.FusedMultiplyAdd(Distances512(i - n + 1), Vector512.Create(slope), v);
                 v.Store(buffer + i);
                 largest = Vector256.MaxNative(largest, Vector256.MaxNative(v.GetLower(), v.GetUpper()));
             }
@@ -125,17 +135,17 @@ internal static unsafe class AttentionLoops
             for (var i = wide; i < whole; i += ILanes.Count)
             {
                 var v = T.Load(scores, i) * scale;
+                if (biased) v = Vector256.FusedMultiplyAdd(Distances256(i - n + 1), Vector256.Create(slope), v);
                 v.Store(buffer + i);
                 largest = Vector256.MaxNative(largest, v);
             }
 
             if (whole < n)
             {
+                var v = Lanes.LoadEnd<T>(scores, whole, n) * scale;
+                if (biased) v = Vector256.FusedMultiplyAdd(Distances256(whole - n + 1), Vector256.Create(slope), v);
                 // Beyond the last key: e^−∞, nothing.
-                var v = Vector256.ConditionalSelect(
-                    Lanes.Below(n - whole),
-                    Lanes.LoadEnd<T>(scores, whole, n) * scale,
-                    Vector256.Create(float.NegativeInfinity));
+                v = Vector256.ConditionalSelect(Lanes.Below(n - whole), v, Vector256.Create(float.NegativeInfinity));
                 v.Store(buffer + whole);
                 largest = Vector256.MaxNative(largest, v);
             }
@@ -170,9 +180,19 @@ internal static unsafe class AttentionLoops
             for (var i = 0; i < wide; i += Lanes.WideCount) T.StoreWide(scores, i, Vector512.Load(buffer + i) * wideFactor);
             for (var i = wide; i < whole; i += ILanes.Count) T.Store(scores, i, Vector256.Load(buffer + i) * factor);
             if (whole < n) Lanes.StoreEnd<T>(scores, whole, n, Vector256.Load(buffer + whole) * factor);
-            new Span<byte>(scores + ((nint)n * T.Size), (a->Columns - n) * T.Size).Clear();
+            new Span<byte>(scores + ((nint)n * T.Size), (a->Columns - before - n) * T.Size).Clear();
         }
     }
+
+    /// <summary><c>first, first + 1, …</c>: from a query to keys up to it, below 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Distances512(int first) =>
+        Vector512.ConvertToSingle(Vector512.Create(first) + Vector512<int>.Indices);
+
+    /// <inheritdoc cref="Distances512"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Distances256(int first) =>
+        Vector256.ConvertToSingle(Vector256.Create(first) + Vector256<int>.Indices);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Differentiate<T>(void* pointer, int from, int to) where T : struct, ILanes

@@ -6,8 +6,8 @@ namespace Peft.Orleans.Kernels.Loops.Attention;
 
 /// <summary>
 /// What <see cref="PackedAttention"/> does between its products, on one thread: scores of a block of queries lie in tiles
-/// <c>[rows, 64]</c>, one for each block of keys; row i is a query at position <c>i / group</c> of its block, and sees all keys before
-/// that, in the last tile the keys up to itself.
+/// <c>[rows, 64]</c>, one for each block of keys from <c>from</c> to the queries' own; row i is a query at position <c>i / group</c> of its
+/// block.
 /// </summary>
 internal static unsafe class AttentionTiles
 {
@@ -16,21 +16,32 @@ internal static unsafe class AttentionTiles
     private const int Step = MatrixPacking.Columns;
 
     /// <summary>
-    /// Turns scores into the probabilities of softmax(scale · scores), zero beyond the keys seen; the tiles of both are
+    /// Turns scores into the probabilities of softmax(scale · scores − slope · distance), zero beyond the keys seen; the tiles of both are
     /// <paramref name="height"/> rows high, those from <paramref name="rows"/> on get zeros. Scores are overwritten, also where they are
     /// not the probabilities themselves.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Softmax<T>(float* scores, byte* probabilities, int rows, int height, int block, int group, float scale)
+    internal static void Softmax<T>(
+        float* scores,
+        byte* probabilities,
+        int rows,
+        int height,
+        int head,
+        int from,
+        int block,
+        in ScoreRule rule)
         where T : struct, IPackedElements
     {
         var tile = (nint)height * Keys;
-        var wideScale = Vector512.Create(scale);
+        var wideScale = Vector512.Create(rule.Scale);
         for (var row = 0; row < rows; row++)
         {
-            var own = row / group;
-            var first = scores + (row * Keys);
-            var diagonal = first + (block * tile);
+            var own = row / rule.Group;
+            var first = scores + (from * tile) + (row * Keys);
+            var diagonal = scores + (block * tile) + (row * Keys);
+            var before = rule.FirstSeen((block * Keys) + own) - (from * Keys);
+            if (before > 0) Fill(first, tile, before, float.NegativeInfinity);
+            if (rule.IsBiased) Bias(first, diagonal, tile, own, rule.Slope(head, row) / rule.Scale);
             var largest = Vector512.Create(float.NegativeInfinity);
             for (var at = first; at < diagonal; at += tile)
             {
@@ -44,7 +55,7 @@ internal static unsafe class AttentionTiles
                 largest = Vector512.MaxNative(largest, seen);
             }
 
-            var shift = Vector512.Create(Lanes.Max(Vector256.MaxNative(largest.GetLower(), largest.GetUpper())) * scale);
+            var shift = Vector512.Create(Lanes.Max(Vector256.MaxNative(largest.GetLower(), largest.GetUpper())) * rule.Scale);
             var sum = Vector512<float>.Zero;
             for (var at = first; at < diagonal; at += tile)
             {
@@ -64,15 +75,38 @@ internal static unsafe class AttentionTiles
             }
 
             var factor = Vector512.Create(1 / Lanes.Sum(sum.GetLower() + sum.GetUpper()));
-            var to = probabilities + ((nint)row * Keys * T.Size);
+            var to = probabilities + (((from * tile) + (row * Keys)) * T.Size);
             for (var at = first; at <= diagonal; at += tile, to += tile * T.Size)
             {
+                if (before > 0) Fill(at, tile, Math.Min(before - (int)((at - first) / tile * Keys), Keys), 0);
                 for (var i = 0; i < Keys; i += Step) T.Store(to, i, Vector512.Load(at + i) * factor);
             }
         }
 
-        for (var key = 0; key <= block && rows < height; key++)
+        for (var key = from; key <= block && rows < height; key++)
             new Span<byte>(probabilities + (((key * tile) + (rows * Keys)) * T.Size), (height - rows) * Keys * T.Size).Clear();
+    }
+
+    /// <summary>Writes a value over the first <paramref name="count"/> keys of a row.</summary>
+    private static void Fill(float* row, nint tile, int count, float value)
+    {
+        for (; count > 0; count -= Keys, row += tile) new Span<float>(row, Math.Min(count, Keys)).Fill(value);
+    }
+
+    /// <summary>
+    /// Takes from a row's scores, not scaled yet, the slope with each position up to the query, which is key <paramref name="own"/> of the
+    /// last tile.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Bias(float* row, float* last, nint tile, int own, float slope)
+    {
+        var wide = Vector512.Create(slope);
+        var distance = Vector512.ConvertToSingle(Vector512<int>.Indices - Vector512.Create((int)((last - row) / tile * Keys) + own));
+        for (; row <= last; row += tile)
+        {
+            for (var i = 0; i < Keys; i += Step, distance += Vector512.Create((float)Step))
+                Vector512.FusedMultiplyAdd(distance, wide, Vector512.Load(row + i)).Store(row + i);
+        }
     }
 
     /// <summary>

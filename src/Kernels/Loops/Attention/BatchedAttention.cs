@@ -21,27 +21,29 @@ internal sealed class BatchedAttention(AttentionShape shape) : IAttentionKernel
 
     public int LongestSegment => AttentionLoops.LongestRow;
 
-    public SegmentHeads Gather(AttentionRows rows, Segment segment, Angles angles) => HeadLoops.Gather(rows, shape, segment, angles);
+    public SegmentHeads Gather(AttentionRows rows, Segment segment, Angles? angles) => HeadLoops.Gather(rows, shape, segment, angles);
 
     public void Forward(SegmentHeads heads, Tensor output, int columns)
     {
         var (segment, queries, keys, values) = heads;
-        var layout = shape.Queries(segment, columns);
+        var layout = shape.Output(segment, columns);
         var block = BlockOf(segment.Length);
         for (var first = 0; first < segment.Length; first += block)
         {
             using var inner = NewDisposeScope();
             var count = Math.Min(block, segment.Length - first);
-            var p = Probabilities(Part(queries, first, count), Part(keys, 0, first + count, 1), first);
-            HeadLoops.Scatter(p.bmm(Part(values, 0, first + count, 1)), output, layout.Positions(first, count), null, 1);
+            var from = shape.FirstSeen(first);
+            var seen = first + count - from;
+            var p = Probabilities(Part(queries, first, count), Part(keys, from, seen, 1), first, from);
+            HeadLoops.Scatter(p.bmm(Part(values, from, seen, 1)), output, layout.Positions(first, count), null, 1);
         }
     }
 
-    public void Backward(SegmentHeads heads, Angles angles, Tensor output, Tensor dOutput, AttentionRows gradients)
+    public void Backward(SegmentHeads heads, Angles? angles, Tensor output, Tensor dOutput, AttentionRows gradients)
     {
         var (segment, queries, keys, values) = heads;
         var layout = shape.Queries(segment, gradients.Columns);
-        var (dHeads, deltas) = HeadLoops.GatherGradient(dOutput, output, layout);
+        var (dHeads, deltas) = HeadLoops.GatherGradient(dOutput, output, shape.Output(segment, gradients.Columns));
         var block = BlockOf(segment.Length);
         var single = segment.Length <= block;
         var (dKeys, dValues) = single ? (null, null) : (zeros(keys.shape, ScalarType.Float32), zeros(values.shape, ScalarType.Float32));
@@ -49,10 +51,11 @@ internal sealed class BatchedAttention(AttentionShape shape) : IAttentionKernel
         {
             using var inner = NewDisposeScope();
             var count = Math.Min(block, segment.Length - first);
-            var seen = first + count;
+            var from = shape.FirstSeen(first);
+            var seen = first + count - from;
             var (q, d) = (Part(queries, first, count), Part(dHeads, first, count));
-            var (k, v) = (Part(keys, 0, seen, 1), Part(values, 0, seen, 1));
-            var p = Probabilities(q, k, first);
+            var (k, v) = (Part(keys, from, seen, 1), Part(values, from, seen, 1));
+            var p = Probabilities(q, k, first, from);
             var dS = d.bmm(v.transpose(1, 2));
             AttentionLoops.Backward(dS, p, deltas, (long)first * shape.Group);
             HeadLoops.Scatter(dS.bmm(k), gradients.Queries, layout.Positions(first, count), angles, shape.Scale);
@@ -63,12 +66,12 @@ internal sealed class BatchedAttention(AttentionShape shape) : IAttentionKernel
                 continue;
             }
 
-            dKeys!.narrow(1, 0, seen).add_(dkBlock, One);
-            dValues!.narrow(1, 0, seen).add_(dvBlock, One);
+            dKeys!.narrow(1, from, seen).add_(dkBlock, One);
+            dValues!.narrow(1, from, seen).add_(dvBlock, One);
         }
 
         HeadLoops.Scatter(dKeys!, gradients.Keys, shape.Keys(segment, gradients.Columns), angles, shape.Scale);
-        HeadLoops.Scatter(dValues!, gradients.Values, shape.Keys(segment, gradients.Columns), null, 1);
+        HeadLoops.Scatter(dValues!, gradients.Values, shape.Values(segment, gradients.Columns), null, 1);
     }
 
     public void Dispose()
@@ -77,10 +80,10 @@ internal sealed class BatchedAttention(AttentionShape shape) : IAttentionKernel
 
     private static int BlockOf(int length) => length < Long ? QueryBlock : 2 * QueryBlock;
 
-    private Tensor Probabilities(Tensor queries, Tensor keys, int first)
+    private Tensor Probabilities(Tensor queries, Tensor keys, int first, int from)
     {
         var scores = queries.bmm(keys.transpose(1, 2));
-        AttentionLoops.Softmax(scores, first, shape.Group, shape.Scale);
+        AttentionLoops.Softmax(scores, first, from, new ScoreRule(shape));
         return scores;
     }
 

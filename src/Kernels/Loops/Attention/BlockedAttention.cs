@@ -32,7 +32,7 @@ internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads)
         internal float* KeyParts;
         internal float* ValueParts;
         internal float* Scratch;
-        internal float Scale;
+        internal ScoreRule Rule;
         internal int Batch;
         internal int Length;
         internal int Group;
@@ -93,7 +93,7 @@ internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads)
             Queries = (float*)TensorMemory.Of(heads.Queries),
             Keys = (float*)TensorMemory.Of(heads.Keys),
             Values = (float*)TensorMemory.Of(heads.Values),
-            Scale = Shape.Scale,
+            Rule = new ScoreRule(Shape),
             Batch = batch,
             Length = length,
             Group = Shape.Group,
@@ -129,13 +129,17 @@ internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads)
         var queries = (((nint)head * a->Length) + first) * a->Group * a->HeadDim;
         var keys = (nint)head * a->Length * a->HeadDim;
         var scores = a->Scratch + (worker * a->Scores);
+        var from = a->Rule.FirstSeen(first);
+        seen -= from;
+        keys += (nint)from * a->HeadDim;
         SingleProducts.Transposed(rows, seen, a->HeadDim, a->Queries + queries, a->Keys + keys, scores);
-        AttentionLoops.Softmax(scores, rows, seen, first, a->Group, a->Scale);
+        AttentionLoops.Softmax(scores, rows, seen, head, first, from, a->Rule);
         SingleProducts.Plain(rows, a->HeadDim, seen, scores, a->Values + keys, a->Output + queries);
     }
 
     /// <summary>
-    /// One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees.
+    /// One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees, where no window
+    /// ends before them.
     /// </summary>
     private static void Backward(void* pointer, int unit, int worker)
     {
@@ -146,6 +150,12 @@ internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads)
         var sums = part == a->Parts - 1 ? keys : (nint)(PartOffset(a, part) + ((long)head * a->Reach(part) * a->HeadDim));
         var keySums = (part == a->Parts - 1 ? a->KeyGradient : a->KeyParts) + sums;
         var valueSums = (part == a->Parts - 1 ? a->ValueGradient : a->ValueParts) + sums;
+        if (a->Rule.IsWindowed)
+        {
+            new Span<float>(keySums, a->Reach(part) * a->HeadDim).Clear();
+            new Span<float>(valueSums, a->Reach(part) * a->HeadDim).Clear();
+        }
+
         var scores = a->Scratch + (2 * worker * a->Scores);
         var gradient = scores + a->Scores;
         for (var block = a->Begin(part + 1) - 1; block >= a->Begin(part); block--)
@@ -155,14 +165,17 @@ internal sealed unsafe class BlockedAttention(AttentionShape shape, int threads)
             var rows = (seen - first) * a->Group;
             var row = ((nint)head * a->Length + first) * a->Group;
             var queries = row * a->HeadDim;
-            var again = block < a->Begin(part + 1) - 1;
-            SingleProducts.Transposed(rows, seen, a->HeadDim, a->Queries + queries, a->Keys + keys, scores);
-            AttentionLoops.Softmax(scores, rows, seen, first, a->Group, a->Scale);
-            SingleProducts.Outer(seen, a->HeadDim, rows, scores, a->Output + queries, valueSums, again);
-            SingleProducts.Transposed(rows, seen, a->HeadDim, a->Output + queries, a->Values + keys, gradient);
+            var again = a->Rule.IsWindowed || block < a->Begin(part + 1) - 1;
+            var from = a->Rule.FirstSeen(first);
+            seen -= from;
+            var start = (nint)from * a->HeadDim;
+            SingleProducts.Transposed(rows, seen, a->HeadDim, a->Queries + queries, a->Keys + keys + start, scores);
+            AttentionLoops.Softmax(scores, rows, seen, head, first, from, a->Rule);
+            SingleProducts.Outer(seen, a->HeadDim, rows, scores, a->Output + queries, valueSums + start, again);
+            SingleProducts.Transposed(rows, seen, a->HeadDim, a->Output + queries, a->Values + keys + start, gradient);
             AttentionLoops.Backward(gradient, scores, rows, seen, a->Deltas + row);
-            SingleProducts.Plain(rows, a->HeadDim, seen, gradient, a->Keys + keys, a->QueryGradient + queries);
-            SingleProducts.Outer(seen, a->HeadDim, rows, gradient, a->Queries + queries, keySums, again);
+            SingleProducts.Plain(rows, a->HeadDim, seen, gradient, a->Keys + keys + start, a->QueryGradient + queries);
+            SingleProducts.Outer(seen, a->HeadDim, rows, gradient, a->Queries + queries, keySums + start, again);
         }
     }
 

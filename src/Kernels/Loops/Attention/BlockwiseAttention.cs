@@ -16,24 +16,23 @@ internal abstract class BlockwiseAttention(AttentionShape shape) : IAttentionKer
 
     protected AttentionShape Shape => shape;
 
-    public SegmentHeads Gather(AttentionRows rows, Segment segment, Angles angles) => HeadLoops.Gather(rows, shape, segment, angles);
+    public SegmentHeads Gather(AttentionRows rows, Segment segment, Angles? angles) => HeadLoops.Gather(rows, shape, segment, angles);
 
     public void Forward(SegmentHeads heads, Tensor output, int columns)
     {
         using var scope = NewDisposeScope();
-        HeadLoops.Scatter(Attend(heads), output, shape.Queries(heads.Segment, columns), null, 1);
+        HeadLoops.Scatter(Attend(heads), output, shape.Output(heads.Segment, columns), null, 1);
     }
 
-    public void Backward(SegmentHeads heads, Angles angles, Tensor output, Tensor dOutput, AttentionRows gradients)
+    public void Backward(SegmentHeads heads, Angles? angles, Tensor output, Tensor dOutput, AttentionRows gradients)
     {
-        var queries = shape.Queries(heads.Segment, gradients.Columns);
-        var keys = shape.Keys(heads.Segment, gradients.Columns);
-        var (dHeads, deltas) = HeadLoops.GatherGradient(dOutput, output, queries);
+        var (segment, columns) = (heads.Segment, gradients.Columns);
+        var (dHeads, deltas) = HeadLoops.GatherGradient(dOutput, output, shape.Output(segment, columns));
         using var scope = NewDisposeScope();
         var (dQueries, dKeys, dValues) = Differentiate(heads, dHeads, deltas);
-        HeadLoops.Scatter(dQueries, gradients.Queries, queries, angles, shape.Scale);
-        HeadLoops.Scatter(dKeys, gradients.Keys, keys, angles, shape.Scale);
-        HeadLoops.Scatter(dValues, gradients.Values, keys, null, 1);
+        HeadLoops.Scatter(dQueries, gradients.Queries, shape.Queries(segment, columns), angles, shape.Scale);
+        HeadLoops.Scatter(dKeys, gradients.Keys, shape.Keys(segment, columns), angles, shape.Scale);
+        HeadLoops.Scatter(dValues, gradients.Values, shape.Values(segment, columns), null, 1);
     }
 
     public void Dispose()
@@ -41,7 +40,7 @@ internal abstract class BlockwiseAttention(AttentionShape shape) : IAttentionKer
     }
 
     /// <summary>
-    /// softmax(scale · Q Kᵀ) V over the keys up to each query, fp32 <c>[B, L·group, head_dim]</c>, B = rows·kv. In the caller's scope.
+    /// softmax(scale · Q Kᵀ) V over the keys that each query sees, fp32 <c>[B, L·group, head_dim]</c>, B = rows·kv. In the caller's scope.
     /// </summary>
     internal abstract Tensor Attend(SegmentHeads heads);
 

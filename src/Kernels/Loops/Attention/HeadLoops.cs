@@ -27,6 +27,8 @@ internal static unsafe class HeadLoops
         internal int Count;
         internal int KeyHeads;
         internal int Group;
+        internal int Slots;
+        internal int Slot;
         internal int HeadDim;
     }
 
@@ -35,14 +37,13 @@ internal static unsafe class HeadLoops
         shape.HeadDim % (2 * ILanes.Count) == 0 && type is ScalarType.Float32 or ScalarType.BFloat16 && device.type == DeviceType.CPU;
 
     /// <summary>A segment's heads, queries and keys turned. In the caller's scope.</summary>
-    internal static SegmentHeads Gather(AttentionRows rows, AttentionShape shape, Segment segment, Angles angles)
+    internal static SegmentHeads Gather(AttentionRows rows, AttentionShape shape, Segment segment, Angles? angles)
     {
-        var keys = shape.Keys(segment, rows.Columns);
         return new SegmentHeads(
             segment,
             Gather(rows.Queries, shape.Queries(segment, rows.Columns), angles),
-            Gather(rows.Keys, keys, angles),
-            Gather(rows.Values, keys, null));
+            Gather(rows.Keys, shape.Keys(segment, rows.Columns), angles),
+            Gather(rows.Values, shape.Values(segment, rows.Columns), null));
     }
 
     /// <summary>The heads of <paramref name="flat"/> rows, turned where angles are given. In the caller's scope.</summary>
@@ -105,6 +106,8 @@ internal static unsafe class HeadLoops
         Count = layout.Count,
         KeyHeads = layout.KeyHeads,
         Group = layout.Width,
+        Slots = layout.Slots,
+        Slot = layout.Slot,
         HeadDim = layout.HeadDim,
         Scale = 1,
     };
@@ -125,11 +128,11 @@ internal static unsafe class HeadLoops
         for (var index = from; index < to; index++)
         {
             var (row, t) = (index / a->Count, index % a->Count);
-            var flat = ((((nint)(a->Row + row) * a->Columns) + a->Start + t) * width) * n * T.Size;
+            var flat = (((nint)(a->Row + row) * a->Columns) + a->Start + t) * a->KeyHeads * a->Slots;
             for (var head = 0; head < width; head++)
             {
                 var place = (((nint)((row * a->KeyHeads) + (head / a->Group)) * a->Count) + t) * a->Group + (head % a->Group);
-                var source = flat + ((nint)head * n * T.Size);
+                var source = (flat + SlotOf(a, head)) * n * T.Size;
                 Move<T, T>(a, t, a->Flat + source, a->Heads + (place * n * T.Size));
                 if (a->Deltas == null) continue;
                 var sum = Vector256<float>.Zero;
@@ -148,14 +151,18 @@ internal static unsafe class HeadLoops
         for (var index = from; index < to; index++)
         {
             var (row, t) = (index / a->Count, index % a->Count);
-            var flat = (((nint)(a->Row + row) * a->Columns) + a->Start + a->First + t) * width;
+            var flat = (((nint)(a->Row + row) * a->Columns) + a->Start + a->First + t) * a->KeyHeads * a->Slots;
             for (var head = 0; head < width; head++)
             {
                 var place = (((nint)((row * a->KeyHeads) + (head / a->Group)) * a->Count) + t) * a->Group + (head % a->Group);
-                Move<TFrom, TTo>(a, a->First + t, a->Heads + (place * n * TFrom.Size), a->Flat + ((flat + head) * n * TTo.Size));
+                Move<TFrom, TTo>(a, a->First + t, a->Heads + (place * n * TFrom.Size), a->Flat + ((flat + SlotOf(a, head)) * n * TTo.Size));
             }
         }
     }
+
+    /// <summary>Where a head lies in its row, in heads.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int SlotOf(Arguments* a, int head) => (head / a->Group * a->Slots) + a->Slot + (head % a->Group);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Move<TFrom, TTo>(Arguments* a, int position, byte* source, byte* target)

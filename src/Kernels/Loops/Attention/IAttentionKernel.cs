@@ -10,11 +10,11 @@ internal interface IAttentionKernel : IDisposable
     /// <summary>Positions of the longest segment that it takes.</summary>
     int LongestSegment { get; }
 
-    /// <summary>A segment's heads, queries and keys turned by <paramref name="angles"/>. In the caller's scope.</summary>
-    SegmentHeads Gather(AttentionRows rows, Segment segment, Angles angles);
+    /// <summary>A segment's heads; with <paramref name="angles"/> queries and keys are turned. In the caller's scope.</summary>
+    SegmentHeads Gather(AttentionRows rows, Segment segment, Angles? angles);
 
     /// <summary>
-    /// Writes softmax(scale · Q Kᵀ) V over the keys up to each query to the segment's part of <paramref name="output"/>
+    /// Writes softmax(scale · Q Kᵀ) V over the keys that each query sees to the segment's part of <paramref name="output"/>
     /// <c>[T, heads·head_dim]</c>.
     /// </summary>
     void Forward(SegmentHeads heads, Tensor output, int columns);
@@ -23,7 +23,7 @@ internal interface IAttentionKernel : IDisposable
     /// Writes the segment's part of the <paramref name="gradients"/> of the rows that <see cref="Gather"/> was given; probabilities are
     /// computed again. <paramref name="output"/> is the forward pass's result, <paramref name="dOutput"/> its gradient.
     /// </summary>
-    void Backward(SegmentHeads heads, Angles angles, Tensor output, Tensor dOutput, AttentionRows gradients);
+    void Backward(SegmentHeads heads, Angles? angles, Tensor output, Tensor dOutput, AttentionRows gradients);
 }
 
 internal static class AttentionKernels

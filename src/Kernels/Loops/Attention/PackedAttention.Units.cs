@@ -90,10 +90,12 @@ internal sealed unsafe partial class PackedAttention
         Probabilities<T>(a, &w, queries, head, block, rows);
         var result = a->Result + (row * a->HeadDim);
         var sums = rows == a->Rows ? result : w.Sums;
-        for (var key = 0; key <= block; key++)
+        var from = a->FirstSeen(block);
+        for (var key = from; key <= block; key++)
         {
             var values = (uint*)(a->ValuesPlain + KeyOffset<T>(a, head, key));
-            T.Multiply(a->Rows, a->HeadDim, Positions, w.Probabilities + (key * a->Tile * T.Size), Positions, values, sums, add: key > 0);
+            var probabilities = w.Probabilities + (key * a->Tile * T.Size);
+            T.Multiply(a->Rows, a->HeadDim, Positions, probabilities, Positions, values, sums, add: key > from);
         }
 
         if (sums != result) Unsafe.CopyBlockUnaligned(result, sums, (uint)(rows * a->HeadDim * sizeof(float)));
@@ -105,17 +107,19 @@ internal sealed unsafe partial class PackedAttention
     private static void Probabilities<T>(Arguments* a, Workspace* w, byte* queries, int head, int block, int rows)
         where T : struct, IPackedElements
     {
-        for (var key = 0; key <= block; key++)
+        var from = a->FirstSeen(block);
+        for (var key = from; key <= block; key++)
         {
             var keys = (uint*)(a->KeysTurned + KeyOffset<T>(a, head, key));
             T.Multiply(a->Rows, Positions, a->HeadDim, queries, a->HeadDim, keys, w->Scores + (key * a->Tile), add: false);
         }
 
-        AttentionTiles.Softmax<T>(w->Scores, w->Probabilities, rows, a->Rows, block, a->Group, a->Scale);
+        AttentionTiles.Softmax<T>(w->Scores, w->Probabilities, rows, a->Rows, head, from, block, a->Rule);
     }
 
     /// <summary>
-    /// One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees.
+    /// One part of one head; the last parts first, and in each the last block first: it sees all keys that the part sees, where no window
+    /// ends before them.
     /// </summary>
     private static void BackwardUnit<T>(void* pointer, int unit, int worker) where T : struct, IPackedElements
     {
@@ -125,11 +129,18 @@ internal sealed unsafe partial class PackedAttention
         var begin = (nint)PartOffset(a, part) + (head * a->Begin(part + 1) * a->KeyBlock);
         var keySums = a->KeyParts + begin;
         var valueSums = a->ValueParts + begin;
+        if (a->Rule.IsWindowed)
+        {
+            var (seen, all) = (a->FirstSeen(a->Begin(part)) * a->KeyBlock, a->Begin(part + 1) * a->KeyBlock);
+            new Span<float>(keySums + seen, (int)(all - seen)).Clear();
+            new Span<float>(valueSums + seen, (int)(all - seen)).Clear();
+        }
+
         for (var block = a->Begin(part + 1) - 1; block >= a->Begin(part); block--)
         {
             var row = (((nint)head * a->Length) + (block * Positions)) * a->Group;
             var rows = Math.Min(Positions, a->Length - (block * Positions)) * a->Group;
-            var again = block < a->Begin(part + 1) - 1;
+            var again = a->Rule.IsWindowed || block < a->Begin(part + 1) - 1;
             var queries = Whole<T>(a->Queries + (row * a->HeadDim * T.Size), rows, a->Rows, a->HeadDim, w.Queries);
             var gradient = Whole<T>(a->Gradient + (row * a->HeadDim * T.Size), rows, a->Rows, a->HeadDim, w.Gradient);
             Probabilities<T>(a, &w, queries, head, block, rows);
@@ -137,7 +148,8 @@ internal sealed unsafe partial class PackedAttention
             T.Plain(gradient, a->HeadDim, a->Rows, a->HeadDim, w.GradientWords, a->Rows);
             var result = a->Result + (row * a->HeadDim);
             var sums = rows == a->Rows ? result : w.Sums;
-            for (var key = 0; key <= block; key++)
+            var from = a->FirstSeen(block);
+            for (var key = from; key <= block; key++)
             {
                 var probabilities = w.Probabilities + (key * a->Tile * T.Size);
                 var offset = KeyOffset<T>(a, head, key);
@@ -145,7 +157,8 @@ internal sealed unsafe partial class PackedAttention
                 T.Multiply(Positions, a->HeadDim, a->Rows, w.Turned, a->Rows, w.GradientWords, valueSums + (key * a->KeyBlock), again);
                 T.Multiply(a->Rows, Positions, a->HeadDim, gradient, a->HeadDim, (uint*)(a->ValuesTurned + offset), w.Tile, add: false);
                 AttentionTiles.Differentiate<T>(w.Tile, probabilities, w.TileGradient, rows, a->Rows, a->Deltas + row);
-                T.Multiply(a->Rows, a->HeadDim, Positions, w.TileGradient, Positions, (uint*)(a->KeysPlain + offset), sums, add: key > 0);
+                var keys = (uint*)(a->KeysPlain + offset);
+                T.Multiply(a->Rows, a->HeadDim, Positions, w.TileGradient, Positions, keys, sums, add: key > from);
                 AttentionTiles.Turn<T>(w.TileGradient, a->Rows, w.Turned);
                 T.Multiply(Positions, a->HeadDim, a->Rows, w.Turned, a->Rows, w.QueryWords, keySums + (key * a->KeyBlock), again);
             }
@@ -166,7 +179,7 @@ internal sealed unsafe partial class PackedAttention
             for (var part = 0; part < a->Parts; part++)
             {
                 var reach = a->Begin(part + 1) * Positions;
-                if (key >= reach) continue;
+                if (key >= reach || key < a->FirstSeen(a->Begin(part)) * Positions) continue;
                 var source = (nint)PartOffset(a, part) + ((((nint)head * reach) + key) * a->HeadDim);
                 AttentionTiles.Add(a->KeyParts + source, a->KeyGradient + ((nint)row * a->HeadDim), a->HeadDim, first);
                 AttentionTiles.Add(a->ValueParts + source, a->ValueGradient + ((nint)row * a->HeadDim), a->HeadDim, first);

@@ -36,7 +36,7 @@ internal sealed unsafe partial class PackedAttention(AttentionShape shape, int t
         internal byte* ValuesPlain;
         internal byte* Scratch;
         internal long WorkerBytes;
-        internal float Scale;
+        internal ScoreRule Rule;
         internal int Batch;
         internal int Length;
         internal int Group;
@@ -55,6 +55,9 @@ internal sealed unsafe partial class PackedAttention(AttentionShape shape, int t
 
         /// <summary>Where a part of a head begins, in blocks.</summary>
         internal readonly int Begin(int part) => (int)((long)Blocks * part / Parts);
+
+        /// <summary>The first block of keys that a block of queries sees something of.</summary>
+        internal readonly int FirstSeen(int block) => Rule.FirstSeen(block * Positions) / Positions;
     }
 
     /// <summary>Whether it can work with such heads, for whose type there are loops.</summary>
@@ -97,7 +100,7 @@ internal sealed unsafe partial class PackedAttention(AttentionShape shape, int t
             Queries = TensorMemory.Of(heads.Queries),
             Keys = TensorMemory.Of(heads.Keys),
             Values = TensorMemory.Of(heads.Values),
-            Scale = Shape.Scale,
+            Rule = new ScoreRule(Shape),
             Batch = batch,
             Length = length,
             Group = Shape.Group,

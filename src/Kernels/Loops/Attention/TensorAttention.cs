@@ -15,52 +15,64 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
 
     private readonly Dictionary<ScalarType, Tensor> masks = [];
 
+    /// <summary><c>[kv, 1, group, 1]</c>.</summary>
+    private readonly Tensor? slopes = shape.Slopes is { } alibi
+        ? tensor(alibi.Values.ToArray(), [shape.KeyHeads, 1, shape.Group, 1], device: device).DetachFromDisposeScope()
+        : null;
+
     public int LongestSegment => int.MaxValue;
 
-    public SegmentHeads Gather(AttentionRows rows, Segment segment, Angles angles)
+    public SegmentHeads Gather(AttentionRows rows, Segment segment, Angles? angles)
     {
         var (queries, keys) = (shape.Queries(segment, rows.Columns), shape.Keys(segment, rows.Columns));
+        var values = shape.Values(segment, rows.Columns);
         return new SegmentHeads(
             segment,
             Turned(Cut(rows.Queries, queries), angles).view(queries.Shape),
             Turned(Cut(rows.Keys, keys), angles).view(keys.Shape),
-            Contiguous(Cut(rows.Values, keys)).view(keys.Shape));
+            Contiguous(Cut(rows.Values, values)).view(values.Shape));
     }
 
     public void Forward(SegmentHeads heads, Tensor output, int columns)
     {
         var attended = Attend(heads.Queries, heads.Keys, heads.Values, 0, null);
-        Put(attended, output, shape.Queries(heads.Segment, columns));
+        Put(attended, output, shape.Output(heads.Segment, columns));
     }
 
     /// <summary>
-    /// Attention of queries <c>[rows·kv, L·group, head_dim]</c> at positions from <paramref name="offset"/> on over the keys up to each,
-    /// <c>[rows·kv, offset + L, head_dim]</c>; <paramref name="padding"/> <c>[rows·kv, 1, offset + L]</c> is added to scores. In the
+    /// Attention of queries <c>[rows·kv, L·group, head_dim]</c> at positions from <paramref name="offset"/> on over the keys that each
+    /// sees, <c>[rows·kv, offset + L, head_dim]</c>; <paramref name="padding"/> <c>[rows·kv, 1, offset + L]</c> is added to scores. In the
     /// caller's scope.
     /// </summary>
     internal Tensor Attend(Tensor queries, Tensor keys, Tensor values, int offset, Tensor? padding)
     {
         var (group, length) = (shape.Group, (int)queries.shape[1] / shape.Group);
-        if (length <= QueryBlock) return Probabilities(queries, keys, offset, length, padding).bmm(values);
+        if (length <= QueryBlock) return Block(queries, 0, length);
         var output = empty(queries.shape, queries.dtype, device);
         for (var first = 0; first < length; first += QueryBlock)
         {
             using var inner = NewDisposeScope();
             var count = Math.Min(QueryBlock, length - first);
-            var seen = offset + first + count;
-            var q = queries.narrow(1, (long)first * group, (long)count * group);
-            var p = Probabilities(q, keys.narrow(1, 0, seen), offset + first, count, padding?.narrow(2, 0, seen));
-            output.narrow(1, (long)first * group, (long)count * group).copy_(p.bmm(values.narrow(1, 0, seen)));
+            var (row, rows) = ((long)first * group, (long)count * group);
+            output.narrow(1, row, rows).copy_(Block(queries.narrow(1, row, rows), first, count));
         }
 
         return output;
+
+        Tensor Block(Tensor q, int first, int count)
+        {
+            var from = shape.FirstSeen(offset + first);
+            var seen = offset + first + count - from;
+            var p = Probabilities(q, keys.narrow(1, from, seen), offset + first, count, from, padding?.narrow(2, from, seen));
+            return p.bmm(values.narrow(1, from, seen));
+        }
     }
 
-    public void Backward(SegmentHeads heads, Angles angles, Tensor output, Tensor dOutput, AttentionRows gradients)
+    public void Backward(SegmentHeads heads, Angles? angles, Tensor output, Tensor dOutput, AttentionRows gradients)
     {
         var (segment, queries, keys, values) = heads;
         var (length, group, type) = (segment.Length, shape.Group, queries.dtype);
-        var layout = shape.Queries(segment, gradients.Columns);
+        var layout = shape.Output(segment, gradients.Columns);
         var dOut = Cut(dOutput, layout).permute(0, 2, 1, 3, 4).reshape(layout.Shape);
         // Σ_s P dP of each query = ⟨o, do⟩.
         var products = output.mul(dOutput).view(dOutput.shape[0], -1, shape.HeadDim).sum(-1, type: ScalarType.Float32); // [T, heads]
@@ -73,12 +85,13 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
         {
             using var inner = NewDisposeScope();
             var count = Math.Min(QueryBlock, length - first);
-            var seen = first + count;
-            var (from, rows) = ((long)first * group, (long)count * group);
-            var (q, d) = (queries.narrow(1, from, rows), dOut.narrow(1, from, rows));
-            var (k, v) = (keys.narrow(1, 0, seen), values.narrow(1, 0, seen));
-            var p = Probabilities(q, k, first, count, null);
-            var dS = d.bmm(v.transpose(1, 2)).sub_(deltas.narrow(1, from, rows).to(type)).mul_(p); // P ⊙ (dP − Σ P dP)
+            var from = shape.FirstSeen(first);
+            var seen = first + count - from;
+            var (row, rows) = ((long)first * group, (long)count * group);
+            var (q, d) = (queries.narrow(1, row, rows), dOut.narrow(1, row, rows));
+            var (k, v) = (keys.narrow(1, from, seen), values.narrow(1, from, seen));
+            var p = Probabilities(q, k, first, count, from, null);
+            var dS = d.bmm(v.transpose(1, 2)).sub_(deltas.narrow(1, row, rows).to(type)).mul_(p); // P ⊙ (dP − Σ P dP)
             var dqBlock = dS.bmm(k);
             var dkBlock = dS.transpose(1, 2).bmm(q);
             var dvBlock = p.transpose(1, 2).bmm(d);
@@ -90,55 +103,68 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
             }
             else
             {
-                dQueries!.narrow(1, from, rows).copy_(dqBlock);
-                dKeys!.narrow(1, 0, seen).add_(dkBlock, One);
-                dValues!.narrow(1, 0, seen).add_(dvBlock, One);
+                dQueries!.narrow(1, row, rows).copy_(dqBlock);
+                dKeys!.narrow(1, from, seen).add_(dkBlock, One);
+                dValues!.narrow(1, from, seen).add_(dvBlock, One);
             }
         }
 
-        var keyLayout = shape.Keys(segment, gradients.Columns);
-        Put(TurnedBack(dQueries!, layout, angles), gradients.Queries, layout);
+        var (queryLayout, keyLayout) = (shape.Queries(segment, gradients.Columns), shape.Keys(segment, gradients.Columns));
+        Put(TurnedBack(dQueries!, queryLayout, angles), gradients.Queries, queryLayout);
         Put(TurnedBack(dKeys!, keyLayout, angles), gradients.Keys, keyLayout);
-        Put(dValues!, gradients.Values, keyLayout);
+        Put(dValues!, gradients.Values, shape.Values(segment, gradients.Columns));
     }
 
     public void Dispose()
     {
         foreach (var mask in masks.Values) mask.Dispose();
+        slopes?.Dispose();
     }
 
     /// <summary>
-    /// Probabilities of <paramref name="count"/> positions from <paramref name="first"/> over the keys up to the last of them.
+    /// Probabilities of <paramref name="count"/> positions from <paramref name="first"/> over the keys from <paramref name="from"/> up to
+    /// the last of them.
     /// </summary>
-    private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count, Tensor? padding)
+    private Tensor Probabilities(Tensor queries, Tensor keys, int first, int count, int from, Tensor? padding)
     {
-        var scores = BatchedProducts.Add(Mask(first, count, queries.dtype), queries, keys.transpose(1, 2), shape.Scale);
+        var scores = BatchedProducts.Add(Mask(first, count, from, queries.dtype), queries, keys.transpose(1, 2), shape.Scale);
+        if (slopes is not null)
+        {
+            // As far from the last query for all: a constant in a row of scores changes no probability.
+            scores = scores.to(ScalarType.Float32);
+            var distances = arange(Held(from - (first + count) + 1), One, One, ScalarType.Float32, device: device);
+            scores.view(-1, shape.KeyHeads, count, shape.Group, distances.shape[0]).add_(slopes.mul(distances), One);
+        }
+
         if (padding is not null) scores = scores.to(ScalarType.Float32).add_(padding, One);
         if (queries.dtype == ScalarType.Float32) return scores.softmax(-1);
         return scores.softmax(-1, ScalarType.Float32).to(queries.dtype);
     }
 
     /// <summary>
-    /// 0 where a query may look, −∞ where not, <c>[count·group, first + count]</c>: a view of one mask whose last columns are the triangle.
+    /// 0 where a query may look, −∞ where not, <c>[count·group, first + count − from]</c>: a view of one mask whose last columns are the
+    /// triangle.
     /// </summary>
-    private Tensor Mask(int first, int count, ScalarType type)
+    private Tensor Mask(int first, int count, int from, ScalarType type)
     {
-        if (!masks.TryGetValue(type, out var mask) || mask.shape[1] < first + QueryBlock)
+        if (!masks.TryGetValue(type, out var mask) || mask.shape[1] < first - from + QueryBlock)
         {
             mask?.Dispose();
-            var width = Math.Max(1024, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(first + QueryBlock)));
+            var width = Math.Max(1024, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(first - from + QueryBlock)));
             using var scope = NewDisposeScope();
             var triangle = full([QueryBlock, QueryBlock], Held(double.NegativeInfinity), ScalarType.Float32, device).triu(1);
             var wide = cat([zeros([QueryBlock, width - QueryBlock], ScalarType.Float32, device), triangle], 1);
+            var before = full_like(wide, Held(double.NegativeInfinity)).tril(width - QueryBlock - shape.Window);
+            if (shape.Window < width) wide.add_(before, One);
             masks[type] = mask = wide.repeat_interleave(shape.Group, 0).to(type).DetachFromDisposeScope();
         }
 
-        return mask.narrow(0, 0, (long)count * shape.Group).narrow(1, mask.shape[1] - QueryBlock - first, first + count);
+        return mask.narrow(0, 0, (long)count * shape.Group).narrow(1, mask.shape[1] - QueryBlock - first + from, first + count - from);
     }
 
     /// <summary>Heads of a segment as a view <c>[rows, L, kv, width, head_dim]</c> of the flat rows.</summary>
     private static Tensor Cut(Tensor flat, HeadLayout layout) =>
-        flat.view(-1, layout.Columns, layout.KeyHeads, layout.Width, layout.HeadDim)
+        flat.view(-1, layout.Columns, layout.KeyHeads, layout.Slots, layout.HeadDim).narrow(3, layout.Slot, layout.Width)
             .narrow(0, layout.Segment.Row, layout.Segment.Rows).narrow(1, layout.Segment.Start, layout.Segment.Length);
 
     /// <summary>Writes heads to their place in the flat rows.</summary>
@@ -149,19 +175,20 @@ internal sealed class TensorAttention(AttentionShape shape, Device device) : IAt
     private static Tensor Split(Tensor heads, HeadLayout layout) =>
         heads.view(layout.Segment.Rows, layout.KeyHeads, layout.Segment.Length, layout.Width, layout.HeadDim);
 
-    /// <summary>A cut as <c>[rows, kv, L, width, head_dim]</c>, turned in fp32.</summary>
-    private Tensor Turned(Tensor cut, Angles angles)
+    /// <summary>A cut as <c>[rows, kv, L, width, head_dim]</c>, turned in fp32 where there are angles.</summary>
+    private Tensor Turned(Tensor cut, Angles? angles)
     {
+        if (angles is not { } given) return Contiguous(cut);
         var turned = Contiguous(cut, ScalarType.Float32);
-        Turn(turned, angles, 1);
+        Turn(turned, given, 1);
         return turned.to(cut.dtype);
     }
 
     /// <summary>Gradients of turned and scaled heads, fp32, become in place those of the heads.</summary>
-    private Tensor TurnedBack(Tensor gradient, HeadLayout layout, Angles angles)
+    private Tensor TurnedBack(Tensor gradient, HeadLayout layout, Angles? angles)
     {
         gradient.mul_(Held(shape.Scale));
-        Turn(Split(gradient, layout), angles, -1);
+        if (angles is { } given) Turn(Split(gradient, layout), given, -1);
         return gradient;
     }
 

@@ -6,25 +6,28 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Models.Attention;
 
 /// <summary>
-/// A decoder block's attention over heads, as families share it: rotary positions, the segments of a microbatch, a cache while text is
-/// generated. The kernel for segments is chosen here, once; a segment longer than it takes, and a cache, go to
+/// A decoder block's attention over heads, as families share it: rotary positions where there are any, the segments of a microbatch, a
+/// cache while text is generated. The kernel for segments is chosen here, once; a segment longer than it takes, and a cache, go to
 /// <see cref="TensorAttention"/>.
 /// </summary>
 /// <param name="shape">The block's heads.</param>
-/// <param name="rotary">Angles of the positions; disposed of with this.</param>
+/// <param name="rotary">Angles of the positions, or null; disposed of with this.</param>
 /// <param name="type">Type of queries, keys and values.</param>
 /// <param name="device">Where they lie.</param>
-internal sealed class CausalAttention(AttentionShape shape, RotaryTable rotary, ScalarType type, Device device) : IDisposable
+internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary, ScalarType type, Device device) : IDisposable
 {
     private readonly IAttentionKernel? fastest = AttentionKernels.Fastest(shape, type, device);
     private readonly TensorAttention tensors = new(shape, device);
 
-    /// <summary>q <c>[T, heads·head_dim]</c>, k and v <c>[T, kv·head_dim]</c>, T = rows·columns → <c>[T, heads·head_dim]</c>.</summary>
+    /// <summary>
+    /// q <c>[T, heads·head_dim]</c>, k and v <c>[T, kv·head_dim]</c>, T = rows·columns → <c>[T, heads·head_dim]</c>; where the shape is
+    /// fused all three are the same rows, <c>[T, kv·(group + 2)·head_dim]</c>.
+    /// </summary>
     internal Tensor Forward(Tensor q, Tensor k, Tensor v, int rows, IReadOnlyList<Segment> segments, List<SegmentHeads>? saved)
     {
         using var scope = NewDisposeScope();
         var flat = Rows(q, k, v, rows);
-        var output = empty(q.shape, q.dtype, device);
+        var output = empty([q.shape[0], Width], q.dtype, device);
         foreach (var segment in segments)
         {
             using var inner = NewDisposeScope();
@@ -46,7 +49,7 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable rotary, 
         var flat = Rows(q, k, v, rows);
         var (length, offset) = (flat.Columns, cache.Length);
         var segment = new Segment(0, rows, 0, length);
-        var heads = tensors.Gather(flat, segment, rotary.At(offset, length));
+        var heads = tensors.Gather(flat, segment, rotary?.At(offset, length));
         var perRow = new long[] { rows, shape.KeyHeads, length, shape.HeadDim };
         var (keys, values) = cache.Append(heads.Keys.view(perRow), heads.Values.view(perRow));
         var padding = cache.PaddingScores(shape.KeyHeads, cache.Length, device);
@@ -55,33 +58,47 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable rotary, 
             .permute(0, 2, 1, 3, 4).reshape(rows * length, -1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Gradients of q, k, v in their layouts; <paramref name="output"/> is the forward pass's result.</summary>
+    /// <summary>
+    /// Gradients of q, k, v in their layouts; <paramref name="output"/> is the forward pass's result. In the caller's scope.
+    /// </summary>
     internal (Tensor Q, Tensor K, Tensor V) Backward(IReadOnlyList<SegmentHeads> saved, Tensor output, Tensor dOutput, int rows)
     {
-        using var scope = NewDisposeScope();
         var (tokens, width) = (dOutput.shape[0], (long)shape.KeyHeads * shape.HeadDim);
         var dq = empty(dOutput.shape, dOutput.dtype, device);
         var dk = empty([tokens, width], dOutput.dtype, device);
         var dv = empty([tokens, width], dOutput.dtype, device);
-        var gradients = Rows(dq, dk, dv, rows);
-        foreach (var heads in saved)
-        {
-            using var inner = NewDisposeScope();
-            KernelOf(heads.Segment).Backward(heads, rotary.At(0, heads.Segment.Length), output, dOutput, gradients);
-        }
+        Backward(saved, output, dOutput, Rows(dq, dk, dv, rows));
+        return (dq, dk, dv);
+    }
 
-        return (dq.MoveToOuterDisposeScope(), dk.MoveToOuterDisposeScope(), dv.MoveToOuterDisposeScope());
+    /// <summary>Their gradient where one linear made them, <c>[T, kv·(group + 2)·head_dim]</c>. In the caller's scope.</summary>
+    internal Tensor BackwardFused(IReadOnlyList<SegmentHeads> saved, Tensor output, Tensor dOutput, int rows)
+    {
+        var all = empty([dOutput.shape[0], (long)shape.KeyHeads * (shape.Group + 2) * shape.HeadDim], dOutput.dtype, device);
+        Backward(saved, output, dOutput, Rows(all, all, all, rows));
+        return all;
     }
 
     public void Dispose()
     {
-        rotary.Dispose();
+        rotary?.Dispose();
         fastest?.Dispose();
         tensors.Dispose();
     }
 
+    private long Width => (long)shape.Heads * shape.HeadDim;
+
+    private void Backward(IReadOnlyList<SegmentHeads> saved, Tensor output, Tensor dOutput, AttentionRows gradients)
+    {
+        foreach (var heads in saved)
+        {
+            using var inner = NewDisposeScope();
+            KernelOf(heads.Segment).Backward(heads, rotary?.At(0, heads.Segment.Length), output, dOutput, gradients);
+        }
+    }
+
     private SegmentHeads Heads(AttentionRows rows, Segment segment) =>
-        KernelOf(segment).Gather(rows, segment, rotary.At(0, segment.Length));
+        KernelOf(segment).Gather(rows, segment, rotary?.At(0, segment.Length));
 
     private IAttentionKernel KernelOf(Segment segment) =>
         fastest is not null && segment.Length <= fastest.LongestSegment ? fastest : tensors;

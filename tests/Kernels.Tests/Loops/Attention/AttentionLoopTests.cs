@@ -10,6 +10,8 @@ namespace Peft.Orleans.Kernels.Tests.Loops.Attention;
 /// <summary>What attention does to rows between its products, against the same formulas from libtorch in float64.</summary>
 public sealed class AttentionLoopTests
 {
+    private const int HeadDim = 16;
+
     public static TheoryData<ScalarType> Types => new(ScalarType.Float32, ScalarType.BFloat16);
 
     [Theory]
@@ -22,7 +24,7 @@ public sealed class AttentionLoopTests
         var deltas = Random(ScalarType.Float32, 2, 50);
         var mask = full([Count, Seen], double.NegativeInfinity, ScalarType.Float64).triu(First + 1).repeat_interleave(Group, 0);
         var expected = scores.to(ScalarType.Float64).mul(0.25).add(mask).softmax(-1);
-        AttentionLoops.Softmax(scores, First, Group, 0.25f);
+        AttentionLoops.Softmax(scores, First, 0, new ScoreRule(new AttentionShape(Group, 1, HeadDim) { Scale = 0.25f }));
         Close(expected, scores, type);
         Assert.Equal(0, scores.masked_select(mask.lt(0)).abs().max().to(ScalarType.Float32).item<float>());
         var gradient = scores.to(ScalarType.Float64).mul(d.to(ScalarType.Float64).sub(deltas.narrow(1, 7, Count * Group).unsqueeze(2)));
@@ -34,7 +36,7 @@ public sealed class AttentionLoopTests
     [MemberData(nameof(Types))]
     public void Heads_are_rotated_there_and_back(ScalarType type)
     {
-        const int KeyHeads = 2, Group = 3, HeadDim = 16, Columns = 11;
+        const int KeyHeads = 2, Group = 3, Columns = 11;
         using var scope = NewDisposeScope();
         var layout = new AttentionShape(KeyHeads * Group, KeyHeads, HeadDim).Queries(new Segment(1, 2, 3, 7), Columns);
         var (flat, output) = (Random(type, 3 * Columns, KeyHeads * Group * HeadDim), Random(type, 3 * Columns, KeyHeads * Group * HeadDim));
@@ -75,7 +77,7 @@ public sealed class AttentionLoopTests
         var d = Random(type, 5, 56);
         var scores = Random(type, 1, 5, 56);
         var expected = Probabilities(scores, 0.25f).to(type);
-        AttentionLoops.Softmax(scores, 55, 5, 0.25f);
+        AttentionLoops.Softmax(scores, 55, 0, new ScoreRule(new AttentionShape(5, 1, HeadDim) { Scale = 0.25f }));
         Assert.True(expected.equal(scores).all().item<bool>());
         var deltas = Random(ScalarType.Float32, 1, 5);
         var gradient = scores.to(ScalarType.Float32).mul(d.view(1, 5, 56).to(ScalarType.Float32).sub(deltas.unsqueeze(2))).to(type);

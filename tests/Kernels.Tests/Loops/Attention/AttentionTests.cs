@@ -16,39 +16,51 @@ public sealed class AttentionTests
 
     /// <summary>
     /// Heads and positions: one, a whole block, one more, several blocks with a part of one, more heads than parts are made for; and
-    /// queries of a key head.
+    /// queries of a key head. Then windows: within a block, over blocks, wider than all; 0: none. The last ones have slopes too.
     /// </summary>
-    public static TheoryData<int, int, int> Shapes => new() { { 1, 1, 3 }, { 1, 64, 3 }, { 2, 65, 1 }, { 3, 300, 3 }, { 40, 130, 2 } };
+    public static TheoryData<int, int, int, int, bool> Shapes => new()
+    {
+        { 1, 1, 3, 0, false },
+        { 1, 64, 3, 0, false },
+        { 2, 65, 1, 0, false },
+        { 3, 300, 3, 0, false },
+        { 40, 130, 2, 0, false },
+        { 3, 300, 3, 20, false },
+        { 1, 300, 2, 64, false },
+        { 3, 300, 3, 2, true },
+        { 3, 300, 3, 129, true },
+        { 2, 100, 6, 1000, true },
+    };
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Blocks_are_the_formula_in_fp32(int batch, int length, int group) => Check(
+    public void Blocks_are_the_formula_in_fp32(int batch, int length, int group, int window, bool sloped) => Check(
         ScalarType.Float32,
         static (_, type) => BlockedAttention.Fit(type),
         static (shape, threads) => new BlockedAttention(shape, threads),
         batch,
         length,
-        group);
+        Shape(group, window, sloped));
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Packed_blocks_are_the_formula_in_fp32(int batch, int length, int group) => Check(
+    public void Packed_blocks_are_the_formula_in_fp32(int batch, int length, int group, int window, bool sloped) => Check(
         ScalarType.Float32,
         PackedAttention.Fit,
         static (shape, threads) => new PackedAttention(shape, threads),
         batch,
         length,
-        group);
+        Shape(group, window, sloped));
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Packed_blocks_are_the_formula_in_bf16(int batch, int length, int group) => Check(
+    public void Packed_blocks_are_the_formula_in_bf16(int batch, int length, int group, int window, bool sloped) => Check(
         ScalarType.BFloat16,
         PackedAttention.Fit,
         static (shape, threads) => new PackedAttention(shape, threads),
         batch,
         length,
-        group);
+        Shape(group, window, sloped));
 
     private static void Check(
         ScalarType type,
@@ -56,16 +68,15 @@ public sealed class AttentionTests
         Func<AttentionShape, int, BlockwiseAttention> make,
         int batch,
         int length,
-        int group)
+        AttentionShape shape)
     {
         using var scope = NewDisposeScope();
-        var shape = new AttentionShape(group, 1, HeadDim) { Scale = Scale };
+        var group = shape.Group;
         Assert.SkipUnless(fit(shape, type), $"SKIPPED: this processor, or libtorch on it, has no kernel for {type}");
         var (q, d) = (Random(1, type, batch, length * group, HeadDim), Random(2, type, batch, length * group, HeadDim));
         var (k, v) = (Random(3, type, batch, length, HeadDim), Random(4, type, batch, length, HeadDim));
         var (q64, k64, v64) = (Trained(q), Trained(k), Trained(v));
-        var mask = full([length, length], double.NegativeInfinity, ScalarType.Float64).triu(1).repeat_interleave(group, 0);
-        var expected = q64.matmul(k64.transpose(1, 2)).mul(Scale).add(mask).softmax(-1).matmul(v64);
+        var expected = q64.matmul(k64.transpose(1, 2)).mul(Scale).add(Bias(shape, length)).softmax(-1).matmul(v64);
         torch.autograd.backward([expected], [d.to(ScalarType.Float64)]);
         using var noGrad = no_grad();
         var deltas = expected.mul(d).sum(-1).to(ScalarType.Float32);
@@ -84,6 +95,23 @@ public sealed class AttentionTests
             var (dq2, dk2, dv2) = other.Differentiate(heads, d, deltas);
             foreach (var (first, second) in new[] { (dq, dq2), (dk, dk2), (dv, dv2) }) Same(first, second, $"{threads} threads");
         }
+    }
+
+    private static AttentionShape Shape(int group, int window, bool sloped) => new(group, 1, HeadDim)
+    {
+        Scale = Scale,
+        Window = window == 0 ? int.MaxValue : window,
+        Slopes = sloped ? AlibiSlopes.Of(group) : null,
+    };
+
+    /// <summary>What is added to scores of a key head, <c>[length·group, length]</c>: −slope · distance, −∞ for what is not seen.</summary>
+    private static Tensor Bias(AttentionShape shape, int length)
+    {
+        var positions = arange(length, ScalarType.Float64);
+        var distance = positions.unsqueeze(1).sub(positions).unsqueeze(1); // [length, 1, length]
+        var slopes = tensor(shape.Slopes?.Values.ToArray() ?? new float[shape.Group]).to(ScalarType.Float64).unsqueeze(1);
+        var unseen = distance.lt(0).logical_or(distance.ge(shape.Window));
+        return distance.mul(slopes).neg().masked_fill(unseen, double.NegativeInfinity).view(-1, length);
     }
 
     /// <summary>
