@@ -1,5 +1,4 @@
 using YamlDotNet.Core;
-using YamlDotNet.Core.Events;
 using YamlDotNet.RepresentationModel;
 
 namespace Peft.Orleans.Core.Runs;
@@ -7,25 +6,33 @@ namespace Peft.Orleans.Core.Runs;
 /// <summary>Reads YAML text; whatever the text holds, what is wrong with it is said with file and line.</summary>
 public static class YamlReader
 {
-    // A run file is four levels deep; text that nests without end would exhaust the stack of whoever walks it.
-    private const int DeepestLevel = 64;
-
     /// <summary>The documents of a text.</summary>
     /// <param name="text">The text.</param>
     /// <param name="path">Its file, for messages.</param>
-    /// <exception cref="PeftException">The text is no YAML, nests too deep, or contains itself.</exception>
+    /// <exception cref="PeftException">
+    /// The text is no YAML, nests too deep, contains itself, grows without bound by its aliases, or has tags.
+    /// </exception>
     public static IReadOnlyList<YamlDocument> Read(string text, string path)
     {
-        CheckNesting(text, path);
+        var events = new YamlEvents(text, path);
         try
         {
             var stream = new YamlStream();
-            stream.Load(new StringReader(text));
+            stream.Load(events);
             return [.. stream.Documents];
         }
         catch (YamlException error)
         {
             throw Refusal(text, path, error);
+        }
+        catch (Exception error) when (error is not (PeftException or OutOfMemoryException))
+        {
+            // The library has no words of its own for some texts and fails on its way: at an argument, a state, a number, an index.
+            throw new PeftException(
+                $"{path}:{events.Line}: not valid YAML: a '{{' or '[' is not closed, or something else does not end where it should; "
+                    + "look for an open quote, a tab, text after a '}' or ']', or an '&', '*' or '!' that should be quoted",
+                error
+            );
         }
     }
 
@@ -47,43 +54,6 @@ public static class YamlReader
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new PeftException($"{kind} {path} cannot be read: {error.Message}", error);
-        }
-    }
-
-    private static void CheckNesting(string text, string path)
-    {
-        var parser = new Parser(new StringReader(text));
-        var open = new Stack<AnchorName>();
-        var line = 1L;
-        try
-        {
-            while (parser.MoveNext())
-            {
-                line = parser.Current!.End.Line;
-                switch (parser.Current)
-                {
-                    case MappingStart or SequenceStart:
-                        open.Push(((NodeEvent)parser.Current).Anchor);
-                        if (open.Count > DeepestLevel) throw new PeftException($"{path}:{line}: nested deeper than {DeepestLevel} levels");
-                        break;
-                    case MappingEnd or SequenceEnd:
-                        open.Pop();
-                        break;
-                    case AnchorAlias alias when open.Contains(alias.Value):
-                        throw new PeftException(
-                            $"{path}:{line}: *{alias.Value} stands inside what &{alias.Value} names: the text contains itself; write it out"
-                        );
-                }
-            }
-        }
-        catch (YamlException error)
-        {
-            throw Refusal(text, path, error);
-        }
-        catch (InvalidOperationException error)
-        {
-            // The parser's own words for a bracket that is still open where the next key begins.
-            throw new PeftException($"{path}:{line}: not valid YAML: a '{{' or '[' is not closed", error);
         }
     }
 

@@ -258,7 +258,7 @@ public sealed class RunFileRefusals
     [InlineData("name: a\r\ndata: x\r\n\tmax_length: 2\r\n", "f.yaml:3: not valid YAML: a tab in the indentation")]
     [InlineData("name: a\ndata: { train: x\nmodel: y\n", "not valid YAML: a '{' or '[' is not closed")]
     [InlineData("name: a\nname: b\n", "f.yaml:2: not valid YAML: Duplicate key name")]
-    [InlineData("name: a\nmodel: *base\n", "not valid YAML: The anchor 'base' does not exist")]
+    [InlineData("name: a\nmodel: *base\n", "*base repeats what &base names, and no &base stands before it")]
     [InlineData("name: a\ndata: &d\n  train: *d\n", "f.yaml:3: *d stands inside what &d names")]
     public void Text_that_is_no_run_file(string yaml, string message) =>
         Assert.Contains(message, Assert.Throws<PeftException>(() => RunFile.Parse(yaml, "f.yaml")).Message, StringComparison.Ordinal);
