@@ -17,30 +17,30 @@ internal sealed class YamlEvents(string text, string path) : IParser
     // Ten aliases in each of ten lists of aliases are ten thousand million values.
     private const long MostNodes = 100_000;
 
-    private readonly long _lines = text.AsSpan().TrimEnd('\n').Count('\n') + 1;
-    private readonly Parser _parser = new(new StringReader(text));
-    private readonly Stack<(AnchorName Anchor, long NodesBefore)> _open = new();
-    private readonly Dictionary<AnchorName, long> _nodesOf = [];
-    private long _nodes;
+    private readonly long lines = text.AsSpan().TrimEnd('\n').Count('\n') + 1;
+    private readonly Parser parser = new(new StringReader(text));
+    private readonly Stack<(AnchorName Anchor, long NodesBefore)> open = new();
+    private readonly Dictionary<AnchorName, long> nodesOf = [];
+    private long nodes;
 
     /// <summary>Where reading has come to, counted from 1.</summary>
-    public long Line => Math.Clamp(_parser.Current?.End.Line ?? 1, 1, _lines);
+    public long Line => Math.Clamp(parser.Current?.End.Line ?? 1, 1, lines);
 
     /// <inheritdoc/>
-    public ParsingEvent? Current => _parser.Current;
+    public ParsingEvent? Current => parser.Current;
 
     /// <inheritdoc/>
     public bool MoveNext()
     {
-        if (!_parser.MoveNext()) return false;
+        if (!parser.MoveNext()) return false;
         switch (Current)
         {
             case DocumentStart:
-                _nodesOf.Clear();
+                nodesOf.Clear();
                 break;
             case MappingEnd or SequenceEnd:
-                var (anchor, before) = _open.Pop();
-                if (!anchor.IsEmpty) _nodesOf[anchor] = _nodes - before;
+                var (anchor, before) = open.Pop();
+                if (!anchor.IsEmpty) nodesOf[anchor] = nodes - before;
                 break;
             case AnchorAlias alias:
                 Alias(alias.Value);
@@ -55,12 +55,12 @@ internal sealed class YamlEvents(string text, string path) : IParser
 
     private void Alias(AnchorName name)
     {
-        if (_open.Any(outer => outer.Anchor == name))
+        if (open.Any(outer => outer.Anchor == name))
             throw Refusal($"*{name} stands inside what &{name} names: the text contains itself; write it out");
         // The library takes an alias of what comes later, and two such can contain each other.
-        if (!_nodesOf.TryGetValue(name, out var nodes))
+        if (!nodesOf.TryGetValue(name, out var repeated))
             throw Refusal($"*{name} repeats what &{name} names, and no &{name} stands before it; quote a text that begins with *");
-        Count(nodes);
+        Count(repeated);
     }
 
     private void Node(NodeEvent node)
@@ -69,13 +69,12 @@ internal sealed class YamlEvents(string text, string path) : IParser
             throw Refusal($"the tag {node.Tag.Value} has no meaning here; write the value without it, in quotes where it is text");
         if (node is MappingStart or SequenceStart)
         {
-            _open.Push((node.Anchor, _nodes));
-            if (_open.Count > DeepestLevel) throw Refusal($"nested deeper than {DeepestLevel} levels");
+            open.Push((node.Anchor, nodes));
+            if (open.Count > DeepestLevel) throw Refusal($"nested deeper than {DeepestLevel} levels");
         }
-
         else if (!node.Anchor.IsEmpty)
         {
-            _nodesOf[node.Anchor] = 1;
+            nodesOf[node.Anchor] = 1;
         }
 
         Count(1);
@@ -83,8 +82,8 @@ internal sealed class YamlEvents(string text, string path) : IParser
 
     private void Count(long more)
     {
-        _nodes += more;
-        if (_nodes > MostNodes) throw Refusal($"more than {MostNodes:N0} values, aliases written out");
+        nodes += more;
+        if (nodes > MostNodes) throw Refusal($"more than {MostNodes:N0} values, aliases written out");
     }
 
     private PeftException Refusal(string what) => new($"{path}:{Line}: {what}");
