@@ -27,7 +27,7 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary,
     {
         using var scope = NewDisposeScope();
         var flat = Rows(q, k, v, rows);
-        var output = empty([q.shape[0], Width], q.dtype, device);
+        var output = empty([q.shape[0], (long)shape.Heads * shape.HeadDim], q.dtype, device);
         foreach (var segment in segments)
         {
             using var inner = NewDisposeScope();
@@ -59,24 +59,23 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary,
     }
 
     /// <summary>
-    /// Gradients of q, k, v in their layouts; <paramref name="output"/> is the forward pass's result. In the caller's scope.
+    /// Gradients of q, k, v in their layouts, one of all where they are fused; <paramref name="output"/> is the forward pass's result. In
+    /// the caller's scope.
     /// </summary>
     internal (Tensor Q, Tensor K, Tensor V) Backward(IReadOnlyList<SegmentHeads> saved, Tensor output, Tensor dOutput, int rows)
     {
         var (tokens, width) = (dOutput.shape[0], (long)shape.KeyHeads * shape.HeadDim);
-        var dq = empty(dOutput.shape, dOutput.dtype, device);
-        var dk = empty([tokens, width], dOutput.dtype, device);
-        var dv = empty([tokens, width], dOutput.dtype, device);
-        Backward(saved, output, dOutput, Rows(dq, dk, dv, rows));
-        return (dq, dk, dv);
-    }
+        var dq = empty([tokens, shape.Fused ? (shape.Group + 2) * width : shape.Group * width], dOutput.dtype, device);
+        var dk = shape.Fused ? dq : empty([tokens, width], dOutput.dtype, device);
+        var dv = shape.Fused ? dq : empty([tokens, width], dOutput.dtype, device);
+        var gradients = Rows(dq, dk, dv, rows);
+        foreach (var heads in saved)
+        {
+            using var inner = NewDisposeScope();
+            KernelOf(heads.Segment).Backward(heads, rotary?.At(0, heads.Segment.Length), output, dOutput, gradients);
+        }
 
-    /// <summary>Their gradient where one linear made them, <c>[T, kv·(group + 2)·head_dim]</c>. In the caller's scope.</summary>
-    internal Tensor BackwardFused(IReadOnlyList<SegmentHeads> saved, Tensor output, Tensor dOutput, int rows)
-    {
-        var all = empty([dOutput.shape[0], (long)shape.KeyHeads * (shape.Group + 2) * shape.HeadDim], dOutput.dtype, device);
-        Backward(saved, output, dOutput, Rows(all, all, all, rows));
-        return all;
+        return (dq, dk, dv);
     }
 
     public void Dispose()
@@ -84,17 +83,6 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary,
         rotary?.Dispose();
         fastest?.Dispose();
         tensors.Dispose();
-    }
-
-    private long Width => (long)shape.Heads * shape.HeadDim;
-
-    private void Backward(IReadOnlyList<SegmentHeads> saved, Tensor output, Tensor dOutput, AttentionRows gradients)
-    {
-        foreach (var heads in saved)
-        {
-            using var inner = NewDisposeScope();
-            KernelOf(heads.Segment).Backward(heads, rotary?.At(0, heads.Segment.Length), output, dOutput, gradients);
-        }
     }
 
     private SegmentHeads Heads(AttentionRows rows, Segment segment) =>

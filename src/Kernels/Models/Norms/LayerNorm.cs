@@ -1,3 +1,5 @@
+using Peft.Orleans.Kernels.Loops;
+using Peft.Orleans.Kernels.Loops.Rows;
 using Peft.Orleans.Kernels.Versions;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Torch.Scalars;
@@ -12,6 +14,7 @@ internal sealed class LayerNorm(BaseTensor weight, BaseTensor bias, double epsil
 {
     internal override (Tensor Statistics, Tensor Rows) Forward(LayerVersion version, Tensor x)
     {
+        if (Lanes.Fit(x, x.shape[1])) return LayerNormLoops.Forward(x.contiguous(), weight.Value(version), bias.Value(version), epsilon);
         using var scope = NewDisposeScope();
         var x32 = x.to(ScalarType.Float32);
         var mean = x32.mean([1], keepdim: true);
@@ -23,6 +26,7 @@ internal sealed class LayerNorm(BaseTensor weight, BaseTensor bias, double epsil
 
     internal override Tensor Apply(LayerVersion version, Tensor x, Tensor statistics)
     {
+        if (Lanes.Fit(x, x.shape[1])) return LayerNormLoops.Apply(x.contiguous(), statistics, weight.Value(version), bias.Value(version));
         using var scope = NewDisposeScope();
         return Normalised(x, statistics).mul_(weight.Value(version)).add_(bias.Value(version), One).to(x.dtype).MoveToOuterDisposeScope();
     }
@@ -37,12 +41,15 @@ internal sealed class LayerNorm(BaseTensor weight, BaseTensor bias, double epsil
     )
     {
         using var scope = NewDisposeScope();
-        var dh32 = dh.to(ScalarType.Float32);
-        var normalised = Normalised(x, statistics);
-        weight.Gradient(gradient)?.add_(normalised.mul(dh32).sum(dim: 0), One);
-        bias.Gradient(gradient)?.add_(dh32.sum(dim: 0), One);
+        if (weight.Gradient(gradient) is { } weightGradient)
+            weightGradient.add_(Normalised(x, statistics).mul_(dh.to(ScalarType.Float32)).sum(dim: 0), One);
+        bias.Gradient(gradient)?.add_(dh.sum(0, type: ScalarType.Float32), One);
+        if (Lanes.Fit(x, x.shape[1]))
+            return LayerNormLoops.Backward(dh.contiguous(), x.contiguous(), statistics, weight.Value(version), residual?.contiguous())
+                .MoveToOuterDisposeScope();
         // dx = (g − mean g − x̂ · mean(g ⊙ x̂)) / deviation with g = dh ⊙ w.
-        var g = dh32.mul(weight.Value(version));
+        var normalised = Normalised(x, statistics);
+        var g = dh.to(ScalarType.Float32).mul(weight.Value(version));
         var along = g.mul(normalised).mean([1], keepdim: true); // [T, 1]
         var dx = g.sub(g.mean([1], keepdim: true)).sub_(normalised.mul_(along)).mul_(statistics.narrow(1, 1, 1)).to(x.dtype);
         return (residual is null ? dx : dx.add_(residual, One)).MoveToOuterDisposeScope();

@@ -1,4 +1,5 @@
 using Peft.Orleans.Kernels.Loops.Rows;
+using Peft.Orleans.Kernels.Models.Blocks;
 using TorchSharp;
 using static Peft.Orleans.Kernels.Tests.Loops.Tensors;
 using static TorchSharp.torch;
@@ -26,6 +27,49 @@ public sealed class RowLoopTests
         using var noGrad = no_grad();
         Close(x64.grad!, NormLoops.Backward(dh, x, inverse, weight, null), type);
         Close(x64.grad!.add(residual.to(ScalarType.Float64)), NormLoops.Backward(dh, x, inverse, weight, residual), type);
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void LayerNorm_and_its_gradient_are_those_of_the_formula(ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        var (x, dh, residual) = (Random(type, 37, 72).add_(3), Random(type, 37, 72), Random(type, 37, 72));
+        var (weight, bias) = (Random(ScalarType.Float32, 72), Random(ScalarType.Float32, 1, 72).view(72));
+        var (statistics, rows) = LayerNormLoops.Forward(x, weight, bias, 1e-5);
+        var x64 = x.to(ScalarType.Float64).requires_grad_();
+        var expected = nn.functional.layer_norm(x64, [72], Float64(weight), Float64(bias), 1e-5);
+        // Sums of two or three terms, each rounded, and larger than it.
+        Close(expected, rows, type, roundings: 4);
+        Assert.True(LayerNormLoops.Apply(x, statistics, weight, bias).equal(rows).all().item<bool>());
+        torch.autograd.backward([expected], [dh.to(ScalarType.Float64)]);
+        using var noGrad = no_grad();
+        var expectedGradient = x64.grad!;
+        Close(expectedGradient, LayerNormLoops.Backward(dh, x, statistics, weight, null), type, roundings: 4);
+        expectedGradient = expectedGradient.add(Float64(residual));
+        Close(expectedGradient, LayerNormLoops.Backward(dh, x, statistics, weight, residual), type, roundings: 4);
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void Gelu_and_its_gradient_are_those_of_the_formula(ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        var (x, d) = (Random(type, 19, 4088).mul_(4), Random(type, 19, 4088));
+        x.narrow(1, 0, 1).fill_(-95);
+        x.narrow(1, 1, 1).fill_(95);
+        var x64 = x.to(ScalarType.Float64).requires_grad_();
+        var inner = x64.add(x64.pow(3).mul(0.044715)).mul(Math.Sqrt(2 / Math.PI));
+        var expected = x64.mul(inner.tanh().add(1)).mul(0.5);
+        Close(expected, GeluLoops.Forward(x), type);
+        torch.autograd.backward([expected], [d.to(ScalarType.Float64)]);
+        using var noGrad = no_grad();
+        // A difference, where x is below 0, of two terms that are larger than it.
+        Close(x64.grad!, GeluLoops.Backward(x, d.clone()), type, roundings: 4);
+        // Where there are no loops, as on a graphics processor: rows of another width.
+        var (odd, gradient) = (x.narrow(1, 0, 99).contiguous(), d.narrow(1, 0, 99).contiguous());
+        Close(expected.narrow(1, 0, 99), Gelu.Forward(odd), type);
+        Close(x64.grad!.narrow(1, 0, 99), Gelu.Backward(odd, gradient), type, roundings: 4);
     }
 
     [Theory]
