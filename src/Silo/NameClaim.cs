@@ -62,7 +62,7 @@ internal sealed class NameClaim : IDisposable
     private static string Refusal(string clusterFolder, string name)
     {
         var holder = SiloRegistration.Read(clusterFolder, name) is { } silo
-            ? $"process {silo.Pid} at {silo.Address}:{silo.SiloPort}"
+            ? $"process {silo.Pid} at {new Core.Endpoint(silo.Address, silo.SiloPort)}"
             : "one that is just starting";
         return $"{SiloArguments.Name} {name}: a living silo of {clusterFolder} has this name ({holder}); choose another, or end that silo";
     }

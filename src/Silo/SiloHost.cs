@@ -109,7 +109,7 @@ internal static class SiloHost
         return app;
     }
 
-    private static string MetricsUrl(SiloSettings settings) => $"http://{settings.Host}:{settings.HttpPort}/metrics";
+    private static string MetricsUrl(SiloSettings settings) => $"http://{new Core.Endpoint(settings.Host, settings.HttpPort)}/metrics";
 
     private static void Configure(ISiloBuilder silo, SiloSettings settings)
     {

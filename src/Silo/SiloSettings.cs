@@ -119,7 +119,7 @@ internal sealed record SiloSettings
     /// </summary>
     private static int ThreadsOf(string run, int given)
     {
-        var path = Path.Combine(run, "run.yaml");
+        var path = new RunFolder(run).RunFile;
         if (!File.Exists(path) || RunFile.Load(path).Compute.ThreadsPerSilo is not { } recorded) return given;
         return given == 0 || given == recorded
             ? recorded

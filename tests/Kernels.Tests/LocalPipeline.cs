@@ -8,6 +8,7 @@ using Peft.Orleans.Kernels.Models.Attention;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,8 +27,8 @@ internal sealed class LocalPipeline : IDisposable
     internal LocalPipeline(RunSpec spec)
     {
         this.spec = spec;
-        Model = ModelFolder.Open(spec.Model.Path);
-        var setup = ShardFactory.Setup(spec, Model);
+        var setup = RunSetup.Of(spec);
+        Model = setup.Model;
         tied = Model.Dimensions.TrainsTiedEmbedding(spec.Method);
         var count = Model.LayerCount - (tied ? 1 : 0);
         shards = [.. Enumerable.Range(0, count).Select(layer => ShardFactory.Load(setup, layer))];

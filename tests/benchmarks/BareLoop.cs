@@ -1,11 +1,11 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,7 +24,7 @@ internal sealed class BareLoop : IDisposable
     internal BareLoop(RunSpec spec)
     {
         this.spec = spec;
-        var setup = ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path));
+        var setup = RunSetup.Of(spec);
         shards = [.. Enumerable.Range(0, setup.Model.LayerCount).Select(layer => ShardFactory.Load(setup, layer))];
         current = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];
         next = [.. shards.Select(static shard => new LayerVersion(shard.Layout, TorchRuntime.Device))];

@@ -1,12 +1,12 @@
 using System.Diagnostics;
 using Peft.Orleans.Core.Batches;
-using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,12 +37,12 @@ internal static class LargeLayer
     {
         var spec = options.Spec(method);
         spec = BenchmarkOptions.WithoutEstimate(spec);
-        var model = ModelFolder.Open(spec.Model.Path);
+        var setup = RunSetup.Of(spec);
         var rate = MatmulRate.Measure(options.ProductScalar);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         // The second of two layers: its input gradient is wanted too.
-        using var shard = ShardFactory.Load(ShardFactory.Setup(spec, model), 2);
+        using var shard = ShardFactory.Load(setup, 2);
         using var current = new LayerVersion(shard.Layout, TorchRuntime.Device);
         using var next = new LayerVersion(shard.Layout, TorchRuntime.Device);
         shard.Initialize(current, 1, null, null);
@@ -71,7 +71,7 @@ internal static class LargeLayer
         }
 
         var seconds = PairedRatio.MedianOf([.. times.Order()]);
-        var parameters = model.Dimensions.BlockParameters;
+        var parameters = setup.Model.Dimensions.BlockParameters;
         Console.WriteLine(FormattableString.Invariant(
             $"{method}, one layer of {parameters / 1e6:F0}M parameters, {options.Dtype}, {options.Size}"));
         Console.WriteLine(FormattableString.Invariant($"{seconds:F3} s, {rate.Shares(4.0 * parameters * options.Tokens / seconds)}"));

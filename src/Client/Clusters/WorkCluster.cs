@@ -1,5 +1,6 @@
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Clusters;
 
@@ -26,12 +27,13 @@ internal sealed class WorkCluster : IAsyncDisposable
     {
         if (address is not null) return new WorkCluster(await ClusterClient.ToAddress(terminal, address, cancellation), null, null);
         var folder = Directory.CreateTempSubdirectory("peft-").FullName;
+        var files = new RunFolder(folder);
         LocalCluster? local = null;
         try
         {
             local = LocalCluster.Start(
-                Path.Combine(folder, "cluster"),
-                Path.Combine(folder, "logs"),
+                files.Cluster,
+                files.Logs,
                 silos,
                 Math.Max(1, Environment.ProcessorCount / silos),
                 terminal

@@ -59,7 +59,7 @@ internal static class DescribeCommand
         data["evaluationBefore"] = status.EvaluationBefore;
         data["evaluationAfter"] = status.EvaluationAfter;
         data["lambda"] = status.Lambda.Length == 0 ? null : new JsonArray([.. status.Lambda.Select(static value => (JsonNode)value)]);
-        var path = Path.Combine(run.Folder, RunFiles.RunYaml);
+        var path = run.Files.RunFile;
         if (File.Exists(path))
         {
             var spec = RunFile.Load(path);

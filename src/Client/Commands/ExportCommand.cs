@@ -131,9 +131,7 @@ internal static class ExportCommand
     {
         if (AdapterFolder.Is(name)) return Path.GetFullPath(name);
         var run = RunIndex.OfUser().Find(name);
-        return ((string[])[RunFiles.Model, RunFiles.Adapter])
-            .Select(part => Path.Combine(run.Folder, part))
-            .FirstOrDefault(Directory.Exists)
+        return Array.Find((string[])[run.Files.Model, run.Files.Adapter], Directory.Exists)
             ?? throw new PeftException(
                 $"run {run.Id} has no adapter or model yet in {run.Folder}; it is written when the run is completed: peft-client describe "
                     + $"run {run.Id}"

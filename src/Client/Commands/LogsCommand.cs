@@ -25,7 +25,7 @@ internal static class LogsCommand
             {
                 using var interruption = new Interruption();
                 var found = RunIndex.OfUser().FindPresent(parsed.GetValue(run)!);
-                var folder = Path.Combine(found.Folder, RunFiles.Logs);
+                var folder = found.Files.Logs;
                 if (!Directory.Exists(folder))
                     throw new ClientException(
                         ExitCodes.NotFound,

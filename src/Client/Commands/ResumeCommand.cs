@@ -59,7 +59,7 @@ internal static class ResumeCommand
 
     private static async Task<int> Run(Terminal terminal, IndexedRun run, int silos, string? address, string? file, OutputFormat format)
     {
-        var path = Path.Combine(run.Folder, RunFiles.RunYaml);
+        var path = run.Files.RunFile;
         if (!File.Exists(path))
             throw new ClientException(ExitCodes.NotFound, $"run {run.Id}: {path} not found; a run is continued from its folder");
         var yaml = await File.ReadAllTextAsync(path);

@@ -72,12 +72,12 @@ internal static class ScaleCommand
         foreach (var name in names)
         {
             terminal.Note($"starting {name}");
-            SiloProcess.Join(name, run.Folder, Path.Combine(run.Folder, RunFiles.Logs, name + ".log"));
+            SiloProcess.Join(name, run.Folder, run.Files.LogOf(name));
         }
 
         string[] Missing() => [.. names.Except(SiloRegistration.ReadAll(clusterFolder).Select(static silo => silo.Name))];
         await Until(terminal, () => Missing().Length == 0, () => $"{string.Join(", ", Missing())} to start",
-            $"the new silos did not come up; see {Path.Combine(run.Folder, RunFiles.Logs)}", cancellation);
+            $"the new silos did not come up; see {run.Files.Logs}", cancellation);
     }
 
     /// <summary>SIGTERM: a silo that leaves in order says so, and its layers' other places take over.</summary>

@@ -6,6 +6,7 @@ using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Comparison;
@@ -185,7 +186,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
                 ]
         )
             content.Append(CultureInfo.InvariantCulture, $"{ContentOf(path)}\n");
-        if (spec.Method.InitialAdapter is { } adapter) content.Append(ContentOf(Path.Combine(adapter, "adapter_model.safetensors")));
+        if (spec.Method.InitialAdapter is { } adapter) content.Append(ContentOf(Path.Combine(adapter, AdapterFolder.WeightsName)));
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content.ToString())))[..10];
         var name = spec.Name.Length > 60 ? spec.Name[..60] : spec.Name;
         return string.Create(

@@ -20,12 +20,12 @@ internal static class BackgroundClient
                 ? ["exec", Path.Combine(AppContext.BaseDirectory, "peft-client.dll")]
                 : [];
         var session = File.Exists("/usr/bin/setsid") ? "exec /usr/bin/setsid" : "exec nohup";
-        var log = Path.Combine(run.Folder, RunFiles.Logs, RunFiles.ClientLog);
+        var log = run.Files.ClientLog;
         var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false };
         string[] arguments =
         [
             "-c", $"log=$1; shift; {session} \"$@\" </dev/null >>\"$log\" 2>&1", "sh", log,
-            program, .. leading, "start-run", "-f", Path.Combine(run.Folder, RunFiles.RunYaml), "--run-id", run.Id,
+            program, .. leading, "start-run", "-f", run.Files.RunFile, "--run-id", run.Id,
             "--local", silos.ToString(CultureInfo.InvariantCulture), "-o", "json",
         ];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);

@@ -1,4 +1,3 @@
-using System.Net;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 
@@ -22,7 +21,7 @@ internal static class RunConnection
 
         return await ClusterClient.ToGateways(
             terminal,
-            [.. living.Select(static silo => IPEndPoint.Parse($"{silo.Address}:{silo.GatewayPort}"))],
+            [.. living.Select(static silo => Gateways.At(silo.Gateway))],
             $"an answer from {string.Join(", ", living.Select(static silo => silo.Name))}",
             $"the silos of run {run.Id} do not answer; see its logs: peft-client logs {run.Id}",
             cancellation);

@@ -69,7 +69,7 @@ internal static class RunEndReport
                 say($"      peft-client export {status.RunId} --as merged --to FOLDER");
                 break;
             case "failed" or "stopped":
-                say($"next: peft-client resume {status.RunId}        (logs: {Path.Combine(folder, RunFiles.Logs)})");
+                say($"next: peft-client resume {status.RunId}        (logs: {new RunFolder(folder).Logs})");
                 break;
         }
     }

@@ -15,7 +15,7 @@ internal static class RunFolderReader
     /// <summary>The last status the run wrote; null before its first.</summary>
     public static RunStatus? Status(string folder)
     {
-        var path = Path.Combine(folder, RunFiles.Status);
+        var path = new RunFolder(folder).Status;
         if (folder.Length == 0 || !File.Exists(path)) return null;
         try
         {
@@ -54,11 +54,11 @@ internal static class RunFolderReader
 
     /// <summary>Complete lines of metrics.jsonl.</summary>
     public static IReadOnlyList<string> MetricsLines(string folder) =>
-        folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Metrics), RunLines.IsMetrics);
+        folder.Length == 0 ? [] : Lines(new RunFolder(folder).Metrics, RunLines.IsMetrics);
 
     /// <summary>Complete lines of events.jsonl.</summary>
     public static IReadOnlyList<string> Events(string folder) =>
-        folder.Length == 0 ? [] : Lines(Path.Combine(folder, RunFiles.Events), RunLines.IsEvent);
+        folder.Length == 0 ? [] : Lines(new RunFolder(folder).Events, RunLines.IsEvent);
 
     /// <summary>The committed steps, in the order of their lines.</summary>
     public static IEnumerable<StepRecord> Steps(string folder) => StepLines.ReadAll(MetricsLines(folder));

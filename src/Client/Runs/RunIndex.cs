@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Runs;
 
@@ -8,7 +9,11 @@ namespace Peft.Orleans.Client.Runs;
 /// <param name="Folder">Its folder.</param>
 /// <param name="Cluster">Address of the cluster it was given to; null: a local one.</param>
 /// <param name="Created">When.</param>
-public sealed record IndexedRun(string Id, string Folder, string? Cluster, DateTimeOffset Created);
+public sealed record IndexedRun(string Id, string Folder, string? Cluster, DateTimeOffset Created)
+{
+    /// <summary>What lies in the folder.</summary>
+    internal RunFolder Files { get; } = new(Folder);
+}
 
 /// <summary>
 /// The runs of this user: <c>runs.jsonl</c> in PEFT_HOME, else in XDG_DATA_HOME/peft-orleans, else in ~/.local/share/peft-orleans.
@@ -89,7 +94,7 @@ public sealed class RunIndex(string folder, string origin = "the run index")
     public IndexedRun Find(string run)
     {
         var asFolder = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(run));
-        if (File.Exists(System.IO.Path.Combine(asFolder, RunFiles.RunYaml)))
+        if (File.Exists(new RunFolder(asFolder).RunFile))
         {
             var known = All().FirstOrDefault(item => item.Folder == asFolder);
             return known ?? new IndexedRun(System.IO.Path.GetFileName(asFolder), asFolder, null, Directory.GetCreationTimeUtc(asFolder));
@@ -103,7 +108,7 @@ public sealed class RunIndex(string folder, string origin = "the run index")
             1 => matches[0],
             0 => throw new ClientException(
                 ExitCodes.NotFound,
-                $"no run {run}: neither a run folder (with {RunFiles.RunYaml}) nor an id of peft-client get runs"
+                $"no run {run}: neither a run folder (with {RunFolder.RunFileName}) nor an id of peft-client get runs"
             ),
             _ => throw new ClientException(
                 ExitCodes.NotFound,

@@ -13,7 +13,11 @@ namespace Peft.Orleans.Client.Runs;
 /// <param name="Spec">Resolved.</param>
 /// <param name="Yaml">The resolved run file.</param>
 /// <param name="Existed">Whether the folder held this very run already.</param>
-internal sealed record PreparedRun(string Id, string Folder, RunSpec Spec, string Yaml, bool Existed);
+internal sealed record PreparedRun(string Id, string Folder, RunSpec Spec, string Yaml, bool Existed)
+{
+    /// <summary>What lies in the folder.</summary>
+    internal RunFolder Files { get; } = new(Folder);
+}
 
 /// <summary>Resolves a run and makes its folder.</summary>
 internal static class RunPreparation
@@ -45,7 +49,7 @@ internal static class RunPreparation
     /// <summary>What was decided when the run of a folder was created; null: there is none.</summary>
     public static ComputeSpec? Recorded(string folder)
     {
-        var path = Path.Combine(folder, RunFiles.RunYaml);
+        var path = new RunFolder(folder).RunFile;
         return File.Exists(path) ? RunFile.Load(path).Compute : null;
     }
 
@@ -54,7 +58,7 @@ internal static class RunPreparation
     public static PreparedRun? Existing(ResolvedRun run, string id)
     {
         var folder = Path.Combine(run.Spec.Output, id);
-        var path = Path.Combine(folder, RunFiles.RunYaml);
+        var path = new RunFolder(folder).RunFile;
         if (!File.Exists(path)) return null;
         return File.ReadAllText(path) == run.Yaml
             ? new PreparedRun(id, folder, run.Spec, run.Yaml, Existed: true)
@@ -78,9 +82,10 @@ internal static class RunPreparation
         var folder = Path.Combine(run.Spec.Output, id);
         try
         {
-            Directory.CreateDirectory(Path.Combine(folder, RunFiles.Logs));
-            Directory.CreateDirectory(Path.Combine(folder, SiloArguments.ClusterSubfolder));
-            File.WriteAllText(Path.Combine(folder, RunFiles.RunYaml), run.Yaml);
+            var files = new RunFolder(folder);
+            Directory.CreateDirectory(files.Logs);
+            Directory.CreateDirectory(files.Cluster);
+            File.WriteAllText(files.RunFile, run.Yaml);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -25,7 +25,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                 + $"{run.Folder}"
         );
         await using var cluster = LocalCluster.Start(
-            Path.Combine(run.Folder, SiloArguments.ClusterSubfolder), Path.Combine(run.Folder, RunFiles.Logs), silos, threads, terminal);
+            run.Files.Cluster, run.Files.Logs, silos, threads, terminal);
         await using var client = await cluster.Connect(interruption.Asked);
         var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
         // The same request again only asks after the run.

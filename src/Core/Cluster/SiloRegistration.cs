@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Peft.Orleans.Core.Cluster;
 
@@ -13,6 +14,10 @@ namespace Peft.Orleans.Core.Cluster;
 /// <param name="MetricsUrl">URL of /metrics.</param>
 public sealed record SiloRegistration(string Name, int Pid, string Address, int SiloPort, int GatewayPort, string MetricsUrl)
 {
+    /// <summary>Where it accepts clients.</summary>
+    [JsonIgnore]
+    public Endpoint Gateway => new(Address, GatewayPort);
+
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
 
     /// <summary>Folder of the registrations in a cluster's folder.</summary>

@@ -23,7 +23,7 @@ public static class RunFile
 
     /// <summary>Reads run-file text; <paramref name="pathForMessages"/> names it in errors. Paths stay as written.</summary>
     /// <exception cref="PeftException">The text is refused.</exception>
-    public static RunSpec Parse(string yaml, string pathForMessages = "run.yaml", IReadOnlyList<string>? overrides = null)
+    public static RunSpec Parse(string yaml, string pathForMessages = RunFolder.RunFileName, IReadOnlyList<string>? overrides = null)
     {
         var document = RunDocument.Read(yaml, pathForMessages);
         foreach (var assignment in overrides ?? []) document.Override(assignment);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Peft.Orleans.Core.Cluster;
 using Files = System.IO.Path;
@@ -10,6 +11,12 @@ public sealed record RunFolder(string Path)
 {
     /// <summary>Name of the resolved run file.</summary>
     public const string RunFileName = "run.yaml";
+
+    /// <summary>Name of an adapter's tensors in its folder, PEFT's.</summary>
+    public const string AdapterTensorsName = "adapter_model.safetensors";
+
+    /// <summary>Name of an adapter's configuration in its folder, PEFT's.</summary>
+    public const string AdapterConfigName = "adapter_config.json";
 
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
@@ -31,6 +38,9 @@ public sealed record RunFolder(string Path)
     /// <summary>Folder of the logs: one file per silo, and the background client's.</summary>
     public string Logs => Files.Combine(Path, "logs");
 
+    /// <summary>Log of a silo.</summary>
+    public string LogOf(string silo) => Files.Combine(Logs, silo + ".log");
+
     /// <summary>Log of a client that works in the background.</summary>
     public string ClientLog => Files.Combine(Logs, "client.log");
 
@@ -38,10 +48,10 @@ public sealed record RunFolder(string Path)
     public string Adapter => Files.Combine(Path, "adapter");
 
     /// <summary>The adapter's tensors.</summary>
-    public string AdapterTensors => Files.Combine(Adapter, "adapter_model.safetensors");
+    public string AdapterTensors => Files.Combine(Adapter, AdapterTensorsName);
 
     /// <summary>The adapter's configuration.</summary>
-    public string AdapterConfig => Files.Combine(Adapter, "adapter_config.json");
+    public string AdapterConfig => Files.Combine(Adapter, AdapterConfigName);
 
     /// <summary>Folder of the model, with method full.</summary>
     public string Model => Files.Combine(Path, "model");
@@ -68,7 +78,10 @@ public sealed record RunFolder(string Path)
     public static string NewParts(string folder) => Files.Combine(folder, $".parts-{Guid.NewGuid():N}");
 
     /// <summary>Name of a layer's file in a snapshot and among parts.</summary>
-    public static string LayerFile(int layer) => $"layer-{layer:D4}.safetensors";
+    public static string LayerFile(int layer) => LayerName(layer) + ".safetensors";
+
+    /// <summary>A layer's name in names of files.</summary>
+    public static string LayerName(int layer) => string.Create(CultureInfo.InvariantCulture, $"layer-{layer:D4}");
 
     /// <summary>Hash of the resolved run file: ties snapshots to it.</summary>
     public static string HashOf(string runYaml) => FileHash.OfText(runYaml);

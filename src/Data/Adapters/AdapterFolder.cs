@@ -13,10 +13,10 @@ namespace Peft.Orleans.Data.Adapters;
 public sealed class AdapterFolder
 {
     /// <summary>Name of the configuration file.</summary>
-    public const string ConfigName = "adapter_config.json";
+    public const string ConfigName = RunFolder.AdapterConfigName;
 
     /// <summary>Name of the weights file.</summary>
-    public const string WeightsName = "adapter_model.safetensors";
+    public const string WeightsName = RunFolder.AdapterTensorsName;
 
     private const string PickledName = "adapter_model.bin";
 

@@ -50,7 +50,7 @@ public static class RunInputs
         "chat_template.json",
     ];
 
-    private static readonly string[] AdapterFiles = ["adapter_config.json", "adapter_model.safetensors"];
+    private static readonly string[] AdapterFiles = [RunFolder.AdapterConfigName, RunFolder.AdapterTensorsName];
 
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 

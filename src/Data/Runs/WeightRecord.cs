@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.SafeTensors;
 
 namespace Peft.Orleans.Data.Runs;
@@ -63,7 +63,7 @@ public static class WeightRecord
     }
 
     private static string PathOf(string runFolder, int layer) =>
-        Path.Combine(RunInputs.FolderOf(runFolder), string.Create(CultureInfo.InvariantCulture, $"layer-{layer:D4}.sha256"));
+        Path.Combine(RunInputs.FolderOf(runFolder), RunFolder.LayerName(layer) + ".sha256");
 
     /// <summary>False: another silo was first.</summary>
     private static bool TryWrite(string path, IReadOnlyDictionary<string, string> hashes)

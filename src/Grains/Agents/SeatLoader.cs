@@ -71,7 +71,7 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
             {
                 // The passes of the estimate left holes, and version 0 comes on top of its sums.
                 TorchRuntime.ReturnFreedMemory();
-                using var adapter = run.Setup.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
+                var adapter = run.Setup.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
                 var done = new Dictionary<int, string>();
                 foreach (var index in run.Protocol.Plan!.FirstLayersOn(store.Identity.Name))
                 {

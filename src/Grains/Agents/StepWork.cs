@@ -93,7 +93,7 @@ internal static class StepWork
         {
             var name = RunFolder.LayerFile(layer.Shard.Layer);
             var path = Path.Combine(folder, name);
-            TensorFiles.Write(path, tensors);
+            TensorFile.Write(path, tensors);
             return (name, FileHash.Of(path));
         }
         finally

@@ -49,8 +49,8 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         catch (SocketException error)
         {
             throw new PeftException(
-                $"the data plane cannot listen on {options.Host}:{options.Port} ({error.Message}); choose another port with --data-port, "
-                    + "or 0 for any free one",
+                $"the data plane cannot listen on {new Endpoint(options.Host, options.Port)} ({error.Message}); choose another port "
+                    + "with --data-port, or 0 for any free one",
                 error
             );
         }

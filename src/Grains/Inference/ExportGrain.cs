@@ -2,6 +2,7 @@ using System.Globalization;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.ChatTemplates;
 using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.Models;
@@ -82,12 +83,12 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
             }
         }
 
-        var file = Path.Combine(request.ToPath, AdapterTensors.WeightsFile);
+        var file = Path.Combine(request.ToPath, AdapterFolder.WeightsName);
         await Task.Run(() =>
             Data.SafeTensors.SafeTensorsWriter.Merge(file, Directory.EnumerateFiles(parts, "*.safetensors").Order(StringComparer.Ordinal))
         );
         var config = AdapterConfigWriter.Write(LoraForm.Approximate(setup.Method, rank), setup.Model);
-        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterTensors.ConfigFile), config);
+        await File.WriteAllTextAsync(Path.Combine(request.ToPath, AdapterFolder.ConfigName), config);
         ModelCompanions.CopyTokenizer(request.AdapterPath, request.ToPath);
         return string.Create(
             CultureInfo.InvariantCulture,
@@ -100,11 +101,11 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
     {
         await OnDevice(() =>
         {
-            using var adapter = AdapterTensors.Read(request.AdapterPath);
-            WriteTensors(Path.Combine(request.ToPath, AdapterTensors.WeightsFile), [.. lora.Tensors(adapter)]);
+            var adapter = AdapterTensors.Read(request.AdapterPath);
+            WriteTensors(Path.Combine(request.ToPath, AdapterFolder.WeightsName), [.. lora.Tensors(adapter)]);
         });
         await File.WriteAllTextAsync(
-            Path.Combine(request.ToPath, AdapterTensors.ConfigFile),
+            Path.Combine(request.ToPath, AdapterFolder.ConfigName),
             AdapterConfigWriter.Write(lora.Method, model)
         );
         ModelCompanions.CopyTokenizer(request.AdapterPath, request.ToPath);
@@ -124,7 +125,7 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         var errors = new List<(string, double, double)>();
         var written = new List<(string, Tensor)>();
         using var scope = NewDisposeScope();
-        using var adapter = AdapterTensors.Read(setup.Method.InitialAdapter!);
+        var adapter = AdapterTensors.Read(setup.Method.InitialAdapter!);
         var weights = MergedLayer(setup with { Method = InferenceMethod.Frozen }, layer, ScalarType.Float32)
             .ToDictionary(static tensor => tensor.Name, static tensor => tensor.Value);
         foreach (var (name, merged) in MergedLayer(setup, layer, ScalarType.Float32))
@@ -147,7 +148,7 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
     /// <summary>A layer's weights with the adapter merged; owned by the caller.</summary>
     private static IReadOnlyList<(string Name, Tensor Value)> MergedLayer(ModelSetup setup, int layer, ScalarType type)
     {
-        using var adapter = setup.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
+        var adapter = setup.Method.InitialAdapter is { } folder ? AdapterTensors.Read(folder) : null;
         using var shard = ShardFactory.Load(setup, layer);
         using var version = new LayerVersion(shard.Layout, TorchRuntime.Device);
         shard.Initialize(version, setup.Seed, null, adapter);
@@ -156,7 +157,7 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
 
     private static void WriteTensors(string path, IReadOnlyList<(string Name, Tensor Value)> tensors)
     {
-        if (tensors.Count > 0) TensorFiles.Write(path, tensors);
+        if (tensors.Count > 0) TensorFile.Write(path, tensors);
         foreach (var (_, value) in tensors) value.Dispose();
     }
 

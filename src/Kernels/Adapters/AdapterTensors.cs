@@ -8,14 +8,8 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Adapters;
 
 /// <summary>The tensors of an adapter folder, ours or PEFT's, read one by one when asked for.</summary>
-public sealed class AdapterTensors : IDisposable
+public sealed class AdapterTensors
 {
-    /// <summary>Name of the weights file.</summary>
-    public const string WeightsFile = AdapterFolder.WeightsName;
-
-    /// <summary>Name of the configuration file.</summary>
-    public const string ConfigFile = AdapterFolder.ConfigName;
-
     private readonly AdapterFolder adapter;
     private readonly SafeTensorsHeader header;
 
@@ -63,11 +57,5 @@ public sealed class AdapterTensors : IDisposable
         };
         using var scope = NewDisposeScope();
         return TensorFile.ReadInto(header.Path, entry, type).to(ScalarType.Float32).MoveToOuterDisposeScope();
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        // Files are opened for each tensor alone.
     }
 }

@@ -16,20 +16,6 @@ public static class ShardFactory
     /// <summary>Bytes of base weights read or mapped by this process.</summary>
     public static long WeightBytesRead => WeightReader.BytesRead;
 
-    /// <summary>
-    /// The setup of a run's shards on this process's device: what the run file leaves open is as the model says, and the processor.
-    /// </summary>
-    public static ModelSetup Setup(RunSpec spec, ModelFolder model)
-    {
-        var dtype = spec.Model.Dtype ?? model.StoredType;
-        return new ModelSetup(model, spec.Method, dtype, TorchRuntime.ResolveProducts(dtype, spec.Compute.Products))
-        {
-            Seed = spec.Seed,
-            Optimizer = spec.Training.Optimizer,
-            Recompute = spec.Training.Recompute,
-        };
-    }
-
     /// <summary>Loads the base weights of one layer; no other layer's tensors are touched.</summary>
     /// <param name="setup">The model and how it is adapted.</param>
     /// <param name="layer">Layer index: 0 embedding, 1 … L decoder blocks, L+1 head.</param>

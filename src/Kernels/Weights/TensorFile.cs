@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Peft.Orleans.Kernels.Weights;
 
 /// <summary>Copies between safetensors files and CPU tensors.</summary>
-internal static class TensorFile
+public static class TensorFile
 {
     private const int LargestSpan = 1 << 30;
 
@@ -53,6 +53,22 @@ internal static class TensorFile
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    /// <summary>Writes tensors of any device as a safetensors file, in the order of their names.</summary>
+    public static void Write(string path, IEnumerable<(string Name, Tensor Value)> tensors) =>
+        SafeTensorsWriter.Write(
+            path,
+            [
+                .. tensors
+                    .OrderBy(static tensor => tensor.Name, StringComparer.Ordinal)
+                    .Select(static tensor => new SafeTensorsTensor(
+                        tensor.Name,
+                        HeaderType(tensor.Value.dtype),
+                        tensor.Value.shape,
+                        stream => Write(stream, tensor.Value)
+                    )),
+            ]
+        );
 
     /// <summary>Writes a tensor's bytes, row by row.</summary>
     internal static void Write(Stream stream, Tensor value)

@@ -1,9 +1,11 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Adapters;
@@ -34,16 +36,16 @@ public class AdapterFileTests
             for (var step = 1; step <= 3; step++) first.Step(step, [batch], 0.01);
             using var folder = new TemporaryFolder();
             var export = first.Export();
-            TensorWriting.Write(
-                Path.Combine(folder.Path, AdapterTensors.WeightsFile),
+            TensorFile.Write(
+                Path.Combine(folder.Path, AdapterFolder.WeightsName),
                 export.Select(static pair => (pair.Key, pair.Value))
             );
             File.WriteAllText(
-                Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+                Path.Combine(folder.Path, AdapterFolder.ConfigName),
                 AdapterConfigWriter.Write(fresh.Method, ModelFolder.Open(fresh.Model.Path))
             );
 
-            using var adapter = AdapterTensors.Read(folder.Path);
+            var adapter = AdapterTensors.Read(folder.Path);
             using var second = new LocalPipeline(fresh with { Method = fresh.Method with { InitialAdapter = folder.Path } });
             second.Initialize(adapter);
             foreach (var (name, value) in second.Export()) Assert.True(value.eq(export[name]).all().item<bool>(), name);
@@ -86,7 +88,7 @@ public class AdapterFileTests
     public void Options_that_are_not_implemented_are_refused_by_name(string text, string part)
     {
         using var folder = new TemporaryFolder();
-        var path = Path.Combine(folder.Path, AdapterTensors.ConfigFile);
+        var path = Path.Combine(folder.Path, AdapterFolder.ConfigName);
         File.WriteAllText(path, text);
         var error = Assert.Throws<PeftException>(() => AdapterTensors.Read(folder.Path));
         Assert.Contains(part, error.Message);

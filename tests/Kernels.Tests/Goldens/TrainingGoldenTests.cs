@@ -52,7 +52,7 @@ public class TrainingGoldenTests
             },
         };
         using var pipeline = new LocalPipeline(spec);
-        using var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
+        var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
         pipeline.Initialize(adapter);
         var initial = pipeline.Export();
         Assert.Equal(adapter.Names.Order(), initial.Keys.Order());
@@ -66,7 +66,7 @@ public class TrainingGoldenTests
 
         Train(pipeline, golden, Golden.Numbers(training.GetProperty("learning_rates")), zeroStart ? 1e-4 : 1e-5);
         var final = pipeline.Export();
-        using var reference = AdapterTensors.Read(Path.Combine(golden.Folder, "final"));
+        var reference = AdapterTensors.Read(Path.Combine(golden.Folder, "final"));
         foreach (var (tensor, value) in final) Moved(tensor, value, reference.Get(tensor), initial[tensor], zeroStart ? 5e-3 : 1e-3);
         Compare.Within(pipeline.Logits(all), golden["logits_final"], zeroStart ? 1e-3 : 5e-5);
         Free(initial, final);
@@ -85,7 +85,7 @@ public class TrainingGoldenTests
         );
         using var folder = new TemporaryFolder();
         HybridAdapter.Write(folder.Path, golden, 3);
-        using var adapter = AdapterTensors.Read(folder.Path);
+        var adapter = AdapterTensors.Read(folder.Path);
         pipeline.Initialize(adapter);
         var initial = pipeline.Export();
 

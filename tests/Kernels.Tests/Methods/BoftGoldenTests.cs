@@ -27,7 +27,7 @@ public class BoftGoldenTests
             InitialAdapter = "given",
         };
         using var pipeline = new LocalPipeline(Specs.Of(Path.Combine(golden.Folder, "base"), method));
-        using var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
+        var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
         pipeline.Initialize(adapter);
         var initial = pipeline.Export();
         Assert.Equal(adapter.Names.Order(), initial.Keys.Order());
@@ -62,7 +62,7 @@ public class BoftGoldenTests
         }
 
         var final = pipeline.Export();
-        using var reference = AdapterTensors.Read(Path.Combine(golden.Folder, "final"));
+        var reference = AdapterTensors.Read(Path.Combine(golden.Folder, "final"));
         var (error, way) = (0.0, 0.0);
         foreach (var (name, value) in final)
         {

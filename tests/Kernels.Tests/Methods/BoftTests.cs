@@ -3,11 +3,13 @@ using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Boft;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Kernels.Weights;
 using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -183,15 +185,15 @@ public class BoftTests
                 export.Keys.Select(static key => key[(key.LastIndexOf('.') + 1)..]).Distinct().Order()
             );
             using var folder = new TemporaryFolder();
-            TensorWriting.Write(
-                Path.Combine(folder.Path, AdapterTensors.WeightsFile),
+            TensorFile.Write(
+                Path.Combine(folder.Path, AdapterFolder.WeightsName),
                 export.Select(static pair => (pair.Key, pair.Value))
             );
             File.WriteAllText(
-                Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+                Path.Combine(folder.Path, AdapterFolder.ConfigName),
                 AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
             );
-            using var adapter = AdapterTensors.Read(folder.Path);
+            var adapter = AdapterTensors.Read(folder.Path);
             using var again = new LocalPipeline(spec with { Method = method with { InitialAdapter = folder.Path } });
             again.Initialize(adapter);
             Assert.Equal(pipeline.Loss(batch), again.Loss(batch), 1e-6);
@@ -199,7 +201,7 @@ public class BoftTests
             using var whole = new TemporaryFolder();
             File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(whole.Path, "config.json"));
             var merged = pipeline.Shards.SelectMany((shard, i) => shard.ExportMerged(pipeline.Versions[i], ScalarType.Float32)).ToArray();
-            TensorWriting.Write(Path.Combine(whole.Path, "model.safetensors"), merged);
+            TensorFile.Write(Path.Combine(whole.Path, "model.safetensors"), merged);
             foreach (var (_, value) in merged) value.Dispose();
             using var flat = new LocalPipeline(Specs.Lora(whole.Path, [], 1, 1));
             flat.Initialize();
@@ -259,15 +261,15 @@ public class BoftTests
         using var pipeline = new LocalPipeline(spec);
         pipeline.Initialize();
         using var folder = new TemporaryFolder();
-        TensorWriting.Write(
-            Path.Combine(folder.Path, AdapterTensors.WeightsFile),
+        TensorFile.Write(
+            Path.Combine(folder.Path, AdapterFolder.WeightsName),
             pipeline.Export().Select(static pair => (pair.Key, pair.Value))
         );
         File.WriteAllText(
-            Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+            Path.Combine(folder.Path, AdapterFolder.ConfigName),
             AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
         );
-        using var adapter = AdapterTensors.Read(folder.Path);
+        var adapter = AdapterTensors.Read(folder.Path);
         using var other = new LocalPipeline(Specs.Of(model.Folder, Method(asked) with { InitialAdapter = folder.Path }));
         Assert.Contains(tensor, Assert.Throws<PeftException>(() => other.Initialize(adapter)).Message);
     }

@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Methods;
@@ -22,7 +23,7 @@ public class DoraTests
         using var pipeline = new LocalPipeline(
             Specs.Of(Path.Combine(golden.Folder, "base"), Method(4, 8) with { InitialAdapter = "given" })
         );
-        using var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
+        var adapter = AdapterTensors.Read(Path.Combine(golden.Folder, "initial"));
         pipeline.Initialize(adapter);
         var initial = pipeline.Export();
         Assert.Equal(adapter.Names.Order(), initial.Keys.Order());
@@ -43,7 +44,7 @@ public class DoraTests
 
         TrainingGoldenTests.Train(pipeline, golden, Golden.Numbers(golden.Training.GetProperty("learning_rates")), 1e-5);
         var final = pipeline.Export();
-        using var reference = AdapterTensors.Read(Path.Combine(golden.Folder, "final"));
+        var reference = AdapterTensors.Read(Path.Combine(golden.Folder, "final"));
         foreach (var (tensor, value) in final) TrainingGoldenTests.Moved(tensor, value, reference.Get(tensor), initial[tensor], 1e-3);
         Compare.Within(pipeline.Logits(all), golden["logits_final"], 5e-5);
         TrainingGoldenTests.Free(initial, final);
@@ -91,7 +92,7 @@ public class DoraTests
             );
         using var folder = new TemporaryFolder();
         File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
-        TensorWriting.Write(Path.Combine(folder.Path, "model.safetensors"), merged);
+        TensorFile.Write(Path.Combine(folder.Path, "model.safetensors"), merged);
         using var again = new LocalPipeline(Specs.Lora(folder.Path, [], 1, 1));
         again.Initialize();
         var expected = pipeline.Logits(batch);

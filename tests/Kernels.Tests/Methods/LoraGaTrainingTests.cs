@@ -1,11 +1,13 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Methods;
@@ -27,11 +29,11 @@ public class LoraGaTrainingTests
             InitialAdapter = "given",
         };
         using var folder = new TemporaryFolder();
-        TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), start.Names
+        TensorFile.Write(Path.Combine(folder.Path, AdapterFolder.WeightsName), start.Names
             .Where(static key => key.Contains(".stable.", StringComparison.Ordinal))
             .Select(key => ($"base_model.model.{key.Replace(".stable.", ".", StringComparison.Ordinal)}.weight", start[key])));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), """{"peft_type": "LORA_GA"}""");
-        using var adapter = AdapterTensors.Read(folder.Path);
+        File.WriteAllText(Path.Combine(folder.Path, AdapterFolder.ConfigName), """{"peft_type": "LORA_GA"}""");
+        var adapter = AdapterTensors.Read(folder.Path);
         using var pipeline = new LocalPipeline(Specs.Of(Path.Combine(golden.Folder, "base"), method));
         pipeline.Initialize(adapter);
         var initial = pipeline.Export();
@@ -109,23 +111,23 @@ public class LoraGaTrainingTests
         for (var step = 1; step <= 4; step++) pipeline.Step(step, [batch], 0.01);
         using var own = new TemporaryFolder();
         using var plain = new TemporaryFolder();
-        TensorWriting.Write(
-            Path.Combine(own.Path, AdapterTensors.WeightsFile),
+        TensorFile.Write(
+            Path.Combine(own.Path, AdapterFolder.WeightsName),
             pipeline.Export().Select(static pair => (pair.Key, pair.Value))
         );
         File.WriteAllText(
-            Path.Combine(own.Path, AdapterTensors.ConfigFile),
+            Path.Combine(own.Path, AdapterFolder.ConfigName),
             AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
         );
-        using var trained = AdapterTensors.Read(own.Path);
+        var trained = AdapterTensors.Read(own.Path);
         var lora = spec with { Method = LoraGaExport.Method(method) with { InitialAdapter = plain.Path } };
-        TensorWriting.Write(Path.Combine(plain.Path, AdapterTensors.WeightsFile), LoraGaExport.Tensors(trained).ToArray());
+        TensorFile.Write(Path.Combine(plain.Path, AdapterFolder.WeightsName), LoraGaExport.Tensors(trained).ToArray());
         File.WriteAllText(
-            Path.Combine(plain.Path, AdapterTensors.ConfigFile),
+            Path.Combine(plain.Path, AdapterFolder.ConfigName),
             AdapterConfigWriter.Write(lora.Method, ModelFolder.Open(lora.Model.Path))
         );
 
-        using var adapter = AdapterTensors.Read(plain.Path);
+        var adapter = AdapterTensors.Read(plain.Path);
         Assert.Equal(8, adapter.ShapeOf("base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight")![0]);
         using var again = new LocalPipeline(lora);
         again.Initialize(adapter);

@@ -1,9 +1,11 @@
 using System.Text.Json;
 using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Urnn;
 using Peft.Orleans.Kernels.Tests.Goldens;
+using Peft.Orleans.Kernels.Weights;
 using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -24,7 +26,7 @@ public class UrnnGoldenTests
         using var pipeline = new LocalPipeline(spec);
         using var folder = new TemporaryFolder();
         WriteStart(folder.Path, golden);
-        using var adapter = AdapterTensors.Read(folder.Path);
+        var adapter = AdapterTensors.Read(folder.Path);
         pipeline.Initialize(adapter);
         var initial = pipeline.Export();
 
@@ -117,7 +119,7 @@ public class UrnnGoldenTests
             tensors.Add(($"{Slot(key, ".initial.")}_start", golden[key]));
         }
 
-        TensorWriting.Write(Path.Combine(folder, AdapterTensors.WeightsFile), tensors);
-        File.WriteAllText(Path.Combine(folder, AdapterTensors.ConfigFile), """{"peft_type": "URNN", "method": {"name": "urnn"}}""");
+        TensorFile.Write(Path.Combine(folder, AdapterFolder.WeightsName), tensors);
+        File.WriteAllText(Path.Combine(folder, AdapterFolder.ConfigName), """{"peft_type": "URNN", "method": {"name": "urnn"}}""");
     }
 }

@@ -11,6 +11,7 @@ using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Models;
 using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -224,7 +225,7 @@ public class UrnnTests
             Name = MethodName.Urnn,
             Urnn = new UrnnSpec { Kind = kind, BlockSize = 4 },
         };
-        var setup = ShardFactory.Setup(Specs.Of(model.Folder, method), ModelFolder.Open(model.Folder)) with
+        var setup = RunSetup.Of(Specs.Of(model.Folder, method)) with
         {
             Optimizer = new OptimizerSpec { Name = optimizer },
         };

@@ -25,7 +25,7 @@ public class LayerNormTests
         LayerNormFamily.Register();
         using var scope = NewDisposeScope();
         using var model = new TinyModel(shifts: true);
-        var setup = ShardFactory.Setup(Specs.Full(model.Folder), ModelFolder.Open(model.Folder));
+        var setup = RunSetup.Of(Specs.Full(model.Folder));
         var method = AdapterMethods.Of(setup.Method);
         var context = new ShardContext(
             setup, method, new WeightSource(setup.Model, setup.Seed, mayBeRandom: false, CPU), ScalarType.Float32, ScalarType.Float32, CPU);

@@ -5,14 +5,14 @@ using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Tests;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Shards;
 
 public class ShardFactoryTests
 {
-    private static LayerShard Load(RunSpec spec, int layer) =>
-        ShardFactory.Load(ShardFactory.Setup(spec, ModelFolder.Open(spec.Model.Path)), layer);
+    private static LayerShard Load(RunSpec spec, int layer) => ShardFactory.Load(RunSetup.Of(spec), layer);
 
     [Fact]
     public void Only_the_layers_own_tensors_are_read()
@@ -36,7 +36,7 @@ public class ShardFactoryTests
         using var model = new TinyModel();
         var spec = Specs.Of(model.Folder, new MethodSpec { Name = MethodName.Lora, Lora = new LoraSpec { Rank = 2 } }, dtype);
         var folder = ModelFolder.Open(model.Folder);
-        using var shard = ShardFactory.Load(ShardFactory.Setup(spec, folder), 1, hashed: true);
+        using var shard = ShardFactory.Load(RunSetup.Of(spec), 1, hashed: true);
         Assert.Equal(9, shard.WeightHashes.Count);
         foreach (var (name, hash) in shard.WeightHashes)
         {

@@ -49,12 +49,12 @@ public class FileTests
         else
         {
             using var folder = WriteAdapter(spec, first.Export());
-            using var adapter = AdapterTensors.Read(folder.Path);
+            var adapter = AdapterTensors.Read(folder.Path);
             using var second = new LocalPipeline(Continued(spec, folder.Path));
             second.Initialize(adapter);
             Assert.Equal(first.Loss(Sample(1)), second.Loss(Sample(1)), 1e-6);
             using var again = WriteAdapter(spec, second.Export());
-            foreach (var file in new[] { AdapterTensors.WeightsFile, AdapterTensors.ConfigFile })
+            foreach (var file in new[] { AdapterFolder.WeightsName, AdapterFolder.ConfigName })
                 Assert.Equal(File.ReadAllBytes(Path.Combine(folder.Path, file)), File.ReadAllBytes(Path.Combine(again.Path, file)));
         }
     }
@@ -118,7 +118,7 @@ public class FileTests
         void Refused(Dictionary<string, Tensor> changed, string part, string? config = null)
         {
             using var folder = WriteAdapter(spec, changed, config);
-            using var adapter = AdapterTensors.Read(folder.Path);
+            var adapter = AdapterTensors.Read(folder.Path);
             using var second = new LocalPipeline(Continued(spec, folder.Path));
             Assert.Contains(part, Assert.Throws<PeftException>(() => second.Initialize(adapter)).Message);
         }

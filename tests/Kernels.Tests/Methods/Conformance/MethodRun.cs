@@ -1,8 +1,10 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Models;
+using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -56,7 +58,7 @@ internal static class MethodRun
         var folder = new TemporaryFolder();
         File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
         var tensors = Merged(pipeline);
-        TensorWriting.Write(Path.Combine(folder.Path, "model.safetensors"), tensors);
+        TensorFile.Write(Path.Combine(folder.Path, "model.safetensors"), tensors);
         foreach (var (_, value) in tensors) value.Dispose();
         return folder;
     }
@@ -64,9 +66,9 @@ internal static class MethodRun
     internal static TemporaryFolder WriteAdapter(RunSpec spec, Dictionary<string, Tensor> tensors, string? config = null)
     {
         var folder = new TemporaryFolder();
-        TensorWriting.Write(Path.Combine(folder.Path, AdapterTensors.WeightsFile), tensors.Select(static pair => (pair.Key, pair.Value)));
+        TensorFile.Write(Path.Combine(folder.Path, AdapterFolder.WeightsName), tensors.Select(static pair => (pair.Key, pair.Value)));
         File.WriteAllText(
-            Path.Combine(folder.Path, AdapterTensors.ConfigFile),
+            Path.Combine(folder.Path, AdapterFolder.ConfigName),
             config ?? AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
         );
         return folder;
