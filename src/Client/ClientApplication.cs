@@ -7,7 +7,7 @@ using Peft.Orleans.Core;
 namespace Peft.Orleans.Client;
 
 /// <summary>The command line as a function of its arguments.</summary>
-public static class ClientApplication
+internal static class ClientApplication
 {
     /// <summary>The root command with every command below it.</summary>
     public static RootCommand Build(Terminal terminal) => new("Fine-tunes large language models on an elastic cluster of silos.")

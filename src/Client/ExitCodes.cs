@@ -1,7 +1,7 @@
 namespace Peft.Orleans.Client;
 
 /// <summary>Exit codes of every command; docs/cli.md lists them.</summary>
-public static class ExitCodes
+internal static class ExitCodes
 {
     /// <summary>Done; of start-run, resume and watch: the run is completed, or goes on without this client.</summary>
     public const int Success = 0;

@@ -85,10 +85,13 @@ internal static class SiloHost
             .AddSingleton(static _ => new DeviceThread("device"))
             .AddSingleton<AgentStore>()
             .AddSingleton<ISiloAgents, SiloAgents>()
+            .AddSingleton<Holdings>()
             .AddSingleton<SeatLoader>()
             .AddSingleton<WeightLoader>()
             .AddSingleton<VersionShipping>()
+            .AddSingleton<StepPhases>()
             .AddSingleton<GradientReduction>()
+            .AddSingleton<ILifecycleParticipant<ISiloLifecycle>, CoordinatorNews>()
             .AddSingleton<IBatchSource>(static services => new BatchSource(
                 (run, key) => services.GetRequiredService<IGrainFactory>().GetGrain<IDatasetGrain>(run).Get(key)))
             .AddSingleton<PeerWatch>()

@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace Peft.Orleans.Client.Output;
 
 /// <summary>How data appears on standard output.</summary>
-public enum OutputFormat
+internal enum OutputFormat
 {
     /// <summary>For people.</summary>
     Table,

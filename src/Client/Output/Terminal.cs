@@ -11,7 +11,7 @@ namespace Peft.Orleans.Client.Output;
 /// <param name="animated">Whether standard error is a terminal on which a line may be redrawn.</param>
 /// <param name="colored">Whether standard output shows colours.</param>
 /// <param name="width">Columns that tables may take; null: those of the terminal, and as many as it takes where there is none.</param>
-public sealed class Terminal(TextWriter output, TextWriter error, bool animated, bool colored, int? width = null)
+internal sealed class Terminal(TextWriter output, TextWriter error, bool animated, bool colored, int? width = null)
 {
     private static readonly JsonSerializerOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly JsonSerializerOptions Indented = new(Compact) { WriteIndented = true };

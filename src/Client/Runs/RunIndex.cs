@@ -9,7 +9,7 @@ namespace Peft.Orleans.Client.Runs;
 /// <param name="Folder">Its folder.</param>
 /// <param name="Cluster">Address of the cluster it was given to; null: a local one.</param>
 /// <param name="Created">When.</param>
-public sealed record IndexedRun(string Id, string Folder, string? Cluster, DateTimeOffset Created)
+internal sealed record IndexedRun(string Id, string Folder, string? Cluster, DateTimeOffset Created)
 {
     /// <summary>What lies in the folder.</summary>
     internal RunFolder Files { get; } = new(Folder);
@@ -20,7 +20,7 @@ public sealed record IndexedRun(string Id, string Folder, string? Cluster, DateT
 /// </summary>
 /// <param name="folder">Where it lies.</param>
 /// <param name="origin">What named the folder, for errors.</param>
-public sealed class RunIndex(string folder, string origin = "the run index")
+internal sealed class RunIndex(string folder, string origin = "the run index")
 {
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
 

@@ -5,6 +5,7 @@ using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Runs;
+using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
@@ -15,10 +16,13 @@ namespace Peft.Orleans.Grains.Agents;
 /// Carries out <c>Start</c>: base weights for the active seats, and the target version for all seats, from a holder, a snapshot, or by
 /// initialisation.
 /// </summary>
-internal sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionShipping shipping)
+internal sealed class SeatLoader(AgentStore store, WeightLoader weights, VersionShipping shipping, PeerWatch peers)
 {
-    internal async Task<StartReply> Start(AgentRun run, StartMessage message)
+    /// <summary>Takes the seats that the plan has here.</summary>
+    internal async Task<StartReply> Start(StartMessage message)
     {
+        peers.Follow(message.Plan);
+        var run = store.Run(message.Run.RunId);
         await run.Phase.WaitAsync();
         try
         {
@@ -62,8 +66,9 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
     /// <summary>
     /// Version 0 at the first seats here whose estimate is complete, from the run file alone; what the estimate held is free for the next.
     /// </summary>
-    internal async Task<VersionsReply> Initialize(AgentRun run, Term term, int pass)
+    internal async Task<VersionsReply> Initialize(string runId, Term term, int pass)
     {
+        var run = store.Run(runId);
         await run.Phase.WaitAsync();
         try
         {
@@ -105,15 +110,8 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
         }
     }
 
-    /// <summary>Sends a version of some layers to the silo that asks.</summary>
-    internal async Task<SendReply> Send(AgentRun run, Term term, int[] layers, int version, PlannedSilo target)
-    {
-        run.Require(protocol => protocol.Term == term ? AgentDecision.Nothing : AgentDecision.Refuse($"term {term} is not in force"));
-        var versions = await shipping.Ship(run, term, layers, version, target, withConstants: true);
-        StepRecord? record;
-        lock (run.Sync) run.Records.TryGetValue(version, out record);
-        return new SendReply { Versions = versions, Record = record };
-    }
+    /// <summary>Loads base weights for a plan to come, of a run this silo may not know yet.</summary>
+    internal Task Preload(RunDefinition run, int[] layers) => weights.Preload(store.Run(run.RunId), run, layers);
 
     /// <summary>The estimates that the first seats here need before version 0 can be computed.</summary>
     private StartReply BeginEstimates(AgentRun run, SeatPlan plan)

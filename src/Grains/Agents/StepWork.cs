@@ -1,11 +1,6 @@
-using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
-using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.SafeTensors;
-using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Versions;
-using Peft.Orleans.Kernels.Weights;
 
 namespace Peft.Orleans.Grains.Agents;
 
@@ -72,34 +67,6 @@ internal static class StepWork
         }
 
         return hashes;
-    }
-
-    /// <summary>Writes one layer's version; the file holds nothing that varies by silo, time or term.</summary>
-    internal static (string File, string Sha256) WriteSnapshot(SeatedLayer layer, LayerVersion version, string folder)
-    {
-        if (layer.Shard.Layout.Size == 0) return ("", "");
-        var name = RunFolder.LayerFile(layer.Shard.Layer);
-        var path = Path.Combine(folder, name);
-        VersionCodec.Write(version, path);
-        return (name, FileHash.Of(path));
-    }
-
-    /// <summary>Writes one layer's adapter tensors.</summary>
-    internal static (string File, string Sha256) WriteAdapter(SeatedLayer layer, LayerVersion version, string folder)
-    {
-        var tensors = layer.Shard.Export(version);
-        if (tensors.Count == 0) return ("", "");
-        try
-        {
-            var name = RunFolder.LayerFile(layer.Shard.Layer);
-            var path = Path.Combine(folder, name);
-            TensorFile.Write(path, tensors);
-            return (name, FileHash.Of(path));
-        }
-        finally
-        {
-            foreach (var (_, value) in tensors) value.Dispose();
-        }
     }
 
     private static void TakeStep(AgentRun run, SeatedLayer layer, ApplyMessage message)

@@ -15,8 +15,9 @@ namespace Peft.Orleans.Grains.Agents;
 internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
 {
     /// <summary>Sends the copies a decision asks for, one message per silo; answers with the hashes the receivers computed.</summary>
-    internal async Task<VersionsReply> Protect(AgentRun run, Term term, int version)
+    internal async Task<VersionsReply> Protect(string runId, Term term, int version)
     {
+        var run = store.Run(runId);
         var decision = run.Decide(protocol => protocol.Protect(term, version));
         if (!decision.Accepted) return new VersionsReply { Refusal = decision.Reason };
         var plan = run.Protocol.Plan!;
@@ -42,7 +43,7 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
     /// Hands versions to the network. They are not copied: a version that is dropped while it travels arrives with a wrong hash, or
     /// refused.
     /// </summary>
-    internal async Task<VersionTransfer[]> Ship(AgentRun run, Term term, int[] layers, int version, PlannedSilo target, bool withConstants)
+    private async Task<VersionTransfer[]> Ship(AgentRun run, Term term, int[] layers, int version, PlannedSilo target, bool withConstants)
     {
         var token = run.TermToken;
         var held = await store.Device.Run(DevicePriority.Background, () => layers
@@ -81,9 +82,21 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
             buffer.device_type == DeviceType.CPU ? buffer.alias().DetachFromDisposeScope() : buffer.cpu().DetachFromDisposeScope();
     }
 
-    /// <summary><c>Put</c>: receives, checks, keeps.</summary>
-    internal async Task<VersionsReply> Put(AgentRun run, PutMessage message)
+    /// <summary>Sends a version of some layers, and its step's record, to the silo that asks.</summary>
+    internal async Task<SendReply> Send(string runId, Term term, int[] layers, int version, PlannedSilo target)
     {
+        var run = store.Run(runId);
+        run.Require(protocol => protocol.Term == term ? AgentDecision.Nothing : AgentDecision.Refuse($"term {term} is not in force"));
+        var versions = await Ship(run, term, layers, version, target, withConstants: true);
+        StepRecord? record;
+        lock (run.Sync) run.Records.TryGetValue(version, out record);
+        return new SendReply { Versions = versions, Record = record };
+    }
+
+    /// <summary><c>Put</c>: receives, checks, keeps.</summary>
+    internal async Task<VersionsReply> Put(PutMessage message)
+    {
+        var run = store.Run(message.RunId);
         foreach (var transfer in message.Versions)
         {
             var decision = run.Decide(protocol => protocol.Take(message.Term, transfer.Layer, transfer.Version));

@@ -176,7 +176,7 @@ internal sealed partial class RunLoop
                 case TermOutcome.Replan replan when stopAsked:
                     return await Followed(running, new TermOutcome.Stopped(replan.Step));
                 case TermOutcome.Stopped stopped:
-                    if (stopSnapshot) await running.Disk.Do(() => running.Files.Snapshot(stopped.Step));
+                    if (stopSnapshot) await running.Files.Snapshot(stopped.Step);
                     await running.EndAgents();
                     return stopped;
                 case TermOutcome.Finished finished:

@@ -9,20 +9,18 @@ namespace Peft.Orleans.Grains.Terms;
 /// <summary>The journals of a run, taken over by a term: metrics, samples, events, and what they tell of the steps before.</summary>
 internal sealed class RunJournals : IDisposable
 {
-    private const int Window = 20;
-
     private readonly TermContext term;
+    private readonly DiskPatience disk;
     private readonly Journal metrics;
     private readonly Journal samples;
     private readonly Journal events;
     private readonly Dictionary<int, double> written;
     private readonly HashSet<int> logged;
-    private readonly Queue<StepRecord> window = [];
     private StepRecord? pending;
 
-    internal RunJournals(TermContext term)
+    internal RunJournals(TermContext term, DiskPatience disk)
     {
-        this.term = term;
+        (this.term, this.disk) = (term, disk);
         metrics = Journal.Open(term.Folder.Metrics, term.Writer, IsStep);
         samples = Journal.Open(term.Folder.Samples, term.Writer, IsStep);
         events = Journal.Open(term.Folder.Events, term.Writer, static _ => true);
@@ -45,10 +43,6 @@ internal sealed class RunJournals : IDisposable
 
     /// <summary>Exact match before training and number of problems, from the events of this run; null when not known yet.</summary>
     internal (double Correct, int Problems)? EvaluationBefore { get; private set; }
-
-    /// <summary>Input tokens per second over the last steps.</summary>
-    internal double TokensPerSecond =>
-        window.Count == 0 ? 0 : window.Sum(static step => (double)step.Tokens) / window.Sum(static step => step.Seconds);
 
     /// <summary>Notes plan and target of the term.</summary>
     internal void Begin(SeatPlan plan, int target)
@@ -79,15 +73,7 @@ internal sealed class RunJournals : IDisposable
         {
             throw new PeftException(
                 $"step {record.Step} was made again and its loss is {record.Loss:R}, not {before:R}: the silos do not compute the "
-                    + "same bits "
-                + "(different hardware or thread numbers?)");
-        }
-
-        if (pending?.Step != record.Step)
-        {
-            window.Enqueue(record);
-            if (window.Count > Window) window.Dequeue();
-            RunInstruments.Step(term.RunId, record);
+                + "same bits (different hardware or thread numbers?)");
         }
 
         pending = record;
@@ -104,21 +90,15 @@ internal sealed class RunJournals : IDisposable
     }
 
     /// <summary>Writes what waits, unless it is there.</summary>
-    internal void Flush()
-    {
-        if (pending is not { } record) return;
-        if (logged.Add(record.Step)) Attempt(samples, StepLines.SamplesOf(record), () => logged.Remove(record.Step));
-        if (written.TryAdd(record.Step, record.Loss)) Attempt(metrics, StepLines.Metrics(record), () => written.Remove(record.Step));
-        pending = null;
-    }
+    internal Task Flush() => disk.Do(WritePending);
 
     /// <summary>Brings everything to the disk.</summary>
-    internal void Sync()
+    internal Task Sync() => disk.Do(() =>
     {
         metrics.Sync();
         samples.Sync();
         events.Sync();
-    }
+    });
 
     public void Dispose()
     {
@@ -128,6 +108,14 @@ internal sealed class RunJournals : IDisposable
     }
 
     private static bool IsStep(string line) => StepLines.Read(line) is { Step: > 0 };
+
+    private void WritePending()
+    {
+        if (pending is not { } record) return;
+        if (logged.Add(record.Step)) Attempt(samples, StepLines.SamplesOf(record), () => logged.Remove(record.Step));
+        if (written.TryAdd(record.Step, record.Loss)) Attempt(metrics, StepLines.Metrics(record), () => written.Remove(record.Step));
+        pending = null;
+    }
 
     private static void Attempt(Journal journal, string line, Action undo)
     {

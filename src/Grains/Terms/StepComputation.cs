@@ -5,7 +5,6 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
 
@@ -15,8 +14,6 @@ namespace Peft.Orleans.Grains.Terms;
 internal sealed class StepComputation(TermContext term, IAgents agents)
 {
     private readonly SortedDictionary<int, LayerMeasure> measures = [];
-    private readonly Dictionary<(int Step, int Layer), string> hashes = [];
-    private readonly Dictionary<string, double> computeSeconds = [];
     private Task<BatchOutline[]>? next;
     private int nextStep;
     private long started;
@@ -33,7 +30,6 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         var plan = term.Plan;
         started = Stopwatch.GetTimestamp();
         measures.Clear();
-        computeSeconds.Clear();
         apply = null;
         batches = await (nextStep == step && next is not null ? next : agents.Dataset.OutlineStep(step));
         if (step < term.Data.Steps)
@@ -93,52 +89,10 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         loss = losses.Sum() / targets;
     }
 
-    /// <summary>One sample's backward pass through the frozen base.</summary>
-    /// <param name="round">Round over the samples, from 1.</param>
-    /// <param name="index">Sample.</param>
-    internal async Task Estimate(int round, int index)
+    /// <summary>What a silo's layers measured of their gradients.</summary>
+    internal void Measured(Dictionary<int, LayerMeasure> measured)
     {
-        var sample = await agents.Dataset.OutlineSample(index);
-        if (sample.TargetTokens == 0) return;
-        await agents.Shard(term.First(0)).Estimate(
-            new EstimatePass
-            {
-                RunId = term.RunId,
-                Term = term.Term,
-                Round = round,
-                Index = index,
-                Scale = 1.0 / sample.TargetTokens,
-                Shape = sample.Shape,
-            },
-            0,
-            null);
-    }
-
-    internal void Measured(string silo, Dictionary<int, LayerMeasure> measured, double seconds)
-    {
-        computeSeconds[silo] = seconds;
         foreach (var (layer, measure) in measured) measures[layer] = measure;
-    }
-
-    /// <summary>
-    /// Each silo's compute time per unit of the work the plan gave it, over the fastest silo's: 1 for the fastest, 2 for one that takes
-    /// twice as long as it should and holds the others up.
-    /// </summary>
-    internal Dictionary<string, double> Slowdown(double[] layerCosts)
-    {
-        var plan = term.Plan;
-        var perUnit = new Dictionary<string, double>();
-        foreach (var (silo, seconds) in computeSeconds)
-        {
-            var microbatches = Enumerable
-                .Range(0, batches.Length)
-                .Count(index => plan.ReplicaOfMicrobatch(index, batches.Length) == plan.ReplicaOf(silo));
-            var work = microbatches * plan.ActiveLayersOn(silo).Sum(layer => layerCosts[layer]);
-            if (work > 0 && seconds > 0) perUnit[silo] = seconds / work;
-        }
-
-        var fastest = perUnit.Values.DefaultIfEmpty(1).Min();
-        return perUnit.ToDictionary(static silo => silo.Key, silo => silo.Value / fastest);
     }
 
     /// <summary>Clip factor, learning rates and record of the step; the same for every silo.</summary>
@@ -172,25 +126,5 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         };
         term.Records[step] = record;
         return apply = new ApplyMessage(term.RunId, term.Term, step, clip, rates, record);
-    }
-
-    /// <summary>Different bytes of one layer's version on two seats stop the run, loudly.</summary>
-    internal void CheckHashes(int step, Dictionary<int, string> reported)
-    {
-        foreach (var (layer, hash) in reported)
-        {
-            var compared = hashes.TryGetValue((step, layer), out var known);
-            if (compared) RunInstruments.Compared(term.RunId, equal: known == hash);
-            if (compared && known != hash)
-            {
-                throw new PeftException(
-                    $"layer {layer} differs between its seats after step {step}; the silos do not compute the same bits "
-                    + "(different hardware or thread numbers?)");
-            }
-
-            hashes[(step, layer)] = hash;
-        }
-
-        foreach (var old in hashes.Keys.Where(key => key.Step < step).ToArray()) hashes.Remove(old);
     }
 }

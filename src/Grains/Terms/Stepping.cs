@@ -3,13 +3,17 @@ using Peft.Orleans.Core.Cluster;
 namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>The phases of a step, silo by silo.</summary>
-internal sealed class Stepping(TermContext term, IAgents agents, StepComputation steps, Seating seating, Reporting reporting)
+internal sealed class Stepping(TermContext term, IAgents agents, StepComputation steps, Validation validation)
 {
+    private readonly SeatComparison seats = new(term.RunId);
+    private readonly Stragglers stragglers = new(term);
+
     /// <summary>Forward and backward of all microbatches.</summary>
     internal async Task<Answer> ComputeGradients(int step)
     {
         // Validation of the version before fills the pipeline by itself, and its activations the memory.
-        await reporting.ValidationOf(step - 1);
+        await validation.Over(step - 1);
+        stragglers.Begin();
         await steps.Compute(step);
         return protocol => protocol.GradientsComputed(step);
     }
@@ -27,7 +31,8 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
         var reply = (await Agent(silo).Prepare(term.RunId, term.Term, step)).Obeyed();
         return protocol =>
         {
-            steps.Measured(silo, reply.Measures, reply.ComputeSeconds);
+            steps.Measured(reply.Measures);
+            stragglers.Computed(silo, reply.ComputeSeconds);
             return protocol.Prepared(silo, step);
         };
     }
@@ -36,11 +41,11 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
     internal async Task<Answer> Apply(string silo, int step)
     {
         var message = steps.ApplyMessage(step);
-        RunInstruments.Slowdown(term.RunId, steps.Slowdown(seating.LayerCosts));
+        RunInstruments.Slowdown(term.RunId, stragglers.Slowdown(steps.Microbatches));
         var reply = (await Agent(silo).Apply(message)).Obeyed();
         return protocol =>
         {
-            steps.CheckHashes(step, reply.Hashes);
+            seats.Take(step, reply.Hashes);
             return protocol.Applied(silo, step);
         };
     }
@@ -51,7 +56,7 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
         var reply = (await Agent(silo).Protect(term.RunId, term.Term, version)).Obeyed();
         return protocol =>
         {
-            steps.CheckHashes(version, reply.Hashes);
+            seats.Take(version, reply.Hashes);
             return protocol.Protected(silo, version);
         };
     }

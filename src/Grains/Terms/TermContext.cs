@@ -38,6 +38,9 @@ internal sealed record TermContext(
     /// <summary>The run's folder.</summary>
     internal RunFolder Folder { get; } = new(Request.Folder);
 
+    /// <summary>What every agent is told of the run.</summary>
+    internal RunDefinition Definition => new(RunId, Request.Folder, Run.Setup, Training: true);
+
     /// <summary>Unique to the term: part of the names of what it writes.</summary>
     internal string Writer => $"{Term.Counter}-{Term.Nonce.ToString("N")[..8]}";
 

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Threading.Channels;
-using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Inference;
@@ -22,40 +20,31 @@ internal sealed class TermRun : IDisposable
     private readonly CoordinatorProtocol protocol;
     private readonly Channel<Answer> answers = Channel.CreateUnbounded<Answer>();
     private readonly TermTimes times = new();
-    private readonly Seating seating;
-    private readonly Stepping stepping;
-    private readonly Reporting reporting;
+    private readonly TermWork work;
     private bool looksAgain;
     private bool over;
 
     internal TermRun(TermContext term, RunServices services)
     {
         (this.term, agents, time, observer) = (term, services.Agents, services.Time, services.Observer);
-        var log = services.Loggers.CreateLogger<TermRun>();
         protocol = new CoordinatorProtocol(term.Data.Steps);
-        Journals = new RunJournals(term);
-        Files = new VersionFiles(term, agents, Journals);
-        Disk = new DiskPatience(term, time, log);
-        var steps = new StepComputation(term, agents);
-        seating = new Seating(term, agents, Journals, steps, time, log);
-        reporting = new Reporting(term, agents, Journals, Files, Disk, times);
-        stepping = new Stepping(term, agents, steps, seating, reporting);
+        work = new TermWork(term, services, times);
     }
 
     /// <summary>What the term is about.</summary>
     internal TermContext Term => term;
 
     /// <summary>The run's journals.</summary>
-    internal RunJournals Journals { get; }
+    internal RunJournals Journals => work.Journals;
 
     /// <summary>What silos write of versions.</summary>
-    internal VersionFiles Files { get; }
+    internal VersionFiles Files => work.Files;
 
     /// <summary>For work on files.</summary>
-    internal DiskPatience Disk { get; }
+    internal DiskPatience Disk => work.Disk;
 
     /// <summary>Whether a step was committed in this term.</summary>
-    internal bool Committed => reporting.Committed;
+    internal bool Committed => work.Committed;
 
     /// <summary>Runs to the end.</summary>
     /// <exception cref="OperationCanceledException">The coordinator was deactivated.</exception>
@@ -74,7 +63,7 @@ internal sealed class TermRun : IDisposable
                 }
 
                 if (finish is null) continue;
-                await reporting.Sync();
+                await Journals.Sync();
                 return OutcomeOf(finish);
             }
 
@@ -113,13 +102,13 @@ internal sealed class TermRun : IDisposable
     {
         over = true;
         answers.Writer.TryComplete();
-        Journals.Dispose();
+        work.Dispose();
     }
 
     private TermOutcome OutcomeOf(CoordinatorEffect.Finish finish) => finish.Asked switch
     {
         EndRequest.Replan => new TermOutcome.Replan(finish.Step),
-        EndRequest.Stop when !reporting.StoppedEarly => new TermOutcome.Stopped(finish.Step),
+        EndRequest.Stop when !work.StoppedEarly => new TermOutcome.Stopped(finish.Step),
         _ => new TermOutcome.Finished(finish.Step),
     };
 
@@ -137,20 +126,7 @@ internal sealed class TermRun : IDisposable
     private async Task CarryOut(CoordinatorEffect effect)
     {
         await observer.Carrying(term.RunId, effect);
-        var answer = await (effect switch
-        {
-            CoordinatorEffect.SendFence fence => seating.Fence(fence.Silo),
-            CoordinatorEffect.MakePlan => seating.MakePlan(),
-            CoordinatorEffect.SendStart start => seating.Start(start.Silo, start.Target),
-            CoordinatorEffect.Initialize => seating.Initialize(),
-            CoordinatorEffect.SendProtect protect => stepping.Protect(protect.Silo, protect.Version),
-            CoordinatorEffect.Report report => reporting.Report(report.Step),
-            CoordinatorEffect.ComputeGradients compute => stepping.ComputeGradients(compute.Step),
-            CoordinatorEffect.SendReduce reduce => stepping.Reduce(reduce.Silo, reduce.Step),
-            CoordinatorEffect.SendPrepare prepare => stepping.Prepare(prepare.Silo, prepare.Step),
-            CoordinatorEffect.SendApply apply => stepping.Apply(apply.Silo, apply.Step),
-            _ => throw new UnreachableException(effect.ToString()),
-        });
+        var answer = await work.CarryOut(effect);
         answers.Writer.TryWrite(answer);
         // Whoever came while the plan was made.
         if (effect is CoordinatorEffect.MakePlan) answers.Writer.TryWrite(Planned);
@@ -166,7 +142,7 @@ internal sealed class TermRun : IDisposable
     {
         while (!over)
         {
-            switch (await seating.Look())
+            switch (await work.Newcomers.Look())
             {
                 case Arrivals.None: return;
                 case Arrivals.Ready:
@@ -183,11 +159,11 @@ internal sealed class TermRun : IDisposable
         }
     }
 
-    private async Task Guard(Task work)
+    private async Task Guard(Task carried)
     {
         try
         {
-            await work;
+            await carried;
         }
         catch (Exception error)
         {

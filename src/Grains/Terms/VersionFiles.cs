@@ -3,7 +3,7 @@ using Peft.Orleans.Grains.RunFiles;
 namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>What silos write of a stable version: snapshots, the best adapter, the final one.</summary>
-internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals journals)
+internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals journals, DiskPatience disk)
 {
     private readonly SnapshotStore snapshots = new(term.Folder);
 
@@ -11,10 +11,10 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
     internal string? BestParts => term.Spec.Training.EarlyStopping.KeepBest ? journals.Best.Folder : null;
 
     /// <summary>Writes a snapshot, unless a valid one is there.</summary>
-    internal async Task Snapshot(int step)
+    internal Task Snapshot(int step) => disk.Do(async () =>
     {
         if (snapshots.Read(step) is not null) return;
-        journals.Sync();
+        await journals.Sync();
         var folder = snapshots.Begin(step, term.Writer);
         var files = new Dictionary<string, string>();
         var replies = await Task.WhenAll(term.FirstSilos.Select(silo =>
@@ -28,9 +28,9 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
         await Task.Run(() => snapshots.Commit(
             step, folder, files, term.Run.Hash, record, term.Spec.Snapshots.Keep));
         journals.Event("snapshot", new { step });
-    }
+    });
 
-    /// <summary>Lets the agents write a version's adapter into a folder, a file per layer.</summary>
+    /// <summary>Lets the agents write a version's adapter into a folder, a file per layer; a full disk is the caller's to bear.</summary>
     internal async Task WriteAdapter(int step, string folder)
     {
         var replies = await Task.WhenAll(term.FirstSilos.Select(silo =>
@@ -39,12 +39,12 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
     }
 
     /// <summary>Keeps a version's adapter as the best.</summary>
-    internal async Task KeepBest(int step)
+    internal Task KeepBest(int step) => disk.Do(async () =>
     {
         var written = $"{term.Folder.BestOf(step)}.{term.Writer}.tmp";
         Directory.CreateDirectory(written);
         await WriteAdapter(step, written);
         journals.Best.Keep(step, written);
         journals.Event("best", new { step });
-    }
+    });
 }

@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Runtime;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
@@ -63,25 +65,57 @@ internal sealed class CoordinatedRun : IDisposable
     internal int[] Steps => [.. StepLines.ReadAll(File.ReadLines(Folder.Metrics)).Select(static record => record.Step)];
 
     /// <summary>A term of its own, outside the loop.</summary>
-    internal async Task<TermRun> Term()
+    internal async Task<TermRun> Term() => new(await Context(), Services);
+
+    /// <summary>What is known of the run's first term.</summary>
+    internal async Task<TermContext> Context(bool recovering = false)
     {
         var run = Record.State.Run!;
-        var summary = await Silos.Data.Open(run, Folder.Path);
-        return new TermRun(
-            new TermContext(
-                Request,
-                run,
-                summary,
-                new Term(1, Guid.NewGuid()),
-                await Silos.Live(),
-                false,
-                new RunProgress(Record.State.Status!),
-                default,
-                siloStops.Token
-            ),
-            Services
+        return new TermContext(
+            Request,
+            run,
+            await Silos.Data.Open(run, Folder.Path),
+            new Term(1, Guid.NewGuid()),
+            await Silos.Live(),
+            recovering,
+            new RunProgress(Record.State.Status!),
+            default,
+            siloStops.Token
         );
     }
+
+    /// <summary>Plans a term for its silos, which have loaded nothing, as its fences would have it.</summary>
+    internal static SeatPlan Plan(TermContext term) =>
+        term.Plan = RunPlanner.Plan(
+            term.Run,
+            [
+                .. term.Live.Select(static silo => new SiloInventory(
+                    new PlannedSilo(silo.Key, silo.Value.ToParsableString(), Endpoint.None),
+                    [],
+                    long.MaxValue / 8
+                )),
+            ]
+        );
+
+    /// <summary>A first term whose silos have taken their seats.</summary>
+    internal async Task<TermContext> Seated()
+    {
+        var term = await Context();
+        var plan = Plan(term);
+        foreach (var silo in term.Live.Values)
+        {
+            await Silos.At(silo).Fence(term.RunId, term.Term);
+            await Silos.At(silo).Start(new StartMessage(term.Definition, term.Term, plan, 0, [], null));
+        }
+
+        return term;
+    }
+
+    /// <summary>Journals of a term of this run.</summary>
+    internal RunJournals Journals(TermContext term) => new(term, Disk(term));
+
+    /// <summary>Patience of a term of this run.</summary>
+    internal DiskPatience Disk(TermContext term) => new(term, Time, NullLogger.Instance);
 
     /// <summary>Details of the events of a name.</summary>
     internal JsonElement[] Events(string name) =>

@@ -19,6 +19,9 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
 
     internal SiloAddress Address => address;
 
+    /// <summary>What it says it holds; null: what its protocol knows of.</summary>
+    internal Dictionary<int, int[]>? Inventory { get; set; }
+
     private PlannedSilo Planned => new(name, address.ToParsableString(), new Endpoint(name, 1));
 
     public Task<FenceReply> Fence(string runId, Term term) => Say(nameof(Fence), 0, () =>
@@ -28,7 +31,7 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
         {
             Refusal = decision.Accepted ? null : decision.Reason,
             Silo = Planned,
-            Inventory = new Dictionary<int, int[]>(protocol.Inventory),
+            Inventory = Inventory ?? new Dictionary<int, int[]>(protocol.Inventory),
             Records = new Dictionary<int, StepRecord>(records),
             MemoryBytes = long.MaxValue / 8,
         };

@@ -40,6 +40,9 @@ internal sealed class FakeSilos : IAgents
 
     internal int Mended { get; private set; }
 
+    /// <summary>Passes for the base gradient so far.</summary>
+    internal int Estimates { get; set; }
+
     public IReadOnlyCollection<string> Outside { get; set; } = [];
 
     public string Self => "a";
@@ -96,7 +99,11 @@ internal sealed class FakeShard(FakeSilos silos, string silo) : ILayerShardGrain
         return new GradientResult(3.0 / pass.Step, null);
     }
 
-    public Task<GradientResult> Estimate(EstimatePass pass, int position, TensorRef? input) => Task.FromResult(new GradientResult(1, null));
+    public Task<GradientResult> Estimate(EstimatePass pass, int position, TensorRef? input)
+    {
+        silos.Estimates++;
+        return Task.FromResult(new GradientResult(1, null));
+    }
 
     public Task<LossResult> Loss(LossPass pass, int position, TensorRef? input) =>
         Task.FromResult(new LossResult(silos.ValidationLoss(pass.Version), 1));

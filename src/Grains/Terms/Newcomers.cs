@@ -1,0 +1,70 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Peft.Orleans.Core;
+using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Protocol;
+
+namespace Peft.Orleans.Grains.Terms;
+
+/// <summary>Silos that come while a term goes on: they load the weights that a plan with them needs, and then it may end.</summary>
+internal sealed partial class Newcomers(TermContext term, IAgents agents, RunJournals journals, ILogger log)
+{
+    private readonly HashSet<string> welcomed = [];
+
+    /// <summary>Looks who lives.</summary>
+    /// <exception cref="SiloUnavailableException">A silo of the term is gone.</exception>
+    internal async Task<Arrivals> Look()
+    {
+        var live = await agents.Live();
+        foreach (var (name, address) in term.Live)
+        {
+            if (!live.TryGetValue(name, out var now) || !now.Equals(address)) throw new SiloUnavailableException($"silo {name} is gone");
+        }
+
+        // Whoever comes while the plan is made is looked at when it is.
+        if (!term.Planned) return Arrivals.None;
+        var joined = live.Keys.Except(term.Live.Keys).Where(silo => welcomed.Add(live[silo].ToParsableString())).ToArray();
+        if (joined.Length > 0) return await Welcome(live, joined);
+        return agents.Outside.Count > 0 ? Arrivals.NotReady : Arrivals.None;
+    }
+
+    private async Task<Arrivals> Welcome(SortedDictionary<string, SiloAddress> live, string[] joined)
+    {
+        try
+        {
+            journals.Event("joining", new { silos = joined });
+            var reports = await Task.WhenAll(live.Values.Select(address => agents.At(address).Describe()));
+            var silos = reports.Select(report => new SiloInventory(
+                report.Silo, report.LoadedLayers.GetValueOrDefault(term.RunId) ?? [], report.MemoryBytes));
+            var plan = RunPlanner.Plan(term.Run, [.. silos]);
+            await Task.WhenAll(live.Select(silo => agents.At(silo.Value).Preload(term.Definition, plan.ActiveLayersOn(silo.Key))));
+            return Arrivals.Ready;
+        }
+        catch (Exception error) when (error is not PeftException)
+        {
+            LogNotWelcomed(term.RunId, error.Message);
+            // One of them may be gone again, or not be ready yet.
+            foreach (var silo in joined) welcomed.Remove(live[silo].ToParsableString());
+            return Arrivals.NotReady;
+        }
+    }
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "run {RunId}: the silos that came could not be prepared ({Reason}); the run goes on without them"
+    )]
+    private partial void LogNotWelcomed(string runId, string reason);
+}
+
+/// <summary>What there is to be said of silos that came.</summary>
+internal enum Arrivals
+{
+    /// <summary>Nobody new.</summary>
+    None,
+
+    /// <summary>They have loaded what they need: the term may end.</summary>
+    Ready,
+
+    /// <summary>They could not be prepared, or wait behind a cut; to be looked at again.</summary>
+    NotReady,
+}
