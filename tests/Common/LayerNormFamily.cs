@@ -1,5 +1,5 @@
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models.Gated;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Loops.Attention;
 using Peft.Orleans.Kernels.Models;
@@ -38,7 +38,7 @@ internal sealed class LayerNormFamily : ModelFamily
 
     internal override LayerShard Block(LayerPlace place, ShardContext context)
     {
-        var (tensors, config) = (context.Setup.Model.Tensors(place.Layer), context.Setup.Model.Config<LlamaConfig>());
+        var (tensors, config) = (context.Setup.Model.Tensors(place.Layer), context.Setup.Model.Config<GatedConfig>());
         var shape = new AttentionShape(config.NumAttentionHeads, config.NumKeyValueHeads, config.HeadDim);
         var rotary = new RotaryTable(config.HeadDim, config.RopeTheta, config.RopeScaling, context.Device);
         var attention = new CausalAttention(shape, rotary, context.Compute, context.Device);

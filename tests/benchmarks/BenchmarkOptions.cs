@@ -3,7 +3,6 @@ using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Kernels.Torch;
 using static TorchSharp.torch;
 
@@ -38,7 +37,7 @@ internal sealed class BenchmarkOptions(string[] args)
     internal int Threads => Number("threads", 2);
 
     /// <summary>How weights are held; the model's own type unless given.</summary>
-    internal WeightType Dtype => Parsed<WeightType>("dtype") ?? LlamaConfig.Read(Model).TorchDtype ?? WeightType.Float32;
+    internal WeightType Dtype => Parsed<WeightType>("dtype") ?? ModelFolder.Open(Model).StoredType;
 
     /// <summary>The type that products are made in; to be asked after libtorch is loaded.</summary>
     internal ProductType Products => TorchRuntime.ResolveProducts(Dtype, Parsed<ProductType>("products"));
@@ -86,7 +85,7 @@ internal sealed class BenchmarkOptions(string[] args)
     /// <summary>One sequence of random tokens, every one of them a target.</summary>
     internal Microbatch Batch()
     {
-        var vocabulary = LlamaConfig.Read(Model).VocabSize;
+        var vocabulary = ModelFolder.Open(Model).Vocabulary;
         var random = new Random(1);
         var ids = Enumerable.Range(0, Tokens).Select(_ => random.Next(vocabulary)).ToArray();
         return new Microbatch { Rows = 1, Columns = Tokens, InputIds = ids, Labels = ids, SampleLengths = [[Tokens]], ContentHash = "" };
@@ -95,9 +94,8 @@ internal sealed class BenchmarkOptions(string[] args)
     /// <summary>4 · parameters · tokens, or 6 · where all weights train: the products that a step cannot do without.</summary>
     internal double StepOperations(string label)
     {
-        var config = LlamaConfig.Read(Model);
-        var blocks = config.NumHiddenLayers * ModelFolder.Open(Model).Dimensions.BlockParameters;
-        var parameters = blocks + ((long)config.VocabSize * config.HiddenSize * (config.TieWordEmbeddings ? 1 : 2));
+        var model = ModelFolder.Open(Model).Dimensions;
+        var parameters = (model.Blocks * model.BlockParameters) + (model.EmbeddingParameters * (model.Tied ? 1 : 2));
         return (label == "full" ? 6.0 : 4.0) * parameters * Tokens;
     }
 

@@ -1,5 +1,8 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models.Mistral;
+using Peft.Orleans.Data.Models.Qwen2;
+using Peft.Orleans.Data.Models.Qwen3;
 
 namespace Peft.Orleans.Data.Models;
 
@@ -10,6 +13,9 @@ public static class ModelFamilies
     private static volatile ModelArchitecture[] registered =
     [
         new LlamaArchitecture(),
+        new MistralArchitecture(),
+        new Qwen2Architecture(),
+        new Qwen3Architecture(),
     ];
 
     /// <summary>All families, in the order of their registration.</summary>
@@ -34,15 +40,20 @@ public static class ModelFamilies
         var architecture = config.Texts("architectures").FirstOrDefault();
         var type = config.Text("model_type");
         if (type is null && architecture is null) throw new PeftException($"{config.File}: the key model_type is missing");
-        var family = Array.Find(registered, known => type is null ? known.Architecture == architecture : known.Family == type);
-        if (family is null || (architecture is not null && architecture != family.Architecture))
+        var family = Array.Find(registered, known => type is null ? Computes(known) : known.Family == type);
+        if (family is null || (architecture is not null && !Computes(family)))
         {
             var known = string.Join(", ", registered.Select(static known => $"{known.Architecture} (model_type {known.Family})"));
+            var differs = family is null ? CloseArchitectures.Find(type ?? architecture) : null;
             throw new PeftException(
-                $"{config.File}: architecture {architecture ?? type} (model_type {type}) is not supported; supported: {known}"
+                $"{config.File}: architecture {architecture ?? type} (model_type {type}) is not supported"
+                    + $"{(differs is null ? "" : $": {differs}")}; supported: {known}"
             );
         }
 
         return family;
+
+        // The first Llama was spelled LLaMA.
+        bool Computes(ModelArchitecture known) => string.Equals(known.Architecture, architecture, StringComparison.OrdinalIgnoreCase);
     }
 }

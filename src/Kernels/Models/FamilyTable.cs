@@ -1,6 +1,9 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Models.Llama;
+using Peft.Orleans.Kernels.Models.Mistral;
+using Peft.Orleans.Kernels.Models.Qwen2;
+using Peft.Orleans.Kernels.Models.Qwen3;
 
 namespace Peft.Orleans.Kernels.Models;
 
@@ -11,6 +14,9 @@ internal static class FamilyTable
     private static volatile ModelFamily[] registered =
     [
         new LlamaFamily(),
+        new MistralFamily(),
+        new Qwen2Family(),
+        new Qwen3Family(),
     ];
 
     /// <summary>Adds a family from another assembly, for the life of the process; one of the same name is replaced.</summary>

@@ -70,7 +70,9 @@ internal sealed class WeightReader(WeightFiles files, Device device, IDictionary
         var key = $"{size}:{path}";
         if (!mappings.TryGetValue(key, out var mapping))
         {
-            var elements = new FileInfo(path).Length / size;
+            // Of what a link points to: the cache of the Hub is full of them.
+            using var file = File.OpenHandle(path);
+            var elements = RandomAccess.GetLength(file) / size;
             mappings[key] = mapping = from_file(path, shared: false, size: elements, dtype: type).DetachFromDisposeScope();
         }
 

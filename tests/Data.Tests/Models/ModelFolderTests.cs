@@ -2,7 +2,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models.Gated;
 
 namespace Peft.Orleans.Data.Tests.Models;
 
@@ -22,7 +22,7 @@ public sealed class ModelFolderTests
         var model = ModelFolder.Open(folder.Path);
         Assert.Equal(("llama", 4, 100, WeightType.Float32, false, false),
             (model.Family, model.LayerCount, model.Vocabulary, model.StoredType, model.HasWeights, model.HasTokenizer));
-        Assert.Equal(64, model.Config<LlamaConfig>().HiddenSize);
+        Assert.Equal(64, model.Config<GatedConfig>().HiddenSize);
         var linears = model.Linears(2);
         Assert.Equal(
             ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],

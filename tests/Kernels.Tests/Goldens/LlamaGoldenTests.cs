@@ -18,8 +18,21 @@ public class LlamaGoldenTests
     public void Logits_loss_gradients_and_greedy_text(string name)
     {
         var golden = new Golden(name);
+        Check(golden, golden.Folder);
+    }
+
+    [Theory, MemberData(nameof(FamilyGoldens.All), MemberType = typeof(FamilyGoldens))]
+    public void Of_other_families_and_RoPE_in_both_spellings(string name, bool older)
+    {
+        var golden = new Golden(name);
+        using var folder = FamilyGoldens.Folder(golden, older);
+        Check(golden, folder.Path);
+    }
+
+    private static void Check(Golden golden, string folder)
+    {
         using var scope = NewDisposeScope();
-        using var pipeline = new LocalPipeline(Specs.Full(golden.Folder));
+        using var pipeline = new LocalPipeline(Specs.Full(folder));
         pipeline.Initialize();
         var batch = Batches.Of(golden["input_ids"], golden["labels"]);
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Loops.Attention;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,6 +19,12 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary,
 {
     private readonly IAttentionKernel? fastest = AttentionKernels.Fastest(shape, type, device);
     private readonly TensorAttention tensors = new(shape, device);
+
+    /// <summary>
+    /// How a microbatch falls into segments. Where angles depend on a sequence's length, each row is one of its own, without its padding:
+    /// what a sample gives does not depend on those beside it.
+    /// </summary>
+    internal IReadOnlyList<Segment> Segments(BatchShape batch) => SequenceMap.Of(batch, rotary?.DependsOnLength(batch.Columns) == true);
 
     /// <summary>
     /// q <c>[T, heads·head_dim]</c>, k and v <c>[T, kv·head_dim]</c>, T = rows·columns → <c>[T, heads·head_dim]</c>; where the shape is
@@ -72,7 +79,7 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary,
         foreach (var heads in saved)
         {
             using var inner = NewDisposeScope();
-            KernelOf(heads.Segment).Backward(heads, rotary?.At(0, heads.Segment.Length), output, dOutput, gradients);
+            KernelOf(heads.Segment).Backward(heads, rotary?.Of(heads.Segment.Length), output, dOutput, gradients);
         }
 
         return (dq, dk, dv);
@@ -86,7 +93,7 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary,
     }
 
     private SegmentHeads Heads(AttentionRows rows, Segment segment) =>
-        KernelOf(segment).Gather(rows, segment, rotary?.At(0, segment.Length));
+        KernelOf(segment).Gather(rows, segment, rotary?.Of(segment.Length));
 
     private IAttentionKernel KernelOf(Segment segment) =>
         fastest is not null && segment.Length <= fastest.LongestSegment ? fastest : tensors;

@@ -10,9 +10,11 @@ internal static class SequenceMap
     /// Rows with one sample are one segment together: padding is on the right, where causal attention never looks back from. Packed rows
     /// are cut by samples; their padding is a segment of its own, so that it stays finite.
     /// </summary>
-    internal static IReadOnlyList<Segment> Of(BatchShape batch)
+    /// <param name="batch">The microbatch.</param>
+    /// <param name="alone">Whether rows with one sample are cut likewise.</param>
+    internal static IReadOnlyList<Segment> Of(BatchShape batch, bool alone)
     {
-        if (batch.SampleLengths.All(static lengths => lengths.Length <= 1)) return [new Segment(0, batch.Rows, 0, batch.Columns)];
+        if (!alone && batch.SampleLengths.All(static lengths => lengths.Length <= 1)) return [new Segment(0, batch.Rows, 0, batch.Columns)];
         var segments = new List<Segment>();
         for (var row = 0; row < batch.Rows; row++)
         {

@@ -1,6 +1,7 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Loops.Attention;
+using Peft.Orleans.Kernels.Models.Attention;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,6 +32,12 @@ internal sealed class BlockSaved(Tensor x, BatchShape batch, LinearPass pass, in
     /// <summary>The first norm's statistics of the input rows.</summary>
     internal Tensor? InputStatistics { get; set; }
 
+    /// <summary>What the norm of queries leaves, where there is one.</summary>
+    internal HeadRows Queries { get; } = new();
+
+    /// <summary>What the norm of keys leaves, where there is one.</summary>
+    internal HeadRows Keys { get; } = new();
+
     /// <summary>Attention's output <c>[T, heads·head_dim]</c>.</summary>
     internal Tensor? Attended { get; set; }
 
@@ -60,5 +67,8 @@ internal sealed class BlockSaved(Tensor x, BatchShape batch, LinearPass pass, in
         Segments.Clear();
     }
 
-    private IEnumerable<Tensor?> Tensors() => [X, InputStatistics, Attended, Middle, MiddleStatistics, Gate, Up];
+    private IEnumerable<Tensor?> Tensors() =>
+    [
+        X, InputStatistics, Queries.Rows, Queries.Statistics, Keys.Rows, Keys.Statistics, Attended, Middle, MiddleStatistics, Gate, Up,
+    ];
 }

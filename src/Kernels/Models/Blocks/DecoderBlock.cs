@@ -33,6 +33,7 @@ internal abstract class DecoderBlock : TrainableShard, IBlock
     /// <param name="middleNorm">Before the MLP.</param>
     /// <param name="attention">Disposed of with this.</param>
     /// <param name="roles">What its linear modules do, in their order; output and down are two of them.</param>
+    /// <param name="others">Base tensors of the deriving block, behind those of the norms.</param>
     [SetsRequiredMembers]
     protected DecoderBlock(
         LayerPlace place,
@@ -40,7 +41,8 @@ internal abstract class DecoderBlock : TrainableShard, IBlock
         Norm inputNorm,
         Norm middleNorm,
         CausalAttention attention,
-        LinearRole[] roles) : base(place, context)
+        LinearRole[] roles,
+        IReadOnlyList<BaseTensor>? others = null) : base(place, context)
     {
         if (!Model.Linears(Layer).Select(static site => site.Role).SequenceEqual(roles))
             throw new UnreachableException(
@@ -49,7 +51,7 @@ internal abstract class DecoderBlock : TrainableShard, IBlock
         (this.inputNorm, this.middleNorm, this.attention) = (inputNorm, middleNorm, attention);
         (output, down) = (Array.IndexOf(roles, LinearRole.Output), Array.IndexOf(roles, LinearRole.Down));
         AdaptLinears();
-        Tensors.AddRange([.. inputNorm.Tensors, .. middleNorm.Tensors]);
+        Tensors.AddRange([.. inputNorm.Tensors, .. middleNorm.Tensors, .. others ?? []]);
         Seal();
     }
 
@@ -145,7 +147,7 @@ internal abstract class DecoderBlock : TrainableShard, IBlock
         Compute(
             x,
             pass,
-            (q, k, v) => attention.Forward(q, k, v, batch.Rows, SequenceMap.Of(batch), RepeatsHeads ? null : saved?.Segments),
+            (q, k, v) => attention.Forward(q, k, v, batch.Rows, attention.Segments(batch), RepeatsHeads ? null : saved?.Segments),
             saved
         );
 
@@ -182,7 +184,7 @@ internal abstract class DecoderBlock : TrainableShard, IBlock
     {
         using var scope = NewDisposeScope();
         var (q, k, v) = ProjectAgain(saved);
-        return [.. SequenceMap.Of(saved.Batch).Select(segment => attention.Heads(q, k, v, saved.Batch.Rows, segment).Detached())];
+        return [.. attention.Segments(saved.Batch).Select(segment => attention.Heads(q, k, v, saved.Batch.Rows, segment).Detached())];
     }
 
     private Tensor? Backward(BlockBackward pass, Tensor dy)

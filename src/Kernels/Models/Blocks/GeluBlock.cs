@@ -12,7 +12,7 @@ namespace Peft.Orleans.Kernels.Models.Blocks;
 /// A block where one linear makes queries, keys and values, and the MLP's activation is GELU. Its linear modules are query_key_value,
 /// output, up and down, in this order; attention's shape is fused.
 /// </summary>
-/// <inheritdoc cref="DecoderBlock(LayerPlace, ShardContext, Norm, Norm, CausalAttention, LinearRole[])"/>
+/// <inheritdoc cref="DecoderBlock(LayerPlace, ShardContext, Norm, Norm, CausalAttention, LinearRole[], IReadOnlyList{BaseTensor})"/>
 [method: SetsRequiredMembers]
 internal sealed class GeluBlock(LayerPlace place, ShardContext context, Norm inputNorm, Norm middleNorm, CausalAttention attention)
     : DecoderBlock(place, context, inputNorm, middleNorm, attention, Roles)

@@ -1,12 +1,13 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.Models.Llama;
+using Peft.Orleans.Data.Models.Gated;
+using Peft.Orleans.Data.Models.Rope;
 using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Data.Tests.Models;
 
-public sealed class LlamaConfigTests
+public sealed class GatedConfigTests
 {
     private const string Sizes = """
         "model_type":"llama","architectures":["LlamaForCausalLM"],"hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,"vocab_size":100
@@ -56,7 +57,7 @@ public sealed class LlamaConfigTests
     [InlineData("""{"model_type":"llama"}""", "num_attention_heads", "hidden_size")]
     [InlineData("""{"model_type":"llama","hidden_size":"big"}""", "hidden_size is \"big\"")]
     [InlineData("""{ SIZES, "hidden_act":"gelu" }""", "hidden_act gelu")]
-    [InlineData("""{ SIZES, "rope_scaling":{"rope_type":"yarn","factor":2} }""", "RoPE kind yarn")]
+    [InlineData("""{ SIZES, "rope_scaling":{"rope_type":"longrope","factor":2} }""", "RoPE kind longrope")]
     [InlineData("""{ SIZES, "rope_scaling":{"rope_type":"linear"} }""", "rope_scaling.factor")]
     [InlineData("""{ SIZES, "num_key_value_heads":3 }""", "not a multiple of num_key_value_heads 3")]
     [InlineData("""{ SIZES, "dtype":"int8" }""", "dtype int8")]
@@ -71,7 +72,7 @@ public sealed class LlamaConfigTests
     [Fact]
     public void ReadsTheModelsOfTheReferenceData()
     {
-        var smol = LlamaConfig.Read(SharedFolder.Require("models/SmolLM2-135M-Instruct"));
+        var smol = Of(SharedFolder.Require("models/SmolLM2-135M-Instruct"));
         Assert.Equal(
             (576, 30, 9, 3, 64, 49152),
             (smol.HiddenSize, smol.NumHiddenLayers, smol.NumAttentionHeads, smol.NumKeyValueHeads, smol.HeadDim, smol.VocabSize)
@@ -79,20 +80,22 @@ public sealed class LlamaConfigTests
         Assert.True(smol.TieWordEmbeddings);
         Assert.Equal(100000, smol.RopeTheta);
         Assert.Equal([2], smol.EosTokenIds);
-        var llama3 = LlamaConfig.Read(SharedFolder.Require("goldens/llama-rope-llama3"));
+        var llama3 = Of(SharedFolder.Require("goldens/llama-rope-llama3"));
         Assert.Equal(new RopeScaling(RopeKind.Llama3, 8, 1, 4, 64), llama3.RopeScaling);
-        Assert.Equal(RopeKind.Linear, LlamaConfig.Read(SharedFolder.Require("goldens/llama-rope-linear")).RopeScaling.Kind);
+        Assert.Equal(RopeKind.Linear, Of(SharedFolder.Require("goldens/llama-rope-linear")).RopeScaling.Kind);
         Assert.Contains(
             "bloom",
-            Assert.Throws<PeftException>(() => LlamaConfig.Read(SharedFolder.Require("goldens/bloom-8-heads"))).Message,
+            Assert.Throws<PeftException>(() => Of(SharedFolder.Require("goldens/bloom-8-heads"))).Message,
             StringComparison.Ordinal
         );
     }
 
-    private static LlamaConfig Read(string json)
+    private static GatedConfig Read(string json)
     {
         using var folder = new TemporaryFolder();
         folder.Write("config.json", json);
-        return LlamaConfig.Read(folder.Path);
+        return Of(folder.Path);
     }
+
+    private static GatedConfig Of(string folder) => ModelFolder.Open(folder).Config<GatedConfig>();
 }
