@@ -167,10 +167,14 @@ public sealed class CommandLineTests
         try
         {
             var outcome = await TestClient.Run([.. line.Split(' ').Select(word => word.Replace("FILE", file, StringComparison.Ordinal))]);
-            Assert.Equal(line.StartsWith("start-run", StringComparison.Ordinal) ? ExitCodes.Refused : outcome.ExitCode, outcome.ExitCode);
-            if (line.StartsWith("start-run", StringComparison.Ordinal))
-                Assert.StartsWith("peft-client: PEFT_HOME: " + workspace.Path("home/runs.jsonl"), outcome.Errors, StringComparison.Ordinal);
+            Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
+            Assert.StartsWith("peft-client: PEFT_HOME: " + workspace.Path("home/runs.jsonl"), outcome.Errors, StringComparison.Ordinal);
             Assert.False(Directory.Exists(workspace.Path("runs/nope")));
+            // A folder that is not there and cannot be made is no empty list.
+            Environment.SetEnvironmentVariable("PEFT_HOME", "/proc/nope");
+            outcome = await TestClient.Run("get", "runs");
+            Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
+            Assert.StartsWith("peft-client: PEFT_HOME: /proc/nope", outcome.Errors, StringComparison.Ordinal);
         }
         finally
         {

@@ -337,6 +337,35 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
         Assert.Contains("blocker/runs", unwritable.Errors, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_only_silos_can_refuse_is_refused_before_a_run_is_recorded()
+    {
+        using var workspace = new Workspace();
+        var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2);
+        // Seen by the silos alone, and trained with another method.
+        var theirs = Path.Combine(cluster.SiloFolder, "theirs");
+        Directory.CreateDirectory(theirs);
+        await File.WriteAllTextAsync(
+            Path.Combine(theirs, "adapter_config.json"),
+            """{"peft_type": "BOFT", "target_modules": ["q_proj"], "boft_block_size": 4}"""
+        );
+        foreach (var (set, message) in ((string, string)[])
+            [
+                ("compute.threads_per_silo=2", "compute.threads_per_silo: the run computes with 2 threads per silo, but these silos"),
+                ("method.initial_adapter=/proc/self/cwd/theirs", "/proc/self/cwd/theirs"),
+                ("method.initial_adapter=/proc/self/cwd/nowhere", "method.initial_adapter: /proc/self/cwd/nowhere"),
+            ])
+        {
+            string[] start = ["start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "unmade", "--set", set];
+            var refused = await Run(workspace.Folder, workspace.Folder, start);
+            Assert.Contains(message, refused.Errors, StringComparison.Ordinal);
+            Assert.Equal(2, refused.ExitCode);
+            Assert.False(Directory.Exists(Path.Combine(workspace.Folder, "runs", "unmade")));
+            var runs = (await Run(workspace.Folder, workspace.Folder, "get", "runs", "--cluster", cluster.Address, "-o", "json")).Output;
+            Assert.DoesNotContain("unmade", runs, StringComparison.Ordinal);
+        }
+    }
+
     /// <summary>A client of another user, standing in another folder.</summary>
     private static async Task<PeftClient.Outcome> Run(string workingFolder, string home, params string[] arguments)
     {

@@ -141,7 +141,9 @@ internal static class Doctor
     {
         try
         {
-            return new("run index", "ok", $"{RunIndex.OfUser().All().Count} runs");
+            var index = RunIndex.OfUser();
+            index.RequireWritable();
+            return new("run index", "ok", $"{index.All().Count} runs");
         }
         catch (ClientException error)
         {

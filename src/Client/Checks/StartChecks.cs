@@ -6,9 +6,8 @@ using Peft.Orleans.Data.Models;
 namespace Peft.Orleans.Client.Checks;
 
 /// <summary>
-/// What can be refused before anything is made or started; <c>--dry-run</c>, <c>start-run</c>, <c>compare</c>, <c>generate</c>,
-/// <c>score</c> and
-/// <c>export</c> share it. Data that several runs read in the same way is read once.
+/// What can be refused before anything is made or started; <c>--dry-run</c>, <c>start-run</c>, <c>resume</c>, <c>compare</c>,
+/// <c>generate</c>, <c>score</c> and <c>export</c> share it. Data that several runs read in the same way is read once.
 /// </summary>
 internal sealed class StartChecks
 {

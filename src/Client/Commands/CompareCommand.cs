@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Peft.Orleans.Client.Comparison;
 using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.Models;
@@ -64,6 +65,7 @@ internal static class CompareCommand
         var model = resolver.CheckAll();
         var first = resolver.Candidates(file.Methods[0])[0].Spec;
         var folder = Path.GetFullPath(to ?? Path.Combine(first.Output, "compare-" + first.Name));
+        RunIndex.OfUser().RequireWritable();
         Directory.CreateDirectory(folder);
         using var interruption = new Interruption();
         var runner = new ComparisonRunner(

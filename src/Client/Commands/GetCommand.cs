@@ -29,7 +29,9 @@ internal static class GetCommand
     private static List<JsonObject> OfUser()
     {
         var rows = new List<JsonObject>();
-        foreach (var run in RunIndex.OfUser().All())
+        var index = RunIndex.OfUser();
+        index.RequireUsable();
+        foreach (var run in index.All())
         {
             if (!Directory.Exists(run.Folder) && run.Cluster is null) continue;
             var status = RunFolderReader.Status(run.Folder);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
@@ -88,6 +89,7 @@ internal static class ResumeCommand
 
         using var held = RunLock.Take(run.Folder, run.Id);
         RunInputs.CheckAll(run.Folder, spec);
+        new StartChecks().Run(spec, key => RunFile.Where(path, [], key));
         var (ended, how) = await session.Local(prepared, silos, resume: true);
         return RunEndReport.Write(terminal, ended, how, spec, run.Folder, format);
     }

@@ -130,6 +130,7 @@ internal static class StartRunCommand
     /// <summary>Paths are the silos' there, except data sets that only this machine has; what they do not find they refuse.</summary>
     private static async Task<int> Remote(Terminal terminal, Options options, RunSpec spec, string id)
     {
+        RunIndex.OfUser().RequireWritable();
         using var interruption = new Interruption();
         await using var client = await ClusterClient.ToAddress(terminal, options.Cluster!, interruption.Asked);
         spec = await DataUpload.Run(terminal, client.Grains, spec, interruption.Asked);

@@ -36,6 +36,13 @@ internal sealed class RunIndex(string folder, string origin = "the run index")
         return new RunIndex(System.IO.Path.Combine(profile, ".local", "share", "peft-orleans"), "the run index in your home folder");
     }
 
+    /// <summary>
+    /// Refuses a place where no index is and none can be: an index that has just not been written yet is empty, one that cannot be reached
+    /// is not.
+    /// </summary>
+    /// <exception cref="ClientException">Its folder is not there and cannot be made.</exception>
+    public void RequireUsable() => Reach(() => Directory.CreateDirectory(folder));
+
     /// <summary>Refuses an index that could not be written once the run is under way.</summary>
     /// <exception cref="ClientException">It cannot be written.</exception>
     public void RequireWritable() => Reach(() =>
@@ -68,6 +75,7 @@ internal sealed class RunIndex(string folder, string origin = "the run index")
     public IReadOnlyList<IndexedRun> All() => Reach(() =>
     {
         var runs = new List<IndexedRun>();
+        if (Directory.Exists(path)) throw new IOException("it is a folder");
         if (!File.Exists(path)) return runs;
         foreach (var line in File.ReadLines(path).Reverse())
         {

@@ -29,7 +29,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         await using var client = await cluster.Connect(interruption.Asked);
         var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
         // The same request again only asks after the run.
-        var request = new RunRequest(run.Id, run.Folder, run.Yaml, resume);
+        var request = new RunRequest(run.Id, run.Folder, run.Yaml, resume, Checked: true);
         await cluster.Answered($"the silos to take run {run.Id}", () => grain.Start(request), interruption.Asked);
         var (status, word) = await Follow(client, grain, run.Id, run.Folder, () =>
             // Silos that were added later may hold the run when the first ones are gone.

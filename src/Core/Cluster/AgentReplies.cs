@@ -138,4 +138,7 @@ public sealed record AgentReport
 
     /// <summary>Memory for weights and activations on the silo's device.</summary>
     [Id(8)] public long MemoryBytes { get; init; }
+
+    /// <summary>Compute threads of the silo.</summary>
+    [Id(9)] public int Threads { get; init; }
 }

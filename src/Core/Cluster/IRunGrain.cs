@@ -53,9 +53,10 @@ public interface IRunCatalogGrain : IGrainWithIntegerKey
 /// <param name="Folder">The run's folder, absolute, on storage that every silo sees.</param>
 /// <param name="RunYaml">The resolved run file (paths absolute).</param>
 /// <param name="Resume">Whether a run that ended or was stopped continues from its last snapshot.</param>
+/// <param name="Checked">Whether the client has checked the run's files itself; one far away does not see them.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.RunRequest")]
-public sealed record RunRequest(string RunId, string Folder, string RunYaml, bool Resume);
+public sealed record RunRequest(string RunId, string Folder, string RunYaml, bool Resume, bool Checked = false);
 
 /// <summary>A silo as a run sees it.</summary>
 [GenerateSerializer, Immutable]

@@ -5,7 +5,7 @@ namespace Peft.Orleans.Core.Runs;
 
 /// <summary>
 /// The events of a YAML text, refused where nodes made of them could not be walked: they nest or repeat without bound, contain themselves,
-/// or say by a tag that they are something else than they look like.
+/// hold what no text has, or say by a tag that they are something else than they look like.
 /// </summary>
 /// <param name="text">The text.</param>
 /// <param name="path">Its file, for messages.</param>
@@ -67,6 +67,8 @@ internal sealed class YamlEvents(string text, string path) : IParser
     {
         if (!node.Tag.IsEmpty && !node.Tag.IsNonSpecific)
             throw Refusal($"the tag {node.Tag.Value} has no meaning here; write the value without it, in quotes where it is text");
+        if (node is Scalar { Value: { } value } && value.Contains('\0', StringComparison.Ordinal))
+            throw Refusal("a text holds the character \\0; no name and no path has one");
         if (node is MappingStart or SequenceStart)
         {
             open.Push((node.Anchor, nodes));

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Runs;
 
@@ -52,7 +53,12 @@ public static class RunInputs
 
     private static readonly string[] AdapterFiles = [RunFolder.AdapterConfigName, RunFolder.AdapterTensorsName];
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
 
     /// <summary>The folder of a run's records.</summary>
     internal static string FolderOf(string runFolder) => Path.Combine(runFolder, Subfolder);
@@ -94,17 +100,17 @@ public static class RunInputs
         {
             var stamp = FileStamp.Of(file.Path);
             if (stamp == file.Stamp) continue;
-            const string Remedy = "put the file back as it was, or start another run";
+            var remedy = $"put the file back as it was, or start another run (recorded in {Path.Combine(FolderOf(runFolder), FileName)})";
             if (stamp is null)
                 throw new PeftException(
-                    $"{who}{file.Key}: {file.Path} is gone; its sha256 was {file.Sha256} when the run was created; {Remedy}"
+                    $"{who}{file.Key}: {file.Path} is gone; its sha256 was {file.Sha256} when the run was created; {remedy}"
                 );
             var now = FileStamp.Sha256(file.Path);
             if (now != file.Sha256)
             {
                 throw new PeftException(
                     $"{who}{file.Key}: {file.Path} changed since the run was created: its sha256 was {file.Sha256}, now it is {now}; "
-                        + $"{Remedy}"
+                        + remedy
                 );
             }
         }
@@ -129,16 +135,22 @@ public static class RunInputs
     private static Recorded? Read(string runFolder)
     {
         var path = Path.Combine(FolderOf(runFolder), FileName);
-        if (!File.Exists(path)) return null;
+        if (!Path.Exists(path)) return null;
         try
         {
-            return JsonSerializer.Deserialize<Recorded>(File.ReadAllText(path), Options);
+            return JsonSerializer.Deserialize<Recorded>(JsonText.ReadAll(path, remedy: ""), Options) is { } recorded
+                && recorded.Files.All(static file => IsPath(file?.Path))
+                && recorded.Weights.All(static file => IsPath(file?.Path))
+                ? recorded
+                : throw new JsonException("a file in it has no whole path");
         }
         catch (JsonException error)
         {
-            throw new PeftException($"{path}: not the record of a run's files: {error.Message}; start another run", error);
+            throw new PeftException($"{path}: not the record of a run's files: {JsonText.Reason(error)}; start another run", error);
         }
     }
+
+    private static bool IsPath(string? path) => Path.IsPathFullyQualified(path ?? "") && !path!.Contains('\0', StringComparison.Ordinal);
 
     /// <summary>The files of a run that are there.</summary>
     private static IEnumerable<InputFile> Present(RunSpec spec)

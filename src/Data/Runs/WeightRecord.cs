@@ -1,6 +1,9 @@
+using System.Buffers;
 using System.Security.Cryptography;
+using System.Text;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Files;
 using Peft.Orleans.Data.SafeTensors;
 
 namespace Peft.Orleans.Data.Runs;
@@ -12,6 +15,8 @@ namespace Peft.Orleans.Data.Runs;
 /// </summary>
 public static class WeightRecord
 {
+    private static readonly SearchValues<char> Hexadecimal = SearchValues.Create("0123456789abcdef");
+
     private const int BufferBytes = 1 << 20;
 
     /// <summary>Records what a silo loaded, or compares it with what is recorded.</summary>
@@ -79,7 +84,7 @@ public static class WeightRecord
             File.Move(temporary, path, overwrite: false);
             return true;
         }
-        catch (IOException) when (File.Exists(path))
+        catch (IOException) when (Path.Exists(path))
         {
             File.Delete(temporary);
             return false;
@@ -90,9 +95,10 @@ public static class WeightRecord
     {
         const int HashLength = 64;
         var recorded = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var line in File.ReadLines(path))
+        foreach (var line in Encoding.UTF8.GetString(JsonText.ReadAll(path, remedy: "")).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            if (line.Length < HashLength + 3) throw new PeftException($"{path}: not the record of a layer's weights; start another run");
+            if (line.Length < HashLength + 3 || line.AsSpan(0, HashLength).ContainsAnyExcept(Hexadecimal))
+                throw new PeftException($"{path}: not the record of a layer's weights; start another run");
             recorded[line[(HashLength + 2)..]] = line[..HashLength];
         }
 

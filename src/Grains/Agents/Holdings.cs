@@ -56,6 +56,7 @@ internal sealed class Holdings(AgentStore store, IBatchSource batches, ILocalSil
             Silo = Self,
             LoadedLayers = store.Runs.ToDictionary(static run => run.RunId, static run => (int[])[.. run.Layers.Keys.Order()]),
             MemoryBytes = store.Identity.MemoryBytes,
+            Threads = store.Identity.Threads,
         };
     }
 

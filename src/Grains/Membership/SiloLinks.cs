@@ -109,7 +109,7 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
     }
 
     /// <summary>What a silo answers; null when it does not.</summary>
-    private static async Task<T?> Answer<T>(Task<T> asked)
+    internal static async Task<T?> Answer<T>(Task<T> asked)
         where T : class
     {
         try

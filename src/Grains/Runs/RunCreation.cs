@@ -4,6 +4,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Checks;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Runs;
+using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Torch;
 
@@ -29,13 +30,29 @@ internal static class RunCreation
     }
 
     /// <summary>
-    /// Checks a new run's files; a client of this machine has done so before it made the folder, a remote one does not see them.
+    /// Checks a run's files before anything is recorded; a client of this machine has done so itself, a remote one does not see them.
     /// </summary>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
     internal static async Task Check(RunRequest request, ResolvedRun run)
     {
-        if (File.Exists(Path.Combine(request.Folder, RunFolder.RunFileName))) return;
-        await Task.Run(() => RunChecks.Check(run.Spec, static _ => "the run file"));
+        if (!request.Checked) await Task.Run(() => RunChecks.Check(run.Spec, static _ => "the run file"));
+    }
+
+    /// <summary>
+    /// Checks that the silos compute with the run's threads: bits depend on their number. A silo that does not answer is not one the run
+    /// will be on; the coordinator looks again before it makes a plan.
+    /// </summary>
+    /// <exception cref="PeftException">Names the silos and what to do.</exception>
+    internal static async Task CheckThreads(ResolvedRun run, IEnumerable<ISiloAgent> agents)
+    {
+        var reports = await Task.WhenAll(agents.Select(static agent => SiloLinks.Answer(agent.Describe())));
+        var others = reports.OfType<AgentReport>().Where(report => report.Threads != run.Threads).ToArray();
+        if (others.Length == 0) return;
+        var silos = string.Join(", ", others.Select(static report => $"{report.Silo.Name} ({report.Threads})"));
+        throw new PeftException(
+            $"compute.threads_per_silo: the run computes with {run.Threads} threads per silo, but these silos with others: {silos}; "
+                + $"start them with --threads {run.Threads}, or a new run without compute.threads_per_silo, which takes what they have"
+        );
     }
 
     /// <summary>The run's folder with its run file.</summary>

@@ -119,8 +119,8 @@ internal sealed partial class RunGrain(
             return before;
         if (record.State.Status is not null && record.State.Request is not null && !request.Resume)
             return record.State.Status;
-        if (record.State.Request is null)
-            await RunCreation.Check(request, run);
+        await RunCreation.Check(request, run);
+        await RunCreation.CheckThreads(run, (await roster.Live()).Values.Select(agents.At));
         RunCreation.MakeFolder(request);
         await Task.Run(() =>
         {

@@ -79,6 +79,7 @@ public sealed class YamlReaderTests
     [InlineData("a: *b\nb: &b 1\n", "f.yaml:1: *b repeats what &b names, and no &b stands before it")]
     [InlineData("a: 1\nb: !!binary aGk=\n", "f.yaml:2: the tag tag:yaml.org,2002:binary has no meaning here")]
     [InlineData("a: 1\nb: !!int \"5\"\n", "f.yaml:2: the tag tag:yaml.org,2002:int has no meaning here")]
+    [InlineData("a: 1\nb: \"x\\0\"\n", "f.yaml:2: a text holds the character \\0")]
     [InlineData("%YAML 99999999999.1\n---\na: 1\n", "f.yaml:1: not valid YAML: ")]
     [InlineData("a: \"\\U00110000\"\n", "f.yaml:1: not valid YAML: ")]
     public void What_the_library_fails_at_is_refused_by_line(string text, string refusal) =>
@@ -87,7 +88,8 @@ public sealed class YamlReaderTests
     [Fact]
     public void Aliases_repeat_what_stands_before_them_but_not_without_bound()
     {
-        Assert.Equal("{ { a, { { b, 1 } } }, { c, { { b, 1 } } } }", YamlReader.Read("a: &a { b: 1 }\nc: *a\n", "f.yaml")[0].RootNode.ToString());
+        var read = YamlReader.Read("a: &a { b: 1 }\nc: *a\n", "f.yaml")[0].RootNode.ToString();
+        Assert.Equal("{ { a, { { b, 1 } } }, { c, { { b, 1 } } } }", read);
         var text = "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n";
         for (var level = 1; level < 20; level++)
             text += $"l{level}: &l{level} [{string.Join(", ", Enumerable.Repeat($"*l{level - 1}", 10))}]\n";

@@ -21,11 +21,9 @@ namespace Peft.Orleans.Data.Tests.Files;
 /// </summary>
 public sealed class DamagedFilesTests
 {
-    private static readonly int Iterations = Environment.GetEnvironmentVariable("PEFT_LONG") == "1" ? 20_000 : 500;
-
     [Fact]
     public void Config() =>
-        Json(
+        DamagedReading.Json(
             "config.json",
             """
             {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,"num_attention_heads":4,
@@ -38,7 +36,7 @@ public sealed class DamagedFilesTests
 
     [Fact]
     public void GenerationConfig() =>
-        Json("generation_config.json", """{"bos_token_id":1,"eos_token_id":[2,3],"do_sample":true}""", folder =>
+        DamagedReading.Json("generation_config.json", """{"bos_token_id":1,"eos_token_id":[2,3],"do_sample":true}""", folder =>
         {
             folder.Write(
                 "config.json",
@@ -62,7 +60,7 @@ public sealed class DamagedFilesTests
         json["model"]!["merges"] = new System.Text.Json.Nodes.JsonArray(new System.Text.Json.Nodes.JsonArray("a", "b"));
         json["pre_tokenizer"] = BpeModel.ByteLevelNode(addPrefixSpace: false, useRegex: true);
         json["normalizer"] = new System.Text.Json.Nodes.JsonObject { ["type"] = "NFC" };
-        Json("tokenizer.json", json.ToJsonString(), folder =>
+        DamagedReading.Json("tokenizer.json", json.ToJsonString(), folder =>
         {
             File.Copy(valid.File("tokenizer_config.json"), folder.File("tokenizer_config.json"), overwrite: true);
             Use(TokenizerLoader.Load(folder.Path));
@@ -74,7 +72,7 @@ public sealed class DamagedFilesTests
     {
         using var valid = new TemporaryFolder();
         ArithmeticProblems.WriteTokenizer(valid.Path);
-        Json(
+        DamagedReading.Json(
             "tokenizer_config.json",
             """
             {"bos_token":"<s>","eos_token":{"content":"</s>","lstrip":false},"unk_token":"<unk>","add_bos_token":true,"add_eos_token":false,"add_prefix_space":null,
@@ -93,7 +91,7 @@ public sealed class DamagedFilesTests
 
     [Fact]
     public void SentencePieceModel() =>
-        Bytes(
+        DamagedReading.Bytes(
             "tokenizer.model",
             TokenizerLoaderTests.SentencePiece(
                 2,
@@ -110,7 +108,7 @@ public sealed class DamagedFilesTests
 
     [Fact]
     public void TiktokenModel() =>
-        Bytes(
+        DamagedReading.Bytes(
             "tokenizer.model",
             Encoding.ASCII.GetBytes(
                 string.Concat(Enumerable.Range(0, 4).Select(static rank => $"{Convert.ToBase64String([(byte)('a' + rank)])} {rank}\n"))
@@ -122,12 +120,12 @@ public sealed class DamagedFilesTests
     [Fact]
     public void VocabAndMerges()
     {
-        Json("vocab.json", """{"a":0,"b":1,"ab":2}""", static folder =>
+        DamagedReading.Json("vocab.json", """{"a":0,"b":1,"ab":2}""", static folder =>
         {
             folder.Write("merges.txt", "#version: 0.2\na b\n");
             Use(TokenizerLoader.Load(folder.Path));
         });
-        Bytes("merges.txt", "#version: 0.2\na b\n"u8.ToArray(), static folder =>
+        DamagedReading.Bytes("merges.txt", "#version: 0.2\na b\n"u8.ToArray(), static folder =>
         {
             folder.Write("vocab.json", """{"a":0,"b":1,"ab":2}""");
             Use(TokenizerLoader.Load(folder.Path));
@@ -146,9 +144,9 @@ public sealed class DamagedFilesTests
             ]
         );
         var bytes = File.ReadAllBytes(valid.File("x"));
-        Bytes("model.safetensors", bytes, static folder => WeightFiles.Open(folder.Path).CheckAll());
+        DamagedReading.Bytes("model.safetensors", bytes, static folder => WeightFiles.Open(folder.Path).CheckAll());
         var header = BitConverter.ToInt32(bytes);
-        Check(
+        DamagedReading.Check(
             "model.safetensors",
             Damage
                 .OfJson(bytes[8..(8 + header)])
@@ -159,7 +157,7 @@ public sealed class DamagedFilesTests
 
     [Fact]
     public void Index() =>
-        Json(
+        DamagedReading.Json(
             "model.safetensors.index.json",
             """{"metadata":{"total_size":4},"weight_map":{"a":"one.safetensors","b":"two.safetensors"}}""",
             static folder =>
@@ -193,12 +191,16 @@ public sealed class DamagedFilesTests
     {
         using var model = new TemporaryFolder();
         var tokenizer = SmallChatTokenizer.Write(model);
-        Json("train.jsonl", line, folder => TrainingData.Load(Spec(model.Path, folder.File("train.jsonl"), format), null, tokenizer, 200));
+        DamagedReading.Json(
+            "train.jsonl",
+            line,
+            folder => TrainingData.Load(Spec(model.Path, folder.File("train.jsonl"), format), null, tokenizer, 200)
+        );
     }
 
     [Fact]
     public void EvaluationLines() =>
-        Json("problems.jsonl", """{"prompt":"a","completion":"b"}""", static folder =>
+        DamagedReading.Json("problems.jsonl", """{"prompt":"a","completion":"b"}""", static folder =>
             EvaluationProblems.Read(folder.File("problems.jsonl"))
         );
 
@@ -220,36 +222,5 @@ public sealed class DamagedFilesTests
     {
         tokenizer.Decode(tokenizer.Encode("ab a", addSpecialTokens: true), skipSpecialTokens: true);
         tokenizer.EncodeWithSpecials("<s>a</s>");
-    }
-
-    private static void Json(string file, string valid, Action<TemporaryFolder> read, params string[] others) =>
-        Check(file, Damage.OfJson(Encoding.UTF8.GetBytes(valid)), read, others);
-
-    private static void Bytes(string file, byte[] valid, Action<TemporaryFolder> read, params string[] others) =>
-        Check(file, Damage.OfBytes(valid), read, others);
-
-    private static void Check(string file, Gen<byte[]> damaged, Action<TemporaryFolder> read, params string[] others)
-    {
-        using var asFolder = new TemporaryFolder();
-        Directory.CreateDirectory(asFolder.File(file));
-        Assert.Throws<PeftException>(() => read(asFolder));
-        using var folder = new TemporaryFolder();
-        damaged.Sample(
-            bytes =>
-            {
-                File.WriteAllBytes(folder.File(file), bytes);
-                try
-                {
-                    read(folder);
-                }
-                catch (PeftException error)
-                {
-                    Assert.True(
-                        others.Append(file).Any(name => error.Message.Contains(folder.File(name), StringComparison.Ordinal)),
-                        $"the message does not name the file: {error.Message}");
-                    Assert.DoesNotContain("System.", error.Message, StringComparison.Ordinal);
-                }
-            },
-            iter: Iterations, threads: 1, print: static bytes => Encoding.UTF8.GetString(bytes));
     }
 }
