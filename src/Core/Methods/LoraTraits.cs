@@ -20,6 +20,15 @@ internal sealed class LoraTraits : MethodTraits
             yield return new(
                 "method.lora.max_delta_ratio", "bounds s·B·A, which is not the whole change of weights with dora; remove one of the two");
         }
+
+        foreach (var (key, patterns) in ((string, IReadOnlyList<ModulePattern>?)[])
+            [("method.lora.rank_pattern", method.Lora.RankPattern), ("method.lora.alpha_pattern", method.Lora.AlphaPattern)])
+        {
+            foreach (var pattern in patterns ?? [])
+            {
+                if (pattern.Fault is { } fault) yield return new(key, $"{fault}; write the modules' names");
+            }
+        }
     }
 
     public override long Trainable(MethodSpec method, LinearDimensions linear) =>

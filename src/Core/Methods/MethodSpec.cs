@@ -11,7 +11,8 @@ public sealed record MethodSpec
     public MethodName Name { get; init; } = MethodName.Hybrid;
 
     /// <summary>
-    /// Module suffixes that get an adapter; the single entry <c>all-linear</c> stands for every linear module of the decoder layers.
+    /// Modules that get an adapter, by their names or the ends of these from a dot on: <c>q_proj</c> in all layers,
+    /// <c>layers.3.self_attn.q_proj</c> in one. The single entry <c>all-linear</c> stands for every linear module of the decoder layers.
     /// </summary>
     public IReadOnlyList<string> TargetModules { get; init; } = new[] { Methods.TargetModules.AllLinear };
 
@@ -35,6 +36,11 @@ public sealed record MethodSpec
 
     /// <summary>An adapter folder (ours or PEFT's) whose tensors replace initialisation.</summary>
     public string? InitialAdapter { get; init; }
+
+    /// <summary>The options as they hold for one module: with its own rank and α where patterns give it some.</summary>
+    /// <param name="module">The module's whole name.</param>
+    public MethodSpec At(string module) =>
+        Lora is { RankPattern: null, AlphaPattern: null } ? this : this with { Lora = Lora.At(module) };
 }
 
 /// <summary>Section <c>method.lora</c>.</summary>
@@ -48,6 +54,12 @@ public sealed record LoraSpec
     /// <summary>α; the scale is α/r (α/√r with rsLoRA).</summary>
     public double Alpha { get; init; } = 32;
 
+    /// <summary>Ranks of single modules; null: all have <see cref="Rank"/>.</summary>
+    public IReadOnlyList<ModulePattern>? RankPattern { get; init; }
+
+    /// <summary>α of single modules; null: all have <see cref="Alpha"/>.</summary>
+    public IReadOnlyList<ModulePattern>? AlphaPattern { get; init; }
+
     /// <summary>Dropout probability on the low-rank path's input.</summary>
     public double Dropout { get; init; }
 
@@ -59,6 +71,15 @@ public sealed record LoraSpec
 
     /// <summary>Bound c of Eq. 2, ‖ΔW‖ ≤ c‖W0‖; null: none.</summary>
     public double? MaxDeltaRatio { get; init; }
+
+    /// <summary>The options of one module, by its whole name, without patterns.</summary>
+    internal LoraSpec At(string module) => this with
+    {
+        Rank = (int?)ModulePattern.ValueOf(RankPattern, module) ?? Rank,
+        Alpha = ModulePattern.ValueOf(AlphaPattern, module) ?? Alpha,
+        RankPattern = null,
+        AlphaPattern = null,
+    };
 }
 
 /// <summary>Section <c>method.lora_ga</c>.</summary>

@@ -9,17 +9,15 @@ public static class TrainedSizes
     public static long Trainable(this ModelDimensions model, MethodSpec method) => MethodTraits.Of(method).TrainsBase
         ? (model.BlockParameters * model.Blocks)
             + (model.EmbeddingParameters * (model.Tied ? 1 : 2)) + model.EmbeddingNorms + model.HeadNorms
-        : model.TrainablePerBlock(method) * model.Blocks;
+        : TargetModules.Blocks(model).Sum(block => model.TrainableInBlock(method, block));
 
-    /// <summary>Trainable parameters of one block.</summary>
-    public static long TrainablePerBlock(this ModelDimensions model, MethodSpec method)
+    /// <summary>Trainable parameters of one block, from 0.</summary>
+    public static long TrainableInBlock(this ModelDimensions model, MethodSpec method, int block)
     {
         var traits = MethodTraits.Of(method);
         return traits.TrainsBase
             ? model.BlockParameters
-            : model.Linears
-                .Where(linear => TargetModules.Targets(method, linear.Name))
-                .Sum(linear => traits.Trainable(method, linear));
+            : model.InBlock(method, block).Sum(adapted => traits.Trainable(adapted.Method, adapted.Linear));
     }
 
     /// <summary>Whether embedding and head are one trained shard.</summary>

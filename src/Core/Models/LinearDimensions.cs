@@ -38,6 +38,9 @@ public enum LinearRole
 [Alias("Peft.Orleans.LinearDimensions")]
 public sealed record LinearDimensions(string Name, int Out, int In, bool HasBias, LinearRole Role)
 {
+    /// <summary>Its module's name within its block: <c>self_attn.q_proj</c>.</summary>
+    [Id(0)] public string Module { get; init; } = Name;
+
     /// <summary>Elements of its weight.</summary>
     public long Elements => (long)Out * In;
 

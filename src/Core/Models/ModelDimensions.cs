@@ -46,6 +46,14 @@ public sealed record ModelDimensions
     /// <summary>Longest sequence the model is made for; 0: not said.</summary>
     [Id(12)] public int MaxPositions { get; init; }
 
+    /// <summary>What the names of a block's modules begin with, before its number: <c>model.layers.</c></summary>
+    [Id(13)] public string BlockPrefix { get; init; } = "";
+
+    /// <summary>The name of a block's module: <c>model.layers.3.self_attn.q_proj</c>.</summary>
+    /// <param name="block">The block, from 0.</param>
+    /// <param name="linear">One of <see cref="Linears"/>.</param>
+    public string ModuleName(int block, LinearDimensions linear) => $"{BlockPrefix}{block}.{linear.Module}";
+
     /// <summary>Parameters of one block, biases and norms included.</summary>
     public long BlockParameters => Linears.Sum(static linear => linear.Parameters) + BlockNorms;
 

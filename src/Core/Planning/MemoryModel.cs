@@ -61,21 +61,27 @@ public static class MemoryModel
             );
 
         var widths = model.Linears.Sum(static linear => (long)linear.Out) + (4L * model.HiddenSize) + model.IntermediateSize;
-        var kept = training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method);
         var attention = (long)model.Heads * columns * columns * activation * training.Microbatch;
         var scratch = native ? 0 : model.Linears.Max(static linear => linear.Elements) * 4;
-        var linears = model.Linears.Sum(linear => TargetModules.Targets(method, linear.Name)
-            ? traits.BaseBytes(method, linear, weight, activation)
-            : MethodTraits.Frozen(linear, weight, activation));
-        // Norms are tiny: they are held in fp32, the type in which they are used.
-        var block = Shard(
-            linears + (4L * model.BlockNorms),
-            model.TrainablePerBlock(method),
-            tokens * kept * activation,
-            (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4)) with
+
+        LayerMemory Block(int block)
         {
-            Estimate = BlockEstimate(model, method),
-        };
+            var adapted = model.InBlock(method, block).ToArray();
+            var plain = model.Linears.Except(adapted.Select(static module => module.Linear));
+            var linears = adapted.Sum(module => traits.BaseBytes(module.Method, module.Linear, weight, activation))
+                + plain.Sum(linear => MethodTraits.Frozen(linear, weight, activation));
+            var kept = training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method, block);
+            // Norms are tiny: they are held in fp32, the type in which they are used.
+            return Shard(
+                linears + (4L * model.BlockNorms),
+                model.TrainableInBlock(method, block),
+                tokens * kept * activation,
+                (3 * attention) + scratch + (tokens * model.IntermediateSize * activation * 4)) with
+            {
+                Estimate = BlockEstimate(model, method, block),
+            };
+        }
+
         var logits = 2L * 4 * Math.Min(tokens, 256) * model.Vocabulary;
         var tied = model.TrainsTiedEmbedding(method);
         var (words, norms) = (model.EmbeddingParameters, (Embedding: (long)model.EmbeddingNorms, Head: (long)model.HeadNorms));
@@ -85,7 +91,7 @@ public static class MemoryModel
             0,
             tied ? logits : 0);
         var head = Shard((words * weight) + (4 * norms.Head), traits.TrainsBase ? words + norms.Head : 0, 0, logits);
-        var layers = Enumerable.Repeat(block, model.Blocks).Prepend(embedding);
+        var layers = TargetModules.Blocks(model).Select(Block).Prepend(embedding);
         if (!tied) layers = layers.Append(head);
         var parts = EstimateParts(model, method);
         return [.. layers.Select(layer => layer with { EstimateParts = parts })];
@@ -123,7 +129,7 @@ public static class MemoryModel
     /// where it is small, else two, so that no more than half of it is ever held. The parts change no bit.
     /// </summary>
     public static int EstimateParts(ModelDimensions model, MethodSpec method) =>
-        model.Blocks * BlockEstimate(model, method) > WholeEstimate ? 2 : 1;
+        TargetModules.Blocks(model).Sum(block => BlockEstimate(model, method, block)) > WholeEstimate ? 2 : 1;
 
     /// <summary>The pass, from 1, in which a layer's gradient is estimated.</summary>
     public static int EstimatePass(int layer, int parts) => (layer % parts) + 1;
@@ -144,25 +150,23 @@ public static class MemoryModel
     /// Columns of base outputs that a method's backward pass reads, besides what every block keeps; those of rotated outputs stand for what
     /// is made of them, and that of the attention's output projection is made again.
     /// </summary>
-    private static long SavedOutputs(ModelDimensions model, MethodSpec method)
+    private static long SavedOutputs(ModelDimensions model, MethodSpec method, int block)
     {
         var traits = MethodTraits.Of(method);
         if (!traits.KeepsBaseOutput(method)) return 0;
         var repeats = traits.RepeatsOutput(method);
-        var repeatsHeads = model
-            .Linears.Where(static linear => MakesHeads(linear.Role))
-            .All(linear => TargetModules.Targets(method, linear.Name));
+        var adapted = model.InBlock(method, block).Select(static module => module.Linear).ToArray();
+        var repeatsHeads = adapted.Count(static linear => MakesHeads(linear.Role))
+            == model.Linears.Count(static linear => MakesHeads(linear.Role));
         bool Repeated(LinearRole role) =>
             repeats && (role is LinearRole.Gate or LinearRole.Up or LinearRole.Output || (repeatsHeads && MakesHeads(role)));
-        return model.Linears
-            .Where(linear => TargetModules.Targets(method, linear.Name) && !Repeated(linear.Role))
-            .Sum(static linear => (long)linear.Out);
+        return adapted.Where(linear => !Repeated(linear.Role)).Sum(static linear => (long)linear.Out);
     }
 
     private static bool MakesHeads(LinearRole role) =>
         role is LinearRole.Query or LinearRole.Key or LinearRole.Value or LinearRole.QueryKeyValue;
 
-    private static long BlockEstimate(ModelDimensions model, MethodSpec method) => MethodTraits.Of(method).EstimatesWhole(method)
-        ? 4 * model.Linears.Where(linear => TargetModules.Targets(method, linear.Name)).Sum(static linear => linear.Elements)
+    private static long BlockEstimate(ModelDimensions model, MethodSpec method, int block) => MethodTraits.Of(method).EstimatesWhole(method)
+        ? 4 * model.InBlock(method, block).Sum(static module => module.Linear.Elements)
         : 0;
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Peft.Orleans.Core.Methods;
 using YamlDotNet.RepresentationModel;
 
 namespace Peft.Orleans.Core.Runs;
@@ -25,6 +26,7 @@ internal static class RunBinder
 
     private static object? Value(Type type, YamlNode node, string path, RunDocument document)
     {
+        if (node is YamlMappingNode patterns && type == typeof(IReadOnlyList<ModulePattern>)) return Patterns(patterns);
         if (node is YamlMappingNode mapping) return Section(type, mapping, path + ".", document);
         if (node is YamlSequenceNode sequence)
         {
@@ -48,4 +50,10 @@ internal static class RunBinder
             ? number
             : throw new PeftException($"{document.Where(path)}: {path}: expected an integer of at most {int.MaxValue}, found {text}");
     }
+
+    /// <summary>The patterns in the order of the file, which counts; none: null.</summary>
+    private static ModulePattern[]? Patterns(YamlMappingNode mapping) => mapping.Children.Count == 0
+        ? null
+        : [.. mapping.Children.Select(static pair =>
+            new ModulePattern(((YamlScalarNode)pair.Key).Value!, YamlScalars.ToDouble(((YamlScalarNode)pair.Value).Value!)))];
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Peft.Orleans.Core.Methods;
 
 namespace Peft.Orleans.Core.Runs;
 
@@ -34,7 +35,9 @@ internal static class RunWriter
             var value = properties[item.Name].GetValue(section);
             if (value is null && path == "data.validation.format")
                 value = ImpliedValidationFormat(spec);
-            if (value is not null && SpecReflection.IsSection(value.GetType()))
+            if (value is IEnumerable<ModulePattern> patterns)
+                value = patterns.Select(pattern => new Line($"{path}.{pattern.Modules}", pattern.Modules, pattern.Value)).ToArray();
+            else if (value is not null && SpecReflection.IsSection(value.GetType()))
                 value = Meaningful(value, path + ".", item.Value, spec, schema);
             else if (value is null && schema.DefaultText(path) == "auto")
                 value = "auto";
@@ -48,7 +51,7 @@ internal static class RunWriter
     {
         foreach (var (path, key, value) in lines)
         {
-            text.Append(indent).Append(key).Append(':');
+            text.Append(indent).Append(YamlScalars.Write(key)).Append(':');
             if (value is IEnumerable<Line> section)
             {
                 text.Append('\n');

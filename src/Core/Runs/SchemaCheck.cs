@@ -70,6 +70,13 @@ internal sealed class SchemaCheck
             return;
         }
 
+        if (value is YamlMappingNode patterns && schema.TryGetProperty("additionalProperties", out var each)
+            && each.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var (name, item) in patterns.Children) Value($"{path}.{(name as YamlScalarNode)?.Value}", name, item, each);
+            return;
+        }
+
         if (Fits(value, schema)) return;
         var suggestion = value is YamlScalarNode { Value: { } text } && SchemaWords.Words(schema) is { Count: > 1 } words
             && KeySuggestion.Nearest(text, words) is { } nearest ? $"; did you mean {nearest}?" : "";

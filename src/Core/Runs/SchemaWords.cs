@@ -80,6 +80,8 @@ internal static class SchemaWords
             "number" => "a number" + Range(schema),
             "boolean" => "true or false",
             "array" => "a list of " + Items(schema),
+            "object" when schema.TryGetProperty("additionalProperties", out var each) && each.ValueKind == JsonValueKind.Object =>
+                "a section with " + Expected(each) + " for each of its keys",
             "object" => "a section with keys of "
                 + string.Join(", ", schema.GetProperty("properties").EnumerateObject().Select(static p => p.Name)),
             _ => schema.TryGetProperty("pattern", out _) ? "letters, digits, '.', '_' and '-', starting with a letter or digit" : "text",

@@ -38,32 +38,10 @@ internal static class AdapterAgreement
         }
     }
 
-    /// <summary>Refuses a run that adapts other modules than the adapter.</summary>
-    /// <param name="adapter">The adapter.</param>
-    /// <param name="run">The run's method.</param>
-    /// <param name="placed">The run's method with the modules that the tensors change.</param>
-    /// <param name="model">The model.</param>
-    /// <param name="where">The place in the run file of a key.</param>
-    internal static void CheckModules(
-        AdapterFolder adapter,
-        MethodSpec run,
-        MethodSpec placed,
-        ModelFolder model,
-        Func<string, string> where)
-    {
-        var asked = run.TargetModules.Contains("all-linear")
-            ? AdapterPlaces.AllOf(model).Select(static site => site.Suffix).Distinct()
-            : run.TargetModules;
-        if (asked.Order(StringComparer.Ordinal).SequenceEqual(placed.TargetModules.Order(StringComparer.Ordinal))) return;
-        var found = string.Join(", ", placed.TargetModules);
-        throw new PeftException($"{where("method.target_modules")}: method.target_modules is [{string.Join(", ", run.TargetModules)}], but "
-            + $"{adapter.Weights.Path} has tensors of [{found}]; write method.target_modules: [{found}]");
-    }
-
     /// <summary>The adapter's λ is part of what it computes: the run must be able to have it.</summary>
     internal static void CheckLambda(AdapterFolder adapter, MethodSpec run, Func<string, string> where)
     {
-        foreach (var entry in adapter.Weights.Entries.Values)
+        foreach (var entry in adapter.Tensors.Values)
         {
             if (!entry.Name.EndsWith(".lambda", StringComparison.Ordinal)) continue;
             if (entry is not { Type: SafeTensorsType.F32, Bytes: 4 }) continue;

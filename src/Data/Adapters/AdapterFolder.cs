@@ -34,6 +34,7 @@ public sealed class AdapterFolder
         Options = options;
         Targets = targets;
         Weights = weights;
+        Tensors = NamedAsNow(weights);
     }
 
     /// <summary>The folder.</summary>
@@ -53,6 +54,9 @@ public sealed class AdapterFolder
 
     /// <summary>The header of its weights.</summary>
     public SafeTensorsHeader Weights { get; }
+
+    /// <summary>Its tensors by their names as PEFT writes them now, whatever program saved them.</summary>
+    public IReadOnlyDictionary<string, SafeTensorsEntry> Tensors { get; }
 
     /// <summary>
     /// The method and its options; null: a form of ours whose configuration does not say them. Its modules are those of the tensors.
@@ -116,6 +120,12 @@ public sealed class AdapterFolder
             $"{ConfigFile}: the key method is missing, which says the options of an adapter of peft_type {PeftType}"),
         model);
 
+    /// <summary>
+    /// The method of a run that starts from it, with what is the adapter's: ranks and α of single modules, and the layers that have an
+    /// adapter, where the run names its modules for all layers.
+    /// </summary>
+    public MethodSpec Adopt(MethodSpec run, ModelFolder model) => AdapterStart.Adopt(this, run, model);
+
     /// <summary>Refuses to start a run from it that would compute something else with its tensors.</summary>
     /// <param name="run">The run's method.</param>
     /// <param name="model">The run's model.</param>
@@ -125,9 +135,24 @@ public sealed class AdapterFolder
     {
         AdapterAgreement.CheckOptions(this, run, where);
         // What the configuration says is what the run says, and what it does not say is the run's.
-        var placed = AdapterPlaces.Find(this, run, model);
-        AdapterAgreement.CheckModules(this, run, placed, model, where);
+        var started = AdapterStart.Adopt(this, run, model);
+        AdapterStart.CheckPatterns(this, started, model, where);
+        var placed = AdapterPlaces.Find(this, started, model);
+        AdapterStart.CheckModules(this, started, placed, model, where);
         AdapterAgreement.CheckLambda(this, run, where);
+    }
+
+    private static Dictionary<string, SafeTensorsEntry> NamedAsNow(SafeTensorsHeader weights)
+    {
+        var tensors = new Dictionary<string, SafeTensorsEntry>(StringComparer.Ordinal);
+        foreach (var entry in weights.Entries.Values)
+        {
+            var name = AdapterNames.Canonical(entry.Name);
+            if (!tensors.TryAdd(name, entry))
+                throw new PeftException($"{weights.Path}: tensors '{tensors[name].Name}' and '{entry.Name}' are both {name}; save one adapter");
+        }
+
+        return tensors;
     }
 
     private static ConfigReader ReadConfig(string folder) =>

@@ -10,7 +10,7 @@ namespace Peft.Orleans.Data.Adapters;
 /// </summary>
 internal sealed class AdapterPlaces
 {
-    private const string Prefix = "base_model.model.";
+    private const string Prefix = AdapterNames.Prefix;
 
     private static readonly SafeTensorsType[] Numbers =
         [SafeTensorsType.F32, SafeTensorsType.BF16, SafeTensorsType.F16, SafeTensorsType.F64, SafeTensorsType.I64];
@@ -41,15 +41,15 @@ internal sealed class AdapterPlaces
     internal static MethodSpec Find(AdapterFolder adapter, MethodSpec options, ModelFolder model)
     {
         var places = new AdapterPlaces(adapter, options, model);
-        var tensors = adapter.Weights.Entries.Values.OrderBy(static entry => entry.Name, StringComparer.Ordinal);
-        foreach (var tensor in tensors) places.Place(tensor);
+        var tensors = adapter.Tensors.OrderBy(static tensor => tensor.Key, StringComparer.Ordinal);
+        foreach (var (name, tensor) in tensors) places.Place(name[Prefix.Length..], tensor);
         if (places.found.Count == 0)
             throw new PeftException($"{adapter.Weights.Path}: there is no tensor of an adapter in it; save the adapter again");
         places.CheckModules();
         return options with
         {
             InitialAdapter = adapter.Path,
-            TargetModules = [.. places.Suffixes.Where(suffix => places.found.Any(site => site.Suffix == suffix))],
+            TargetModules = TargetModules.Shortest(model.Dimensions, places.found.Select(static site => site.Name).ToHashSet().Contains),
         };
     }
 
@@ -60,13 +60,17 @@ internal sealed class AdapterPlaces
     internal static IReadOnlyList<LinearSite> AllOf(ModelFolder model) =>
         [.. Enumerable.Range(0, model.LayerCount).SelectMany(model.Linears)];
 
-    private void Place(SafeTensorsEntry tensor)
+    /// <summary>The modules of which a file has tensors, whatever else is wrong with it.</summary>
+    internal static IReadOnlyList<LinearSite> Touched(AdapterFolder adapter, ModelFolder model) =>
+    [
+        .. AllOf(model).Where(site =>
+            adapter.Tensors.Keys.Any(name => name.StartsWith(site.AdapterPrefix + ".", StringComparison.Ordinal))),
+    ];
+
+    private void Place(string rest, SafeTensorsEntry tensor)
     {
         if (!Numbers.Contains(tensor.Type))
             throw Refuse(tensor.Name, $"is {tensor.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, for indices, I64");
-        if (!tensor.Name.StartsWith(Prefix, StringComparison.Ordinal))
-            throw Refuse(tensor.Name, $"does not begin with {Prefix}, as PEFT's names do; save the adapter with PEFT again");
-        var rest = tensor.Name[Prefix.Length..];
         if (SiteOf(rest) is not { } site)
         {
             if (layerLambdas.Contains(rest)) return;
@@ -94,21 +98,17 @@ internal sealed class AdapterPlaces
         found.Add(site);
     }
 
-    /// <summary>A run adapts a module in all layers or in none.</summary>
+    /// <summary>Nothing that an adapter's configuration gives it in some layers is missing in others.</summary>
     private void CheckModules()
     {
         var suffixes = found.Select(static site => site.Suffix).ToHashSet(StringComparer.Ordinal);
-        foreach (var site in all.Where(site => suffixes.Contains(site.Suffix)))
+        foreach (var site in all.Where(site => found.Contains(site) || (suffixes.Contains(site.Suffix) && IsTarget(site))))
         {
             foreach (var part in parts.Values.Where(part => !part.Optional || !found.Contains(site)))
             {
                 var name = $"{Prefix}{site.Name}.{part.Name}";
-                if (adapter.Weights.Entries.ContainsKey(name)) continue;
+                if (adapter.Tensors.ContainsKey(name)) continue;
                 var others = found.Contains(site) ? "" : $", although other layers have an adapter of {site.Suffix}";
-                if (!found.Contains(site) && adapter.Targets?.SomeLayersBy is { } key)
-                    throw adapter.Targets.Refusal(
-                        key,
-                        $"adapters of some layers only are not supported: {site.Name} has none{others}; {PeftKeys.Remedy}");
                 throw new PeftException(
                     $"{adapter.Weights.Path}: there is no tensor '{name}'{others}; does the adapter belong to this model?");
             }
@@ -117,12 +117,13 @@ internal sealed class AdapterPlaces
 
     private void CheckShape(SafeTensorsEntry tensor, AdapterPart part, LinearSite site)
     {
-        var needed = part.Shape(options, site);
+        var own = options.At(site.Name);
+        var needed = part.Shape(own, site);
         if (tensor.Shape.AsSpan().SequenceEqual(needed)) return;
         throw new PeftException(
             $"{adapter.Weights.Path}: tensor '{tensor.Name}' has shape [{string.Join(", ", tensor.Shape)}], "
             + $"but with {adapter.ConfigFile}'s "
-            + $"{string.Join(", ", AdapterAgreement.Describe(adapter, options))} "
+            + $"{string.Join(", ", AdapterAgreement.Describe(adapter, own))} "
             + $"and this model's {site.Suffix} of [{site.Out}, {site.In}] it is "
             + $"[{string.Join(", ", needed)}]; the adapter belongs to another model, or its configuration to another adapter");
     }
@@ -137,10 +138,9 @@ internal sealed class AdapterPlaces
         return null;
     }
 
-    private bool IsOwnTarget(LinearSite site) =>
-        adapter.Options is null
-        || adapter.Options.TargetModules.Contains("all-linear")
-        || adapter.Options.TargetModules.Contains(site.Suffix);
+    private bool IsTarget(LinearSite site) => adapter.Targets is null ? IsOwnTarget(site) : adapter.Targets.LeftOutBy(site.Name) is null;
+
+    private bool IsOwnTarget(LinearSite site) => adapter.Options is null || TargetModules.Targets(adapter.Options, site.Name);
 
     private string DescribeOptions() => $" ({string.Join(", ", AdapterAgreement.Describe(adapter, options))})";
 

@@ -18,6 +18,8 @@ internal static class PeftKeys
         "peft_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode", "runtime_config",
         "lora_dropout", "boft_dropout", "init_weights", "megatron_core", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
         "qalora_group_size", "ensure_weight_tying",
+        // PEFT takes it back itself, with a warning, where a module is a linear one, as all of this program's are.
+        "fan_in_fan_out",
     ]);
 
     private static readonly FrozenSet<string> Read = FrozenSet.ToFrozenSet(
@@ -30,13 +32,18 @@ internal static class PeftKeys
     private static readonly FrozenDictionary<string, string> Reasons = new Dictionary<string, string>
     {
         ["modules_to_save"] = "modules that were trained whole are not loaded",
-        ["fan_in_fan_out"] = "it is for weights stored as [in, out], and this program's models have [out, in]",
         ["lora_bias"] = "a bias of lora_B is not computed",
         ["layer_replication"] = "layers that are used several times are not supported",
         ["target_parameters"] = "adapters of parameters that are no linear modules are not supported",
         ["trainable_token_indices"] = "trained rows of the embedding are not loaded",
         ["alora_invocation_tokens"] = "adapters that act from a token on (aLoRA) are not supported",
         ["megatron_config"] = "Megatron's layers are not supported",
+        ["use_qalora"] = "adapters of pooled inputs (QALoRA) are not supported",
+        ["use_bdlora"] = "block-diagonal adapters (BD-LoRA) are not supported",
+        ["velora_config"] = "VeLoRA is not supported",
+        ["kasa_config"] = "KaSA changes the base weights, which are not in the adapter's folder",
+        ["monteclora_config"] = "MonteCLoRA is not supported",
+        ["arrow_config"] = "routed adapters (Arrow) are not supported",
     }.ToFrozenDictionary();
 
     /// <exception cref="Core.PeftException">A key that changes what is computed has a value; names file, key and value.</exception>

@@ -9,20 +9,21 @@ internal static class PeftMethods
     // Starts that leave the base as it is: their B·A belongs to the weights of the base model's folder. All others (pissa…, olora,
     // corda…, loftq, lora_ga, and what is to come) subtract their start from the base, or put another in its place, which no file of
     // the adapter keeps.
-    private static readonly string[] BaseKeptBy = ["gaussian", "eva", "orthogonal"];
+    private static readonly string[] BaseKeptBy = ["gaussian", "eva", "orthogonal", "mica"];
 
     /// <summary>LoRA, with or without DoRA.</summary>
     internal static MethodSpec Lora(ConfigReader config)
     {
         CheckStart(config);
-        PeftPatterns.Refuse(config);
         return new MethodSpec
         {
             Name = MethodName.Lora,
             Lora = new LoraSpec
             {
                 Rank = config.PositiveInteger("r", 8),
-                Alpha = Alpha(config),
+                Alpha = Alpha(config, "lora_alpha", 8),
+                RankPattern = PeftPatterns.Ranks(config),
+                AlphaPattern = PeftPatterns.Alphas(config),
                 Rslora = config.Flag("use_rslora", false),
                 Dora = config.Flag("use_dora", false),
             },
@@ -50,10 +51,11 @@ internal static class PeftMethods
         };
     }
 
-    private static double Alpha(ConfigReader config)
+    /// <summary>An α, above 0; required where <paramref name="absent"/> is null.</summary>
+    internal static double Alpha(ConfigReader config, string key, double? absent = null)
     {
-        var alpha = config.Number("lora_alpha", 8);
-        return alpha > 0 ? alpha : throw config.Refusal("lora_alpha", "expected a number above 0");
+        var alpha = config.Number(key, absent);
+        return alpha > 0 ? alpha : throw config.Refusal(key, "expected a number above 0");
     }
 
     private static void CheckStart(ConfigReader config)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Data.Adapters;
@@ -37,7 +38,7 @@ internal sealed partial class PeftTargets
         var containers = config.IsText("layers_pattern") ? [config.Text("layers_pattern")!] : config.Texts("layers_pattern");
         layerNames = containers.Count == 0
             ? [AnyContainer()]
-            : [.. containers.Select(container => Made(config, "layers_pattern", $@"^.*\.{container}\.(\d+)\."))];
+            : [.. containers.Select(container => Made(config, "layers_pattern", $@"^.*?\.{container}\.(\d+)\."))];
     }
 
     /// <exception cref="PeftException">A key has a value of another type, or is no regular expression.</exception>
@@ -48,7 +49,10 @@ internal sealed partial class PeftTargets
     {
         if (excludedPattern is not null ? Matches(excludedPattern, "exclude_modules", module) : Ends(excludedNames, module))
             return "exclude_modules";
-        if (pattern is null ? !Ends(names, module) : !Matches(pattern, "target_modules", module)) return "target_modules";
+        // PEFT asks for layers only where modules are named by the ends of their names.
+        if (pattern is not null) return Matches(pattern, "target_modules", module) ? null : "target_modules";
+        if (names.Contains(module)) return null;
+        if (!Ends(names, module)) return "target_modules";
         return layers.Length == 0 || InLayers(module) ? null : "layers_to_transform";
     }
 
@@ -56,9 +60,6 @@ internal sealed partial class PeftTargets
     internal PeftException Refusal(string key, string reason) => config.Has(key)
         ? config.Refusal(key, reason)
         : new PeftException($"{config.File}: {key} is missing, which stands for {string.Join(", ", Architecture)}; {reason}");
-
-    /// <summary>The key that keeps an adapter from some layers; null: none does.</summary>
-    internal string? SomeLayersBy => layers.Length > 0 ? "layers_to_transform" : config.IsSet("exclude_modules") ? "exclude_modules" : null;
 
     private bool InLayers(string module)
     {
@@ -97,7 +98,7 @@ internal sealed partial class PeftTargets
     {
         try
         {
-            return new Regex(expression, RegexOptions.CultureInvariant, Patience);
+            return new Regex(PythonRegex.Translate(expression), RegexOptions.CultureInvariant, Patience);
         }
         catch (ArgumentException error)
         {
@@ -108,6 +109,6 @@ internal sealed partial class PeftTargets
     [GeneratedRegex("")]
     private static partial Regex Everything();
 
-    [GeneratedRegex(@"^.*\.[^.]*\.(\d+)\.")]
+    [GeneratedRegex(@"^.*?\.[^.]*\.(\d+)\.")]
     private static partial Regex AnyContainer();
 }

@@ -86,9 +86,10 @@ public static class RunChecks
         const string Key = "method.target_modules";
         if (TargetModules.Unknown(spec.Method, model.Dimensions) is { } unknown)
             throw new PeftException($"{where(Key)}: {Key}: {TargetModules.Refusal(unknown, model.Dimensions)}");
-        var targets = model.Dimensions.Linears
-            .Where(linear => TargetModules.Targets(spec.Method, linear.Name))
-            .Select(static linear => (linear.Name, (long)linear.Out, (long)linear.In));
+        var targets = Enumerable.Range(0, model.Dimensions.Blocks)
+            .SelectMany(block => model.Dimensions.InBlock(spec.Method, block))
+            .Select(static module => (module.Linear.Name, (long)module.Linear.Out, (long)module.Linear.In))
+            .Distinct();
         var broken = RunRules.CheckShapes(spec.Method, targets).Select(rule => $"{where(rule.Key)}: {rule.Key}: {rule.Message}").ToArray();
         if (broken.Length > 0) throw new PeftException(string.Join('\n', broken));
     }

@@ -87,7 +87,8 @@ public sealed class ExportPlan
 
     private static void CheckRank(ModelFolder model, MethodSpec method, int rank)
     {
-        foreach (var site in model.Linears(1).Where(site => method.TargetModules.Contains(site.Suffix)))
+        var sites = Enumerable.Range(1, model.Dimensions.Blocks).SelectMany(model.Linears);
+        foreach (var site in sites.Where(site => TargetModules.Targets(method, site.Name)))
         {
             var largest = Math.Min(site.Out, site.In);
             if (rank > largest)

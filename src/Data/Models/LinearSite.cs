@@ -23,6 +23,6 @@ public sealed record LinearSite(string Name, long Out, long In, bool HasBias, Li
     /// <summary>Name of its bias <c>[out]</c>.</summary>
     public string BiasName => $"{Name}.bias";
 
-    /// <summary>Its sizes, for plan and memory.</summary>
-    public LinearDimensions Dimensions => new(Suffix, checked((int)Out), checked((int)In), HasBias, Role);
+    /// <summary>Its sizes, for plan and memory; of a module named without its block's prefix.</summary>
+    public LinearDimensions Dimensions => new(Suffix, checked((int)Out), checked((int)In), HasBias, Role) { Module = Name };
 }

@@ -76,6 +76,7 @@ public sealed record ModelDescription
         BlockNorms = Norms(BlockTensors),
         HeadNorms = Norms(HeadTensors),
         EmbeddingNorms = Norms(EmbeddingTensors),
+        BlockPrefix = BlockPrefix,
     };
 
     private static int Norms(IReadOnlyList<ModelTensor> tensors) =>

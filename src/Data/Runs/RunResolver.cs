@@ -1,6 +1,7 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Data.Runs;
@@ -22,6 +23,8 @@ public static class RunResolver
     public static ResolvedRun Resolve(
         RunSpec spec, ModelFolder model, int threads, ComputeSpec? recorded = null, Func<WeightType, ProductType>? products = null)
     {
+        if (spec.Method.InitialAdapter is { } adapter && AdapterFolder.Is(adapter))
+            spec = spec with { Method = AdapterFolder.Read(adapter).Adopt(spec.Method, model) };
         var dtype = spec.Model.Dtype ?? model.StoredType;
         var compute = spec.Compute with { Replicas = spec.Compute.Replicas ?? recorded?.Replicas };
         return ResolvedRun.Of(

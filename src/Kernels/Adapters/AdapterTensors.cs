@@ -11,13 +11,8 @@ namespace Peft.Orleans.Kernels.Adapters;
 public sealed class AdapterTensors
 {
     private readonly AdapterFolder adapter;
-    private readonly SafeTensorsHeader header;
 
-    private AdapterTensors(AdapterFolder adapter)
-    {
-        this.adapter = adapter;
-        header = adapter.Weights;
-    }
+    private AdapterTensors(AdapterFolder adapter) => this.adapter = adapter;
 
     /// <summary>The folder.</summary>
     public string Folder => adapter.Path;
@@ -25,23 +20,23 @@ public sealed class AdapterTensors
     /// <summary><c>peft_type</c> of its configuration.</summary>
     public string PeftType => adapter.PeftType;
 
-    /// <summary>Names of all tensors.</summary>
-    public IEnumerable<string> Names => header.Entries.Keys;
+    /// <summary>Names of all tensors, as PEFT writes them now.</summary>
+    public IEnumerable<string> Names => adapter.Tensors.Keys;
 
     /// <summary>Opens an adapter folder.</summary>
     /// <exception cref="PeftException">A file is missing or malformed, or an option is not implemented; names it.</exception>
     public static AdapterTensors Read(string folder) => new(AdapterFolder.Read(folder));
 
     /// <summary>Shape of a tensor, or null where there is none of that name.</summary>
-    public long[]? ShapeOf(string name) => header.Entries.GetValueOrDefault(name)?.Shape;
+    public long[]? ShapeOf(string name) => adapter.Tensors.GetValueOrDefault(name)?.Shape;
 
     /// <summary>A tensor in fp32 on the CPU; owned by the caller.</summary>
     /// <exception cref="PeftException">There is no such tensor, or it is of another type.</exception>
     public Tensor Get(string name)
     {
-        var entry = header.Entries.GetValueOrDefault(name)
+        var entry = adapter.Tensors.GetValueOrDefault(name)
             ?? throw new PeftException(
-                $"{header.Path}: there is no tensor '{name}'; the adapter belongs to another model, method or target_modules"
+                $"{adapter.Weights.Path}: there is no tensor '{name}'; the adapter belongs to another model, method or target_modules"
             );
         var type = entry.Type switch
         {
@@ -51,11 +46,11 @@ public sealed class AdapterTensors
             SafeTensorsType.F64 => ScalarType.Float64,
             SafeTensorsType.I64 => ScalarType.Int64,
             _ => throw new PeftException(
-                $"{header.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, for "
+                $"{adapter.Weights.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, for "
                     + "indices, I64"
             ),
         };
         using var scope = NewDisposeScope();
-        return TensorFile.ReadInto(header.Path, entry, type).to(ScalarType.Float32).MoveToOuterDisposeScope();
+        return TensorFile.ReadInto(adapter.Weights.Path, entry, type).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 }

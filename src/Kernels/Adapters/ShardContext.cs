@@ -17,4 +17,7 @@ internal sealed record ShardContext(
 {
     /// <summary>The method's options.</summary>
     internal MethodSpec Method => Setup.Method;
+
+    /// <summary>The context of one module, with the options that hold for it.</summary>
+    internal ShardContext At(LinearSite site) => this with { Setup = Setup with { Method = Method.At(site.Name) } };
 }

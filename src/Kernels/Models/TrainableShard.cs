@@ -143,13 +143,12 @@ internal abstract class TrainableShard : LayerShard
     /// <summary>Makes the linears of the layer, adapted where the method's targets are.</summary>
     protected void AdaptLinears()
     {
-        var sites = Model.Linears(Layer);
-        var targets = Adapters.Traits.TrainsBase
-            ? [.. sites.Select(static site => site.Suffix)]
-            : TargetModules.Resolve(Method, Model.Dimensions);
         var adapted = 0;
-        foreach (var site in sites)
-            Linears.Add(targets.Contains(site.Suffix) ? Adapters.Adapt(site, Context, adapted++) : new PlainLinear(site, Context));
+        foreach (var site in Model.Linears(Layer))
+        {
+            var adapts = Adapters.Traits.TrainsBase || TargetModules.Targets(Method, site.Name);
+            Linears.Add(adapts ? Adapters.Adapt(site, Context.At(site), adapted++) : new PlainLinear(site, Context));
+        }
     }
 
     /// <summary>

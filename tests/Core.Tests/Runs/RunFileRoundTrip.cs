@@ -60,6 +60,32 @@ public sealed class RunFileRoundTrip
     }
 
     [Fact]
+    public void Ranks_of_single_modules_keep_their_order()
+    {
+        string[] lora =
+        [
+            "method.name=lora",
+            "method.target_modules=[q_proj, 'model.layers.0.mlp.up_proj']",
+            @"method.lora={rank_pattern: {'layers\.0\..*': 4, q_proj: 8}, alpha_pattern: {q_proj: 2.5}}",
+        ];
+        var spec = RunFile.Parse(Minimal, "f", lora);
+        Assert.Equal([new ModulePattern(@"layers\.0\..*", 4), new ModulePattern("q_proj", 8)], spec.Method.Lora.RankPattern!);
+        Assert.Equal((4, 2.5), Of("model.layers.0.self_attn.q_proj"));
+        Assert.Equal((8, 2.5), Of("model.layers.10.self_attn.q_proj"));
+        Assert.Equal((16, 32), Of("model.layers.1.self_attn.v_proj"));
+        var text = RunFile.Write(spec);
+        Assert.Equal(text, RunFile.Write(RunFile.Parse(text)));
+        Assert.Contains("rank_pattern: null", RunFile.Write(RunFile.Parse(Minimal, "f", ["method.name=lora", "method.lora.rank_pattern={}"])));
+        foreach (var wrong in (string[])["{q_proj: 0}", "{q_proj: 2.5}", "{q_proj: [1]}", "{'(': 4}", "[q_proj]", "4"])
+        {
+            var error = Assert.Throws<PeftException>(() => RunFile.Parse(Minimal, "f", [lora[0], $"method.lora.rank_pattern={wrong}"]));
+            Assert.Contains("method.lora.rank_pattern", error.Message, StringComparison.Ordinal);
+        }
+
+        (int Rank, double Alpha) Of(string module) => (spec.Method.At(module).Lora.Rank, spec.Method.At(module).Lora.Alpha);
+    }
+
+    [Fact]
     public void Validation_file_without_format_gets_that_of_the_training_data()
     {
         var text = RunFile.Write(RunFile.Parse(Minimal, "f", ["data.validation.path=v.jsonl"]));

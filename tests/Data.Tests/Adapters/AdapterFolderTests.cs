@@ -105,11 +105,8 @@ public class AdapterFolderTests
 
     [Theory]
     [InlineData("""{"modules_to_save": ["lm_head"]}""")]
-    [InlineData("""{"rank_pattern": {"q_proj": 8}}""")]
-    [InlineData("""{"alpha_pattern": {"q_proj": 8}}""")]
     [InlineData("""{"bias": "all"}""")]
     [InlineData("""{"bias": "lora_only"}""")]
-    [InlineData("""{"fan_in_fan_out": true}""")]
     [InlineData("""{"lora_bias": true}""")]
     [InlineData("""{"layer_replication": [[0, 2]]}""")]
     [InlineData("""{"target_parameters": ["w"]}""")]
@@ -138,6 +135,8 @@ public class AdapterFolderTests
     [InlineData("""{"init_lora_weights": "gaussian"}""")]
     [InlineData("""{"init_lora_weights": "eva", "eva_config": {"rho": 2.0}}""")]
     [InlineData("""{"init_lora_weights": "orthogonal"}""")]
+    [InlineData("""{"init_lora_weights": "mica"}""")]
+    [InlineData("""{"fan_in_fan_out": true}""")]
     [InlineData("""{"what_is_to_come": false, "more": [], "and_more": null}""")]
     [InlineData("""{"auto_mapping": {"base_model_class": "LlamaForCausalLM"}, "revision": "main", "qalora_group_size": 16}""")]
     public void A_key_that_changes_nothing_is_none_of_our_business(string keys)

@@ -53,13 +53,62 @@ public class AdapterPlacesTests
     }
 
     [Fact]
-    public void An_adapter_of_some_layers_is_refused_with_what_is_missing()
+    public void An_adapter_of_some_layers_has_its_modules_by_their_whole_names_where_its_configuration_says_so()
     {
         using var adapter = new SavedAdapter();
         adapter.Drop("layers.1");
         Assert.Contains(SavedAdapter.Name(1, "self_attn.q_proj.lora_A.weight"), adapter.Refusal());
-        Assert.Contains("layers_to_transform is [0]", adapter.With("""{"layers_to_transform": [0]}""").Refusal());
-        Assert.Contains("exclude_modules is", adapter.With("""{"layers_to_transform": null, "exclude_modules": ".*1.*"}""").Refusal());
+        string[] first = ["model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.v_proj"];
+        Assert.Equal(first, adapter.With("""{"layers_to_transform": [0]}""").Method().TargetModules);
+        Assert.Equal(first, adapter.With("""{"layers_to_transform": null, "exclude_modules": ".*1.*"}""").Method().TargetModules);
+        adapter.With("""{"exclude_modules": null, "target_modules": "model\\.layers\\.0\\.self_attn\\.(?P<which>q|v)_proj"}""");
+        Assert.Equal(first, adapter.Method().TargetModules);
+        using var mixed = new SavedAdapter();
+        mixed.Drop("layers.1.self_attn.v_proj").With("""{"exclude_modules": ["layers.1.self_attn.v_proj"]}""");
+        Assert.Equal(["q_proj", "model.layers.0.self_attn.v_proj"], mixed.Method().TargetModules);
+    }
+
+    [Theory]
+    [InlineData("base_model.model.model.", ".lora_A.weight", ".lora_B.weight")]
+    [InlineData("base_model.model.model.", ".lora_A.default.weight", ".lora_B.default.weight")]
+    [InlineData("base_model.model.model.", ".lora_A.mine.weight", ".lora_B.mine.weight")]
+    [InlineData("base_model.model.", ".lora_A.weight", ".lora_B.weight")]
+    [InlineData("base_model.", ".lora_A.weight", ".lora_B.weight")]
+    [InlineData("model.", ".lora_A.weight", ".lora_B.weight")]
+    [InlineData("", ".lora_A.default.weight", ".lora_B.default.weight")]
+    public void Older_spellings_of_names_are_the_same_tensors(string prefix, string down, string up)
+    {
+        using var adapter = new SavedAdapter(tensors: false);
+        for (var layer = 0; layer < 2; layer++)
+        {
+            var module = $"{prefix}layers.{layer}.self_attn.q_proj";
+            adapter.Tensor(module + down, 2, 32).Tensor(module + up, 32, 2);
+        }
+
+        Assert.Equal(["q_proj"], adapter.Method().TargetModules);
+        Assert.Equal(2, adapter.Read().Tensors[SavedAdapter.Name(1, "self_attn.q_proj.lora_A.weight")].Shape[0]);
+    }
+
+    [Fact]
+    public void The_magnitudes_of_DoRA_and_rotations_had_other_names_too()
+    {
+        foreach (var spelling in (string[])["", ".weight", ".default", ".default.weight"])
+        {
+            using var dora = new SavedAdapter().With("""{"use_dora": true}""");
+            foreach (var (module, size) in new[] { ("q_proj", 32), ("v_proj", 16) })
+            {
+                for (var layer = 0; layer < 2; layer++)
+                    dora.Tensor(SavedAdapter.Name(layer, $"self_attn.{module}.lora_magnitude_vector{spelling}"), size);
+            }
+
+            Assert.True(dora.Method().Lora.Dora);
+        }
+
+        using var boft = new SavedAdapter(tensors: false);
+        for (var layer = 0; layer < 2; layer++)
+            boft.Tensor(SavedAdapter.Name(layer, "self_attn.v_proj.boft_R.default"), 1, 8, 4, 4)
+                .Tensor(SavedAdapter.Name(layer, "self_attn.v_proj.boft_s.default"), 16, 1);
+        Assert.Equal(["v_proj"], boft.As("""{"peft_type": "BOFT", "target_modules": ["v_proj"]}""").Method().TargetModules);
     }
 
     [Theory]

@@ -81,7 +81,7 @@ public class AdapterFileTests
 
     [Theory]
     [InlineData("""{"peft_type": "LORA", "modules_to_save": ["lm_head"]}""", "modules_to_save")]
-    [InlineData("""{"peft_type": "LORA", "rank_pattern": {"q_proj": 8}}""", "rank_pattern")]
+    [InlineData("""{"peft_type": "LORA", "rank_pattern": {"q_proj": 0}}""", "rank_pattern")]
     [InlineData("""{"peft_type": "LORA", "bias": "all"}""", "bias")]
     [InlineData("""{"r": 8}""", "peft_type")]
     [InlineData("""{"r": """, "JSON")]

@@ -16,6 +16,7 @@ internal sealed class LoraMethod : AdapterMethod
     internal override void WriteConfig(Utf8JsonWriter json, AdapterOrigin origin)
     {
         var lora = origin.Method.Lora;
+        WritePattern(json, "alpha_pattern", lora.AlphaPattern);
         json.WriteString("base_model_name_or_path", origin.Model.Path);
         json.WriteString("bias", "none");
         json.WriteBoolean("fan_in_fan_out", false);
@@ -26,9 +27,18 @@ internal sealed class LoraMethod : AdapterMethod
         json.WriteNull("modules_to_save");
         json.WriteString("peft_type", Traits.PeftType);
         json.WriteNumber("r", lora.Rank);
+        WritePattern(json, "rank_pattern", lora.RankPattern);
         AdapterConfigWriter.WriteTargets(json, origin);
         json.WriteString("task_type", "CAUSAL_LM");
         json.WriteBoolean("use_dora", lora.Dora);
         json.WriteBoolean("use_rslora", lora.Rslora);
+    }
+
+    private static void WritePattern(Utf8JsonWriter json, string key, IReadOnlyList<ModulePattern>? patterns)
+    {
+        if (patterns is null) return;
+        json.WriteStartObject(key);
+        foreach (var (modules, value) in patterns) AdapterConfigWriter.WriteNumber(json, modules, value);
+        json.WriteEndObject();
     }
 }
