@@ -52,7 +52,8 @@ public sealed record ModulePattern(string Modules, double Value)
         }
         catch (RegexMatchTimeoutException error)
         {
-            throw new PeftException($"the pattern '{Modules}' takes more than {Patience.TotalSeconds} s on {module}; write a simpler one", error);
+            throw new PeftException(
+                $"the pattern '{Modules}' takes more than {Patience.TotalSeconds} s on {module}; write a simpler one", error);
         }
         catch (ArgumentException error)
         {

@@ -55,7 +55,8 @@ public static class TargetModules
     }
 
     /// <summary>The adapted modules of a block, from 0, each with the options that hold for it.</summary>
-    public static IEnumerable<(LinearDimensions Linear, MethodSpec Method)> InBlock(this ModelDimensions model, MethodSpec method, int block)
+    public static IEnumerable<(LinearDimensions Linear, MethodSpec Method)> InBlock(
+        this ModelDimensions model, MethodSpec method, int block)
     {
         foreach (var linear in model.Linears)
         {

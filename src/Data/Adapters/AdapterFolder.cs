@@ -149,7 +149,8 @@ public sealed class AdapterFolder
         {
             var name = AdapterNames.Canonical(entry.Name);
             if (!tensors.TryAdd(name, entry))
-                throw new PeftException($"{weights.Path}: tensors '{tensors[name].Name}' and '{entry.Name}' are both {name}; save one adapter");
+                throw new PeftException(
+                    $"{weights.Path}: tensors '{tensors[name].Name}' and '{entry.Name}' are both {name}; save one adapter");
         }
 
         return tensors;

@@ -3,7 +3,7 @@ using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Data.Adapters;
 
-/// <summary>PEFT's <c>rank_pattern</c> and <c>alpha_pattern</c>: r and α of single modules, in the order of the file, which counts.</summary>
+/// <summary>PEFT's <c>rank_pattern</c> and <c>alpha_pattern</c>: r and α of single modules. The order of the file counts.</summary>
 internal static class PeftPatterns
 {
     /// <summary>The ranks; null: there is no pattern.</summary>

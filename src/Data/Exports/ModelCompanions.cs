@@ -44,7 +44,7 @@ public static class ModelCompanions
         foreach (var file in Directory.EnumerateFiles(source))
         {
             var name = Path.GetFileName(file);
-            if (IsCompanion(name)) File.Copy(file, Path.Combine(target, name), overwrite: true);
+            if (IsCompanion(name)) Copy(file, Path.Combine(target, name));
         }
 
         var config = Read(Path.Combine(source, "config.json"));
@@ -69,7 +69,15 @@ public static class ModelCompanions
     public static void CopyTokenizer(string source, string target)
     {
         foreach (var name in TokenizerFiles.Where(name => File.Exists(Path.Combine(source, name))))
-            File.Copy(Path.Combine(source, name), Path.Combine(target, name), overwrite: true);
+            Copy(Path.Combine(source, name), Path.Combine(target, name));
+    }
+
+    // The content alone: a cache's files are links, and may be read-only.
+    private static void Copy(string source, string target)
+    {
+        using var from = File.OpenRead(source);
+        using var to = File.Create(target);
+        from.CopyTo(to);
     }
 
     private static bool IsCompanion(string name) => Path.GetExtension(name) is ".json" or ".model" or ".txt" or ".jinja"

@@ -7,7 +7,6 @@ using Peft.Orleans.Data.ChatTemplates;
 using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.Agents;
-using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Shards;
@@ -58,7 +57,7 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
         }
 
         ModelCompanions.WriteModel(setup.Model.Path, request.ToPath, word, TrainedPrompts.OfFolders(setup.Model.Path, request.AdapterPath));
-        var sha256 = await Task.Run(() => ModelAssembly.Assemble(parts, request.ToPath));
+        var sha256 = await Task.Run(() => FileHash.Of(ModelShards.Assemble(parts, request.ToPath)));
         return $"merged model written to {request.ToPath} ({word}, sha256 over its shards {sha256})";
     }
 

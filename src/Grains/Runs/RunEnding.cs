@@ -7,7 +7,6 @@ using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
 using Peft.Orleans.Grains.Inference;
-using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Kernels.Adapters;
 
@@ -62,11 +61,11 @@ internal sealed class RunEnding(TermRun term, ILoggerFactory loggers)
         return (folder.Adapter, FileHash.Of(folder.AdapterTensors));
     }
 
-    /// <summary>A Hugging Face folder: one shard file per layer, index, configuration, tokenizer.</summary>
+    /// <summary>A Hugging Face folder: weights, configuration, tokenizer.</summary>
     private (string Path, string Sha256) WriteModel(string parts)
     {
         Directory.CreateDirectory(folder.Model);
         ModelCompanions.WriteModel(spec.Model.Path, folder.Model, "float32", TrainedPrompts.OfRun(spec));
-        return (folder.Model, ModelAssembly.Assemble(parts, folder.Model));
+        return (folder.Model, FileHash.Of(ModelShards.Assemble(parts, folder.Model)));
     }
 }

@@ -46,8 +46,8 @@ public sealed class AdapterTensors
             SafeTensorsType.F64 => ScalarType.Float64,
             SafeTensorsType.I64 => ScalarType.Int64,
             _ => throw new PeftException(
-                $"{adapter.Weights.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, for "
-                    + "indices, I64"
+                $"{adapter.Weights.Path}: tensor '{name}' is {entry.Type.HeaderName()}; adapters are read from F32, BF16, F16, F64 and, "
+                    + "for indices, I64"
             ),
         };
         using var scope = NewDisposeScope();

@@ -83,7 +83,7 @@ public class ModulePatternTests
         Assert.Equal(0, some.Shards[2].Layout.Size);
         using var all = new LocalPipeline(run with { Method = run.Method with { TargetModules = [.. LlamaShaped.Modules] } });
         all.Initialize(whole);
-        foreach (var slot in all.Shards[2].Layout.Trainable.Where(static slot => slot.Name.EndsWith("lora_B.weight", StringComparison.Ordinal)))
+        foreach (var slot in all.Shards[2].Layout.Trainable.Where(static slot => slot.Name.Contains("lora_B")))
             slot.View(all.Versions[2].Parameters).zero_();
         all.Versions[2].Invalidate();
         var batch = Batches.Of(reference["input_ids"].select(0, 0), reference["labels"].select(0, 0));
@@ -92,16 +92,16 @@ public class ModulePatternTests
         // The gradient passes through the layer that has none.
         var (_, gradients) = some.Gradients([batch]);
         var (_, expected) = all.Gradients([batch]);
-        Compare.Close("layer 0", some.Gradient(gradients, Of(0, "self_attn.q_proj")), all.Gradient(expected, Of(0, "self_attn.q_proj")), 2e-5);
+        var first = Of(0, "self_attn.q_proj");
+        Compare.Close(first, some.Gradient(gradients, first), all.Gradient(expected, first), 2e-5);
         foreach (var gradient in gradients.Concat(expected)) gradient.Dispose();
-        Assert.Contains(
-            "model.layers.0.self_attn.q_proj",
-            JsonNode.Parse(AdapterConfigWriter.Write(run.Method, model))!["target_modules"]!.AsArray().Select(static name => (string)name!));
+        var written = JsonNode.Parse(AdapterConfigWriter.Write(run.Method, model))!["target_modules"]!.AsArray();
+        Assert.Contains("model.layers.0.self_attn.q_proj", written.Select(static name => (string)name!));
     }
 
     private static string Of(int layer, string module) => $"base_model.model.model.layers.{layer}.{module}.{Name}";
 
-    /// <summary>The adapter with zeros up to another rank in layer 0 and in every down_proj, and with the adapter's name in names.</summary>
+    /// <summary>The adapter with zeros up to another rank in layer 0 and every down_proj, and with the adapter's name in names.</summary>
     private static void Write(string folder, string source, JsonObject config, int rank)
     {
         using var adapter = AdapterTensors.Read(source);
@@ -112,8 +112,8 @@ public class ModulePatternTests
             var wide = name.Contains(".layers.0.") || name.Contains("down_proj");
             if (wide && name.Contains("lora_A")) value = cat([value, zeros(rank - value.shape[0], value.shape[1])], 0);
             if (wide && name.Contains("lora_B")) value = cat([value, zeros(value.shape[0], rank - value.shape[1])], 1);
-            var spelled = name.EndsWith(".weight", StringComparison.Ordinal) ? $"{name[..^".weight".Length]}.default.weight" : name + ".weight";
-            tensors.Add((spelled, value));
+            var factor = name.EndsWith(".weight", StringComparison.Ordinal);
+            tensors.Add((factor ? name.Replace(".weight", ".default.weight") : name + ".weight", value));
         }
 
         TensorWriting.Write(Path.Combine(folder, AdapterTensors.WeightsFile), tensors);
