@@ -30,7 +30,7 @@ internal static partial class AdapterNames
         name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : null;
 
     /// <summary>
-    /// The name of the adapter, <c>default</c> mostly, which PEFT's model has in it and PEFT's files have not; it is there where a state was
+    /// The name of the adapter, <c>default</c> mostly, which PEFT's model has in it and PEFT's files lack; it is there where a state was
     /// saved as it was.
     /// </summary>
     [GeneratedRegex(@"(\.(?:lora_A|lora_B|lora_magnitude_vector|boft_R|boft_s))\.(?!weight$)[^.]+((?:\.weight)?)$")]

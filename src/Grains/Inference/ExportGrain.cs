@@ -7,6 +7,7 @@ using Peft.Orleans.Data.ChatTemplates;
 using Peft.Orleans.Data.Exports;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Grains.Agents;
+using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.Lora;
 using Peft.Orleans.Kernels.Shards;
