@@ -6,6 +6,7 @@ using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Versions;
+using Peft.Orleans.Kernels.Weights;
 using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -42,7 +43,7 @@ public class ModulePatternTests
         initial.CheckStart(run.Method, model, static key => key);
         run = run with { Method = initial.Adopt(run.Method, model) };
         using var pipeline = new LocalPipeline(run);
-        using var adapter = AdapterTensors.Read(folder.Path);
+        var adapter = AdapterTensors.Read(folder.Path);
         pipeline.Initialize(adapter);
         Assert.Equal([wide, 64], pipeline.Export()[Of(0, "self_attn.q_proj")].shape);
         Assert.Equal(model.Dimensions.Trainable(run.Method), pipeline.Shards.Sum(static shard => shard.Layout.Size));
@@ -67,18 +68,18 @@ public class ModulePatternTests
         var final = Path.Combine(reference.Folder, "final");
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(final, "adapter_config.json")))!.AsObject();
         config["layers_to_transform"] = new JsonArray(0, 2);
-        using var whole = AdapterTensors.Read(final);
-        TensorWriting.Write(
-            Path.Combine(folder.Path, AdapterTensors.WeightsFile),
+        var whole = AdapterTensors.Read(final);
+        TensorFile.Write(
+            Path.Combine(folder.Path, AdapterFolder.WeightsName),
             whole.Names.Where(static name => !name.Contains(".layers.1.")).Select(name => (name, whole.Get(name))));
-        File.WriteAllText(Path.Combine(folder.Path, AdapterTensors.ConfigFile), config.ToJsonString());
+        File.WriteAllText(Path.Combine(folder.Path, AdapterFolder.ConfigName), config.ToJsonString());
 
         var run = Specs.Lora(Path.Combine(reference.Folder, "base"), [.. LlamaShaped.Modules], 4, 8);
         var model = ModelFolder.Open(run.Model.Path);
         run = run with { Method = AdapterFolder.Read(folder.Path).Adopt(run.Method, model) };
         Assert.DoesNotContain(run.Method.TargetModules, static name => name.Contains("layers.1."));
         using var some = new LocalPipeline(run);
-        using var adapter = AdapterTensors.Read(folder.Path);
+        var adapter = AdapterTensors.Read(folder.Path);
         some.Initialize(adapter);
         Assert.Equal(0, some.Shards[2].Layout.Size);
         using var all = new LocalPipeline(run with { Method = run.Method with { TargetModules = [.. LlamaShaped.Modules] } });
@@ -104,7 +105,7 @@ public class ModulePatternTests
     /// <summary>The adapter with zeros up to another rank in layer 0 and every down_proj, and with the adapter's name in names.</summary>
     private static void Write(string folder, string source, JsonObject config, int rank)
     {
-        using var adapter = AdapterTensors.Read(source);
+        var adapter = AdapterTensors.Read(source);
         var tensors = new List<(string, Tensor)>();
         foreach (var name in adapter.Names)
         {
@@ -116,7 +117,7 @@ public class ModulePatternTests
             tensors.Add((factor ? name.Replace(".weight", ".default.weight") : name + ".weight", value));
         }
 
-        TensorWriting.Write(Path.Combine(folder, AdapterTensors.WeightsFile), tensors);
-        File.WriteAllText(Path.Combine(folder, AdapterTensors.ConfigFile), config.ToJsonString());
+        TensorFile.Write(Path.Combine(folder, AdapterFolder.WeightsName), tensors);
+        File.WriteAllText(Path.Combine(folder, AdapterFolder.ConfigName), config.ToJsonString());
     }
 }
