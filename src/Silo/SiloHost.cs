@@ -1,6 +1,7 @@
 using System.Net;
 using OpenTelemetry.Metrics;
 using Orleans.Configuration;
+using Orleans.Serialization;
 using Orleans.Storage;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
@@ -19,9 +20,12 @@ namespace Peft.Orleans.Silo;
 internal static class SiloHost
 {
     /// <summary>Runs a silo until it is told to stop.</summary>
-    /// <exception cref="PeftException">A living silo has its name, or has taken it since.</exception>
+    /// <exception cref="PeftException">
+    /// A living silo has its name, or has taken it since; or another version has written the cluster's state.
+    /// </exception>
     internal static async Task Run(SiloSettings settings)
     {
+        StoredForm.CheckAll(new SqliteFile(settings.ClusterFolder, ClusterFolder.State));
         using var claim = NameClaim.Take(settings.ClusterFolder, settings.Name);
         settings = settings with { Name = claim.Name };
         // libtorch loads while the host is being built: both take about a second.
@@ -149,7 +153,7 @@ internal static class SiloHost
         silo.Services.AddKeyedSingleton<IGrainStorage>("runs", (services, _) =>
             new SqliteGrainStorage(
                 new SqliteFile(settings.ClusterFolder, ClusterFolder.State),
-                services.GetRequiredService<IGrainStorageSerializer>()
+                services.GetRequiredService<Serializer>()
             )
         );
         silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new JoinTurn(settings.ClusterFolder));

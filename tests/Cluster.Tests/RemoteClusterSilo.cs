@@ -16,12 +16,45 @@ internal sealed class RemoteClusterSilo : IDisposable
 
     internal int ExitCode => process.ExitCode;
 
+    internal int Pid => process.Id;
+
+    internal void Kill() => process.Kill();
+
     /// <summary>Starts <c>peft-silo</c>; returns at once.</summary>
     internal static RemoteClusterSilo Start(string log, string workingFolder, params string[] arguments)
     {
         // The shell puts itself out of the way; the log is a file, so that nobody has to read a pipe.
         var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = workingFolder };
         foreach (var argument in (string[])["-c", "log=$1; shift; exec dotnet \"$@\" >>\"$log\" 2>&1", "sh", log, Program, .. arguments])
+            start.ArgumentList.Add(argument);
+        return new RemoteClusterSilo(Process.Start(start)!);
+    }
+
+    /// <summary>
+    /// Starts a silo that sees another file in the place of one, as on a machine of its own; skips the test where no mounts are allowed.
+    /// </summary>
+    internal static RemoteClusterSilo StartElsewhere(
+        string log, string workingFolder, string path, string other, string cluster, string name)
+    {
+        string[] apart = ["--user", "--map-root-user", "--mount"];
+        try
+        {
+            using var trial = Process.Start("unshare", [.. apart, "mount", "--bind", other, path]);
+            trial.WaitForExit();
+            if (trial.ExitCode != 0) Assert.Skip("SKIPPED: needs a user namespace with its own mounts");
+        }
+        catch (System.ComponentModel.Win32Exception error)
+        {
+            Assert.Skip($"SKIPPED: needs unshare (util-linux): {error.Message}");
+        }
+
+        const string Script = "exec >>\"$1\" 2>&1; mount --bind \"$2\" \"$3\" || exit 1; shift 3; exec dotnet \"$@\"";
+        var start = new ProcessStartInfo("unshare") { WorkingDirectory = workingFolder };
+        foreach (var argument in (string[])
+                 [
+                     .. apart, "sh", "-c", Script, "sh", log, other, path,
+                     Program, "--cluster-folder", cluster, "--name", name, "--threads", "1",
+                 ])
             start.ArgumentList.Add(argument);
         return new RemoteClusterSilo(Process.Start(start)!);
     }

@@ -66,7 +66,9 @@ internal sealed class LocalCluster : IAsyncDisposable
     public async Task<ClusterClient> Connect(CancellationToken cancellation)
     {
         using var watch = Watch(
-            () => silos.Find(static silo => silo.Exited) is null ? null : new ClientException(ExitCodes.NoCluster, LastWords),
+            () => silos.Find(static silo => silo.Exited) is { } silo
+                ? new ClientException(silo.Refused ? ExitCodes.Refused : ExitCodes.NoCluster, LastWords)
+                : null,
             cancellation);
         // The client's own assembly loading takes as long as a silo's start: side by side.
         var prepared = Task.Run(() => ClusterClient.Prepare(new RegistrationGateways(folder), patient: true), cancellation);

@@ -31,6 +31,9 @@ internal sealed partial class SiloProcess : IDisposable
     /// <summary>Whether it has ended.</summary>
     public bool Exited => process.HasExited;
 
+    /// <summary>Whether it has ended because it refused what it was given; its last words say why.</summary>
+    public bool Refused => Exited && process.ExitCode == ExitCodes.Refused;
+
     /// <summary>Completes when it ends.</summary>
     public Task Ended => process.WaitForExitAsync();
 

@@ -14,6 +14,8 @@ internal sealed class RunCatalog
 }
 
 /// <summary>All runs of a cluster.</summary>
+/// <remarks>The grain type is stored with the catalog: it stays, whatever the class is called.</remarks>
+[GrainType("runcatalog")]
 internal sealed class RunCatalogGrain([PersistentState("catalog", "runs")] IPersistentState<RunCatalog> state) : Grain, IRunCatalogGrain
 {
     /// <inheritdoc/>

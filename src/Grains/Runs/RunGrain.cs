@@ -15,6 +15,8 @@ using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;
 namespace Peft.Orleans.Grains.Runs;
 
 /// <summary>The coordinator of one run: single writer of its durable record; its loop makes the steps.</summary>
+/// <remarks>The grain type is stored with the record: it stays, whatever the class is called.</remarks>
+[GrainType("run")]
 [Reentrant, KeepAlive]
 internal sealed partial class RunGrain(
     [PersistentState("run", "runs")] IPersistentState<RunRecord> record,

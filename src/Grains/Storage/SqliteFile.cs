@@ -8,27 +8,31 @@ namespace Peft.Orleans.Grains.Storage;
 /// </summary>
 internal sealed class SqliteFile
 {
+    /// <summary>Where versions before <see cref="StoredForm"/> kept grain state, under the names of classes.</summary>
+    internal const string EarlierStateTable = "grain_state";
+
     private readonly string connectionString;
 
     /// <summary>Opens or creates the file and its tables.</summary>
     public SqliteFile(string clusterFolder, string name)
     {
         Directory.CreateDirectory(clusterFolder);
-        connectionString = new SqliteConnectionStringBuilder
-        {
-            DataSource = Path.Combine(clusterFolder, name),
-            DefaultTimeout = 30,
-        }.ToString();
+        Path = System.IO.Path.Combine(clusterFolder, name);
+        connectionString = new SqliteConnectionStringBuilder { DataSource = Path, DefaultTimeout = 30 }.ToString();
         using var connection = Open();
         Execute(connection, null, """
             PRAGMA journal_mode = WAL;
             CREATE TABLE IF NOT EXISTS membership_version (id INTEGER PRIMARY KEY CHECK (id = 0), version INTEGER NOT NULL);
             INSERT OR IGNORE INTO membership_version VALUES (0, 0);
             CREATE TABLE IF NOT EXISTS membership (silo TEXT PRIMARY KEY, entry TEXT NOT NULL, etag INTEGER NOT NULL);
-            CREATE TABLE IF NOT EXISTS grain_state (
-                grain TEXT NOT NULL, state TEXT NOT NULL, payload BLOB NOT NULL, etag TEXT NOT NULL, PRIMARY KEY (grain, state));
+            CREATE TABLE IF NOT EXISTS stored_state (
+                grain TEXT NOT NULL, state TEXT NOT NULL, form TEXT NOT NULL, payload BLOB NOT NULL, etag TEXT NOT NULL,
+                PRIMARY KEY (grain, state));
             """);
     }
+
+    /// <summary>The file.</summary>
+    internal string Path { get; }
 
     internal SqliteConnection Open()
     {

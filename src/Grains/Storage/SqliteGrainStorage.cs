@@ -1,26 +1,28 @@
 using Orleans.Runtime;
+using Orleans.Serialization;
 using Orleans.Storage;
 
 namespace Peft.Orleans.Grains.Storage;
 
-/// <summary>Grain state in the SQLite file of a local cluster, with ETags.</summary>
-internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerializer serializer) : IGrainStorage
+/// <summary>Grain state in the SQLite file of a cluster, with ETags, each row with its <see cref="StoredForm"/>.</summary>
+internal sealed class SqliteGrainStorage(SqliteFile file, Serializer serializer) : IGrainStorage
 {
     /// <inheritdoc/>
+    /// <exception cref="Core.PeftException">The row was written by a version whose form this one does not read.</exception>
     public Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
     {
         using var connection = file.Open();
         using var command = SqliteFile.Command(
             connection,
             null,
-            "SELECT payload, etag FROM grain_state WHERE grain = $grain AND state = $state",
+            "SELECT payload, etag, form FROM stored_state WHERE grain = $grain AND state = $state",
             ("$grain", grainId.ToString()),
             ("$state", stateName)
         );
         using var reader = command.ExecuteReader();
         if (reader.Read())
         {
-            grainState.State = serializer.Deserialize<T>(new BinaryData((byte[])reader[0]));
+            grainState.State = Read<T>(grainId, reader.GetString(2), (byte[])reader[0]);
             grainState.ETag = reader.GetString(1);
             grainState.RecordExists = true;
         }
@@ -38,22 +40,23 @@ internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerialize
     public Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
     {
         var etag = Guid.NewGuid().ToString("N");
-        var payload = serializer.Serialize(grainState.State).ToArray();
+        var payload = serializer.SerializeToArray(grainState.State);
         using var connection = file.Open();
         var changed = grainState.ETag is null
             ? SqliteFile.Execute(
                 connection,
                 null,
-                "INSERT OR IGNORE INTO grain_state VALUES ($grain, $state, $payload, $new)",
+                "INSERT OR IGNORE INTO stored_state VALUES ($grain, $state, $form, $payload, $new)",
                 ("$grain", grainId.ToString()),
                 ("$state", stateName),
+                ("$form", StoredForm.Of<T>()),
                 ("$payload", payload),
                 ("$new", etag)
             )
             : SqliteFile.Execute(
                 connection,
                 null,
-                "UPDATE grain_state SET payload = $payload, etag = $new WHERE grain = $grain AND state = $state AND etag = $old",
+                "UPDATE stored_state SET payload = $payload, etag = $new WHERE grain = $grain AND state = $state AND etag = $old",
                 ("$grain", grainId.ToString()),
                 ("$state", stateName),
                 ("$payload", payload),
@@ -78,7 +81,7 @@ internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerialize
         SqliteFile.Execute(
             connection,
             null,
-            "DELETE FROM grain_state WHERE grain = $grain AND state = $state",
+            "DELETE FROM stored_state WHERE grain = $grain AND state = $state",
             ("$grain", grainId.ToString()),
             ("$state", stateName)
         );
@@ -86,5 +89,18 @@ internal sealed class SqliteGrainStorage(SqliteFile file, IGrainStorageSerialize
         grainState.ETag = null;
         grainState.RecordExists = false;
         return Task.CompletedTask;
+    }
+
+    private T Read<T>(GrainId grain, string form, byte[] payload)
+    {
+        if (form != StoredForm.Of<T>()) throw StoredForm.Unreadable(file, grain.ToString(), $"the form '{form}'");
+        try
+        {
+            return serializer.Deserialize<T>(payload)!;
+        }
+        catch (Exception error) when (error is SerializerException or ArgumentException or InvalidOperationException)
+        {
+            throw StoredForm.Unreadable(file, grain.ToString(), $"the form '{form}' with other fields", error);
+        }
     }
 }

@@ -112,7 +112,7 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
                     Receiver(world, message.To) is not (>= 0 and var process)
                     || !(
                         message.AtOnce
-                        || (message.Kind == Kind.Fence ? IsLeftAlone(world, process, message.Term) : world.Lives[process] == Life.Frozen)
+                        || (message.Kind == Kind.Fence ? IsLeftAlone(world, process, message.Term) : world.Lives[process].IsOutside())
                     )
                 )
                     continue;
@@ -213,7 +213,7 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
 
         for (var process = 0; process < Processes.Count; process++)
         {
-            if (world.Lives[process] != Life.Frozen) continue;
+            if (!world.Lives[process].IsOutside()) continue;
             var seen = machines.Silo(world.Silos[process]).Agent.Term.Counter;
             var addressed = false;
             for (var other = 0; other < Processes.Count; other++)
@@ -241,6 +241,7 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
                     state.Protocol.Phase == CoordinatorPhase.Fencing
                     && world.Crashes == scenario.Crashes
                     && world.Freezes == scenario.Freezes
+                    && world.Doubles == scenario.Doubles
                 )
             )
         )
@@ -248,7 +249,8 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
         foreach (var process in state.Roster)
         {
             if (process < 0 || !ProtocolCopies.Waiting(state.Protocol).Contains(Processes.Silo(process))) continue;
-            var gone = world.Lives[process] is Life.Live or Life.Frozen && machines.Silo(world.Silos[process]).Agent.Term.Counter > term;
+            var gone = world.Lives[process] is Life.Live or Life.Frozen or Life.Displaced
+                && machines.Silo(world.Silos[process]).Agent.Term.Counter > term;
             gone |= world.Lives[process] == Life.Dead && state.Protocol.Phase != CoordinatorPhase.Fencing;
             if (state.Protocol.Phase == CoordinatorPhase.Fencing && world.Lives[process] != Life.Live)
                 continue;

@@ -91,6 +91,8 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
             yield return (Life.Dead, "crashes");
         if (world.Lives[process] == Life.Live && world.Freezes < scenario.Freezes)
             yield return (Life.Frozen, "is frozen and declared dead");
+        if (process % 2 == 0 && world.Lives[process] == Life.Live && world.Doubles < scenario.Doubles)
+            yield return (Life.Displaced, "is displaced: another of its name starts, empty");
         if (
             process % 2 == 1
             && world.Lives[process] == Life.None
@@ -137,6 +139,11 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
         {
             case Life.Dead: world.Silos[process] = 0; world.Crashes++; break;
             case Life.Frozen: world.Freezes++; break;
+            case Life.Displaced:
+                world.Lives[process + 1] = Life.Live;
+                world.Silos[process + 1] = machines.NewSilo(process + 1);
+                world.Doubles++;
+                break;
             default:
                 world.Silos[process] = machines.NewSilo(process);
                 if (process % 2 == 1) world.Restarts++;

@@ -59,6 +59,10 @@ internal sealed class Machines
             made.Seats.Where(seat => seat.Layer == layer).Aggregate(0, (bits, seat) => bits | (1 << Processes.Of(made.Silo(seat.Silo)))))];
     }
 
+    /// <summary>Whether a plan names a silo twice: then nobody could tell which is meant.</summary>
+    internal bool HasOneNameTwice(int plan) =>
+        words.PlanOf(plan).Silos is var named && named.DistinctBy(static silo => silo.Name).Count() < named.Length;
+
     /// <summary>Whether the last term has brought the run to its last step.</summary>
     internal bool IsFinished(World world) =>
         world.Coordinators[^1] is not 0 and var last && Coordinator(last).Finished is { Asked: EndRequest.None };

@@ -13,6 +13,7 @@ internal sealed class Promises(Scenario scenario, Machines machines)
             if (silo != 0 && machines.FaultOf(silo) is { } fault) return fault;
         }
 
+        if (world.Plan > 0 && machines.HasOneNameTwice(world.Plan)) return "the plan has two silos of one name";
         for (var i = 0; i < world.Lines.Length; i++)
         {
             if (world.Lines[i] != machines.PureRecord(i + 1)) return $"line {i + 1} of the metrics is not that of step {i + 1}";
@@ -39,7 +40,7 @@ internal sealed class Promises(Scenario scenario, Machines machines)
             if (world.Lives[process] == Life.Live) live |= 1 << process;
         }
 
-        var budget = scenario.DefersFaults ? scenario.Crashes - world.Crashes + scenario.Freezes - world.Freezes : 0;
+        var budget = scenario.DefersFaults ? scenario.FaultsLeft(world) : 0;
         for (var failed = 0; failed <= live; failed++)
         {
             if ((failed & ~live) != 0 || BitOperations.PopCount((uint)failed) > budget) continue;

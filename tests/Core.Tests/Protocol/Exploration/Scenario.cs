@@ -17,6 +17,9 @@ internal sealed record Scenario(string Name)
     public int Restarts { get; init; }
     public int Joins { get; init; }
 
+    /// <summary>Silos that start under the name of a living one, where storage knows no locks.</summary>
+    public int Doubles { get; init; }
+
     /// <summary>New coordinators that come without any silo being lost.</summary>
     public int Takeovers { get; init; }
 
@@ -56,6 +59,9 @@ internal sealed record Scenario(string Name)
 
     /// <summary>This scenario without any of these reductions.</summary>
     public Scenario Unreduced => this with { HandsOverAtOnce = false, DefersFaults = false, ForgetsObeyed = false, Renumbers = false };
+
+    /// <summary>Processes that may still be lost.</summary>
+    internal int FaultsLeft(World world) => Crashes - world.Crashes + Freezes - world.Freezes + Doubles - world.Doubles;
 
     internal static readonly PlanModel Model = new([1, 1], [0, 1]);
 }

@@ -1,9 +1,18 @@
 namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 
-/// <summary>What membership says of a process. A frozen one is out of membership and goes on all the same.</summary>
+/// <summary>
+/// What membership says of a process. A frozen one is out of membership and goes on all the same; so is, for everybody who asks for the
+/// live silos by name, a displaced one: another of its name has joined, and is the one that counts (<c>NamedSilos</c>).
+/// </summary>
 internal enum Life : byte
 {
-    None, Live, Frozen, Dead,
+    None, Live, Frozen, Dead, Displaced,
+}
+
+internal static class Lives
+{
+    /// <summary>Whether a process goes on though it does not count any more.</summary>
+    internal static bool IsOutside(this Life life) => life is Life.Frozen or Life.Displaced;
 }
 
 /// <summary>
@@ -24,6 +33,7 @@ internal sealed class World
     internal int Freezes;
     internal int Restarts;
     internal int Joins;
+    internal int Doubles;
     internal int Takeovers;
 
     /// <summary>Plan in force last: under which the run's files were written to; 0: none yet.</summary>
@@ -46,6 +56,7 @@ internal sealed class World
         Freezes = Freezes,
         Restarts = Restarts,
         Joins = Joins,
+        Doubles = Doubles,
         Takeovers = Takeovers,
         Plan = Plan,
         Excused = Excused,
@@ -84,7 +95,7 @@ internal sealed class World
         Mix(-2);
         foreach (var line in Lines) Mix(line);
         Mix(Owner);
-        Mix((((((((Crashes * 4) + Freezes) * 4) + Restarts) * 4) + Joins) * 4) + Takeovers);
+        Mix((((((((((Doubles * 4) + Crashes) * 4) + Freezes) * 4) + Restarts) * 4) + Joins) * 4) + Takeovers);
         Mix(Excused ? 1 : 0);
         Mix(Plan);
         return new UInt128(a, b);
