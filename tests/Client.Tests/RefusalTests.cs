@@ -168,7 +168,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public async Task A_template_that_is_not_rendered()
+    public async Task A_template_that_does_not_tell_what_is_learned()
     {
         using var workspace = new Workspace();
         var file = workspace.RunFile();
@@ -181,7 +181,7 @@ public sealed class RefusalTests
             "train.jsonl",
             "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n"
         );
-        await AssertRefused(workspace, file, "the model's chat template", "--set", "data.train.format=messages");
+        await AssertRefused(workspace, file, "no end of turn closes it", "--set", "data.train.format=messages");
         await AssertRefused(
             workspace,
             file,

@@ -31,10 +31,9 @@ internal static class GenerateCommand
         };
         var template = new Option<string?>("--chat-template")
         {
-            HelpName = "model|chatml|llama3",
-            Description = "With --chat: the template (default: model, the one in the model's folder).",
+            HelpName = "model|chatml|llama3|vicuna|FILE",
+            Description = "With --chat: the template (default: model, the one in the model's folder); FILE is a .jinja file.",
         };
-        template.AcceptOnlyFromAmong("model", "chatml", "llama3");
         var length = new Option<int>("--max-new-tokens")
         {
             HelpName = "N",
@@ -87,9 +86,7 @@ internal static class GenerateCommand
                 var ids =
                     parsed.GetValue(promptIds) is { } list ? ParseIds(list)
                     : parsed.GetValue(chat) is { } message
-                        ? Template(prompts, request)
-                            .Encode(tokenizer!, new Conversation([new ChatMessage(ChatMessage.User, message)]), addGenerationPrompt: true)
-                            .Ids
+                        ? Chat(Template(prompts, request), message, tokenizer!)
                     : tokenizer!.Encode(parsed.GetValue(prompt)!, addSpecialTokens: true);
                 Check(ids, folder, parsed.GetValue(length));
                 var sampled = parsed.GetValue(temperature) is not null || parsed.GetValue(topP) is not null;
@@ -112,17 +109,28 @@ internal static class GenerateCommand
 
     /// <summary>The template beside the adapter, else the model's.</summary>
     private static ChatTemplate Template(TrainedPrompts prompts, ModelRequest model) => prompts.Template ?? ChatTemplate.Select(
-        ChatTemplateName.Model, prompts.Text is null ? model.ModelPath : model.AdapterPath!,
-        "give --chat-template chatml or llama3, or the whole text by --prompt");
+        ChatTemplateNames.Model, prompts.Text is null ? model.ModelPath : model.AdapterPath!,
+        remedy: "give --chat-template chatml, llama3, vicuna or a file, or the whole text by --prompt");
+
+    private static int[] Chat(ChatTemplate template, string message, ITextTokenizer tokenizer)
+    {
+        try
+        {
+            return template.EncodePrompt(tokenizer, new Conversation([new ChatMessage(ChatMessage.User, message)]));
+        }
+        catch (FormatException error)
+        {
+            throw new PeftException($"--chat: {error.Message}", error);
+        }
+    }
 
     /// <summary>As the model and its adapter were trained, with the template asked for.</summary>
     private static TrainedPrompts Prompts(string? template, ModelRequest model)
     {
         var trained = TrainedPrompts.OfFolders(model.ModelPath, model.AdapterPath);
-        return template is "chatml" or "llama3"
-            ? trained with { Template = ChatTemplate.Select(Named(template), model.ModelPath) }
-            : trained;
-        static ChatTemplateName Named(string name) => name == "chatml" ? ChatTemplateName.ChatMl : ChatTemplateName.Llama3;
+        return template is null or ChatTemplateNames.Model
+            ? trained
+            : trained with { Template = ChatTemplate.Select(template, model.ModelPath) };
     }
 
     /// <summary>A text without turns does not end with one, unless the tokenizer's end-of-text token is the same.</summary>

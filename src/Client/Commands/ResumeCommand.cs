@@ -54,7 +54,7 @@ internal static class ResumeCommand
     }
 
     /// <summary>The text a run file resolves to; as it is written where its model is only on a remote cluster.</summary>
-    private static string TextOf(RunSpec spec, ComputeSpec recorded) => Directory.Exists(spec.Model.Path)
+    private static string TextOf(RunSpec spec, RunSpec recorded) => Directory.Exists(spec.Model.Path)
         ? RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads: 1, recorded).Yaml
         : RunFile.Write(spec);
 
@@ -65,7 +65,7 @@ internal static class ResumeCommand
             throw new ClientException(ExitCodes.NotFound, $"run {run.Id}: {path} not found; a run is continued from its folder");
         var yaml = await File.ReadAllTextAsync(path);
         var spec = RunFile.Load(path);
-        if (file is not null && TextOf(RunFile.Load(file), spec.Compute) != TextOf(spec, spec.Compute))
+        if (file is not null && TextOf(RunFile.Load(file), spec) != TextOf(spec, spec))
             throw new PeftException(
                 $"{file} is not the run file of {run.Id} ({path}); a run is continued with the file it was created with, start another run "
                     + "for other values"

@@ -47,10 +47,10 @@ internal static class RunPreparation
     }
 
     /// <summary>What was decided when the run of a folder was created; null: there is none.</summary>
-    public static ComputeSpec? Recorded(string folder)
+    public static RunSpec? Recorded(string folder)
     {
         var path = new RunFolder(folder).RunFile;
-        return File.Exists(path) ? RunFile.Load(path).Compute : null;
+        return File.Exists(path) ? RunFile.Load(path) : null;
     }
 
     /// <summary>The run as its folder holds it; null where there is none yet.</summary>

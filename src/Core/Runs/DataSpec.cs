@@ -29,8 +29,17 @@ public sealed record DataSpec
     /// <summary>Whether prompt tokens are left out of the loss.</summary>
     public bool MaskPrompt { get; init; } = true;
 
-    /// <summary>Chat template.</summary>
-    public ChatTemplateName ChatTemplate { get; init; } = ChatTemplateName.Model;
+    /// <summary>Chat template: <c>model</c>, <c>chatml</c>, <c>llama3</c>, <c>vicuna</c>, or the path of a Jinja file.</summary>
+    public string ChatTemplate { get; init; } = ChatTemplateNames.Model;
+
+    /// <summary>What becomes a sample of a conversation.</summary>
+    public MultiTurn MultiTurn { get; init; } = MultiTurn.Whole;
+
+    /// <summary>Texts that close an assistant's message; null: found.</summary>
+    public IReadOnlyList<string>? EndOfTurn { get; init; }
+
+    /// <summary>The time that a template which asks for it is told; null: when the run is created.</summary>
+    public string? ChatTime { get; init; }
 }
 
 /// <summary>A data file.</summary>

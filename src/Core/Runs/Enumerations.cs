@@ -63,17 +63,14 @@ public enum LongSamplePolicy
     [EnumMember(Value = "drop")] Drop,
 }
 
-/// <summary>Which chat template renders conversations.</summary>
-public enum ChatTemplateName
+/// <summary>What becomes a sample of a conversation.</summary>
+public enum MultiTurn
 {
-    /// <summary>The one in tokenizer_config.json.</summary>
-    [EnumMember(Value = "model")] Model,
+    /// <summary>The conversation; every reply in it is learned.</summary>
+    [EnumMember(Value = "whole")] Whole,
 
-    /// <summary>ChatML, without a default system prompt.</summary>
-    [EnumMember(Value = "chatml")] ChatMl,
-
-    /// <summary>Llama 3's plain form, without dates.</summary>
-    [EnumMember(Value = "llama3")] Llama3,
+    /// <summary>Each reply, with what is before it as the model would see it when it replies.</summary>
+    [EnumMember(Value = "split")] Split,
 }
 
 /// <summary>Optimizer.</summary>

@@ -39,7 +39,7 @@ internal static class RunBinder
         var text = scalar.Value ?? "";
         var inner = Nullable.GetUnderlyingType(type);
         if (type == typeof(string)) return YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null ? null : text;
-        if (type == typeof(IReadOnlyList<string>)) return new[] { text };
+        if (type == typeof(IReadOnlyList<string>)) return YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null ? null : new[] { text };
         if (YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null || (inner is not null && text == "auto")) return null;
         var target = inner ?? type;
         if (target.IsEnum) return EnumerationWords.Parse(target, text);

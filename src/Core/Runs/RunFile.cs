@@ -86,6 +86,7 @@ public static class RunFile
                     }
                     : data.Validation,
                 Evaluation = data.Evaluation is { } evaluation ? evaluation with { Path = Absolute(evaluation.Path) } : null,
+                ChatTemplate = ChatTemplateNames.IsName(data.ChatTemplate) ? data.ChatTemplate : Absolute(data.ChatTemplate),
             },
             Method = spec.Method with { InitialAdapter = spec.Method.InitialAdapter is { } adapter ? Absolute(adapter) : null },
             Output = Absolute(spec.Output),

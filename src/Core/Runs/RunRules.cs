@@ -1,3 +1,4 @@
+using System.Globalization;
 using Peft.Orleans.Core.Methods;
 
 namespace Peft.Orleans.Core.Runs;
@@ -7,7 +8,7 @@ public static class RunRules
 {
     /// <summary>The broken rules: key and what to do.</summary>
     public static IEnumerable<BrokenRule> Check(RunSpec spec) =>
-        [.. Data(spec), .. Dtype(spec), .. CheckMethod(spec.Method), .. Training(spec)];
+        [.. Data(spec), .. Chat(spec.Data), .. Dtype(spec), .. CheckMethod(spec.Method), .. Training(spec)];
 
     /// <summary>Rules that need the shapes of the adapted modules: (name, d = out, k = in) of each; one line per module and rule.</summary>
     public static IEnumerable<BrokenRule> CheckShapes(MethodSpec method, IEnumerable<(string Name, long Out, long In)> modules) =>
@@ -38,6 +39,25 @@ public static class RunRules
             if (spec.Training.EarlyStopping.KeepBest) yield return new("training.early_stopping.keep_best", Remedy);
         }
     }
+
+    private static IEnumerable<BrokenRule> Chat(DataSpec data)
+    {
+        if (!ChatTemplateNames.IsName(data.ChatTemplate) && !data.ChatTemplate.AsSpan().ContainsAny('.', '/'))
+        {
+            var nearest = KeySuggestion.Nearest(data.ChatTemplate, ChatTemplateNames.All) is { } name ? $"; did you mean {name}?" : "";
+            yield return new(
+                "data.chat_template",
+                $"expected {string.Join(", ", ChatTemplateNames.All)} or the path of a .jinja file, found {data.ChatTemplate}{nearest}");
+        }
+
+        if (data.EndOfTurn is { Count: 0 })
+            yield return new("data.end_of_turn", "the list is empty; name the text that closes an assistant message, or write null");
+        if (data.ChatTime is { } time && !DateTime.TryParseExact(time, ChatTimeForm, CultureInfo.InvariantCulture, default, out _))
+            yield return new("data.chat_time", $"expected a time like 2026-03-05T14:07:09, found {time}");
+    }
+
+    /// <summary>How <c>data.chat_time</c> is written.</summary>
+    public const string ChatTimeForm = "yyyy-MM-dd'T'HH:mm:ss";
 
     private static IEnumerable<BrokenRule> Dtype(RunSpec spec)
     {

@@ -32,6 +32,7 @@ public static class RunChecks
         RequireFile(spec.Data.Train.Path, "data.train.path", where);
         if (spec.Data.Validation?.Path is { } validation) RequireFile(validation, "data.validation.path", where);
         if (spec.Data.Evaluation?.Path is { } evaluation) RequireFile(evaluation, "data.evaluation.path", where);
+        if (!ChatTemplateNames.IsName(spec.Data.ChatTemplate)) RequireTemplate(spec.Data.ChatTemplate, where);
         if (TrainingData.NeedsTokenizer(spec.Data) && !model.HasTokenizer)
         {
             throw new PeftException(
@@ -92,6 +93,14 @@ public static class RunChecks
             .Distinct();
         var broken = RunRules.CheckShapes(spec.Method, targets).Select(rule => $"{where(rule.Key)}: {rule.Key}: {rule.Message}").ToArray();
         if (broken.Length > 0) throw new PeftException(string.Join('\n', broken));
+    }
+
+    private static void RequireTemplate(string path, Func<string, string> where)
+    {
+        const string Key = "data.chat_template";
+        if (!File.Exists(path))
+            throw new PeftException(
+                $"{where(Key)}: {Key}: {path} not found; name a .jinja file, or write {string.Join(", ", ChatTemplateNames.All)}");
     }
 
     private static void RequireFile(string path, string key, Func<string, string> where)

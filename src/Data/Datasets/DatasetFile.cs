@@ -18,15 +18,15 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
         var dropped = 0;
         var sha256 = JsonLines.Read(path, BatchSize, batch =>
         {
-            var results = new (Sample? Sample, Exception? Error)[batch.Count];
+            var results = new (IReadOnlyList<Sample> Samples, int Dropped, Exception? Error)[batch.Count];
             Parallel.For(0, batch.Count, i => results[i] = TryRead(batch[i].Number, batch[i].Text, format, data, vocabularySize));
-            foreach (var ((number, _), (sample, error)) in batch.Zip(results))
+            foreach (var ((number, _), (read, tooLong, error)) in batch.Zip(results))
             {
                 // The first bad line of the file is reported, whichever thread met its bad line first.
                 if (error is FormatException) throw new PeftException($"{path}, line {number}: {error.Message}", error);
                 if (error is not null) throw error;
-                if (sample is null) dropped++;
-                else samples.Add(sample);
+                dropped += tooLong;
+                samples.AddRange(read);
             }
         });
         if (samples.Count == 0)
@@ -38,7 +38,7 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
         return new DatasetFile(samples, dropped, sha256);
     }
 
-    private static (Sample?, Exception?) TryRead(
+    private static (IReadOnlyList<Sample>, int, Exception?) TryRead(
         int number,
         ReadOnlyMemory<byte> text,
         SampleFormat format,
@@ -48,20 +48,27 @@ internal sealed record DatasetFile(IReadOnlyList<Sample> Samples, int Dropped, s
     {
         try
         {
-            return (ReadLine(number, text, format, data, vocabularySize), null);
+            var samples = ReadLine(number, text, format, data, vocabularySize);
+            return ([.. samples.OfType<Sample>()], samples.Count(static sample => sample is null), null);
         }
         catch (Exception error) when (error is FormatException or PeftException)
         {
-            return (null, error);
+            return ([], 0, error);
         }
     }
 
-    private static Sample? ReadLine(int number, ReadOnlyMemory<byte> text, SampleFormat format, DataSpec data, int vocabularySize)
+    // Null stands for a sample that is dropped.
+    private static Sample?[] ReadLine(int number, ReadOnlyMemory<byte> text, SampleFormat format, DataSpec data, int vocabularySize)
     {
         using var document = JsonLines.Parse(text);
-        var (ids, labels) = format.Read(document.RootElement);
-        if (ids.Length == 0) throw new FormatException("the sample has no tokens");
-        var sample = new Sample(ids, labels, number);
+        var read = format.ReadAll(document.RootElement);
+        return [.. read.Select(sample => Fit(new Sample(sample.Ids, sample.Labels, number), format, data, vocabularySize))];
+    }
+
+    private static Sample? Fit(Sample sample, SampleFormat format, DataSpec data, int vocabularySize)
+    {
+        if (sample.Ids.Length == 0) throw new FormatException("the sample has no tokens");
+        var (ids, labels) = (sample.Ids, sample.Labels);
         if (ids.Length > data.MaxLength)
         {
             switch (data.OnLong)

@@ -49,6 +49,7 @@ public static class RunInputs
         "added_tokens.json",
         "chat_template.jinja",
         "chat_template.json",
+        "additional_chat_templates/tool_use.jinja",
     ];
 
     private static readonly string[] AdapterFiles = [RunFolder.AdapterConfigName, RunFolder.AdapterTensorsName];
@@ -160,6 +161,7 @@ public static class RunInputs
             new("data.train.path", InputKinds.Data, spec.Data.Train.Path),
             new("data.validation.path", InputKinds.Data, spec.Data.Validation?.Path ?? ""),
             new("data.evaluation.path", InputKinds.Data, spec.Data.Evaluation?.Path ?? ""),
+            new("data.chat_template", InputKinds.Tokenizer, ChatTemplateNames.IsName(spec.Data.ChatTemplate) ? "" : spec.Data.ChatTemplate),
         ];
         return data.Concat(In("model.path", InputKinds.Tokenizer, spec.Model.Path, TokenizerFiles))
             .Where(static file => File.Exists(file.Path))

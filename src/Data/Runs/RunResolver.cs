@@ -1,7 +1,9 @@
+using System.Globalization;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
+using Peft.Orleans.Data.ChatTemplates;
 using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Data.Runs;
@@ -21,17 +23,36 @@ public static class RunResolver
     /// multiplies.</param>
     /// <exception cref="PeftException">A target module is none of the model's.</exception>
     public static ResolvedRun Resolve(
-        RunSpec spec, ModelFolder model, int threads, ComputeSpec? recorded = null, Func<WeightType, ProductType>? products = null)
+        RunSpec spec, ModelFolder model, int threads, RunSpec? recorded = null, Func<WeightType, ProductType>? products = null)
     {
         if (spec.Method.InitialAdapter is { } adapter && AdapterFolder.Is(adapter))
             spec = spec with { Method = AdapterFolder.Read(adapter).Adopt(spec.Method, model) };
         var dtype = spec.Model.Dtype ?? model.StoredType;
-        var compute = spec.Compute with { Replicas = spec.Compute.Replicas ?? recorded?.Replicas };
+        var before = recorded?.Compute;
+        var compute = spec.Compute with { Replicas = spec.Compute.Replicas ?? before?.Replicas };
+        var time = spec.Data.ChatTime ?? recorded?.Data.ChatTime ?? (TellsTime(spec) ? Now() : null);
         return ResolvedRun.Of(
-            spec with { Compute = compute },
+            spec with { Compute = compute, Data = spec.Data with { ChatTime = time } },
             model.Dimensions,
             dtype,
-            spec.Compute.Products ?? recorded?.Products ?? (products ?? Processor.Products)(dtype),
-            spec.Compute.ThreadsPerSilo ?? recorded?.ThreadsPerSilo ?? threads);
+            spec.Compute.Products ?? before?.Products ?? (products ?? Processor.Products)(dtype),
+            spec.Compute.ThreadsPerSilo ?? before?.ThreadsPerSilo ?? threads);
     }
+
+    // A step is a pure function of the run file: what a template writes of the day must be in it.
+    private static bool TellsTime(RunSpec spec)
+    {
+        if (!TrainedPrompts.UsesTemplate(spec.Data)) return false;
+        try
+        {
+            return ChatTemplate.Select(spec.Data.ChatTemplate, spec.Model.Path).TellsTime;
+        }
+        catch (PeftException)
+        {
+            // The check of the run's files refuses it, with its line.
+            return false;
+        }
+    }
+
+    private static string Now() => TimeProvider.System.GetLocalNow().ToString(RunRules.ChatTimeForm, CultureInfo.InvariantCulture);
 }

@@ -22,6 +22,7 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
         this.path = path;
         this.native = native;
         this.json = json;
+        SpecialTokens = [.. json.AddedTokens.Where(token => json.SpecialIds.Contains(token.Value)).Select(static token => token.Key)];
     }
 
     /// <inheritdoc/>
@@ -127,4 +128,7 @@ internal sealed class HuggingFaceTokenizer : ITextTokenizer
 
     /// <inheritdoc/>
     public int? SpecialId(string token) => json.AddedTokens.TryGetValue(token, out var id) ? id : null;
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> SpecialTokens { get; }
 }

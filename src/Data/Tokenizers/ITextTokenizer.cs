@@ -32,4 +32,7 @@ public interface ITextTokenizer
 
     /// <summary>Id of an added or special token by its text; null if there is none.</summary>
     int? SpecialId(string token);
+
+    /// <summary>Texts of the special tokens.</summary>
+    IReadOnlyCollection<string> SpecialTokens => [];
 }

@@ -80,4 +80,7 @@ internal sealed class SplittingTokenizer : ITextTokenizer
 
     /// <inheritdoc/>
     public int? SpecialId(string token) => special.TryGetValue(token, out var id) ? id : null;
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> SpecialTokens => longestFirst;
 }

@@ -30,8 +30,17 @@ internal sealed record TokenizerConfig(
     string? ChatTemplate,
     string ChatTemplateFile)
 {
+    /// <summary>The chat template for conversations with tools, where there is one of its own (<c>tool_use</c>).</summary>
+    public string? ToolTemplate { get; init; }
+
+    /// <summary>Special tokens by the names that chat templates know them by (<c>bos_token</c>, <c>pad_token</c>, …).</summary>
+    public IReadOnlyDictionary<string, string> NamedTokens { get; init; } = new Dictionary<string, string>();
+
     /// <summary>No vocabulary has ids above this; larger ones are damage.</summary>
     internal const int LargestId = 1 << 28;
+
+    private static readonly string[] NamedTokenKeys =
+        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
     /// <summary>Says nothing.</summary>
     public static readonly TokenizerConfig Empty = new(null, null, null, null, null, null, new Dictionary<string, int>(), null, "");
@@ -53,7 +62,14 @@ internal sealed record TokenizerConfig(
             Flag(file, config, "add_prefix_space"),
             ReadAddedTokens(file, config),
             template,
-            templateFile);
+            templateFile)
+        {
+            ToolTemplate = ReadToolTemplate(folder, file, config),
+            NamedTokens = NamedTokenKeys
+                .Select(key => (Key: key, Text: Token(file, config, key) ?? Token(mapFile, map, key)))
+                .Where(static token => token.Text is not null)
+                .ToDictionary(static token => token.Key, static token => token.Text!),
+        };
     }
 
     private static (string? Template, string File) ReadChatTemplate(string folder, string file, JsonElement config)
@@ -67,18 +83,36 @@ internal sealed record TokenizerConfig(
             return (value.GetString(), file);
         if (value.ValueKind != JsonValueKind.Array)
             throw new PeftException($"{file}: chat_template is neither a text nor a list of named templates");
-        foreach (var item in value.EnumerateArray())
+        return (Named(file, value, "default"), file);
+    }
+
+    // Models that render tools by a template of their own have it in a folder, or as an entry of the list.
+    private static string? ReadToolTemplate(string folder, string file, JsonElement config)
+    {
+        var jinja = Path.Combine(folder, "additional_chat_templates", "tool_use.jinja");
+        if (File.Exists(jinja)) return ReadJinja(jinja);
+        return !File.Exists(Path.Combine(folder, "chat_template.jinja"))
+            && TryGet(config, "chat_template", out var value) && value.ValueKind == JsonValueKind.Array
+            ? Named(file, value, "tool_use")
+            : null;
+    }
+
+    private static string? Named(string file, JsonElement list, string wanted)
+    {
+        string? found = null;
+        foreach (var item in list.EnumerateArray())
         {
             if (!TryGet(item, "name", out var name) || !TryGet(item, "template", out var template)
                 || name.ValueKind != JsonValueKind.String || template.ValueKind != JsonValueKind.String)
                 throw new PeftException($"{file}: chat_template has an entry without the texts \"name\" and \"template\"");
-            if (name.ValueEquals("default"u8)) return (template.GetString(), file);
+            if (name.ValueEquals(wanted)) found ??= template.GetString();
         }
 
-        return (null, file);
+        return found;
     }
 
-    private static string ReadJinja(string path)
+    /// <summary>A template's file.</summary>
+    public static string ReadJinja(string path)
     {
         var bytes = FileContent.WithoutMark(JsonText.ReadAll(path, "")).Span;
         return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw new PeftException($"{path}: not valid UTF-8");

@@ -201,7 +201,7 @@ public sealed class LineFieldTests
             Data = new DataSpec
             {
                 Train = new DataSource { Path = folder.File("train.jsonl"), Format = format },
-                ChatTemplate = ChatTemplateName.ChatMl,
+                ChatTemplate = ChatTemplateNames.ChatMl,
                 MaxLength = 10_000,
                 MaskPrompt = mask,
             },

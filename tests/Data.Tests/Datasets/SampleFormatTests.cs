@@ -84,7 +84,7 @@ public sealed class SampleFormatTests
         using var folder = new TemporaryFolder();
         ArithmeticProblems.WriteTokenizer(folder.Path);
         var error = Assert.Throws<PeftException>(() =>
-            Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Messages, line, mask: true, template: ChatTemplateName.ChatMl)
+            Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Messages, line, mask: true, template: ChatTemplateNames.ChatMl)
         );
         Assert.Contains("line 1: ", error.Message, StringComparison.Ordinal);
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
@@ -97,7 +97,7 @@ public sealed class SampleFormatTests
         ArithmeticProblems.WriteTokenizer(folder.Path);
         var line = """{"question":"a","answer":"b"}""";
         var error = Assert.Throws<PeftException>(() =>
-            Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Gsm8k, line, mask: true, template: ChatTemplateName.Llama3)
+            Load(folder, TokenizerLoader.Load(folder.Path), DataFormat.Gsm8k, line, mask: true, template: ChatTemplateNames.Llama3)
         );
         Assert.Contains("<|start_header_id|>", error.Message, StringComparison.Ordinal);
     }
@@ -136,7 +136,7 @@ public sealed class SampleFormatTests
         bool mask,
         string? model = null,
         int vocabulary = 99,
-        ChatTemplateName template = ChatTemplateName.Model
+        string template = ChatTemplateNames.Model
     )
     {
         var path = folder.WriteLines("train", line);

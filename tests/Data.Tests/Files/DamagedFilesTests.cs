@@ -212,7 +212,7 @@ public sealed class DamagedFilesTests
             Data = new DataSpec
             {
                 Train = new DataSource { Path = train, Format = format },
-                ChatTemplate = ChatTemplateName.ChatMl,
+                ChatTemplate = ChatTemplateNames.ChatMl,
                 MaxLength = 10_000,
             },
             Training = new TrainingSpec { Steps = 1, GlobalBatch = 1 },

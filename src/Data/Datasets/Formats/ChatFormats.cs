@@ -1,30 +1,19 @@
 using System.Text.Json;
-using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Data.ChatTemplates;
-using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Data.Datasets.Formats;
 
 /// <summary>Conversations in a chat template; every assistant reply and its end-of-turn token is learned.</summary>
-internal abstract class ChatFormat(ITextTokenizer tokenizer, ChatTemplate template, bool maskPrompt) : SampleFormat
+internal abstract class ChatFormat(ChatSamples samples, bool maskPrompt) : SampleFormat
 {
-    public override (int[] Ids, int[] Labels) Read(JsonElement line)
+    public override (int[] Ids, int[] Labels) Read(JsonElement line) => ReadAll(line)[0];
+
+    public override IReadOnlyList<(int[] Ids, int[] Labels)> ReadAll(JsonElement line)
     {
         LineFields.CheckChat(line);
         var messages = WithSystem(line, Messages(line));
-        var replies = messages.FindAll(static message => message.Role == ChatMessage.Assistant);
-        if (replies.Count == 0) throw new FormatException("there is no assistant reply to learn");
         for (var i = 0; i < messages.Count; i++) RequireLearnable(messages[i], i + 1);
-        var chat = template.Encode(tokenizer, new Conversation(messages), addGenerationPrompt: false);
-        var labels = (int[])chat.Ids.Clone();
-        if (maskPrompt) Array.Fill(labels, Microbatch.Masked);
-        foreach (var (span, reply) in chat.Learned.Zip(replies))
-        {
-            if (reply.Learned == false) labels.AsSpan(span).Fill(Microbatch.Masked);
-            else chat.Ids.AsSpan(span).CopyTo(labels.AsSpan(span));
-        }
-
-        return (chat.Ids, labels);
+        return samples.Of(new Conversation(messages));
     }
 
     // The column of ShareGPT and Alpaca files, as LLaMA-Factory and axolotl read it.
@@ -54,16 +43,14 @@ internal abstract class ChatFormat(ITextTokenizer tokenizer, ChatTemplate templa
 }
 
 /// <summary><c>{"question", "answer"}</c> as user and assistant; calculator marks are kept.</summary>
-internal sealed class Gsm8kFormat(ITextTokenizer tokenizer, ChatTemplate template, bool maskPrompt)
-    : ChatFormat(tokenizer, template, maskPrompt)
+internal sealed class Gsm8kFormat(ChatSamples samples, bool maskPrompt) : ChatFormat(samples, maskPrompt)
 {
     protected override List<ChatMessage> Messages(JsonElement line) =>
         [new(ChatMessage.User, Text(line, "question")), new(ChatMessage.Assistant, Text(line, "answer"))];
 }
 
 /// <summary><c>{"messages": [{"role", "content"}]}</c>, or ShareGPT's <c>{"conversations": [{"from", "value"}]}</c>.</summary>
-internal sealed class MessagesFormat(ITextTokenizer tokenizer, ChatTemplate template, bool maskPrompt)
-    : ChatFormat(tokenizer, template, maskPrompt)
+internal sealed class MessagesFormat(ChatSamples samples, bool maskPrompt) : ChatFormat(samples, maskPrompt)
 {
     protected override List<ChatMessage> Messages(JsonElement line)
     {

@@ -13,6 +13,9 @@ internal abstract class SampleFormat
     /// <summary>Ids and labels of a line.</summary>
     public abstract (int[] Ids, int[] Labels) Read(JsonElement line);
 
+    /// <summary>The samples of a line: one, but of a conversation that is split.</summary>
+    public virtual IReadOnlyList<(int[] Ids, int[] Labels)> ReadAll(JsonElement line) => [Read(line)];
+
     /// <summary>The format a run file names.</summary>
     public static SampleFormat Create(DataFormat format, RunSpec spec, ITextTokenizer? tokenizer)
     {
@@ -23,14 +26,17 @@ internal abstract class SampleFormat
                     + "model's tokenizer files into the folder or use format tokens"
             );
         var mask = spec.Data.MaskPrompt;
-        ChatTemplate Template() => ChatTemplate.Select(spec.Data.ChatTemplate, spec.Model.Path);
+        ChatSamples Chats() => new(
+            tokenizer,
+            ChatTemplate.Select(spec.Data.ChatTemplate, spec.Model.Path, ChatSettings.Of(spec.Data)),
+            spec.Data);
         return format switch
         {
             DataFormat.Text => new TextFormat(tokenizer),
             DataFormat.Completion => new CompletionFormat(tokenizer, mask),
             DataFormat.Alpaca => new AlpacaFormat(tokenizer, mask),
-            DataFormat.Gsm8k => new Gsm8kFormat(tokenizer, Template(), mask),
-            _ => new MessagesFormat(tokenizer, Template(), mask),
+            DataFormat.Gsm8k => new Gsm8kFormat(Chats(), mask),
+            _ => new MessagesFormat(Chats(), mask),
         };
     }
 

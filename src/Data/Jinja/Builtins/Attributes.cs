@@ -31,7 +31,12 @@ internal static class Attributes
     {
         meter.Step();
         if (value is Undefined undefined && !name.StartsWith("__", StringComparison.Ordinal)) throw undefined.Error();
-        if (value is IAttributes own) return own.TryGet(name, meter, out attribute);
+        if (value is IAttributes own)
+        {
+            if (own.TryGet(name, meter, out attribute)) return true;
+            if (value is not GroupValue) return false;
+        }
+
         if (name.StartsWith('_'))
         {
             attribute = Forbidden(value, name);

@@ -49,6 +49,10 @@ internal static class Globals
         {
             for (var i = 0; i < names.Attributes.Count; i++) made.Set(names.Attributes.Keys[i], names.Attributes.Values[i], meter);
         }
+        else if (arguments.Positional is [Undefined undefined])
+        {
+            throw undefined.Error();
+        }
         else if (arguments.Positional.Length == 1)
         {
             foreach (var pair in Sequence.Iterate(arguments.Positional[0], meter))

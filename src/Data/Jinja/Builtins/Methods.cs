@@ -22,6 +22,8 @@ internal static class Methods
                     : null;
             case double number when name == "is_integer":
                 return new Bound<double>(name, number, static (_, self, _) => Types.Box(Math.Floor(self) == self && double.IsFinite(self)));
+            case RangeValue range when name is "count" or "index":
+                return Find(new TupleValue([.. range.Numbers()]), name);
             default:
                 return null;
         }

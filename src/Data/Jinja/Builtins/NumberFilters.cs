@@ -64,20 +64,17 @@ internal static class NumberFilters
     /// <summary>A float rounded as Python's <c>round</c> does: exactly, halves to even.</summary>
     public static double RoundReal(double value, int precision)
     {
-        if (!double.IsFinite(value) || precision > 22) return value;
+        if (!double.IsFinite(value) || value == 0 || precision > 22) return value;
         if (precision < -308) return 0 * value;
-        return double.Parse(
-            precision >= 0 ? ExactDecimal.Fixed(value, precision) : RoundTens(value, -precision),
-            NumberStyles.Float,
-            CultureInfo.InvariantCulture);
+        var rounded = precision >= 0 ? ExactDecimal.Fixed(value, precision) : RoundTens(value, -precision);
+        return Math.CopySign(double.Parse(rounded, NumberStyles.Float, CultureInfo.InvariantCulture), value);
     }
 
     private static string RoundTens(double value, int tens)
     {
         var unit = BigInteger.Pow(10, tens);
         var whole = new BigInteger(Math.Truncate(value));
-        var exact = whole == (BigInteger)0 ? false : value == Math.Truncate(value);
-        return (RoundWhole(whole, unit, exact || value == 0) * 1).ToString(CultureInfo.InvariantCulture);
+        return RoundWhole(whole, unit, exact: value == Math.Truncate(value)).ToString(CultureInfo.InvariantCulture);
     }
 
     private static BigInteger RoundWhole(BigInteger whole, BigInteger unit, bool exact)
@@ -150,13 +147,15 @@ internal static class NumberFilters
         if (Math.Abs(precision) > 300) throw JinjaException.Impossible("round() has too many digits");
         var scale = Arithmetic.Power(10L, (long)precision);
         var scaled = Arithmetic.Real(Arithmetic.Multiply(value, scale, meter));
-        return (method == "ceil" ? Math.Ceiling(scaled) : Math.Floor(scaled)) / Arithmetic.Real(scale);
+        // Python rounds to a whole number, which has no negative zero.
+        return ((method == "ceil" ? Math.Ceiling(scaled) : Math.Floor(scaled)) + 0.0) / Arithmetic.Real(scale);
     }
 
     private static object? FileSize(Meter meter, object? value, Arguments arguments)
     {
         var binary = Filters.Flag(arguments.Bind("filesizeformat", "binary")[0]);
-        var bytes = (double)Float(meter, value, Arguments.None)!;
+        var bytes = Float(meter, value, new Arguments([null], [])) as double? ?? throw JinjaException.Impossible(
+            $"filesizeformat needs a number, not '{Types.Name(value)}'");
         double unit = binary ? 1024 : 1000;
         if (bytes == 1) return "1 Byte";
         if (bytes < unit) return string.Create(CultureInfo.InvariantCulture, $"{Math.Truncate(bytes)} Bytes");

@@ -52,7 +52,7 @@ internal static class PercentFormat
             meter.Write(made.Length);
         }
 
-        if (next < values.Length && !named && value is not (DictValue or ListValue))
+        if (next < values.Length && !named && value is not (DictValue or ListValue or RangeValue))
             throw JinjaException.Impossible("not all arguments converted during string formatting");
         return made.ToString();
 

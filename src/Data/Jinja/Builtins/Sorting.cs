@@ -125,10 +125,8 @@ internal static class Sorting
 }
 
 /// <summary>A group of <c>groupby</c>: a pair whose parts have names.</summary>
-internal sealed class GroupValue(object? grouper, ListValue list) : SequenceValue([grouper, list]), IAttributes
+internal sealed class GroupValue(object? grouper, ListValue list) : TupleValue(grouper, list), IAttributes
 {
-    public override SequenceValue With(object?[] items) => new TupleValue(items);
-
     public bool TryGet(string name, Meter meter, out object? value)
     {
         value = name == "grouper" ? Items[0] : Items[1];

@@ -23,7 +23,7 @@ internal static class Tests
         ["number"] = static (_, value, _) => Arithmetic.IsNumber(value),
         ["string"] = static (_, value, _) => value is string or Markup,
         ["mapping"] = static (_, value, _) => value is DictValue,
-        ["sequence"] = static (_, value, _) => value is string or Markup or SequenceValue or DictValue or RangeValue,
+        ["sequence"] = static (_, value, _) => value is string or Markup or SequenceValue or DictValue or RangeValue or Undefined,
         ["iterable"] = static (meter, value, _) => value is string or Markup || Sequence.TryIterate(value, meter) is not null,
         ["callable"] = static (_, value, _) => value is Callable or Undefined,
         ["escaped"] = static (_, value, _) => value is Markup,

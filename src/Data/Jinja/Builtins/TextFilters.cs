@@ -127,12 +127,17 @@ internal static partial class TextFilters
     private static object? Truncate(Meter meter, object? value, Arguments arguments)
     {
         var given = arguments.Bind("truncate", "length", "killwords", "end", "leeway");
-        var text = Types.RequireText(value, "truncate");
         var length = Filters.Count(given[0], 255, "truncate");
         var end = Filters.Given(given[2]) ? Types.RequireText(given[2], "truncate") : "...";
         var leeway = Filters.Count(Filters.OrNone(given[3]) ?? Arguments.Absent, 5, "truncate");
         var ending = PythonText.Length(end);
         if (length < ending || leeway < 0) throw JinjaException.Impossible($"truncate() needs a length of at least {ending}");
+        if (Types.Text(value) is not { } text)
+        {
+            // What is short enough comes back as it is, whatever it is.
+            return Sequence.Length(value, meter) <= length + (long)leeway ? value : Types.RequireText(value, "truncate");
+        }
+
         meter.Step(text.Length);
         var points = PythonText.CodePoints(text);
         if (points.Length <= length + (long)leeway) return text;

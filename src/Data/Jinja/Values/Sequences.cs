@@ -19,7 +19,7 @@ internal sealed class ListValue(object?[] items) : SequenceValue(items)
 }
 
 /// <summary>A tuple.</summary>
-internal sealed class TupleValue(params object?[] items) : SequenceValue(items)
+internal class TupleValue(params object?[] items) : SequenceValue(items)
 {
     public override SequenceValue With(object?[] items) => new TupleValue(items);
 }

@@ -28,7 +28,9 @@ internal static class Subscripts
             case RangeValue range:
                 if (index is SliceValue bounds)
                 {
-                    element = new ListValue(Pick([.. range.Numbers()], bounds, meter));
+                    var (start, step, count) = Bounds(bounds, (int)range.Length);
+                    var first = range.Start + start * range.Step;
+                    element = new RangeValue(first, first + count * step * range.Step, step * range.Step);
                     return true;
                 }
 
