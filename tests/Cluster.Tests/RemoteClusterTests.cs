@@ -1,48 +1,11 @@
-using System.Diagnostics;
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 
-/// <summary>Two silos started by hand, in a working folder of their own.</summary>
-public sealed class RemoteCluster : IAsyncLifetime
-{
-    private readonly Workspace workspace = new();
-    private readonly List<RemoteClusterSilo> silos = [];
-
-    internal string Address { get; private set; } = "";
-
-    internal string Folder => Path.Combine(workspace.Folder, "cluster");
-
-    /// <summary>Where the silos stand: relative places such as /proc/self/cwd are here for them, elsewhere for a client.</summary>
-    internal string SiloFolder => Path.Combine(workspace.Folder, "silos");
-
-    public async ValueTask InitializeAsync()
-    {
-        Directory.CreateDirectory(Folder);
-        Directory.CreateDirectory(SiloFolder);
-        var addresses = new List<string>();
-        foreach (var name in (string[])["silo-0", "silo-1"])
-        {
-            var (silo, gateway) = await RemoteClusterSilo.Start(Folder, name, SiloFolder);
-            silos.Add(silo);
-            addresses.Add(gateway);
-        }
-
-        Address = string.Join(',', addresses);
-    }
-
-    public ValueTask DisposeAsync()
-    {
-        silos.ForEach(static silo => silo.Dispose());
-        workspace.Dispose();
-        return ValueTask.CompletedTask;
-    }
-}
-
 /// <summary>The same client against a running cluster.</summary>
-public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<RemoteCluster>
+[Collection(RemoteCluster.Shared)]
+public sealed class RemoteClusterTests(RemoteCluster cluster)
 {
     [Fact]
     public async Task A_run_on_a_cluster_is_the_run_on_local_silos()
@@ -103,25 +66,28 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
 
         // The run index of another user does not know the id.
         var home = Path.Combine(workspace.Folder, "home");
-        Assert.Equal(3, (await Run(workspace.Folder, home, "stop", "handed")).ExitCode);
-        Assert.Equal(3, (await Run(workspace.Folder, home, "watch", "no-such", "--cluster", cluster.Address)).ExitCode);
+        Assert.Equal(3, (await RemoteCluster.Run(workspace.Folder, home, "stop", "handed")).ExitCode);
+        Assert.Equal(3, (await RemoteCluster.Run(workspace.Folder, home, "watch", "no-such", "--cluster", cluster.Address)).ExitCode);
         await Patience.Until(() => File.ReadAllLines(Path.Combine(workspace.Folder, "runs", "handed", "metrics.jsonl")).Length >= 3);
         var listed = JsonNode
-            .Parse((await Run(workspace.Folder, home, "get", "runs", "--cluster", cluster.Address, "-o", "json")).Succeeded().Output)!
+            .Parse(
+                (await RemoteCluster.Run(workspace.Folder, home, "get", "runs", "--cluster", cluster.Address, "-o", "json"))
+                    .Succeeded()
+                    .Output
+            )!
             .AsArray();
         Assert.Equal(
             "running",
             Assert.Single(listed, static run => run!["runId"]!.GetValue<string>() == "handed")!["state"]!.GetValue<string>()
         );
-        (await Run(workspace.Folder, home, "stop", "handed", "--snapshot", "--cluster", cluster.Address)).Succeeded();
-        var watched = await Run(workspace.Folder, home, "watch", "handed", "--cluster", cluster.Address, "-o", "json");
+        (await RemoteCluster.Run(workspace.Folder, home, "stop", "handed", "--snapshot", "--cluster", cluster.Address)).Succeeded();
+        var watched = await RemoteCluster.Run(workspace.Folder, home, "watch", "handed", "--cluster", cluster.Address, "-o", "json");
         Assert.Equal(4, watched.ExitCode);
         Assert.Equal("stopped", watched.Json.GetProperty("status").GetString());
         var done = watched.Json.GetProperty("steps").GetInt32();
         Assert.InRange(done, 3, 119);
-        var metrics = (await Run(workspace.Folder, home, "metrics", "handed", "--follow", "--cluster", cluster.Address, "-o", "ndjson"))
-            .Succeeded()
-            .Output;
+        string[] follow = ["metrics", "handed", "--follow", "--cluster", cluster.Address, "-o", "ndjson"];
+        var metrics = (await RemoteCluster.Run(workspace.Folder, home, follow)).Succeeded().Output;
         Assert.Equal(
             Enumerable.Range(1, done),
             metrics
@@ -139,171 +105,6 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
                 .Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
                 .Length
         );
-    }
-
-    [Fact]
-    public async Task A_data_set_that_only_the_client_has_is_uploaded_and_named_by_its_hash()
-    {
-        using var workspace = new Workspace();
-        var data = string.Join('\n', File.ReadLines(Path.Combine(EmbeddedModel.Examples, "problems", "train.jsonl")).Take(100)) + "\n";
-        workspace.Write("mine.jsonl", data);
-        var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2, data: "/proc/self/cwd/mine.jsonl");
-        var outcome = (
-            await Run(
-                workspace.Folder,
-                workspace.Folder,
-                "start-run",
-                "-f",
-                file,
-                "--cluster",
-                cluster.Address,
-                "--run-id",
-                "uploaded",
-                "-o",
-                "json"
-            )
-        ).Succeeded();
-        Assert.Contains("uploading", outcome.Errors, StringComparison.Ordinal);
-        var uploaded = Path.Combine(
-            cluster.Folder,
-            "uploads",
-            Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(data))) + ".jsonl"
-        );
-        Assert.Equal(data, await File.ReadAllTextAsync(uploaded));
-        Assert.Contains(
-            uploaded,
-            await File.ReadAllTextAsync(Path.Combine(workspace.Folder, "runs", "uploaded", "run.yaml")),
-            StringComparison.Ordinal
-        );
-        // The second run finds it there.
-        var second = (
-            await Run(
-                workspace.Folder,
-                workspace.Folder,
-                "start-run",
-                "-f",
-                file,
-                "--cluster",
-                cluster.Address,
-                "--run-id",
-                "second",
-                "-o",
-                "json"
-            )
-        ).Succeeded();
-        Assert.DoesNotContain("uploading", second.Errors, StringComparison.Ordinal);
-        Assert.Equal(outcome.Json.GetProperty("adapterSha256").GetString(), second.Json.GetProperty("adapterSha256").GetString());
-
-        // One path, two contents: which is meant?
-        await File.WriteAllTextAsync(Path.Combine(cluster.SiloFolder, "mine.jsonl"), data + data);
-        var refused = await Run(
-            workspace.Folder,
-            workspace.Folder,
-            "start-run",
-            "-f",
-            file,
-            "--cluster",
-            cluster.Address,
-            "--run-id",
-            "third"
-        );
-        Assert.Equal(2, refused.ExitCode);
-        Assert.Contains(
-            "data.train.path: /proc/self/cwd/mine.jsonl exists here and on the cluster",
-            refused.Errors,
-            StringComparison.Ordinal
-        );
-    }
-
-    [Fact]
-    public async Task An_adapter_that_only_the_client_has_is_uploaded_and_exports_are_the_silos_work()
-    {
-        using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2);
-        (await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "before", "-o", "json")).Succeeded();
-        var trained = Path.Combine(workspace.Folder, "runs", "before", "adapter");
-        var seen = (
-            await PeftClient.Run(
-                "start-run",
-                "-f",
-                file,
-                "--cluster",
-                cluster.Address,
-                "--run-id",
-                "seen",
-                "--set",
-                $"method.initial_adapter={trained}",
-                "-o",
-                "json"
-            )
-        ).Succeeded();
-        Assert.DoesNotContain("uploading", seen.Errors, StringComparison.Ordinal);
-
-        Directory.Move(trained, Path.Combine(workspace.Folder, "mine"));
-        string[] start =
-        [
-            "start-run",
-            "-f",
-            file,
-            "--cluster",
-            cluster.Address,
-            "--set",
-            "method.initial_adapter=/proc/self/cwd/mine",
-            "-o",
-            "json",
-        ];
-        var sent = (await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "sent"])).Succeeded();
-        Assert.Contains("uploading", sent.Errors, StringComparison.Ordinal);
-        Assert.Equal(seen.Json.GetProperty("adapterSha256").GetString(), sent.Json.GetProperty("adapterSha256").GetString());
-        var again = (await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "again"])).Succeeded();
-        Assert.DoesNotContain("uploading", again.Errors, StringComparison.Ordinal);
-
-        // The silos' folder of the same name holds something else.
-        Directory.CreateDirectory(Path.Combine(cluster.SiloFolder, "mine"));
-        var refused = await Run(workspace.Folder, workspace.Folder, [.. start, "--run-id", "refused"]);
-        Directory.Delete(Path.Combine(cluster.SiloFolder, "mine"));
-        Assert.Equal(2, refused.ExitCode);
-        Assert.Contains(
-            "method.initial_adapter: /proc/self/cwd/mine exists here and on the cluster",
-            refused.Errors,
-            StringComparison.Ordinal
-        );
-
-        // A run of the cluster, by somebody whose index does not know it.
-        var merged = Path.Combine(workspace.Folder, "merged");
-        (
-            await Run(
-                workspace.Folder,
-                workspace.Folder + "/home",
-                "export",
-                "sent",
-                "--cluster",
-                cluster.Address,
-                "--as",
-                "merged",
-                "--to",
-                merged
-            )
-        ).Succeeded();
-        Assert.True(File.Exists(Path.Combine(merged, "config.json")));
-        var twice = await PeftClient.Run("export", "sent", "--cluster", cluster.Address, "--as", "adapter", "--to", merged);
-        Assert.Equal(2, twice.ExitCode);
-        Assert.Contains("is not empty", twice.Errors, StringComparison.Ordinal);
-        var said = (
-            await PeftClient.Run(
-                "export",
-                "sent",
-                "--cluster",
-                cluster.Address,
-                "--as",
-                "lora",
-                "--rank",
-                "2",
-                "--to",
-                Path.Combine(workspace.Folder, "lora")
-            )
-        ).Succeeded();
-        Assert.Contains("--max-lora-rank 8", said.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -357,32 +158,13 @@ public sealed class RemoteClusterTests(RemoteCluster cluster) : IClassFixture<Re
             ])
         {
             string[] start = ["start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "unmade", "--set", set];
-            var refused = await Run(workspace.Folder, workspace.Folder, start);
+            var refused = await RemoteCluster.Run(workspace.Folder, workspace.Folder, start);
             Assert.Contains(message, refused.Errors, StringComparison.Ordinal);
             Assert.Equal(2, refused.ExitCode);
             Assert.False(Directory.Exists(Path.Combine(workspace.Folder, "runs", "unmade")));
-            var runs = (await Run(workspace.Folder, workspace.Folder, "get", "runs", "--cluster", cluster.Address, "-o", "json")).Output;
-            Assert.DoesNotContain("unmade", runs, StringComparison.Ordinal);
+            string[] runs = ["get", "runs", "--cluster", cluster.Address, "-o", "json"];
+            var listed = await RemoteCluster.Run(workspace.Folder, workspace.Folder, runs);
+            Assert.DoesNotContain("unmade", listed.Output, StringComparison.Ordinal);
         }
-    }
-
-    /// <summary>A client of another user, standing in another folder.</summary>
-    private static async Task<PeftClient.Outcome> Run(string workingFolder, string home, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet")
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = workingFolder,
-        };
-        foreach (var argument in (string[])[PeftClient.Program, .. arguments])
-            start.ArgumentList.Add(argument);
-        start.Environment["PEFT_HOME"] = home;
-        start.Environment["NO_COLOR"] = "1";
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync(Patience.Token);
-        return new PeftClient.Outcome(process.ExitCode, await output, await errors);
     }
 }

@@ -4,8 +4,8 @@ using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Tests.Methods.Conformance;
 using Peft.Orleans.Kernels.Tests.Models;
-using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Adapters;
@@ -34,17 +34,8 @@ public class AdapterFileTests
             first.Initialize();
             var batch = Batches.Of([TinyModel.Ids(new Random(1), 12)]);
             for (var step = 1; step <= 3; step++) first.Step(step, [batch], 0.01);
-            using var folder = new TemporaryFolder();
             var export = first.Export();
-            TensorFile.Write(
-                Path.Combine(folder.Path, AdapterFolder.WeightsName),
-                export.Select(static pair => (pair.Key, pair.Value))
-            );
-            File.WriteAllText(
-                Path.Combine(folder.Path, AdapterFolder.ConfigName),
-                AdapterConfigWriter.Write(fresh.Method, ModelFolder.Open(fresh.Model.Path))
-            );
-
+            using var folder = MethodRun.WriteAdapter(fresh, export);
             var adapter = AdapterTensors.Read(folder.Path);
             using var second = new LocalPipeline(fresh with { Method = fresh.Method with { InitialAdapter = folder.Path } });
             second.Initialize(adapter);

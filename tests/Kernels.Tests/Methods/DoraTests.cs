@@ -2,8 +2,8 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Goldens;
+using Peft.Orleans.Kernels.Tests.Methods.Conformance;
 using Peft.Orleans.Kernels.Tests.Models;
-using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Methods;
@@ -78,7 +78,7 @@ public class DoraTests
         var batch = Batches.Of([TinyModel.Ids(new Random(2), 14)]);
         for (var step = 1; step <= 5; step++) pipeline.Step(step, [batch], 0.02);
         var magnitudes = pipeline.Export();
-        var merged = pipeline.Shards.SelectMany((shard, i) => shard.ExportMerged(pipeline.Versions[i], ScalarType.Float32)).ToArray();
+        var merged = MethodRun.Merged(pipeline);
         foreach (
             var (name, value) in merged.Where(pair =>
                 magnitudes.ContainsKey($"base_model.model.{pair.Name[..^".weight".Length]}{Vector}")
@@ -90,9 +90,7 @@ public class DoraTests
                 magnitudes[$"base_model.model.{name[..^".weight".Length]}{Vector}"].abs(),
                 1e-5
             );
-        using var folder = new TemporaryFolder();
-        File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
-        TensorFile.Write(Path.Combine(folder.Path, "model.safetensors"), merged);
+        using var folder = MethodRun.WriteModel(model, pipeline);
         using var again = new LocalPipeline(Specs.Lora(folder.Path, [], 1, 1));
         again.Initialize();
         var expected = pipeline.Logits(batch);

@@ -2,10 +2,10 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
-using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Adapters.LoraGa;
 using Peft.Orleans.Kernels.Tests.Goldens;
+using Peft.Orleans.Kernels.Tests.Methods.Conformance;
 using Peft.Orleans.Kernels.Tests.Models;
 using Peft.Orleans.Kernels.Weights;
 using static TorchSharp.torch;
@@ -109,24 +109,12 @@ public class LoraGaTrainingTests
         var batch = Batches.Of([TinyModel.Ids(new Random(2), 14)]);
         pipeline.Initialize(samples: [batch]);
         for (var step = 1; step <= 4; step++) pipeline.Step(step, [batch], 0.01);
-        using var own = new TemporaryFolder();
-        using var plain = new TemporaryFolder();
-        TensorFile.Write(
-            Path.Combine(own.Path, AdapterFolder.WeightsName),
-            pipeline.Export().Select(static pair => (pair.Key, pair.Value))
-        );
-        File.WriteAllText(
-            Path.Combine(own.Path, AdapterFolder.ConfigName),
-            AdapterConfigWriter.Write(spec.Method, ModelFolder.Open(spec.Model.Path))
-        );
+        using var own = MethodRun.WriteAdapter(spec, pipeline.Export());
         var trained = AdapterTensors.Read(own.Path);
-        var lora = spec with { Method = LoraGaExport.Method(method) with { InitialAdapter = plain.Path } };
-        TensorFile.Write(Path.Combine(plain.Path, AdapterFolder.WeightsName), LoraGaExport.Tensors(trained).ToArray());
-        File.WriteAllText(
-            Path.Combine(plain.Path, AdapterFolder.ConfigName),
-            AdapterConfigWriter.Write(lora.Method, ModelFolder.Open(lora.Model.Path))
-        );
-
+        var lora = spec with { Method = LoraGaExport.Method(method) };
+        var tensors = LoraGaExport.Tensors(trained).ToDictionary(static tensor => tensor.Name, static tensor => tensor.Value);
+        using var plain = MethodRun.WriteAdapter(lora, tensors);
+        lora = MethodRun.Continued(lora, plain.Path);
         var adapter = AdapterTensors.Read(plain.Path);
         Assert.Equal(8, adapter.ShapeOf("base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight")![0]);
         using var again = new LocalPipeline(lora);

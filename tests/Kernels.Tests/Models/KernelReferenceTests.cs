@@ -1,7 +1,7 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Tests.Goldens;
-using Peft.Orleans.Kernels.Weights;
+using Peft.Orleans.Kernels.Tests.Methods.Conformance;
 using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -179,11 +179,7 @@ public class KernelReferenceTests
             );
             pipeline.Initialize();
             Disturb(pipeline);
-            using var folder = new TemporaryFolder();
-            File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
-            var merged = pipeline.Shards.SelectMany((shard, i) => shard.ExportMerged(pipeline.Versions[i], ScalarType.Float32)).ToArray();
-            TensorFile.Write(Path.Combine(folder.Path, "model.safetensors"), merged);
-            foreach (var (_, value) in merged) value.Dispose();
+            using var folder = MethodRun.WriteModel(model, pipeline);
             using var again = new LocalPipeline(Specs.Lora(folder.Path, [], 3, 6));
             again.Initialize();
             var (batch, _) = Data(false);

@@ -87,7 +87,7 @@ internal sealed class Machines
     {
         var state = Silo(silo).Copy();
         var put = words.Message(message);
-        return (state, [], SiloModel.LetIn(state, put, message, silos.Pairs(put.Word).Select(static pair => pair.Layer)));
+        return (state, [], SiloModel.LetIn(state, put, message, words.Pairs(put.Word).Select(static pair => pair.Key)));
     });
 
     internal Outcome Complete(int silo, int message) => Remember((silo, message | (1 << 29)), () =>

@@ -57,6 +57,10 @@ internal sealed class Vocabulary
 
     internal string Text(int word) => texts[word];
 
+    /// <summary>A text of the form <c>a=b,c=d</c>.</summary>
+    internal IEnumerable<(int Key, int Value)> Pairs(int word) => Text(word).Split(',', StringSplitOptions.RemoveEmptyEntries)
+        .Select(static pair => pair.Split('=')).Select(static pair => (int.Parse(pair[0]), int.Parse(pair[1])));
+
     internal int Number(Message message)
     {
         if (messages.TryGetValue(message, out var number)) return number;

@@ -1,25 +1,25 @@
-namespace Peft.Orleans.Data.Tests;
+namespace Peft.Orleans.Tests;
 
 /// <summary>A folder of its own for one test, gone with it.</summary>
-public sealed class TemporaryFolder : IDisposable
+internal sealed class TemporaryFolder : IDisposable
 {
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("peft-data-");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("peft-");
 
     /// <summary>Its path.</summary>
-    public string Path => folder.FullName;
+    internal string Path => folder.FullName;
 
     /// <summary>A file in it.</summary>
-    public string File(string name) => System.IO.Path.Combine(Path, name);
+    internal string File(string name) => System.IO.Path.Combine(Path, name);
 
     /// <summary>Writes a file in it.</summary>
-    public string Write(string name, string text)
+    internal string Write(string name, string text)
     {
         System.IO.File.WriteAllText(File(name), text);
         return File(name);
     }
 
     /// <summary>Writes a JSONL file in it.</summary>
-    public string WriteLines(string name, params IEnumerable<string> lines)
+    internal string WriteLines(string name, params IEnumerable<string> lines)
     {
         System.IO.File.WriteAllLines(File(name), lines);
         return File(name);
