@@ -1,7 +1,7 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Client.Tests;
@@ -12,7 +12,7 @@ public sealed class DocumentationTests
     [Fact]
     public void Every_command_is_on_the_page()
     {
-        var page = Page("cli.md");
+        var page = Repository.Page("cli.md");
         foreach (
             var command in ClientApplication
                 .Build(new Terminal(TextWriter.Null, TextWriter.Null, animated: false, colored: false))
@@ -29,13 +29,13 @@ public sealed class DocumentationTests
     public void Every_exit_code_is_on_the_page()
     {
         foreach (var code in typeof(ExitCodes).GetFields(BindingFlags.Public | BindingFlags.Static))
-            Assert.Contains($"\n| {code.GetRawConstantValue()} |", Page("cli.md"), StringComparison.Ordinal);
+            Assert.Contains($"\n| {code.GetRawConstantValue()} |", Repository.Page("cli.md"), StringComparison.Ordinal);
     }
 
     [Fact]
     public void Every_key_is_on_the_page_with_its_default()
     {
-        var rows = Page("run-file.md").Split('\n').Where(static line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
+        var rows = Repository.Page("run-file.md").Split('\n').Where(static line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
         foreach (var path in RunSchema.Published.Paths)
         {
             var row = Assert.Single(rows, line => line.StartsWith($"| `{path}` |", StringComparison.Ordinal));
@@ -45,7 +45,4 @@ public sealed class DocumentationTests
                 Assert.Equal(word, row.Split(" | ")[2]);
         }
     }
-
-    private static string Page(string name, [CallerFilePath] string here = "") =>
-        File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "docs", name));
 }

@@ -11,9 +11,7 @@ public sealed class ChaosTests
     public async Task Ten_events_lose_nothing_and_change_no_byte()
     {
         using var workspace = new Workspace();
-        // …/artifacts/bin/Cluster.Tests/<pivot>/ → …/artifacts/bin/chaos/<pivot>/chaos.dll
-        var here = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
-        var program = Path.Combine(here.Parent!.Parent!.FullName, "chaos", here.Name, "chaos.dll");
+        var program = Repository.Built("chaos", "chaos.dll");
         var start = new ProcessStartInfo("dotnet", [program, "--silos", "3", "--events", "10", "--seed", "7", "--work", workspace.Folder])
         { RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = Process.Start(start)!;

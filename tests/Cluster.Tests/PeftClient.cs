@@ -22,7 +22,7 @@ internal static class PeftClient
     }
 
     /// <summary>The client's program, beside the tests in the artifacts folder.</summary>
-    internal static string Program { get; } = Find();
+    internal static string Program { get; } = Repository.Built("Client", "peft-client.dll");
 
     internal static async Task<Outcome> Run(params string[] arguments)
     {
@@ -60,14 +60,6 @@ internal static class PeftClient
 
     /// <summary>An own run index, so that tests leave the user's alone.</summary>
     private static string Home { get; } = Directory.CreateTempSubdirectory("peft-home").FullName;
-
-    private static string Find()
-    {
-        // …/artifacts/bin/Cluster.Tests/<pivot>/ → …/artifacts/bin/Client/<pivot>/peft-client.dll
-        var here = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
-        var path = Path.Combine(here.Parent!.Parent!.FullName, "Client", here.Name, "peft-client.dll");
-        return File.Exists(path) ? path : throw new FileNotFoundException("build the client first: dotnet build src/Client", path);
-    }
 }
 
 /// <summary>A folder of one test.</summary>

@@ -79,13 +79,5 @@ internal sealed class RemoteClusterSilo : IDisposable
         process.Dispose();
     }
 
-    internal static string Program =>
-        Path.Combine(
-            Path.GetDirectoryName(PeftClient.Program)!,
-            "..",
-            "..",
-            "Silo",
-            Path.GetFileName(Path.GetDirectoryName(PeftClient.Program)!),
-            "peft-silo.dll"
-        );
+    internal static string Program { get; } = Repository.Built("Silo", "peft-silo.dll");
 }

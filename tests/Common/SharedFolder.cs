@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Peft.Orleans.Tests;
 
 /// <summary>Reference data beside the repository, in <c>../shared</c>; a bare clone does not have it, and says so test by test.</summary>
@@ -20,7 +18,7 @@ public static class SharedFolder
     }
 
     /// <summary>The root of the repository: the folder with Peft.Orleans.sln.</summary>
-    public static string RepositoryRoot { get; } = FindRoot();
+    public static string RepositoryRoot => Repository.Root;
 
     private static string? Find(string relative)
     {
@@ -28,19 +26,5 @@ public static class SharedFolder
         if (string.IsNullOrEmpty(shared)) shared = Path.Combine(RepositoryRoot, "..", "shared");
         var path = Path.GetFullPath(Path.Combine(shared, relative));
         return File.Exists(path) || Directory.Exists(path) ? path : null;
-    }
-
-    private static string FindRoot([CallerFilePath] string source = "")
-    {
-        // Artifacts may be built outside the tree; then this source file is where to start from.
-        foreach (var start in new[] { AppContext.BaseDirectory, Path.GetDirectoryName(source) ?? "" }.Where(Directory.Exists))
-        {
-            for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
-            {
-                if (File.Exists(Path.Combine(folder.FullName, "Peft.Orleans.sln"))) return folder.FullName;
-            }
-        }
-
-        return Directory.GetCurrentDirectory();
     }
 }

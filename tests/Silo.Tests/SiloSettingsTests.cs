@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using Peft.Orleans.Core;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Silo.Tests;
 
@@ -8,7 +8,7 @@ public sealed class SiloSettingsTests
     [Fact]
     public void The_page_has_every_setting_with_variable_default_and_meaning()
     {
-        var rows = Page().Split('\n');
+        var rows = Repository.Page("silo.md").Split('\n');
         foreach (var (_, setting) in SiloSettings.All)
         {
             var variable = setting.Variable is { } name ? $"`{name}`" : "–";
@@ -60,7 +60,4 @@ public sealed class SiloSettingsTests
         var error = Assert.Throws<PeftException>(() => SettingReader.Read([], static name => name == "PEFT_SILO_THREADS" ? "two" : null));
         Assert.StartsWith("PEFT_SILO_THREADS=two: expected an integer", error.Message, StringComparison.Ordinal);
     }
-
-    private static string Page([CallerFilePath] string here = "") =>
-        File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "docs", "silo.md"));
 }

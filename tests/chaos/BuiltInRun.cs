@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Chaos;
 
@@ -10,7 +10,9 @@ internal static class BuiltInRun
 
     internal static string Write(ChaosOptions options)
     {
-        var examples = Path.Combine(RepositoryRoot(), "examples");
+        var examples = Path.Combine(Repository.Root, "examples");
+        if (!Directory.Exists(examples))
+            throw new ChaosException("the repository's examples are not found; call from inside it, or give a run file with -f");
         var steps = Math.Max(20, options.Events * StepsPerEvent);
         Directory.CreateDirectory(options.Work);
         var path = Path.Combine(options.Work, string.Create(CultureInfo.InvariantCulture, $"chaos-{steps}.yaml"));
@@ -33,23 +35,5 @@ internal static class BuiltInRun
 
             """));
         return path;
-    }
-
-    private static string RepositoryRoot([CallerFilePath] string source = "")
-    {
-        // Artifacts may be built outside the tree; then this source file is where to start from.
-        foreach (
-            var start in new[] { Directory.GetCurrentDirectory(), AppContext.BaseDirectory, Path.GetDirectoryName(source) ?? "" }.Where(
-                Directory.Exists
-            )
-        )
-        {
-            for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
-            {
-                if (File.Exists(Path.Combine(folder.FullName, "Peft.Orleans.sln"))) return folder.FullName;
-            }
-        }
-
-        throw new ChaosException("the repository's examples are not found; call from inside it, or give a run file with -f");
     }
 }

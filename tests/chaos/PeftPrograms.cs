@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Chaos;
 
@@ -20,16 +21,15 @@ internal sealed class PeftPrograms
 
     internal static PeftPrograms Find(string work)
     {
-        // …/artifacts/bin/chaos/<pivot>/ → …/artifacts/bin/Client/<pivot>/
-        var here = new DirectoryInfo(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
-        string Built(string project, string name)
-        {
-            var path = Path.Combine(here.Parent!.Parent!.FullName, project, here.Name, name);
-            return File.Exists(path) ? path : throw new ChaosException($"{path} not found; build tests/chaos, which builds it too");
-        }
-
         Directory.CreateDirectory(work);
-        return new PeftPrograms(Built("Client", "peft-client.dll"), Built("Silo", "peft-silo.dll"), work);
+        try
+        {
+            return new PeftPrograms(Repository.Built("Client", "peft-client.dll"), Repository.Built("Silo", "peft-silo.dll"), work);
+        }
+        catch (FileNotFoundException error)
+        {
+            throw new ChaosException(error.Message);
+        }
     }
 
     /// <summary>What the bits of a run come from, besides its file: the silo's own assemblies.</summary>

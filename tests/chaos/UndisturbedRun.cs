@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Chaos;
@@ -36,11 +35,7 @@ internal static class UndisturbedRun
         return folder;
     }
 
-    internal static RunStatus? StatusOf(string runFolder)
-    {
-        var path = Path.Combine(runFolder, "status.json");
-        return File.Exists(path) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(path), JsonSerializerOptions.Web) : null;
-    }
+    internal static RunStatus? StatusOf(string runFolder) => new RunFolder(runFolder).ReadStatus();
 
     private static bool IsCompleted(string runFolder) => StatusOf(runFolder)?.State == RunState.Completed;
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using Peft.Orleans.Client.Comparison;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Client.Tests.Comparison;
@@ -146,7 +146,7 @@ public sealed class ComparisonRunnerTests
     public async Task The_examples_are_accepted()
     {
         // Only what the repository does not carry is refused: the model and data of the real comparison.
-        var examples = Examples();
+        var examples = Path.Combine(Repository.Root, "examples");
         var file = ComparisonFile.Load(Path.Combine(examples, "compare.yaml"), []);
         new CombinationResolver(file, 1).CheckAll();
         Assert.Equal(["full", "lora", "boft", "lora_ga", "urnn", "hybrid"], file.Methods.Select(static method => method.Name));
@@ -171,7 +171,4 @@ public sealed class ComparisonRunnerTests
         Assert.Equal(ExitCodes.Refused, refused.ExitCode);
         Assert.Contains("nowhere", refused.Errors, StringComparison.Ordinal);
     }
-
-    private static string Examples([CallerFilePath] string here = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "examples"));
 }

@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Core.Tests.Cluster;
@@ -9,7 +9,7 @@ public sealed class ClusterTimesTests
     [Fact]
     public void The_page_has_every_wait_with_default_bounds_and_meaning()
     {
-        var rows = Page().Split('\n');
+        var rows = Repository.Page("reliability.md").Split('\n');
         foreach (var (name, value, bounds, meaning) in ClusterTimes.Table())
             Assert.Contains($"| `{name}` | {value} | {bounds} | {meaning} |", rows);
         Assert.Equal(ClusterTimes.Table().Select(static row => row.Name), Documented(rows));
@@ -50,7 +50,4 @@ public sealed class ClusterTimesTests
         rows.SkipWhile(static row => row != "## Waits").TakeWhile(
             static row => row == "## Waits" || !row.StartsWith("## ", StringComparison.Ordinal))
             .Where(static row => row.StartsWith("| `", StringComparison.Ordinal)).Select(static row => row.Split('`')[1]);
-
-    private static string Page([CallerFilePath] string here = "") =>
-        File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "docs", "reliability.md"));
 }
