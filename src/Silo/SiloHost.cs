@@ -99,7 +99,9 @@ internal static class SiloHost
             .AddSingleton<IBatchSource>(static services => new BatchSource(
                 (run, key) => services.GetRequiredService<IGrainFactory>().GetGrain<IDatasetGrain>(run).Get(key)))
             .AddSingleton<PeerWatch>()
+            .AddSingleton<ClusterReach>()
             .AddSingleton<ICoordinatorObserver, SilentObserver>()
+            .AddSingleton<Coordination>()
             .AddSingleton<SiloInstruments>()
             .AddSingleton<ClusterRoster>()
             .AddSingleton<NameWatch>()

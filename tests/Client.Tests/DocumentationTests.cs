@@ -35,7 +35,8 @@ public sealed class DocumentationTests
     [Fact]
     public void Every_key_is_on_the_page_with_its_default()
     {
-        var rows = Repository.Page("run-file.md").Split('\n').Where(static line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
+        var lines = Repository.Page("run-file.md").Split('\n');
+        var rows = lines.Where(static line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
         foreach (var path in RunSchema.Published.Paths)
         {
             var row = Assert.Single(rows, line => line.StartsWith($"| `{path}` |", StringComparison.Ordinal));

@@ -43,6 +43,9 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         return live;
     }
 
+    /// <summary>Declares a silo dead.</summary>
+    internal Task Kill(SiloAddress silo) => roster.Kill(silo);
+
     /// <summary>Asks all; returns the silos that were evicted.</summary>
     internal async Task<string[]> Mend()
     {

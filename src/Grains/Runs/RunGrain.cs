@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.Runtime;
@@ -6,7 +7,6 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Runs;
-using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
@@ -20,11 +20,11 @@ namespace Peft.Orleans.Grains.Runs;
 [Reentrant, KeepAlive]
 internal sealed partial class RunGrain(
     [PersistentState("run", "runs")] IPersistentState<RunRecord> record,
-    IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, AgentStore store, ICoordinatorObserver observer, TimeProvider time,
-    Microsoft.Extensions.Hosting.IHostApplicationLifetime host, ILoggerFactory loggers)
-    : Grain, IRunGrain
+    Coordination coordination,
+    SiloIdentity self,
+    IHostApplicationLifetime host,
+    ILogger<RunGrain> log) : Grain, IRunGrain
 {
-    private readonly ILogger log = loggers.CreateLogger<RunGrain>();
     private readonly SemaphoreSlim starts = new(1, 1);
     private RunLoop? loop;
 
@@ -40,7 +40,7 @@ internal sealed partial class RunGrain(
                 Status.State: RunState.Starting or RunState.Running or RunState.Paused or RunState.Finishing
             }
         )
-            Begin(recovering: true);
+            Begin(coordination.Of(this.GetPrimaryKeyString()), recovering: true);
         return Task.CompletedTask;
     }
 
@@ -59,7 +59,7 @@ internal sealed partial class RunGrain(
         try
         {
             var known = record.State.Run;
-            var run = await Task.Run(() => RunCreation.Resolve(request, known, store.Identity.Threads));
+            var run = await Task.Run(() => RunCreation.Resolve(request, known, self.Threads));
             return await StartAlone(request with { RunYaml = run.Yaml }, run);
         }
         finally
@@ -91,7 +91,7 @@ internal sealed partial class RunGrain(
     /// <inheritdoc/>
     public async Task<IReadOnlyList<SiloStatus>> GetSilos()
     {
-        var silos = await grains.GetGrain<IClusterGrain>(0).Silos();
+        var silos = await GrainFactory.GetGrain<IClusterGrain>(0).Silos();
         // The plan as it is now, not as it was when the silos were asked.
         if (loop?.Plan is not { } plan) return silos;
         return [.. silos.Select(silo => plan.ActiveLayersOn(silo.Name) is { Length: > 0 } layers && silo.Pid != 0
@@ -122,7 +122,8 @@ internal sealed partial class RunGrain(
         if (record.State.Status is not null && record.State.Request is not null && !request.Resume)
             return record.State.Status;
         await RunCreation.Check(request, run);
-        await RunCreation.CheckThreads(run, (await roster.Live()).Values.Select(agents.At));
+        var services = coordination.Of(this.GetPrimaryKeyString());
+        await RunCreation.CheckThreads(run, (await services.Agents.Live()).Values.Select(services.Agents.At));
         RunCreation.MakeFolder(request);
         await Task.Run(() =>
         {
@@ -136,21 +137,19 @@ internal sealed partial class RunGrain(
             State = RunState.Starting,
             Created = DateTimeOffset.UtcNow,
         };
-        await grains.GetGrain<IRunCatalogGrain>(0).Report(status);
+        await services.Agents.Report(status);
         record.State.Request = request;
         record.State.Run = run;
         record.State.Status = status;
         await record.WriteStateAsync();
-        Begin(recovering: false);
-        return loop!.Status;
+        return Begin(services, recovering: false);
     }
 
-    private void Begin(bool recovering)
+    private RunStatus Begin(RunServices services, bool recovering)
     {
-        var links = new SiloLinks(agents, roster, store.Identity.Name, log);
-        var reached = new ClusterAgents(this.GetPrimaryKeyString(), grains, agents, roster, links);
-        loop = new RunLoop(record, new RunServices(reached, observer, time, loggers), recovering, host.ApplicationStopping);
+        loop = new RunLoop(record, services, recovering, host.ApplicationStopping);
         _ = Watch(loop);
+        return loop.Status;
     }
 
     private async Task Watch(RunLoop running)

@@ -8,7 +8,7 @@ namespace Peft.Orleans.Grains.Terms;
 
 /// <inheritdoc cref="IAgents"/>
 internal sealed class ClusterAgents(
-    string runId, IGrainFactory grains, ISiloAgents agents, ClusterRoster roster, SiloLinks links) : IAgents
+    string runId, IGrainFactory grains, ISiloAgents agents, SiloLinks links) : IAgents
 {
     /// <inheritdoc/>
     public string Self => links.Self;
@@ -23,7 +23,7 @@ internal sealed class ClusterAgents(
     public IReadOnlyCollection<string> Outside => links.Outside;
 
     /// <inheritdoc/>
-    public Task Kill(SiloAddress silo) => roster.Kill(silo);
+    public Task Kill(SiloAddress silo) => links.Kill(silo);
 
     /// <inheritdoc/>
     public Task<string[]> Mend() => links.Mend();
