@@ -92,9 +92,16 @@ internal sealed class LocalPipeline : IDisposable
     internal Tensor Hidden(Microbatch batch)
     {
         using var scope = NewDisposeScope();
-        var x = Embedding.Embed(Versions[0], batch);
-        for (var layer = 1; layer <= Blocks; layer++) x = Block(layer).Forward(Versions[layer], x, batch, default, false, out _);
-        return x.MoveToOuterDisposeScope();
+        return HiddenStates(batch)[^1].MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The input of each block, and of the head, in the caller's scope.</summary>
+    internal List<Tensor> HiddenStates(Microbatch batch)
+    {
+        List<Tensor> states = [Embedding.Embed(Versions[0], batch)];
+        for (var layer = 1; layer <= Blocks; layer++)
+            states.Add(Block(layer).Forward(Versions[layer], states[^1], batch, default, false, out _));
+        return states;
     }
 
     internal double Loss(Microbatch batch)

@@ -43,7 +43,7 @@ public sealed record ModelDimensions
     /// <summary>Elements of a norm after the embedding; 0: there is none.</summary>
     [Id(11)] public int EmbeddingNorms { get; init; }
 
-    /// <summary>Longest sequence the model is made for; 0: not said.</summary>
+    /// <summary>Longest sequence the model is made for; 0: any, or not said.</summary>
     [Id(12)] public int MaxPositions { get; init; }
 
     /// <summary>What the names of a block's modules begin with, before its number: <c>model.layers.</c></summary>

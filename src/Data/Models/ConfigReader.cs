@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Models;
@@ -139,6 +140,20 @@ public sealed class ConfigReader
         if (value.ValueKind != JsonValueKind.Array) return [OptionalInteger(key)!.Value];
         return [.. value.EnumerateArray().Select(item =>
             item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var number) ? number : throw Wrong(key, value, "integers"))];
+    }
+
+    /// <summary>The type of a checkpoint's weights, <c>dtype</c> or, before transformers 5, <c>torch_dtype</c>; null: not said.</summary>
+    public WeightType? StoredType()
+    {
+        var name = Text("dtype") ?? Text("torch_dtype");
+        return name switch
+        {
+            null or "auto" => null,
+            "float32" or "torch.float32" => WeightType.Float32,
+            "bfloat16" or "torch.bfloat16" => WeightType.BFloat16,
+            "float16" or "torch.float16" => WeightType.Float16,
+            _ => throw new PeftException($"{File}: dtype {name} is not supported; supported: float32, bfloat16, float16"),
+        };
     }
 
     private bool TryGet(string key, out JsonElement value) =>

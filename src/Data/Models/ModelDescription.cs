@@ -33,7 +33,7 @@ public sealed record ModelDescription
     /// <summary>Whether the head is the embedding's weight.</summary>
     public required bool Tied { get; init; }
 
-    /// <summary>Longest sequence the model is made for.</summary>
+    /// <summary>Longest sequence the model is made for; 0: any.</summary>
     public required int MaxPositions { get; init; }
 
     /// <summary>Tokens that end a text, according to config.json.</summary>

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Models.Bloom;
 using Peft.Orleans.Data.Models.Llama;
 using Peft.Orleans.Data.Models.Mistral;
 using Peft.Orleans.Data.Models.Qwen2;
@@ -16,6 +17,7 @@ public static class ModelFamilies
         new MistralArchitecture(),
         new Qwen2Architecture(),
         new Qwen3Architecture(),
+        new BloomArchitecture(),
     ];
 
     /// <summary>All families, in the order of their registration.</summary>

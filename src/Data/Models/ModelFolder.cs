@@ -50,7 +50,7 @@ public sealed class ModelFolder
     /// <summary>Rows of the embedding; may exceed the tokenizer's vocabulary.</summary>
     public int Vocabulary => description.Vocabulary;
 
-    /// <summary>Longest sequence the model is made for.</summary>
+    /// <summary>Longest sequence the model is made for; 0: any.</summary>
     public int MaxPositions => description.MaxPositions;
 
     /// <summary>Tokens that end a text: those of generation_config.json and of config.json.</summary>

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Kernels.Models.Bloom;
 using Peft.Orleans.Kernels.Models.Llama;
 using Peft.Orleans.Kernels.Models.Mistral;
 using Peft.Orleans.Kernels.Models.Qwen2;
@@ -17,6 +18,7 @@ internal static class FamilyTable
         new MistralFamily(),
         new Qwen2Family(),
         new Qwen3Family(),
+        new BloomFamily(),
     ];
 
     /// <summary>Adds a family from another assembly, for the life of the process; one of the same name is replaced.</summary>

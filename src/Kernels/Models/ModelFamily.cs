@@ -21,21 +21,21 @@ internal abstract class ModelFamily
     internal abstract Norm Norm(ShardContext context, IReadOnlyList<ModelTensor> tensors);
 
     /// <summary>Layer 0.</summary>
-    internal virtual LayerShard Embedding(ShardContext context) => new EmbeddingShard(context);
+    internal virtual LayerShard Embedding(ShardContext context) => new EmbeddingShard(context, EmbeddingNorm(context));
 
     /// <summary>The last layer.</summary>
     internal virtual LayerShard Head(LayerPlace place, ShardContext context) => new HeadShard(place, context, FinalNorm(context));
 
     /// <summary>Layer 0 where trained tied embeddings are one parameter: <see cref="IEmbedding"/> and <see cref="IHead"/>.</summary>
-    internal virtual LayerShard Tied(ShardContext context) => new TiedShard(context, FinalNorm(context));
+    internal virtual LayerShard Tied(ShardContext context) => new TiedShard(context, EmbeddingNorm(context), FinalNorm(context));
 
     /// <summary>The norm before the head.</summary>
-    protected Norm FinalNorm(ShardContext context)
-    {
-        var model = context.Setup.Model;
-        return Norm(
-            context,
-            [.. model.Tensors(model.LayerCount - 1).Where(static tensor => tensor.Kind is TensorKind.NormWeight or TensorKind.NormBias)]
-        );
-    }
+    protected Norm FinalNorm(ShardContext context) => Norm(context, NormTensors(context, context.Setup.Model.LayerCount - 1));
+
+    /// <summary>The norm after the embedding; null: the family describes none.</summary>
+    protected Norm? EmbeddingNorm(ShardContext context) =>
+        NormTensors(context, 0) is { Length: > 0 } tensors ? Norm(context, tensors) : null;
+
+    private static ModelTensor[] NormTensors(ShardContext context, int layer) =>
+        [.. context.Setup.Model.Tensors(layer).Where(static tensor => tensor.Kind is TensorKind.NormWeight or TensorKind.NormBias)];
 }

@@ -13,7 +13,8 @@ internal sealed class TiedShard : EmbeddingShard, IHead
     private readonly LanguageModelHead head;
 
     [SetsRequiredMembers]
-    internal TiedShard(ShardContext context, Norm norm) : base(new LayerPlace(0, NeedsInputGradient: true), context)
+    internal TiedShard(ShardContext context, Norm? embeddingNorm, Norm norm)
+        : base(new LayerPlace(0, NeedsInputGradient: true), context, embeddingNorm)
     {
         Tensors.AddRange(norm.Tensors);
         head = new LanguageModelHead(Embedding, norm, Model.Dimensions);

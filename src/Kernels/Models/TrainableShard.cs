@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
@@ -156,6 +157,9 @@ internal abstract class TrainableShard : LayerShard
     /// </summary>
     protected void Seal()
     {
+        // A tensor that is described but taken by no shard would be neither computed with, nor trained, nor exported.
+        if (Model.Tensors(Layer).FirstOrDefault(described => Tensors.TrueForAll(taken => taken.Name != described.Name)) is { } left)
+            throw new UnreachableException($"family {Model.Family}: {GetType().Name} takes no tensor '{left.Name}' of layer {Layer}");
         var builder = new LayoutBuilder();
         foreach (var linear in Linears) linear.Declare(builder);
         foreach (var tensor in Tensors) tensor.Declare(builder);

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Kernels.Adapters;
-using Peft.Orleans.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,8 +8,6 @@ namespace Peft.Orleans.Kernels.Tests.Goldens;
 
 public class TrainingGoldenTests
 {
-    private static readonly string[] All = [.. LlamaShaped.Modules];
-
     [Fact]
     public void Full_fine_tuning_of_a_tied_model()
     {
@@ -32,17 +29,23 @@ public class TrainingGoldenTests
         Free(initial, final);
     }
 
+    /// <param name="name">The reference.</param>
+    /// <param name="alpha">α.</param>
+    /// <param name="rslora">Whether it is rank-stabilised.</param>
+    /// <param name="amplified">Whether Adam amplifies gradients that are almost zero: the references' page allows more.</param>
     [Theory]
     [InlineData("peft-lora-all", 8, false, true)]
     [InlineData("peft-lora-qv-clip", 16, false, false)]
     [InlineData("peft-rslora", 8, true, false)]
-    public void Lora_as_PEFT_trains_it(string name, double alpha, bool rslora, bool zeroStart)
+    [InlineData("peft-lora-bloom", 8, false, true)]
+    public void Lora_as_PEFT_trains_it(string name, double alpha, bool rslora, bool amplified)
     {
         var golden = new Golden(name);
         using var scope = NewDisposeScope();
         var training = golden.Training;
         double? clip = training.GetProperty("clip") is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
-        var spec = Specs.Lora(Path.Combine(golden.Folder, "base"), name.Contains("qv") ? ["q_proj", "v_proj"] : All, 4, alpha, rslora);
+        string[] targets = name.Contains("qv") ? ["q_proj", "v_proj"] : ["all-linear"];
+        var spec = Specs.Lora(Path.Combine(golden.Folder, "base"), targets, 4, alpha, rslora);
         spec = spec with
         {
             Training = spec.Training with
@@ -64,11 +67,11 @@ public class TrainingGoldenTests
             Compare.Close(key, pipeline.Gradient(gradients, key["grad.".Length..]), golden[key], 2e-5);
         foreach (var gradient in gradients) gradient.Dispose();
 
-        Train(pipeline, golden, Golden.Numbers(training.GetProperty("learning_rates")), zeroStart ? 1e-4 : 1e-5);
+        Train(pipeline, golden, Golden.Numbers(training.GetProperty("learning_rates")), amplified ? 1e-4 : 1e-5);
         var final = pipeline.Export();
         var reference = AdapterTensors.Read(Path.Combine(golden.Folder, "final"));
-        foreach (var (tensor, value) in final) Moved(tensor, value, reference.Get(tensor), initial[tensor], zeroStart ? 5e-3 : 1e-3);
-        Compare.Within(pipeline.Logits(all), golden["logits_final"], zeroStart ? 1e-3 : 5e-5);
+        foreach (var (tensor, value) in final) Moved(tensor, value, reference.Get(tensor), initial[tensor], amplified ? 5e-3 : 1e-3);
+        Compare.Within(pipeline.Logits(all), golden["logits_final"], amplified ? 1e-3 : 5e-5);
         Free(initial, final);
     }
 

@@ -1,8 +1,12 @@
+using System.Diagnostics;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Models;
+using Peft.Orleans.Kernels.Models.Bloom;
+using Peft.Orleans.Kernels.Models.Norms;
 using Peft.Orleans.Kernels.Shards;
 using Peft.Orleans.Kernels.Tests.Models;
 using Peft.Orleans.Tests;
@@ -88,6 +92,57 @@ public class ShardFactoryTests
                 Boft = new BoftSpec { BlockSize = 6 },
             }
         );
+    }
+
+    [Fact]
+    public void A_norm_after_the_embedding_is_taken_and_what_no_shard_takes_is_refused()
+    {
+        const string Config = """
+            {"architectures": ["BloomForCausalLM"], "model_type": "bloom", "vocab_size": 53, "hidden_size": 16, "n_layer": 1, "n_head": 2}
+            """;
+        using var model = new RandomModel(Config);
+        using var embedding = Load(Specs.Lora(model.Folder, [], 2, 2), 0);
+        Assert.Equal(4 * ((53 * 16) + 32), embedding.BaseBytes);
+        using var trained = Load(Specs.Full(model.Folder), 0);
+        Assert.Equal(
+            ["transformer.word_embeddings.weight", "transformer.word_embeddings_layernorm.weight",
+                "transformer.word_embeddings_layernorm.bias", "transformer.ln_f.weight", "transformer.ln_f.bias"],
+            trained.Layout.Trainable.Select(static slot => slot.Name));
+
+        ModelFamilies.Register(new ScaledArchitecture());
+        FamilyTable.Register(new ScaledFamily());
+        using var scaled = new RandomModel(Config.Replace("bloom", "scaled", StringComparison.Ordinal)
+            .Replace("Bloom", "Scaled", StringComparison.Ordinal));
+        var refused = Assert.Throws<UnreachableException>(() => Load(Specs.Lora(scaled.Folder, [], 2, 2), 0));
+        Assert.Contains("takes no tensor 'embedding_scale' of layer 0", refused.Message);
+    }
+
+    /// <summary>A family with a tensor after its embedding of which the shard knows nothing.</summary>
+    private sealed class ScaledArchitecture : ModelArchitecture
+    {
+        public override string Family => "scaled";
+
+        public override string Architecture => "ScaledForCausalLM";
+
+        public override ModelDescription Describe(ConfigReader config)
+        {
+            var bloom = ModelFamilies.All.Single(static family => family.Family == "bloom").Describe(config);
+            return bloom with
+            {
+                EmbeddingTensors = [.. bloom.EmbeddingTensors, new ModelTensor("embedding_scale", [16], TensorKind.LinearBias)],
+            };
+        }
+    }
+
+    private sealed class ScaledFamily : ModelFamily
+    {
+        private readonly BloomFamily bloom = new();
+
+        internal override string Name => "scaled";
+
+        internal override LayerShard Block(LayerPlace place, ShardContext context) => bloom.Block(place, context);
+
+        internal override Norm Norm(ShardContext context, IReadOnlyList<ModelTensor> tensors) => bloom.Norm(context, tensors);
     }
 
     [Fact]

@@ -53,10 +53,12 @@ internal static class MethodRun
     internal static IReadOnlyList<(string Name, Tensor Value)> Merged(LocalPipeline pipeline) =>
         [.. pipeline.Shards.SelectMany((shard, i) => shard.ExportMerged(pipeline.Versions[i], ScalarType.Float32))];
 
-    internal static TemporaryFolder WriteModel(TinyModel model, LocalPipeline pipeline)
+    internal static TemporaryFolder WriteModel(TinyModel model, LocalPipeline pipeline) => WriteModel(model.Folder, pipeline);
+
+    internal static TemporaryFolder WriteModel(string from, LocalPipeline pipeline)
     {
         var folder = new TemporaryFolder();
-        File.Copy(Path.Combine(model.Folder, "config.json"), Path.Combine(folder.Path, "config.json"));
+        File.Copy(Path.Combine(from, "config.json"), Path.Combine(folder.Path, "config.json"));
         var tensors = Merged(pipeline);
         TensorFile.Write(Path.Combine(folder.Path, "model.safetensors"), tensors);
         foreach (var (_, value) in tensors) value.Dispose();

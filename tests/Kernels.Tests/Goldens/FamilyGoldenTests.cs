@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace Peft.Orleans.Kernels.Tests.Goldens;
 
-public class LlamaGoldenTests
+/// <summary>Whole models of every family against values of transformers.</summary>
+public class FamilyGoldenTests
 {
     [Theory]
     [InlineData("llama-gqa")]
@@ -15,7 +16,10 @@ public class LlamaGoldenTests
     [InlineData("llama-head-dim")]
     [InlineData("llama-rope-llama3")]
     [InlineData("llama-rope-linear")]
-    public void Logits_loss_gradients_and_greedy_text(string name)
+    [InlineData("bloom-8-heads", 2e-6)]
+    [InlineData("bloom-6-heads", 2e-6)]
+    [InlineData("bloom-residual", 2e-6)]
+    public void Hidden_states_logits_loss_gradients_and_greedy_text(string name, double limit = 2e-5)
     {
         var golden = new Golden(name);
         Check(golden, golden.Folder);
@@ -36,7 +40,10 @@ public class LlamaGoldenTests
         pipeline.Initialize();
         var batch = Batches.Of(golden["input_ids"], golden["labels"]);
 
-        Compare.Within(pipeline.Logits(batch), golden["logits"], 2e-5);
+        var states = pipeline.HiddenStates(batch);
+        for (var layer = 0; layer < states.Count - 1; layer++)
+            Compare.Close($"hidden.{layer}", states[layer], golden[$"hidden.{layer}"], limit);
+        Compare.Within(pipeline.Logits(batch), golden["logits"], limit);
         Assert.Equal(golden["loss"].item<float>(), pipeline.Loss(batch), 5e-6);
 
         var (loss, gradients) = pipeline.Gradients([batch]);
