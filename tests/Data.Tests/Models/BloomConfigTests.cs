@@ -63,7 +63,7 @@ public sealed class BloomConfigTests
 
     [Theory]
     [InlineData("\"n_embed\":48", "\"n_embed\":48,\"hidden_size\":64", "hidden_size is 64; but n_embed, which means the same, is 48")]
-    [InlineData("\"n_embed\":48", "\"hidden_dropout\":0.1,\"n_embed\":48", "hidden_dropout is 0.1; dropout of activations")]
+    [InlineData("\"n_embed\":48", "\"hidden_dropout\":0.1,\"n_embed\":48", "hidden_dropout is 0.1; family bloom does not compute")]
     [InlineData("\"n_embed\":48", "\"n_embed\":50", "hidden size 50 is not a multiple of the number of heads, 6")]
     [InlineData("\"n_layer\":3,", "", "the key num_hidden_layers is missing")]
     public void What_cannot_be_is_refused_by_key(string part, string by, string message) => Assert.Contains(

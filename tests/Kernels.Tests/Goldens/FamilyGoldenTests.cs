@@ -22,7 +22,7 @@ public class FamilyGoldenTests
     public void Hidden_states_logits_loss_gradients_and_greedy_text(string name, double limit = 2e-5)
     {
         var golden = new Golden(name);
-        Check(golden, golden.Folder);
+        Check(golden, golden.Folder, limit);
     }
 
     [Theory, MemberData(nameof(FamilyGoldens.All), MemberType = typeof(FamilyGoldens))]
@@ -30,10 +30,10 @@ public class FamilyGoldenTests
     {
         var golden = new Golden(name);
         using var folder = FamilyGoldens.Folder(golden, older);
-        Check(golden, folder.Path);
+        Check(golden, folder.Path, 2e-5);
     }
 
-    private static void Check(Golden golden, string folder)
+    private static void Check(Golden golden, string folder, double limit)
     {
         using var scope = NewDisposeScope();
         using var pipeline = new LocalPipeline(Specs.Full(folder));

@@ -1,4 +1,5 @@
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,7 +24,7 @@ internal sealed class RandomModel : IDisposable
                     .Select(static linear => (linear.BiasName, new[] { linear.Out }))))
             .DistinctBy(static tensor => tensor.Item1)
             .Select(tensor => (tensor.Item1, Value(model.KindOf(tensor.Item1), tensor.Item2, generator)));
-        TensorWriting.Write(Path.Combine(folder.Path, "model.safetensors"), tensors);
+        TensorFile.Write(Path.Combine(folder.Path, "model.safetensors"), tensors);
     }
 
     internal string Folder => folder.Path;

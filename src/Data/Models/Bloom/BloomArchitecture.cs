@@ -14,6 +14,7 @@ internal sealed class BloomArchitecture : ModelArchitecture
 
     public override ModelDescription Describe(ConfigReader config)
     {
+        ForeignKeys.Refuse(config, Family, own: ["apply_residual_connection_post_layernorm"]);
         var bloom = BloomConfig.Read(config);
         long hidden = bloom.HiddenSize, wide = 4 * hidden, vocabulary = bloom.VocabSize;
         return new ModelDescription

@@ -40,15 +40,9 @@ public sealed record BloomConfig
     public WeightType? TorchDtype { get; init; }
 
     /// <summary>Reads config.json.</summary>
-    /// <exception cref="PeftException">Names file, key and reason: two spellings that disagree, dropout, impossible sizes.</exception>
+    /// <exception cref="PeftException">Names file, key and reason: two spellings that disagree, impossible sizes.</exception>
     internal static BloomConfig Read(ConfigReader config)
     {
-        foreach (var key in (string[])["hidden_dropout", "attention_dropout"])
-        {
-            if (config.Number(key, 0) != 0)
-                throw config.Refusal(key, "dropout of activations is not applied by this version; write 0 to train without it");
-        }
-
         var hidden = OneOf(config, "hidden_size", "n_embed");
         var heads = OneOf(config, "num_attention_heads", "n_head");
         if (hidden % heads != 0)

@@ -1,5 +1,4 @@
 using Peft.Orleans.Core;
-using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models.Rope;
 
 namespace Peft.Orleans.Data.Models.Gated;
@@ -67,20 +66,7 @@ internal abstract class GatedArchitecture : ModelArchitecture
             MaxPositionEmbeddings = positions,
             EosTokenIds = config.Integers("eos_token_id"),
             InitializerRange = config.Number("initializer_range", 0.02),
-            TorchDtype = Dtype(config),
-        };
-    }
-
-    private static WeightType? Dtype(ConfigReader config)
-    {
-        var name = config.Text("dtype") ?? config.Text("torch_dtype");
-        return name switch
-        {
-            null or "auto" => null,
-            "float32" or "torch.float32" => WeightType.Float32,
-            "bfloat16" or "torch.bfloat16" => WeightType.BFloat16,
-            "float16" or "torch.float16" => WeightType.Float16,
-            _ => throw new PeftException($"{config.File}: dtype {name} is not supported; supported: float32, bfloat16, float16"),
+            TorchDtype = config.StoredType(),
         };
     }
 }

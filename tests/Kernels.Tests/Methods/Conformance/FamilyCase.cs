@@ -11,8 +11,8 @@ internal sealed record FamilyCase(string Name, string Config, IReadOnlyDictionar
     /// <summary>The families beside Llama, on which the whole suite runs.</summary>
     internal static IReadOnlyList<FamilyCase> All { get; } =
     [
-        Bloom("bloom", "\"n_head\": 3, \"tie_word_embeddings\": true, \"apply_residual_connection_post_layernorm\": false"),
-        Bloom("bloom, untied, normed residuals", "\"n_head\": 2, \"tie_word_embeddings\": false, \"apply_residual_connection_post_layernorm\": true"),
+        Bloom("bloom", 3, "\"tie_word_embeddings\": true"),
+        Bloom("bloom, normed residuals", 2, "\"apply_residual_connection_post_layernorm\": true, \"tie_word_embeddings\": false"),
     ];
 
     /// <summary>Families and methods, for theories.</summary>
@@ -28,10 +28,11 @@ internal sealed record FamilyCase(string Name, string Config, IReadOnlyDictionar
         TargetModules = [.. method.TargetModules.Select(name => Modules.GetValueOrDefault(name, name)).Distinct()],
     };
 
-    private static FamilyCase Bloom(string name, string more) => new(
+    private static FamilyCase Bloom(string name, int heads, string more) => new(
         name,
         $$"""
-        {"architectures": ["BloomForCausalLM"], "model_type": "bloom", "vocab_size": 53, "hidden_size": 48, "n_layer": 2, {{more}}}
+        {"architectures": ["BloomForCausalLM"], "model_type": "bloom", "vocab_size": 53, "hidden_size": 48, "n_layer": 2,
+         "n_head": {{heads}}, {{more}}}
         """,
         new Dictionary<string, string>
         {

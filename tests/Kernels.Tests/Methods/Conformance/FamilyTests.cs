@@ -35,7 +35,7 @@ public class FamilyTests
         Generates(pipeline, limit);
         if (spec.Method.Name == MethodName.Full) return;
         using var folder = WriteAdapter(spec, pipeline.Export());
-        using var adapter = AdapterTensors.Read(folder.Path);
+        var adapter = AdapterTensors.Read(folder.Path);
         using var loaded = new LocalPipeline(Continued(spec, folder.Path));
         loaded.Initialize(adapter);
         Compare.Within(loaded.Logits(batch), logits, limit);
