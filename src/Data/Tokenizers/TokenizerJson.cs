@@ -68,7 +68,7 @@ internal sealed class TokenizerJson
     {
         json = FileContent.WithoutMark(json).ToArray();
         if (!Utf8.IsValid(json)) throw new FormatException("not valid UTF-8");
-        RequireStrictJson(json);
+        NativeLimits.RequireStrictJson(json);
         var reader = new Utf8JsonReader(json);
         var names = new[] { config.BosToken, config.EosToken };
         var ids = new int?[names.Length];
@@ -82,6 +82,14 @@ internal sealed class TokenizerJson
             if (reader.ValueTextEquals("post_processor"u8)) postProcessor = Span(ref reader);
             else if (reader.ValueTextEquals("added_tokens"u8)) addedTokens = Span(ref reader);
             else if (reader.ValueTextEquals("truncation"u8) || reader.ValueTextEquals("padding"u8)) state.Add(Span(ref reader));
+            else if (reader.ValueTextEquals("normalizer"u8) || reader.ValueTextEquals("pre_tokenizer"u8)
+                || reader.ValueTextEquals("decoder"u8))
+            {
+                var name = reader.GetString()!;
+                var (start, end) = Span(ref reader);
+                using var part = JsonDocument.Parse(json.AsMemory(start, end - start));
+                NativeParts.Require(name, part.RootElement);
+            }
             else if (reader.ValueTextEquals("model"u8)) largest = ReadModel(ref reader, names, ids);
             else Span(ref reader);
         }
@@ -101,12 +109,12 @@ internal sealed class TokenizerJson
             foreach (var node in array)
             {
                 var token = node as JsonObject ?? throw new FormatException("added_tokens has an entry that is not an object");
-                var id = Id(Member(token, "id"), "added_tokens has an id");
-                if (Member(token, "content") is not JsonValue content || !content.TryGetValue<string>(out var text))
+                var id = JsonMembers.Id(JsonMembers.Member(token, "id"), "added_tokens has an id");
+                if (JsonMembers.Member(token, "content") is not JsonValue content || !content.TryGetValue<string>(out var text))
                     throw new FormatException($"added_tokens: the token {id} has no text \"content\"");
                 added[text] = id;
                 largest = Math.Max(largest, id);
-                if (Member(token, "special") is JsonValue mark && mark.TryGetValue<bool>(out var isSpecial) && isSpecial) special.Add(id);
+                if (JsonMembers.Member(token, "special") is JsonValue mark && mark.TryGetValue<bool>(out var isSpecial) && isSpecial) special.Add(id);
                 token["special"] = false;
             }
 
@@ -119,7 +127,7 @@ internal sealed class TokenizerJson
         }
 
         var (prefix, suffix) = postProcessor.End > 0
-            ? ReadTemplate(JsonNode.Parse(json.AsSpan(postProcessor.Start, postProcessor.End - postProcessor.Start)))
+            ? TokenTemplate.Read(JsonNode.Parse(json.AsSpan(postProcessor.Start, postProcessor.End - postProcessor.Start)))
             : ([], []);
         return new TokenizerJson
         {
@@ -169,7 +177,7 @@ internal sealed class TokenizerJson
 
             if (reader.ValueTextEquals("dropout"u8))
             {
-                RequireNoDropout(ref reader);
+                NativeLimits.RequireNoDropout(ref reader);
                 continue;
             }
 
@@ -208,95 +216,9 @@ internal sealed class TokenizerJson
             }
         }
 
-        // The library ends the whole process where a merge's second part is shorter than the mark.
-        if (marksSubwords && merges)
-            throw new FormatException("model.continuing_subword_prefix is not supported beside model.merges; write \"\" or null");
+        NativeLimits.RequireUnmarkedMerges(marksSubwords, merges);
         return largest;
     }
-
-    /// <summary>
-    /// The library reads JSON more strictly than .NET does, and ends the whole process over halves of surrogate pairs and numbers that no
-    /// double holds.
-    /// </summary>
-    private static void RequireStrictJson(byte[] json)
-    {
-        var reader = new Utf8JsonReader(json);
-        while (reader.Read())
-        {
-            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
-                _ = reader.GetString();
-            else if (reader.TokenType == JsonTokenType.Number && !(reader.TryGetDouble(out var number) && double.IsFinite(number)))
-                throw new FormatException($"the number {Encoding.UTF8.GetString(reader.ValueSpan)} is out of range");
-        }
-    }
-
-    private static void RequireNoDropout(ref Utf8JsonReader reader)
-    {
-        reader.Read();
-        if (reader.TokenType == JsonTokenType.Null || (reader.TokenType == JsonTokenType.Number && reader.GetDouble() == 0)) return;
-        var found = reader.TokenType == JsonTokenType.Number ? Encoding.UTF8.GetString(reader.ValueSpan) : "no number";
-        throw new FormatException(
-            $"model.dropout is {found}: merges left out at random give the same text other tokens each time; write \"dropout\": null"
-        );
-    }
-
-    private static (int[] Prefix, int[] Suffix) ReadTemplate(JsonNode? node)
-    {
-        if (node is null) return ([], []);
-        var template = node as JsonObject ?? throw new FormatException("post_processor is not an object");
-        switch (Text(Member(template, "type")))
-        {
-            case "ByteLevel":
-                return ([], []);
-            case "Sequence":
-                var parts = List(template, "processors").Select(ReadTemplate).ToArray();
-                return ([.. parts.Reverse().SelectMany(static part => part.Prefix)], [.. parts.SelectMany(static part => part.Suffix)]);
-            case "TemplateProcessing":
-                var single = List(template, "single");
-                var text = single.TakeWhile(static item => Member(item, "Sequence") is null).Count();
-                return (Ids(template, single.Take(text)), Ids(template, single.Skip(text + 1)));
-            case var type:
-                throw new FormatException(
-                    $"post_processor {type ?? "without a type"} is not supported (supported: TemplateProcessing, ByteLevel, Sequence)"
-                );
-        }
-    }
-
-    private static int[] Ids(JsonObject template, IEnumerable<JsonNode?> items) =>
-        [
-            .. items.SelectMany(item =>
-            {
-                var name = Text(Member(Member(item, "SpecialToken"), "id"))
-                    ?? throw new FormatException("post_processor.single has an entry that is neither Sequence nor SpecialToken");
-                var ids =
-                    Member(Member(Member(template, "special_tokens"), name), "ids") as JsonArray
-                    ?? throw new FormatException($"post_processor.special_tokens has no ids of '{name}'");
-                return ids.Select(static id => Id(id, "post_processor has an id"));
-            }),
-        ];
-
-    // Names that occur twice in an object are found out by the first look into it.
-    private static JsonNode? Member(JsonNode? node, string key)
-    {
-        try
-        {
-            return (node as JsonObject)?[key];
-        }
-        catch (ArgumentException error)
-        {
-            throw new FormatException($"an object with \"{key}\" has a key twice", error);
-        }
-    }
-
-    private static JsonArray List(JsonObject node, string key) =>
-        Member(node, key) as JsonArray ?? throw new FormatException($"post_processor.{key} is not a list");
-
-    private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
-
-    private static int Id(JsonNode? node, string where) =>
-        node is JsonValue value && value.TryGetValue<int>(out var id) && id is >= 0 and <= TokenizerConfig.LargestId
-            ? id
-            : throw new FormatException($"{where} {node?.ToJsonString() ?? "null"}, which is no token id");
 
     private static byte[] Splice(byte[] json, IEnumerable<((int Start, int End) Span, byte[] Text)> changes)
     {

@@ -48,6 +48,16 @@ public sealed class DamagedFilesTests
     [Fact]
     public void TokenizerJson()
     {
+        var valid = ValidTokenizer(out var config);
+        DamagedReading.Json("tokenizer.json", valid, folder =>
+        {
+            File.WriteAllText(folder.File("tokenizer_config.json"), config);
+            Use(TokenizerLoader.Load(folder.Path));
+        });
+    }
+
+    internal static string ValidTokenizer(out string config)
+    {
         using var valid = new TemporaryFolder();
         ArithmeticProblems.WriteTokenizer(valid.Path);
         // A dozen tokens are as good as a hundred, and damaged more often where it matters.
@@ -60,11 +70,8 @@ public sealed class DamagedFilesTests
         json["model"]!["merges"] = new System.Text.Json.Nodes.JsonArray(new System.Text.Json.Nodes.JsonArray("a", "b"));
         json["pre_tokenizer"] = BpeModel.ByteLevelNode(addPrefixSpace: false, useRegex: true);
         json["normalizer"] = new System.Text.Json.Nodes.JsonObject { ["type"] = "NFC" };
-        DamagedReading.Json("tokenizer.json", json.ToJsonString(), folder =>
-        {
-            File.Copy(valid.File("tokenizer_config.json"), folder.File("tokenizer_config.json"), overwrite: true);
-            Use(TokenizerLoader.Load(folder.Path));
-        });
+        config = File.ReadAllText(valid.File("tokenizer_config.json"));
+        return json.ToJsonString();
     }
 
     [Fact]
@@ -218,7 +225,7 @@ public sealed class DamagedFilesTests
             Training = new TrainingSpec { Steps = 1, GlobalBatch = 1 },
         };
 
-    private static void Use(ITextTokenizer tokenizer)
+    internal static void Use(ITextTokenizer tokenizer)
     {
         tokenizer.Decode(tokenizer.Encode("ab a", addSpecialTokens: true), skipSpecialTokens: true);
         tokenizer.EncodeWithSpecials("<s>a</s>");

@@ -1,0 +1,75 @@
+using System.Text.Json.Nodes;
+using Peft.Orleans.Core;
+using Peft.Orleans.Data.Problems;
+using Peft.Orleans.Data.Tokenizers;
+
+namespace Peft.Orleans.Data.Tests.Tokenizers;
+
+/// <summary>
+/// Parts at which the native library would end the process are refused by name, and their like that it bears are used. A refusal that is
+/// missing here ends the test run itself.
+/// </summary>
+public sealed class NativePartsTests
+{
+    [Theory]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"String":""},"content":"x"}""", "normalizer Replace: its pattern fits where")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"a*"},"content":"x"}""", "normalizer Replace: its pattern fits where")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"(?=a)"},"content":"x"}""", "normalizer Replace: its pattern fits")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"\\b"},"content":"x"}""", "normalizer Replace: its pattern fits where")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"(a+)+$"},"content":"x"}""", "its regex repeats a repetition")]
+    [InlineData("normalizer", """{"type":"Prepend","prepend":""}""", "normalizer Prepend: prepend is empty")]
+    [InlineData("normalizer", """{"type":"Precompiled","precompiled_charsmap":""}""", "normalizer Precompiled: precompiled_charsmap is not")]
+    [InlineData("normalizer", """{"type":"Precompiled","precompiled_charsmap":"BAAAAAAAAAA="}""", "precompiled_charsmap is not one")]
+    [InlineData(
+        "normalizer",
+        """{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Prepend","prepend":""}]}""",
+        "normalizer Prepend: prepend is empty"
+    )]
+    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"((a*)*)*b"},"behavior":"Removed","invert":false}""", "repeats")]
+    [InlineData("pre_tokenizer", """{"type":"FixedLength","length":0}""", "pre_tokenizer FixedLength: length must be at least 1")]
+    [InlineData("decoder", """{"type":"Strip","content":"a","start":1,"stop":1}""", "decoder Strip: stop must be 0")]
+    public void What_the_library_cannot_bear_is_refused(string name, string part, string message)
+    {
+        using var folder = new TemporaryFolder();
+        var error = Assert.Throws<PeftException>(() => Use(folder, name, part)).Message;
+        Assert.StartsWith(folder.File("tokenizer.json"), error, StringComparison.Ordinal);
+        Assert.Contains(message, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"String":" "},"content":"a"}""")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}""")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"^a"},"content":""}""")]
+    [InlineData(
+        "pre_tokenizer",
+        """
+        {"type":"Split","behavior":"Isolated","invert":false,"pattern":{"Regex":
+        "(?i:'s|'t)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}}
+        """
+    )]
+    [InlineData(
+        "pre_tokenizer",
+        """{"type":"Split","pattern":{"Regex":" ?[^(\\s|[.,!?…。，、।۔،])]+"},"behavior":"Isolated","invert":false}"""
+    )]
+    [InlineData(
+        "pre_tokenizer",
+        """{"type":"Split","pattern":{"Regex":"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\]^_`{|}~][A-Za-z]+|x"},"behavior":"Isolated","invert":false}"""
+    )]
+    [InlineData("decoder", """{"type":"Strip","content":" ","start":1,"stop":0}""")]
+    public void What_it_bears_is_used(string name, string part)
+    {
+        using var folder = new TemporaryFolder();
+        Use(folder, name, part);
+    }
+
+    private static void Use(TemporaryFolder folder, string name, string part)
+    {
+        ArithmeticProblems.WriteTokenizer(folder.Path);
+        var json = JsonNode.Parse(File.ReadAllText(folder.File("tokenizer.json")))!;
+        json[name] = JsonNode.Parse(part);
+        folder.Write("tokenizer.json", json.ToJsonString());
+        var tokenizer = TokenizerLoader.Load(folder.Path);
+        tokenizer.Decode(tokenizer.Encode("Ann has 3 apples" + new string('a', 200), addSpecialTokens: true), skipSpecialTokens: true);
+        tokenizer.EncodeWithSpecials("<s></s>");
+    }
+}
