@@ -24,6 +24,7 @@ internal static class ClientApplication
         SilosCommand.Create(terminal),
         GenerateCommand.Create(terminal),
         ScoreCommand.Create(terminal),
+        RenderCommand.Create(terminal),
         CompareCommand.Create(terminal),
         ExportCommand.Create(terminal),
         MakeProblemsCommand.Create(terminal),

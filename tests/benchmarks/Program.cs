@@ -6,6 +6,7 @@
 //   ... -- protection --model DIR --method lora     what passive seats, their copies and hashes cost
 //   ... -- layer --methods lora,hybrid              one decoder layer with the dimensions of Llama 3 8B
 //   ... -- tokenizers --tokenizers DIR,DIR --data gsm8k/train.jsonl
+//   ... -- templates --templates FILE,FILE --data gsm8k/train.jsonl
 using Peft.Orleans.Benchmarks;
 
 var options = new BenchmarkOptions(args[1..]);
@@ -32,8 +33,11 @@ switch (args[0])
     case "tokenizers":
         TokenizerRate.Run(options);
         break;
+    case "templates":
+        TemplateRate.Run(options);
+        break;
     default:
-        Console.Error.WriteLine($"'{args[0]}' is none of steps, profile, bare, protection, layer, tokenizers");
+        Console.Error.WriteLine($"'{args[0]}' is none of steps, profile, bare, protection, layer, tokenizers, templates");
         return 1;
 }
 

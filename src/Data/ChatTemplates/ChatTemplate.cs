@@ -55,7 +55,11 @@ public sealed class ChatTemplate
         if (BuiltInTemplates.Find(choice) is { } known)
             return new ChatTemplate(choice, known, $"chat template {choice}", config, settings);
         if (choice != ChatTemplateNames.Model)
-            return new ChatTemplate(choice, TokenizerConfig.ReadJinja(choice), choice, config, settings);
+        {
+            var own = TokenizerConfig.ReadJinja(choice, "name a .jinja file, chatml, llama3 or vicuna");
+            return new ChatTemplate(choice, own, choice, config, settings);
+        }
+
         return config.ChatTemplate is { } text
             ? new ChatTemplate(choice, text, config.ChatTemplateFile, config, settings)
             : throw new PeftException($"{config.ChatTemplateFile}: there is no chat_template; {remedy}");

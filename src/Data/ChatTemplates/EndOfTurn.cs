@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Data.ChatTemplates;
@@ -22,6 +23,16 @@ internal static class EndOfTurn
         if (template.Settings.EndOfTurn is { Count: > 0 } given) return given;
         if (tokenizer is not null && Found(template, tokenizer) is { } found) return [found];
         return template.TokensWith(tokenizer).TryGetValue("eos_token", out var eos) ? [eos] : [];
+    }
+
+    /// <summary>The same for a conversation whose variables may name the end-of-text token.</summary>
+    public static IReadOnlyList<string> Of(ChatRendering rendering)
+    {
+        if (Of(rendering.Template, rendering.Tokenizer) is { Count: > 0 } known) return known;
+        return rendering.Conversation.Variables is { ValueKind: JsonValueKind.Object } variables
+            && variables.TryGetProperty("eos_token", out var eos) && eos.ValueKind == JsonValueKind.String
+            ? [eos.GetString()!]
+            : [];
     }
 
     private static string? Found(ChatTemplate template, ITextTokenizer tokenizer)

@@ -18,25 +18,28 @@ internal sealed record LearnedText(string Text, IReadOnlyList<Range>? Spans, str
     /// </summary>
     /// <param name="rendering">The conversation.</param>
     /// <param name="closings">Texts that close a reply.</param>
+    /// <param name="addGenerationPrompt">Whether the text ends where a further reply begins.</param>
     /// <exception cref="FormatException">The template refuses it, or fails on it.</exception>
-    public static LearnedText OfWhole(ChatRendering rendering, IReadOnlyList<string> closings)
+    public static LearnedText OfWhole(ChatRendering rendering, IReadOnlyList<string> closings, bool addGenerationPrompt = false)
     {
-        var whole = rendering.Text(rendering.Conversation.Messages.Count, addGenerationPrompt: false);
-        return Marked(whole) ?? ByPrompts(rendering, whole, closings);
+        var whole = rendering.Text(rendering.Conversation.Messages.Count, addGenerationPrompt);
+        return Marked(whole) ?? ByPrompts(rendering, whole, closings, addGenerationPrompt);
     }
 
     /// <summary>The same by the rule of prompts and ends alone.</summary>
     /// <param name="rendering">The conversation.</param>
-    /// <param name="whole">All of it, with or without the prompt of a further reply.</param>
+    /// <param name="whole">All of it.</param>
     /// <param name="closings">Texts that close a reply.</param>
-    public static LearnedText ByPrompts(ChatRendering rendering, JinjaText whole, IReadOnlyList<string> closings)
+    /// <param name="open">Whether the whole ends with the prompt of a further reply.</param>
+    public static LearnedText ByPrompts(ChatRendering rendering, JinjaText whole, IReadOnlyList<string> closings, bool open)
     {
         var messages = rendering.Conversation.Messages;
         var spans = new List<Range>();
         for (var i = 0; i < messages.Count; i++)
         {
             if (messages[i].Role != ChatMessage.Assistant) continue;
-            if (Reply(rendering, i, null, closings, out var after, out var refusal) is not { } span)
+            var same = i + 1 == messages.Count && !open ? whole : null;
+            if (Reply(rendering, i, same, closings, out var after, out var refusal) is not { } span)
                 return new(whole.Text, null, refusal.Reason, refusal.Remedy);
             if (!whole.Text.AsSpan().StartsWith(after.AsSpan(0, span.End.Value)))
                 return new(whole.Text, null, $"message {i}: the whole rendering writes it, or what is before it, differently", Split);

@@ -14,15 +14,22 @@ internal static class JsonText
     /// <param name="remedy">What to do where there is no such file.</param>
     /// <exception cref="PeftException">It is absent, a folder, unreadable, no UTF-8, no JSON, or no object; names the file, and the
     /// line.</exception>
-    public static JsonElement ReadObject(string path, string remedy)
+    public static JsonElement ReadObject(string path, string remedy) =>
+        Read(path, remedy, static root => root.ValueKind == JsonValueKind.Object ? null : "not a JSON object");
+
+    /// <summary>A JSON file, whatever its root is.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="remedy">What to do where there is no such file.</param>
+    /// <exception cref="PeftException">It is absent, a folder, unreadable, no UTF-8 or no JSON; names the file, and the line.</exception>
+    public static JsonElement ReadAny(string path, string remedy) => Read(path, remedy, static _ => null);
+
+    private static JsonElement Read(string path, string remedy, Func<JsonElement, string?> wrong)
     {
         var bytes = ReadAll(path, remedy);
         try
         {
             using var document = Parse(FileContent.WithoutMark(bytes));
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? document.RootElement.Clone()
-                : throw new FormatException("not a JSON object");
+            return wrong(document.RootElement) is { } reason ? throw new FormatException(reason) : document.RootElement.Clone();
         }
         catch (FormatException error)
         {

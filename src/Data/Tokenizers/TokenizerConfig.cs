@@ -112,9 +112,9 @@ internal sealed record TokenizerConfig(
     }
 
     /// <summary>A template's file.</summary>
-    public static string ReadJinja(string path)
+    public static string ReadJinja(string path, string remedy = "")
     {
-        var bytes = FileContent.WithoutMark(JsonText.ReadAll(path, "")).Span;
+        var bytes = FileContent.WithoutMark(JsonText.ReadAll(path, remedy)).Span;
         return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw new PeftException($"{path}: not valid UTF-8");
     }
 

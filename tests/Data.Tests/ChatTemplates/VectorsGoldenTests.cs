@@ -46,8 +46,9 @@ public sealed class VectorsGoldenTests
             EndOfTurn = [.. row.GetProperty("end_of_turn").EnumerateArray().Select(static text => text.GetString()!)],
             Clock = () => new DateTimeOffset(now, TimeSpan.Zero),
         });
-        var messages = row.GetProperty("messages").EnumerateArray();
-        var conversation = new Conversation([.. messages.Select(static message => new ChatMessage(Role(message), null) { Fields = message })])
+        var messages = row.GetProperty("messages").EnumerateArray()
+            .Select(static message => new ChatMessage(Role(message), null) { Fields = message });
+        var conversation = new Conversation([.. messages])
         {
             Tools = row.TryGetProperty("tools", out var tools) ? tools : null,
             Variables = row.GetProperty("variables"),
@@ -66,7 +67,7 @@ public sealed class VectorsGoldenTests
         Assert.Equal(row.GetProperty("rendered").GetString(), rendered.Text);
         if (row.TryGetProperty("generation", out var marks)) Assert.Equal(Spans(marks), Points(rendered.Text, rendered.Generation));
         if (row.TryGetProperty("generation", out _)) return;
-        var learned = LearnedText.ByPrompts(rendering, rendered, template.Settings.EndOfTurn!);
+        var learned = LearnedText.ByPrompts(rendering, rendered, template.Settings.EndOfTurn!, open);
         var expected = row.GetProperty("learned");
         if (expected.ValueKind == JsonValueKind.Null) Assert.Equal(row.GetProperty("learned_reason").GetString(), learned.Reason);
         else Assert.Equal(Spans(expected), Points(rendered.Text, learned.Spans!));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Peft.Orleans.Data.Jinja.Builtins;
@@ -60,7 +61,7 @@ internal static class Casing
     }
 
     /// <summary>Python's <c>casefold</c>: lower case of upper case, which unites what differs in lower case only.</summary>
-    public static string Fold(string text) => Map(text, static rune => rune.Value is 'ß' or 'ẞ' ? "ss" : LowerOf(rune)).Replace('ς', 'σ');
+    public static string Fold(string text) => Map(Upper(text), LowerOf);
 
     /// <summary>Each word with its first letter in title case.</summary>
     public static string Title(string text)
@@ -85,10 +86,17 @@ internal static class Casing
     }
 
     public static string Swap(string text) => Map(text, static rune =>
-        Rune.IsUpper(rune) ? LowerOf(rune) : Rune.IsLower(rune) ? UpperOf(rune) : rune.ToString());
+        Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter ? rune.ToString()
+        : LowerOf(rune) is var lower && lower != rune.ToString() ? lower
+        : UpperOf(rune));
 
-    private static string UpperOf(Rune rune) =>
-        UpperCases.TryGetValue(rune.Value, out var several) ? several : Rune.ToUpperInvariant(rune).ToString();
+    // Two letters whose upper case .NET leaves to the language.
+    private static string UpperOf(Rune rune) => rune.Value switch
+    {
+        'ı' => "I",
+        'ſ' => "S",
+        _ => UpperCases.TryGetValue(rune.Value, out var several) ? several : Rune.ToUpperInvariant(rune).ToString(),
+    };
 
     private static string LowerOf(Rune rune) => rune.Value == 'İ' ? "i̇" : Rune.ToLowerInvariant(rune).ToString();
 

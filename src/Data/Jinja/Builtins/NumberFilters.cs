@@ -158,7 +158,7 @@ internal static class NumberFilters
             $"filesizeformat needs a number, not '{Types.Name(value)}'");
         double unit = binary ? 1024 : 1000;
         if (bytes == 1) return "1 Byte";
-        if (bytes < unit) return string.Create(CultureInfo.InvariantCulture, $"{Math.Truncate(bytes)} Bytes");
+        if (bytes < unit) return string.Create(CultureInfo.InvariantCulture, $"{(long)bytes} Bytes");
         var scale = unit * unit;
         var at = 0;
         for (; at < 7 && bytes >= scale; at++) scale *= unit;

@@ -24,7 +24,9 @@ internal static class SequenceFilters
             : items.Take(1).ToArray() is [var last] ? last : new Undefined(null, null, "No last item, sequence was empty."),
         ["reverse"] = static (meter, value, _) => value is string or Markup
             ? Subscripts.TryGet(value, new SliceValue(null, null, -1L), meter, out var text) ? text : null
-            : new IteratorValue((Reversed(value, meter) ?? Sequence.ToArray(value, meter).Reverse()).GetEnumerator()),
+            : Reversed(value, meter) is { } items
+                ? new IteratorValue(items.GetEnumerator())
+                : new ListValue([.. Sequence.ToArray(value, meter).AsEnumerable().Reverse()]),
         ["items"] = static (meter, value, _) => value switch
         {
             Undefined => new IteratorValue(Enumerable.Empty<object?>().GetEnumerator()),

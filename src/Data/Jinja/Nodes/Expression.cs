@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Peft.Orleans.Data.Jinja.Values;
 
 namespace Peft.Orleans.Data.Jinja.Nodes;
@@ -9,9 +8,7 @@ internal abstract class Expression
     /// <summary>Its value; counts a step, and stops before the stack ends.</summary>
     public object? Evaluate(Frame frame)
     {
-        frame.Meter.Step();
-        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
-            throw new JinjaException(JinjaFailure.Limit, "it nests expressions deeper than any chat template needs");
+        frame.Meter.Node();
         return Compute(frame);
     }
 

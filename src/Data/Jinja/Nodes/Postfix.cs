@@ -86,6 +86,7 @@ internal sealed class Filtered(Expression? value, string name, Filter? filter, C
     /// <summary>The value, filtered, where <paramref name="text"/> stands for the block's.</summary>
     public object? Apply(Frame frame, string? text)
     {
+        frame.Meter.Node();
         if (filter is null) throw JinjaException.Impossible($"No filter named '{name}' found.");
         var input = value switch
         {

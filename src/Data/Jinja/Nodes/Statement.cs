@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Peft.Orleans.Data.Jinja.Values;
 
 namespace Peft.Orleans.Data.Jinja.Nodes;
@@ -20,10 +19,8 @@ internal abstract class Statement
     /// <summary>Carries it out; counts a step, and stops before the stack ends.</summary>
     public Flow Execute(Frame frame)
     {
-        frame.Meter.Step();
         if (Line > 0) frame.Meter.Line = Line;
-        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
-            throw new JinjaException(JinjaFailure.Limit, "it nests blocks deeper than any chat template needs");
+        frame.Meter.Node();
         return Run(frame);
     }
 

@@ -32,6 +32,13 @@ internal sealed class Meter
         if ((steps += count) > MostSteps) throw Exceeded($"takes more than {MostSteps:N0} steps");
     }
 
+    /// <summary>Counts the evaluation of a node, and stops before the stack ends.</summary>
+    public void Node()
+    {
+        Step();
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw Exceeded($"nests deeper than its stack is high");
+    }
+
     /// <summary>Counts the reading of a text.</summary>
     public void Read(long length) => Step(1 + length / UnitsPerStep);
 

@@ -30,7 +30,7 @@ internal static class Subscripts
                 {
                     var (start, step, count) = Bounds(bounds, (int)range.Length);
                     var first = range.Start + start * range.Step;
-                    element = new RangeValue(first, first + count * step * range.Step, step * range.Step);
+                    element = new RangeValue(first, first + (long)count * step * range.Step, step * range.Step);
                     return true;
                 }
 
