@@ -50,7 +50,7 @@ internal static partial class NativeParts
         return Text(pattern, "Regex") is { } regex ? (regex, true) : Text(pattern, "String") is { } text ? (text, false) : null;
     }
 
-    /// <summary>Whether a pattern fits where no character is; regexes of the library that .NET does not know are taken to need one.</summary>
+    /// <summary>Whether a pattern fits where no character is; regexes that .NET does not know are taken to need one.</summary>
     private static bool MatchesNothing((string Text, bool IsRegex) pattern)
     {
         if (!pattern.IsRegex) return pattern.Text.Length == 0;

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using System.Text.Unicode;
 using Peft.Orleans.Core;
 using Peft.Orleans.Data.Files;
+using static Peft.Orleans.Data.Tokenizers.JsonMembers;
 
 namespace Peft.Orleans.Data.Tokenizers;
 
@@ -109,12 +110,12 @@ internal sealed class TokenizerJson
             foreach (var node in array)
             {
                 var token = node as JsonObject ?? throw new FormatException("added_tokens has an entry that is not an object");
-                var id = JsonMembers.Id(JsonMembers.Member(token, "id"), "added_tokens has an id");
-                if (JsonMembers.Member(token, "content") is not JsonValue content || !content.TryGetValue<string>(out var text))
+                var id = Id(Member(token, "id"), "added_tokens has an id");
+                if (Member(token, "content") is not JsonValue content || !content.TryGetValue<string>(out var text))
                     throw new FormatException($"added_tokens: the token {id} has no text \"content\"");
                 added[text] = id;
                 largest = Math.Max(largest, id);
-                if (JsonMembers.Member(token, "special") is JsonValue mark && mark.TryGetValue<bool>(out var isSpecial) && isSpecial) special.Add(id);
+                if (Member(token, "special") is JsonValue mark && mark.TryGetValue<bool>(out var isSpecial) && isSpecial) special.Add(id);
                 token["special"] = false;
             }
 

@@ -12,20 +12,20 @@ namespace Peft.Orleans.Data.Tests.Tokenizers;
 public sealed class NativePartsTests
 {
     [Theory]
-    [InlineData("normalizer", """{"type":"Replace","pattern":{"String":""},"content":"x"}""", "normalizer Replace: its pattern fits where")]
-    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"a*"},"content":"x"}""", "normalizer Replace: its pattern fits where")]
-    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"(?=a)"},"content":"x"}""", "normalizer Replace: its pattern fits")]
-    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"\\b"},"content":"x"}""", "normalizer Replace: its pattern fits where")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"String":""},"content":"x"}""", "its pattern fits where no")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"a*"},"content":"x"}""", "its pattern fits where no")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"(?=a)"},"content":"x"}""", "its pattern fits where no")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"\\b"},"content":"x"}""", "its pattern fits where no")]
     [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"(a+)+$"},"content":"x"}""", "its regex repeats a repetition")]
     [InlineData("normalizer", """{"type":"Prepend","prepend":""}""", "normalizer Prepend: prepend is empty")]
-    [InlineData("normalizer", """{"type":"Precompiled","precompiled_charsmap":""}""", "normalizer Precompiled: precompiled_charsmap is not")]
+    [InlineData("normalizer", """{"type":"Precompiled","precompiled_charsmap":""}""", "precompiled_charsmap is not one")]
     [InlineData("normalizer", """{"type":"Precompiled","precompiled_charsmap":"BAAAAAAAAAA="}""", "precompiled_charsmap is not one")]
     [InlineData(
         "normalizer",
         """{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Prepend","prepend":""}]}""",
         "normalizer Prepend: prepend is empty"
     )]
-    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"((a*)*)*b"},"behavior":"Removed","invert":false}""", "repeats")]
+    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"((a*)*)*b"},"behavior":"Removed","invert":false}""", "its regex repeats")]
     [InlineData("pre_tokenizer", """{"type":"FixedLength","length":0}""", "pre_tokenizer FixedLength: length must be at least 1")]
     [InlineData("decoder", """{"type":"Strip","content":"a","start":1,"stop":1}""", "decoder Strip: stop must be 0")]
     public void What_the_library_cannot_bear_is_refused(string name, string part, string message)

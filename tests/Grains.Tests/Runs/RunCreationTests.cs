@@ -6,13 +6,18 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Grains.Runs;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Grains.Tests.Runs;
 
 /// <summary>The coordinator decides what a run file leaves open as the client does.</summary>
-public class RunCreationTests
+public sealed class RunCreationTests : IDisposable
 {
+    private readonly string folder = Directory.CreateTempSubdirectory("peft-creation").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
     [Fact]
     public void The_coordinators_plan_of_the_quickstart_is_that_of_its_dry_run()
     {
@@ -34,6 +39,35 @@ public class RunCreationTests
 
         Assert.Equal(WeightType.Float32, client.Dtype);
         Assert.Equal(4 * client.Model.EmbeddingParameters, RunPlanner.Memory(client, 2)[0].Base);
+    }
+
+    [Theory]
+    [InlineData("config.json")]
+    [InlineData("generation_config.json")]
+    [InlineData("tokenizer.json")]
+    [InlineData("tokenizer_config.json")]
+    [InlineData("model.safetensors.index.json")]
+    [InlineData("adapter_config.json")]
+    [InlineData("train.jsonl")]
+    public async Task A_file_that_only_the_silo_sees_and_that_holds_null_is_refused_by_name(string file)
+    {
+        foreach (var path in Directory.EnumerateFiles(Path.Combine(Repository.Root, "examples/tiny-llama")))
+            File.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
+        foreach (var content in (string[])["null", "[]", "[null]", "1", "\"x\"", ""])
+        {
+            File.WriteAllText(Path.Combine(folder, "train.jsonl"), "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
+            File.WriteAllText(Path.Combine(folder, file), content);
+            var yaml =
+                $"name: a\nmodel: {{ path: {folder} }}\ndata: {{ train: {{ path: {folder}/train.jsonl, format: completion }} }}\n"
+                + $"training: {{ steps: 2 }}\noutput: {folder}/runs\n"
+                + (file == "adapter_config.json" ? $"method: {{ initial_adapter: {folder} }}\n" : "");
+            var request = new RunRequest("a", folder + "/runs/a", yaml, Resume: false);
+            var refused = await Assert.ThrowsAsync<PeftException>(async () =>
+                await RunCreation.Check(request, RunCreation.Resolve(request, null, threads: 1))
+            );
+            Assert.Contains(Path.Combine(folder, file), refused.Message, StringComparison.Ordinal);
+            Assert.False(Directory.Exists(folder + "/runs"));
+        }
     }
 
     private static SeatPlan Plan(ResolvedRun run) =>
