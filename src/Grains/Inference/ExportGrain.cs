@@ -133,6 +133,8 @@ internal sealed class ExportGrain(AgentStore store) : Grain, IExportGrain
             using var whole = merged;
             using var weight = weights[name];
             var module = name[..name.LastIndexOf('.')];
+            // A module's bias lies beside its weight, and no adapter changes it.
+            if (!name.EndsWith(".weight", StringComparison.Ordinal)) continue;
             if (!adapter.Names.Any(tensor => tensor.StartsWith($"base_model.model.{module}.", StringComparison.Ordinal))) continue;
             using var delta = whole.sub(weight);
             var factors = LowRankApproximation.Of(module, delta, rank);
