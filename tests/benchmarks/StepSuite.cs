@@ -10,7 +10,8 @@ namespace Peft.Orleans.Benchmarks;
 /// neighbours in time, and peak memory is one method's alone. A method may name how its weights are held, <c>lora:float32</c>. Product
 /// rates are measured before each step, so that a share is one of neighbours in time too: on a shared machine they change by half within a
 /// minute. They are measured here and not in the silo's process, whose peak memory their matrices would raise. With
-/// <c>--before PROGRAM</c>, the benchmarks of another build, each method takes turns with itself as that build has it.
+/// <c>--before PROGRAM</c>, the benchmarks of another build, each method takes turns with itself as that build has it; with <c>--models
+/// DIR,DIR</c> each model has each method, and steps are compared by what they must compute at least.
 /// </summary>
 internal static class StepSuite
 {
@@ -25,13 +26,17 @@ internal static class StepSuite
         var methods = options.List("methods", "lora");
         var rounds = options.Number("rounds", 15);
         var workers = new List<Worker>();
+        using var models = new BenchmarkModels();
         TorchRuntime.Initialize(options.Threads);
         try
         {
-            foreach (var method in methods)
+            var folders = options.List("models", options.Model).Select(folder => models.WithWeights(folder, options)).ToArray();
+            foreach (var (model, method) in folders.SelectMany(_ => methods, static (model, method) => (model, method)))
             {
-                if (options.Text("before", "") is { Length: > 0 } former) workers.Add(new Worker(method, options.Args, former));
-                workers.Add(new Worker(method, options.Args, null));
+                string[] args = ["--model", model, .. options.Args];
+                var label = folders.Length == 1 ? method : $"{Path.GetFileName(model)} {method}";
+                if (options.Text("before", "") is { Length: > 0 } former) workers.Add(new Worker(method, $"{label} before", args, former));
+                workers.Add(new Worker(method, label, args, null));
             }
 
             for (var warm = 0; warm < BenchmarkOptions.WarmSteps; warm++)
@@ -49,14 +54,14 @@ internal static class StepSuite
                 }
             }
 
-            Console.WriteLine($"{Path.GetFileName(options.Model)}, {options.Size}, {rounds} rounds");
+            Console.WriteLine($"{string.Join(", ", folders.Select(Path.GetFileName))}, {options.Size}, {rounds} rounds");
             Console.WriteLine();
             var first = workers[0];
             string[] columns =
             [
                 "method", "s per step", "2048³ by libtorch", "by the block kernel",
                 "share (95 % interval)", "of the faster (95 % interval)",
-                $"step / {first.Label} (95 % interval)", "peak memory", $"/ {first.Label}", "last loss",
+                $"step / {first.Label} (95 % interval)", "per parameter (95 % interval)", "peak memory", $"/ {first.Label}", "last loss",
             ];
             Console.WriteLine($"| {string.Join(" | ", columns)} |");
             Console.WriteLine($"|{string.Concat(Enumerable.Repeat("---|", columns.Length))}");
@@ -74,6 +79,7 @@ internal static class StepSuite
                     Share(worker, rates[worker], times[worker], static rate => rate.LibTorch).Interval,
                     Share(worker, rates[worker], times[worker], static rate => rate.Faster).Interval,
                     PairedRatio.Of([.. times[worker].Zip(times[first])]).Interval,
+                    PairedRatio.Of([.. times[worker].Zip(times[first], (a, b) => (a / worker.Operations, b / first.Operations))]).Interval,
                     FormattableString.Invariant($"{peaks[worker]:F0} MB"),
                     FormattableString.Invariant($"{peaks[worker] / peaks[first]:F2}"),
                     FormattableString.Invariant($"{worker.Loss:F4}"),
@@ -98,18 +104,19 @@ internal static class StepSuite
         private readonly Process process;
 
         /// <param name="method">The method's label.</param>
+        /// <param name="label">What it is called in the table.</param>
         /// <param name="args">The suite's own arguments.</param>
         /// <param name="former">The benchmarks of another build, or null for this one.</param>
-        internal Worker(string method, string[] args, string? former)
+        internal Worker(string method, string label, string[] args, string? former)
         {
             Method = method;
-            Label = former is null ? method : $"{method} before";
+            Label = label;
             var start = new ProcessStartInfo(former ?? Environment.ProcessPath!)
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
             };
-            var (name, dtype) = method.Split(':') is [var label, var type] ? (label, new[] { "--dtype", type }) : (method, []);
+            var (name, dtype) = method.Split(':') is [var plain, var type] ? (plain, new[] { "--dtype", type }) : (method, []);
             string[] arguments = ["--method", name, .. dtype, .. args];
             foreach (var argument in arguments.Prepend("worker")) start.ArgumentList.Add(argument);
             Products = new BenchmarkOptions(arguments).ProductScalar;
