@@ -12,6 +12,7 @@ public class GoldenTrainingTests
     [Theory]
     [InlineData("peft-lora-all", "all-linear", 5e-3, "constant", 0, "null", 1e-4, 1e-3)]
     [InlineData("peft-lora-bloom", "all-linear", 5e-3, "constant", 0, "null", 1e-4, 1e-3)]
+    [InlineData("peft-lora-qwen3", "all-linear", 5e-3, "constant", 0, "null", 1e-5, 1e-3)]
     [InlineData("peft-rslora", "all-linear", 5e-3, "constant", 0, "null", 1e-5, 1e-3)]
     [InlineData("peft-lora-qv-clip", "q_proj, v_proj", 5e-3, "cosine", 0, "1.0", 1e-5, 1e-3)]
     public async Task Lora(

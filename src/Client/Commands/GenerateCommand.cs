@@ -204,6 +204,7 @@ internal static class GenerateCommand
             throw new PeftException(
                 $"token id {large} is not below the model's vocab_size {model.Vocabulary}; do model and tokenizer belong together?"
             );
+        model.GenerationBound?.Require(ids.Length, length, "--max-new-tokens");
         if (model.MaxPositions > 0 && ids.Length + length > model.MaxPositions && ids.Length >= model.MaxPositions)
             throw new PeftException(
                 $"the prompt has {ids.Length} tokens, and the model is made for {model.MaxPositions} (max_position_embeddings); shorten it"

@@ -49,6 +49,9 @@ public sealed record ModelDimensions
     /// <summary>What the names of a block's modules begin with, before its number: <c>model.layers.</c></summary>
     [Id(13)] public string BlockPrefix { get; init; } = "";
 
+    /// <summary>Whether queries and keys pass a norm, for whose backward pass they are kept as they were before it.</summary>
+    [Id(14)] public bool NormsHeads { get; init; }
+
     /// <summary>The name of a block's module: <c>model.layers.3.self_attn.q_proj</c>.</summary>
     /// <param name="block">The block, from 0.</param>
     /// <param name="linear">One of <see cref="Linears"/>.</param>

@@ -70,7 +70,9 @@ public static class MemoryModel
             var plain = model.Linears.Except(adapted.Select(static module => module.Linear));
             var linears = adapted.Sum(module => traits.BaseBytes(module.Method, module.Linear, weight, activation))
                 + plain.Sum(linear => MethodTraits.Frozen(linear, weight, activation));
-            var kept = training.Recompute == RecomputePolicy.Always ? model.HiddenSize : widths + SavedOutputs(model, method, block);
+            var kept = training.Recompute == RecomputePolicy.Always
+                ? model.HiddenSize
+                : widths + NormedHeads(model, method, block) + SavedOutputs(model, method, block);
             // Norms are tiny: they are held in fp32, the type in which they are used.
             return Shard(
                 linears + (4L * model.BlockNorms),
@@ -161,6 +163,17 @@ public static class MemoryModel
         bool Repeated(LinearRole role) =>
             repeats && (role is LinearRole.Gate or LinearRole.Up or LinearRole.Output || (repeatsHeads && MakesHeads(role)));
         return adapted.Where(linear => !Repeated(linear.Role)).Sum(static linear => (long)linear.Out);
+    }
+
+    /// <summary>Columns of queries and keys as they were before their norms, where the method does not make them again.</summary>
+    private static long NormedHeads(ModelDimensions model, MethodSpec method, int block)
+    {
+        if (!model.NormsHeads) return 0;
+        var again = MethodTraits.Of(method).RepeatsOutput(method) ? model.InBlock(method, block).Select(static module => module.Linear) : [];
+        return model.Linears
+            .Where(static linear => linear.Role is LinearRole.Query or LinearRole.Key)
+            .Except(again)
+            .Sum(static linear => (long)linear.Out);
     }
 
     private static bool MakesHeads(LinearRole role) =>

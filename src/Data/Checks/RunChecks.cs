@@ -55,10 +55,10 @@ public static class RunChecks
         if (spec.Data.Evaluation is not { } source)
             return;
         foreach (var (i, problem) in EvaluationProblems.Read(source.Path).Index())
-            RequirePrompt($"{source.Path}, problem {i + 1}", problem, tokenizer!, model);
+            RequirePrompt($"{source.Path}, problem {i + 1}", problem, source.MaxNewTokens, tokenizer!, model);
     }
 
-    private static void RequirePrompt(string place, EvaluationProblem problem, ITextTokenizer tokenizer, ModelFolder model)
+    private static void RequirePrompt(string place, EvaluationProblem problem, int length, ITextTokenizer tokenizer, ModelFolder model)
     {
         var ids = tokenizer.Encode(problem.Prompt, addSpecialTokens: true);
         if (ids.Length == 0) throw new PeftException($"{place}: the prompt has no token; write at least one character");
@@ -67,6 +67,7 @@ public static class RunChecks
                 $"{place}: token id {large} is not below the model's vocab_size {model.Vocabulary}; tokenizer and model do not belong "
                     + "together"
             );
+        model.GenerationBound?.Require(ids.Length, length, "data.evaluation.max_new_tokens", place + ": ");
     }
 
     private static void Adapter(RunSpec spec, string adapter, ModelFolder model, Func<string, string> where)

@@ -36,6 +36,14 @@ public sealed record ModelDescription
     /// <summary>Longest sequence the model is made for; 0: any.</summary>
     public required int MaxPositions { get; init; }
 
+    /// <summary>
+    /// Longest text, prompt and answer, that has one answer when it is generated with a cache; null: no such bound.
+    /// </summary>
+    public GenerationBound? GenerationBound { get; init; }
+
+    /// <summary>Whether queries and keys pass a norm.</summary>
+    public bool NormsHeads { get; init; }
+
     /// <summary>Tokens that end a text, according to config.json.</summary>
     public required IReadOnlyList<int> EndTokens { get; init; }
 
@@ -77,6 +85,7 @@ public sealed record ModelDescription
         HeadNorms = Norms(HeadTensors),
         EmbeddingNorms = Norms(EmbeddingTensors),
         BlockPrefix = BlockPrefix,
+        NormsHeads = NormsHeads,
     };
 
     private static int Norms(IReadOnlyList<ModelTensor> tensors) =>

@@ -53,6 +53,9 @@ public sealed class ModelFolder
     /// <summary>Longest sequence the model is made for; 0: any.</summary>
     public int MaxPositions => description.MaxPositions;
 
+    /// <summary>Beyond how many tokens the model does not generate; null: no such bound.</summary>
+    public GenerationBound? GenerationBound => description.GenerationBound;
+
     /// <summary>Tokens that end a text: those of generation_config.json and of config.json.</summary>
     public IReadOnlyList<int> EndTokens { get; }
 

@@ -16,8 +16,12 @@ internal sealed class GenerationGrain(IGrainFactory grains, ISiloAgents agents, 
         session ??= await ModelSession.Open(this.GetPrimaryKeyString(), model, grains, agents, roster);
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<GenerationResult>> Generate(GenerationRequest request) =>
-        await (session ?? throw new PeftException("no model is open in this session")).Caller.Generate(request);
+    public async Task<IReadOnlyList<GenerationResult>> Generate(GenerationRequest request)
+    {
+        var open = session ?? throw new PeftException("no model is open in this session");
+        foreach (var prompt in request.Prompts) open.Bound?.Require(prompt.Length, request.MaxNewTokens, "--max-new-tokens");
+        return await open.Caller.Generate(request);
+    }
 
     /// <inheritdoc/>
     public async Task Close()

@@ -24,7 +24,8 @@ internal sealed class ModelSession
         SortedDictionary<string, global::Orleans.Runtime.SiloAddress> live,
         string sessionId,
         Term term,
-        PipelineCaller caller
+        PipelineCaller caller,
+        GenerationBound? bound
     )
     {
         this.agents = agents;
@@ -32,9 +33,13 @@ internal sealed class ModelSession
         this.sessionId = sessionId;
         this.term = term;
         Caller = caller;
+        Bound = bound;
     }
 
     internal PipelineCaller Caller { get; }
+
+    /// <summary>Beyond how many tokens the model does not generate.</summary>
+    internal GenerationBound? Bound { get; }
 
     /// <summary>Seats the model.</summary>
     /// <exception cref="PeftException">The folder holds no model or adapter this version can read.</exception>
@@ -74,7 +79,8 @@ internal sealed class ModelSession
         }
 
         await Task.WhenAll(live.Values.Select(address => agents.At(address).Initialize(sessionId, drawn, pass: 1)));
-        return new ModelSession(agents, live, sessionId, drawn, new PipelineCaller(First, sessionId, drawn, plan, version: 0));
+        var caller = new PipelineCaller(First, sessionId, drawn, plan, version: 0);
+        return new ModelSession(agents, live, sessionId, drawn, caller, folder.GenerationBound);
 
         ILayerShardGrain First(int replica)
         {

@@ -60,6 +60,16 @@ public class MemoryModelTests
         Assert.Equal(lora + (2L * 16 * ((5 * 512) + (2 * 1024))), Activations(new MethodSpec { Name = MethodName.Boft }));
     }
 
+    [Fact]
+    public void Queries_and_keys_before_their_norms_are_counted_where_they_are_kept()
+    {
+        long More(MethodSpec method) => Layers(method, 2, normed: true)[1].Activations - Layers(method, 2)[1].Activations;
+        Assert.Equal(2L * 16 * 2 * 512, More(new MethodSpec { Name = MethodName.Lora }));
+        // Hybrid makes them again where it adapts them.
+        Assert.Equal(0, More(new MethodSpec { Name = MethodName.Hybrid }));
+        Assert.Equal(2L * 16 * 512, More(new MethodSpec { Name = MethodName.Hybrid, TargetModules = ["q_proj", "up_proj"] }));
+    }
+
     private static LayerMemory Block(GradientEstimate estimate, string modules = "all-linear") => Layers(estimate, modules)[1];
 
     private static LayerMemory[] Layers(GradientEstimate estimate, string modules = "all-linear", int blocks = 2) =>
@@ -74,10 +84,10 @@ public class MemoryModelTests
             blocks
         );
 
-    private static LayerMemory[] Layers(MethodSpec method, int blocks)
+    private static LayerMemory[] Layers(MethodSpec method, int blocks, bool normed = false)
     {
         var spec = new RunSpec { Method = method, Training = new TrainingSpec { Steps = 1, GlobalBatch = 1, Microbatch = 1 } };
-        var run = ResolvedRun.Of(spec, Model with { Blocks = blocks }, WeightType.BFloat16, ProductType.Native, threads: 1);
+        var run = ResolvedRun.Of(spec, Model with { Blocks = blocks, NormsHeads = normed }, WeightType.BFloat16, ProductType.Native, threads: 1);
         return MemoryModel.Layers(run, columns: 16, inFlight: 1);
     }
 }

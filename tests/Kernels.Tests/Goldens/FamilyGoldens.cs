@@ -2,7 +2,7 @@ using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Kernels.Tests.Goldens;
 
-/// <summary>The reference folders of families and kinds of RoPE, each also by the configuration that releases before 5 would have.</summary>
+/// <summary>Reference folders of families and kinds of RoPE, each also by the configuration of releases before 5.</summary>
 internal static class FamilyGoldens
 {
     private const string Older = "config-older.json";

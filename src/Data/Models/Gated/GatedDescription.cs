@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Models.Rope;
 
 namespace Peft.Orleans.Data.Models.Gated;
 
@@ -23,6 +24,12 @@ internal static class GatedDescription
             Vocabulary = config.VocabSize,
             Tied = config.TieWordEmbeddings,
             MaxPositions = config.MaxPositionEmbeddings,
+            GenerationBound = config.RopeScaling.Kind == RopeKind.Dynamic
+                ? new GenerationBound(
+                    config.RopeScaling.OriginalMaxPositionEmbeddings,
+                    "with RoPE dynamic the angles of longer texts change with every token, and there is no one way to generate them")
+                : null,
+            NormsHeads = config.HeadNorms,
             EndTokens = config.EosTokenIds,
             InitializerRange = config.InitializerRange,
             StoredType = config.TorchDtype ?? WeightType.Float32,
@@ -32,7 +39,9 @@ internal static class GatedDescription
             [
                 Norm("input_layernorm", hidden),
                 Norm("post_attention_layernorm", hidden),
-                .. config.HeadNorms ? [Norm("self_attn.q_norm", config.HeadDim), Norm("self_attn.k_norm", config.HeadDim)] : (ModelTensor[])[],
+                .. config.HeadNorms
+                    ? [Norm("self_attn.q_norm", config.HeadDim), Norm("self_attn.k_norm", config.HeadDim)]
+                    : (ModelTensor[])[],
             ],
             EmbeddingTensors = [new ModelTensor(EmbeddingName, [vocabulary, hidden], TensorKind.Embedding)],
             HeadTensors =

@@ -60,7 +60,8 @@ internal static class RopeReader
                 Only("factor", "original_max_position_embeddings");
                 if (rope.PositiveInteger("original_max_position_embeddings", positions) != positions)
                     throw rope.Refusal(
-                        "original_max_position_embeddings", $"with RoPE dynamic the original length is max_position_embeddings, {positions}");
+                        "original_max_position_embeddings",
+                        $"with RoPE dynamic the original length is max_position_embeddings, {positions}");
                 if (headDim <= 2) throw new PeftException($"{rope.File}: RoPE dynamic needs a head_dim above 2; it is {headDim}");
                 return new RopeScaling(RopeKind.Dynamic, Positive(rope, "factor"), OriginalMaxPositionEmbeddings: positions);
             default:

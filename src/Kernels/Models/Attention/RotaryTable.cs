@@ -49,7 +49,8 @@ internal sealed class RotaryTable(int headDim, double theta, RopeScaling scaling
         }
     }
 
-    private static Angles Rows(Angles all, long start, long length) => new(all.Cos.narrow(0, start, length), all.Sin.narrow(0, start, length));
+    private static Angles Rows(Angles all, long start, long length) =>
+        new(all.Cos.narrow(0, start, length), all.Sin.narrow(0, start, length));
 
     private void Replace(ref Angles? angles, int positions, int sequence)
     {
