@@ -169,7 +169,9 @@ public static class MemoryModel
     private static long NormedHeads(ModelDimensions model, MethodSpec method, int block)
     {
         if (!model.NormsHeads) return 0;
-        var again = MethodTraits.Of(method).RepeatsOutput(method) ? model.InBlock(method, block).Select(static module => module.Linear) : [];
+        var again = MethodTraits.Of(method).RepeatsOutput(method)
+            ? model.InBlock(method, block).Select(static module => module.Linear)
+            : [];
         return model.Linears
             .Where(static linear => linear.Role is LinearRole.Query or LinearRole.Key)
             .Except(again)

@@ -11,6 +11,9 @@ internal sealed record FamilyCase(string Name, string Config, IReadOnlyDictionar
     /// <summary>The families beside Llama, on which the whole suite runs.</summary>
     internal static IReadOnlyList<FamilyCase> All { get; } =
     [
+        Gated("mistral", "Mistral", "\"sliding_window\": 5"),
+        Gated("qwen2", "Qwen2", "\"use_sliding_window\": true, \"sliding_window\": 5, \"max_window_layers\": 1"),
+        Gated("qwen3", "Qwen3", "\"tie_word_embeddings\": true"),
         Bloom("bloom", 3, "\"tie_word_embeddings\": true"),
         Bloom("bloom, normed residuals", 2, "\"apply_residual_connection_post_layernorm\": true, \"tie_word_embeddings\": false"),
     ];
@@ -27,6 +30,15 @@ internal sealed record FamilyCase(string Name, string Config, IReadOnlyDictionar
     {
         TargetModules = [.. method.TargetModules.Select(name => Modules.GetValueOrDefault(name, name)).Distinct()],
     };
+
+    private static FamilyCase Gated(string name, string architecture, string more) => new(
+        name,
+        $$"""
+        {"architectures": ["{{architecture}}ForCausalLM"], "model_type": "{{name}}", "vocab_size": 53, "hidden_size": 32,
+         "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+         "rms_norm_eps": 1e-5, {{more}}}
+        """,
+        new Dictionary<string, string>());
 
     private static FamilyCase Bloom(string name, int heads, string more) => new(
         name,
