@@ -87,7 +87,8 @@ public class MemoryModelTests
     private static LayerMemory[] Layers(MethodSpec method, int blocks, bool normed = false)
     {
         var spec = new RunSpec { Method = method, Training = new TrainingSpec { Steps = 1, GlobalBatch = 1, Microbatch = 1 } };
-        var run = ResolvedRun.Of(spec, Model with { Blocks = blocks, NormsHeads = normed }, WeightType.BFloat16, ProductType.Native, threads: 1);
+        var model = Model with { Blocks = blocks, NormsHeads = normed };
+        var run = ResolvedRun.Of(spec, model, WeightType.BFloat16, ProductType.Native, threads: 1);
         return MemoryModel.Layers(run, columns: 16, inFlight: 1);
     }
 }
