@@ -111,10 +111,29 @@ public sealed class StartRunTests
         using var workspace = new Workspace();
         var file = workspace.RunFile();
         workspace.Write("blocker", "a file");
-        var outcome = await TestClient.Run("start-run", "-f", file, "--set", "output=blocker/runs", "--set", "method.lora.rank=8");
-        Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
-        Assert.Contains("blocker/runs", outcome.Errors, StringComparison.Ordinal);
-        Assert.Contains("cannot be written", outcome.Errors, StringComparison.Ordinal);
+        foreach (var (output, reason) in ((string, string)[])[("blocker/runs", workspace.Path("blocker") + " is a file"), ("/proc/x", "")])
+        {
+            string[] start = ["start-run", "-f", file, "--set", $"output={output}", "--set", "method.lora.rank=8"];
+            foreach (var command in (string[][])[start, [.. start, "--dry-run"]])
+            {
+                var outcome = await TestClient.Run(command);
+                Assert.Equal(ExitCodes.Refused, outcome.ExitCode);
+                Assert.Contains($"{output} cannot be written: {reason}", outcome.Errors, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_dry_run_knows_the_run_that_has_the_id_and_leaves_nothing()
+    {
+        using var workspace = new Workspace();
+        workspace.FinishedRun("taken");
+        string[] start = ["start-run", "-f", workspace.Path("run.yaml"), "--dry-run", "--set", "method.lora.rank=8"];
+        var refused = await TestClient.Run([.. start, "--run-id", "taken"]);
+        Assert.Equal(ExitCodes.Refused, refused.ExitCode);
+        Assert.Contains("run taken exists in", refused.Errors, StringComparison.Ordinal);
+        Assert.Equal(ExitCodes.Success, (await TestClient.Run([.. start, "--run-id", "free"])).ExitCode);
+        Assert.Equal([workspace.Path("runs/taken")], Directory.GetFileSystemEntries(workspace.Path("runs")));
     }
 
     [Fact]

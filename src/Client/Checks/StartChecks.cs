@@ -1,3 +1,4 @@
+using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Checks;
@@ -19,6 +20,15 @@ internal sealed class StartChecks
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
     public ModelFolder Run(RunSpec spec, Func<string, string> where)
     {
+        try
+        {
+            WritableFolder.Require(spec.Output);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw RunLock.Unwritable(spec.Output, error);
+        }
+
         // Of training what decides which samples make a step.
         var batches = new TrainingSpec
         {

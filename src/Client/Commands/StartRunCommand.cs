@@ -90,15 +90,17 @@ internal static class StartRunCommand
         if (options.Cluster is not null && !options.DryRun) return await Remote(terminal, options, spec, id);
         var model = new StartChecks().Run(spec, key => RunFile.Where(options.File, options.Set, key));
         var resolved = RunPreparation.Resolve(spec, model, id, options.Silos);
+        var known = RunPreparation.Existing(resolved, id);
         if (options.DryRun)
         {
+            RunIndex.OfUser().RequireUsable();
             RunPlan.Write(terminal, resolved, Math.Max(1, options.Silos), options.Format);
             return ExitCodes.Success;
         }
 
         spec = resolved.Spec;
         if (
-            RunPreparation.Existing(resolved, id) is { } known
+            known is not null
             && RunFolderReader.Status(known.Folder) is { State: RunState.Completed } done
         )
             return RunEndReport.Write(terminal, done, "completed", spec, known.Folder, options.Format);

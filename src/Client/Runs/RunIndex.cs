@@ -41,7 +41,11 @@ internal sealed class RunIndex(string folder, string origin = "the run index")
     /// is not.
     /// </summary>
     /// <exception cref="ClientException">Its folder is not there and cannot be made.</exception>
-    public void RequireUsable() => Reach(() => Directory.CreateDirectory(folder));
+    public void RequireUsable() => Reach(() =>
+    {
+        if (!Directory.Exists(folder)) WritableFolder.Require(System.IO.Path.GetFullPath(folder));
+        return true;
+    });
 
     /// <summary>Refuses an index that could not be written once the run is under way.</summary>
     /// <exception cref="ClientException">It cannot be written.</exception>
