@@ -25,7 +25,7 @@ internal sealed class BenchmarkModels : IDisposable
         foreach (var file in Directory.EnumerateFiles(folder)) File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
         using var scope = NewDisposeScope();
         // As full fine-tuning begins where there are none.
-        var setup = RunSetup.Of(options.Spec("full") with { Model = new ModelSpec { Path = copy } });
+        var setup = RunSetup.Of(new BenchmarkOptions(["--model", copy, .. options.Args]).Spec("full"));
         var layers = Enumerable.Range(0, model.LayerCount - (model.Dimensions.Tied ? 1 : 0));
         TensorFile.Write(Path.Combine(copy, "model.safetensors"), layers.SelectMany(layer =>
         {

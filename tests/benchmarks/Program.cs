@@ -1,6 +1,6 @@
 // Benchmarks; docs/benchmarks.md has the commands and the figures.
 //   dotnet run -c Release --project tests/benchmarks -- steps --model DIR --methods lora,boft,lora_ga,hybrid,urnn,urnn-qv
-//                                                   [--dtype bfloat16] [--tokens 512] [--threads 2] [--rounds 15]
+//                                                   [--dtype bfloat16] [--tokens 512] [--threads 2] [--rounds 15] [--clock processor]
 //   ... -- steps --models DIR,DIR --methods lora     families beside each other, a parameter; config.json is enough
 //   ... -- profile --model DIR --method lora        where a step's time goes
 //   ... -- bare --model DIR --method lora           a silo's step against a bare loop's

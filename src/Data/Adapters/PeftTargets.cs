@@ -16,8 +16,8 @@ internal sealed partial class PeftTargets
     // A file's expression must not keep us busy for ever.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    // PEFT's default for the Llama architecture.
-    private static readonly string[] Architecture = ["q_proj", "v_proj"];
+    // PEFT's defaults of the families: of q, k and v by themselves, and of a fused module. No model has both.
+    private static readonly string[] Architecture = ["q_proj", "v_proj", "query_key_value"];
 
     private readonly ConfigReader config;
     private readonly IReadOnlyList<string> names = Architecture;
