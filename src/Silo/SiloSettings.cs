@@ -95,7 +95,7 @@ internal sealed record SiloSettings
         var given = SettingReader.Read(args, Environment.GetEnvironmentVariable);
         var run = given.JoinedRun is { } joined ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(joined)) : null;
         var folder = given.ClusterFolder.Length > 0 ? given.ClusterFolder
-            : run is not null ? Path.Combine(run, SiloArguments.ClusterSubfolder)
+            : run is not null ? new RunFolder(run).Cluster
             : throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
         if (run is not null && !Directory.Exists(folder))
             throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");

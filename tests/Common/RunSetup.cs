@@ -11,9 +11,7 @@ internal static class RunSetup
     /// <summary>The run resolved as a silo resolves it, its model opened as an agent opens it.</summary>
     internal static ModelSetup Of(RunSpec spec)
     {
-        var run = RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads: 1, products: static dtype =>
-            TorchRuntime.ResolveProducts(dtype, null)
-        );
-        return ModelSetup.Of(run.Setup);
+        var model = ModelFolder.Open(spec.Model.Path);
+        return ModelSetup.Of(RunResolver.Resolve(spec, model, threads: 1, products: TorchRuntime.ProductsOf).Setup);
     }
 }

@@ -40,7 +40,7 @@ internal sealed class BenchmarkOptions(string[] args)
     internal WeightType Dtype => Parsed<WeightType>("dtype") ?? ModelFolder.Open(Model).StoredType;
 
     /// <summary>The type that products are made in; to be asked after libtorch is loaded.</summary>
-    internal ProductType Products => TorchRuntime.ResolveProducts(Dtype, Parsed<ProductType>("products"));
+    internal ProductType Products => Parsed<ProductType>("products") ?? TorchRuntime.ProductsOf(Dtype);
 
     internal ScalarType ProductScalar =>
         Products == ProductType.Float32 || Dtype == WeightType.Float32 ? ScalarType.Float32

@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Chaos;
 
@@ -21,7 +22,7 @@ internal sealed class SiloProcess(string name, int pid, int term)
 /// <summary>The silos of the run's cluster by their registrations: which live, are frozen, have a place in the plan.</summary>
 internal sealed class SiloSet(string runFolder)
 {
-    private readonly string clusterFolder = Path.Combine(runFolder, SiloArguments.ClusterSubfolder);
+    private readonly string clusterFolder = new RunFolder(runFolder).Cluster;
     private readonly Dictionary<int, SiloProcess> silos = [];
     private readonly HashSet<string> known = [];
 

@@ -61,7 +61,7 @@ internal static class ScaleCommand
 
     private static async Task Grow(IndexedRun run, int count, Terminal terminal, CancellationToken cancellation)
     {
-        var clusterFolder = Path.Combine(run.Folder, SiloArguments.ClusterSubfolder);
+        var clusterFolder = run.Files.Cluster;
         var taken = SiloRegistration.ReadAll(clusterFolder).Select(static silo => silo.Name).ToHashSet(StringComparer.Ordinal);
         var names = Enumerable
             .Range(0, int.MaxValue)

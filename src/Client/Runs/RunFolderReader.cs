@@ -10,21 +10,18 @@ namespace Peft.Orleans.Client.Runs;
 /// <summary>What a run's folder tells, whether or not a silo works in it. An empty name: the folder is on another machine.</summary>
 internal static class RunFolderReader
 {
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { RespectNullableAnnotations = true };
-
     /// <summary>The last status the run wrote; null before its first.</summary>
     public static RunStatus? Status(string folder)
     {
-        var path = new RunFolder(folder).Status;
-        if (folder.Length == 0 || !File.Exists(path)) return null;
+        var files = new RunFolder(folder);
         try
         {
-            return JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(path), Options) ?? throw new JsonException("it is null");
+            return files.ReadStatus();
         }
         catch (JsonException error)
         {
             throw new PeftException(
-                $"{path}: damaged ({JsonText.Reason(error)}); delete it: metrics and snapshots are kept, and peft-client resume writes "
+                $"{files.Status}: damaged ({JsonText.Reason(error)}); delete it: metrics and snapshots are kept, and peft-client resume writes "
                     + "it anew",
                 error
             );
@@ -44,7 +41,7 @@ internal static class RunFolderReader
 
     /// <summary>Silos of the run's local cluster that live.</summary>
     public static IReadOnlyList<SiloRegistration> LivingSilos(string folder) => folder.Length == 0 ? [] :
-        [.. SiloRegistration.ReadAll(Path.Combine(folder, SiloArguments.ClusterSubfolder)).Where(IsAlive)];
+        [.. SiloRegistration.ReadAll(new RunFolder(folder).Cluster).Where(IsAlive)];
 
     /// <summary>Whether a silo lives, or a client is about to start some.</summary>
     public static bool IsActive(string folder) => LivingSilos(folder).Count > 0 || RunLock.IsHeld(folder);

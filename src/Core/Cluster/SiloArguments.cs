@@ -20,7 +20,4 @@ public static class SiloArguments
 
     /// <summary>Alone: says what libtorch has here, a <see cref="SiloCheck"/>, and ends.</summary>
     public const string Check = "--check";
-
-    /// <summary>Subfolder of a run's folder that holds its local cluster.</summary>
-    public const string ClusterSubfolder = "cluster";
 }

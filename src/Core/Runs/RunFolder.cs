@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Peft.Orleans.Core.Cluster;
 using Files = System.IO.Path;
 
 namespace Peft.Orleans.Core.Runs;
@@ -18,7 +17,11 @@ public sealed record RunFolder(string Path)
     /// <summary>Name of an adapter's configuration in its folder, PEFT's.</summary>
     public const string AdapterConfigName = "adapter_config.json";
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        RespectNullableAnnotations = true,
+    };
 
     /// <summary>The resolved run file.</summary>
     public string RunFile => Files.Combine(Path, RunFileName);
@@ -63,7 +66,7 @@ public sealed record RunFolder(string Path)
     public string Best => Files.Combine(Path, "best");
 
     /// <summary>Folder of the run's local cluster.</summary>
-    public string Cluster => Files.Combine(Path, SiloArguments.ClusterSubfolder);
+    public string Cluster => Files.Combine(Path, "cluster");
 
     /// <summary>Folder of a step's snapshot.</summary>
     public string Snapshot(int step) => Files.Combine(Snapshots, StepName(step));
@@ -86,9 +89,12 @@ public sealed record RunFolder(string Path)
     /// <summary>Hash of the resolved run file: ties snapshots to it.</summary>
     public static string HashOf(string runYaml) => FileHash.OfText(runYaml);
 
-    /// <summary>The last status written; null before the first.</summary>
+    /// <summary>The last status written; null before the first, and of a folder without a name, which is elsewhere.</summary>
+    /// <exception cref="JsonException">The file is damaged.</exception>
     public RunStatus? ReadStatus() =>
-        Path.Length > 0 && File.Exists(Status) ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(Status), Options) : null;
+        Path.Length > 0 && File.Exists(Status)
+            ? JsonSerializer.Deserialize<RunStatus>(File.ReadAllText(Status), Options) ?? throw new JsonException("it is null")
+            : null;
 
     /// <summary>Writes the status atomically.</summary>
     public void WriteStatus(RunStatus status)

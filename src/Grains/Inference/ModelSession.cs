@@ -58,7 +58,7 @@ internal sealed class ModelSession
         {
             Path = model.ModelPath,
             Dtype = dtype,
-            Products = TorchRuntime.ResolveProducts(dtype, null),
+            Products = TorchRuntime.ProductsOf(dtype),
             Method = method with { TargetModules = TargetModules.Resolve(method, folder.Dimensions) },
         };
         var live = await roster.Live();

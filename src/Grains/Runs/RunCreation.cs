@@ -24,9 +24,7 @@ internal static class RunCreation
         var spec = RunFile.Parse(request.RunYaml, RunFolder.RunFileName);
         var path = new RunFolder(request.Folder).RunFile;
         var recorded = known?.Spec ?? (File.Exists(path) ? RunFile.Parse(File.ReadAllText(path), path) : null);
-        return RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads, recorded, static dtype =>
-            TorchRuntime.ResolveProducts(dtype, null)
-        );
+        return RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads, recorded, TorchRuntime.ProductsOf);
     }
 
     /// <summary>

@@ -12,14 +12,52 @@ using Peft.Orleans.Kernels.Adapters;
 
 namespace Peft.Orleans.Grains.Runs;
 
-/// <summary>What follows the last step: evaluation, adapter or model folder, hash.</summary>
+/// <summary>
+/// What has to be done at a term's end while its silos still hold the run: a snapshot where it stopped, its results after the last step.
+/// </summary>
 internal sealed class RunEnding(TermRun term, ILoggerFactory loggers)
 {
     private readonly ILogger log = loggers.CreateLogger<RunEnding>();
+    private readonly RunProgress progress = term.Term.Progress;
     private readonly RunSpec spec = term.Term.Spec;
     private readonly RunFolder folder = term.Term.Folder;
 
-    internal async Task<RunStatus> Finish(int step, RunStatus status)
+    /// <summary>Does it; the term may be lost on the way.</summary>
+    /// <param name="outcome">How the term ended.</param>
+    /// <param name="snapshot">Whether a run that was stopped is to leave a snapshot.</param>
+    internal async Task<TermOutcome> Follow(TermOutcome outcome, bool snapshot)
+    {
+        try
+        {
+            switch (outcome)
+            {
+                case TermOutcome.Stopped stopped:
+                    if (snapshot) await term.Files.Snapshot(stopped.Step);
+                    await term.EndAgents();
+                    break;
+                case TermOutcome.Finished finished:
+                    progress.Note(static status => status with { State = RunState.Finishing, Message = "writing the adapter" });
+                    var peaks = await term.PeakMemory();
+                    await term.Disk.Do(async () =>
+                    {
+                        var done = await Finish(
+                            finished.Step, progress.Status with { State = RunState.Finishing, PeakMemory = peaks });
+                        progress.Note(_ => done);
+                    });
+                    await term.EndAgents();
+                    break;
+            }
+
+            return outcome;
+        }
+        catch (Exception error) when (!term.Term.Abandoned.IsCancellationRequested)
+        {
+            return TermOutcome.Of(error, term.Committed);
+        }
+    }
+
+    /// <summary>Evaluation, adapter or model folder, hash.</summary>
+    private async Task<RunStatus> Finish(int step, RunStatus status)
     {
         if (spec.Data.Evaluation is { } evaluation)
         {

@@ -147,7 +147,9 @@ internal sealed partial class RunLoop
         if (stopAsked) running.AskEnd(EndRequest.Stop);
         try
         {
-            var outcome = await Followed(running, await running.Run());
+            var outcome = await running.Run();
+            if (stopAsked && outcome is TermOutcome.Replan replan) outcome = new TermOutcome.Stopped(replan.Step);
+            outcome = await new RunEnding(running, services.Loggers).Follow(outcome, stopSnapshot);
             if (outcome is TermOutcome.Lost lost)
             {
                 LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
@@ -161,42 +163,6 @@ internal sealed partial class RunLoop
         finally
         {
             term = null;
-        }
-    }
-
-    /// <summary>
-    /// What has to be done while the term's silos still hold the run: a snapshot, or the results. It may be lost on the way.
-    /// </summary>
-    private async Task<TermOutcome> Followed(TermRun running, TermOutcome outcome)
-    {
-        try
-        {
-            switch (outcome)
-            {
-                case TermOutcome.Replan replan when stopAsked:
-                    return await Followed(running, new TermOutcome.Stopped(replan.Step));
-                case TermOutcome.Stopped stopped:
-                    if (stopSnapshot) await running.Files.Snapshot(stopped.Step);
-                    await running.EndAgents();
-                    return stopped;
-                case TermOutcome.Finished finished:
-                    progress.Note(static status => status with { State = RunState.Finishing, Message = "writing the adapter" });
-                    var peaks = await running.PeakMemory();
-                    await running.Disk.Do(async () =>
-                    {
-                        var done = await new RunEnding(running, services.Loggers).Finish(
-                            finished.Step, Status with { State = RunState.Finishing, PeakMemory = peaks });
-                        progress.Note(_ => done);
-                    });
-                    await running.EndAgents();
-                    return finished;
-                default:
-                    return outcome;
-            }
-        }
-        catch (Exception error) when (!abandoned.IsCancellationRequested)
-        {
-            return TermOutcome.Of(error, running.Committed);
         }
     }
 

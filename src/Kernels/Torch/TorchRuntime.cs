@@ -67,11 +67,11 @@ public static class TorchRuntime
     }
 
     /// <summary>
-    /// The type in which weights held as <paramref name="dtype"/> are multiplied: as asked, else native on a GPU, else as
+    /// The type in which weights held as <paramref name="dtype"/> are multiplied where nothing else is asked: native on a GPU, else as
     /// <see cref="Processor.Products"/> has it.
     /// </summary>
-    public static ProductType ResolveProducts(WeightType dtype, ProductType? asked) =>
-        asked ?? (Device.type == DeviceType.CPU ? Processor.Products(dtype) : ProductType.Native);
+    public static ProductType ProductsOf(WeightType dtype) =>
+        Device.type == DeviceType.CPU ? Processor.Products(dtype) : ProductType.Native;
 
     /// <summary>What libtorch has here, for people; after <see cref="Initialize"/>.</summary>
     public static SiloCheck Check() => new(Device.ToString(), BlockKernel.HalfState, BlockKernel.SingleState);

@@ -53,12 +53,10 @@ public class TorchRuntimeTests
     [Fact]
     public void Products_are_native_only_where_the_device_multiplies_the_type_fast()
     {
-        Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.Float32, null));
+        Assert.Equal(ProductType.Native, TorchRuntime.ProductsOf(WeightType.Float32));
         Assert.Equal(
             TorchRuntime.Device.type != DeviceType.CPU ? ProductType.Native : Processor.Products(WeightType.BFloat16),
-            TorchRuntime.ResolveProducts(WeightType.BFloat16, null));
-        Assert.Equal(ProductType.Float32, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Float32));
-        Assert.Equal(ProductType.Native, TorchRuntime.ResolveProducts(WeightType.BFloat16, ProductType.Native));
+            TorchRuntime.ProductsOf(WeightType.BFloat16));
     }
 
     [Fact]
