@@ -8,7 +8,7 @@ public sealed class LinesTests
     private const int Longest = 140;
 
     /// <summary>Data that a test writes into a file, or expects to read, reads best whole.</summary>
-    private static readonly string[] Texts = ["\"", "$\"", "$$\"", "+ \"", "{", "- {", "method:"];
+    private static readonly string[] Texts = ["\"", "$\"", "$$\"", "+ \"", "[InlineData(", "const string ", "{", "- {", "method:"];
 
     [Fact]
     public void Lines_have_at_most_140_characters()

@@ -21,8 +21,8 @@ internal static class RunFolderReader
         catch (JsonException error)
         {
             throw new PeftException(
-                $"{files.Status}: damaged ({JsonText.Reason(error)}); delete it: metrics and snapshots are kept, and peft-client resume writes "
-                    + "it anew",
+                $"{files.Status}: damaged ({JsonText.Reason(error)}); delete it: metrics and snapshots are kept, and peft-client "
+                    + "resume writes it anew",
                 error
             );
         }
