@@ -14,6 +14,7 @@ internal sealed class TemporaryFolder : IDisposable
     /// <summary>Writes a file in it.</summary>
     internal string Write(string name, string text)
     {
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(File(name))!);
         System.IO.File.WriteAllText(File(name), text);
         return File(name);
     }

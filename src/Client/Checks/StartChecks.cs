@@ -12,7 +12,7 @@ namespace Peft.Orleans.Client.Checks;
 /// </summary>
 internal sealed class StartChecks
 {
-    private readonly HashSet<(string, DataSpec, long, TrainingSpec)> known = [];
+    private readonly HashSet<string> known = [];
 
     /// <summary>Checks a run whose files this machine sees.</summary>
     /// <param name="spec">The run, paths absolute.</param>
@@ -37,7 +37,7 @@ internal sealed class StartChecks
             GlobalBatch = spec.Training.GlobalBatch,
             Microbatch = spec.Training.Microbatch,
         };
-        var data = (spec.Model.Path, spec.Data, spec.Seed, batches);
+        var data = RunFile.Write(new RunSpec { Model = spec.Model, Data = spec.Data, Seed = spec.Seed, Training = batches });
         var model = RunChecks.Check(spec, where, dataIsKnown: known.Contains(data));
         known.Add(data);
         return model;

@@ -5,6 +5,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
+using Peft.Orleans.Data.Datasets.Files;
 
 namespace Peft.Orleans.Client.Clusters;
 
@@ -21,7 +22,19 @@ internal static class DataUpload
         async Task<string> Place(string key, string path)
         {
             // What is not here can only be the silos'; they refuse what they do not find.
-            if (!File.Exists(path)) return path;
+            if (DataFiles.Find(path) is not { Count: > 0 } files) return path;
+            if (files is [var only] && only == path) return await PlaceFile(key, path);
+            // Files of one name in several folders get their places before it, which keeps their order.
+            var clash = files.Select(Path.GetFileName).Distinct().Count() < files.Count;
+            var sent = await Hashed(files.Select((file, i) => (file, clash ? $"{i:D5}-{Path.GetFileName(file)}" : Path.GetFileName(file))));
+            var grain = grains.GetGrain<IDataUploadGrain>(UploadedFile.KeyOf(sent));
+            var found = await grain.FindFiles(path, sent);
+            if (found.Differs) throw Differs(key, path);
+            return found.Path == path ? path : Path.Combine(found.Path ?? await SendAll(grain, files, sent), "*");
+        }
+
+        async Task<string> PlaceFile(string key, string path)
+        {
             var sha256 = await HashOf(path, cancellation);
             var grain = grains.GetGrain<IDataUploadGrain>(sha256);
             var found = await grain.Find(path);
@@ -34,42 +47,48 @@ internal static class DataUpload
             if (!AdapterFolder.Is(folder)) return folder;
             // What silos would refuse needs no upload.
             _ = AdapterFolder.Read(folder);
-            var names = (string[])[AdapterFolder.ConfigName, AdapterFolder.WeightsName];
-            var files = await Task.WhenAll(
-                names.Select(async name => new UploadedFile(name, await HashOf(Path.Combine(folder, name), cancellation)))
-            );
+            string[] paths = [Path.Combine(folder, AdapterFolder.ConfigName), Path.Combine(folder, AdapterFolder.WeightsName)];
+            var files = await Hashed(paths.Select(static path => (path, Path.GetFileName(path))));
             var grain = grains.GetGrain<IDataUploadGrain>(UploadedFile.KeyOf(files));
             var found = await grain.FindFolder(folder, files);
             if (found.Differs) throw Differs("method.initial_adapter", folder);
-            if (found.Path is { } known) return known;
-            foreach (var file in files)
+            return found.Path ?? await SendAll(grain, paths, files);
+        }
+
+        async Task<UploadedFile[]> Hashed(IEnumerable<(string Path, string Name)> files)
+        {
+            var hashed = new List<UploadedFile>();
+            foreach (var (path, name) in files) hashed.Add(new UploadedFile(name, await HashOf(path, cancellation)));
+            return [.. hashed];
+        }
+
+        async Task<string> SendAll(IDataUploadGrain grain, IReadOnlyList<string> paths, UploadedFile[] files)
+        {
+            foreach (var (path, file) in paths.Zip(files))
             {
                 var upload = grains.GetGrain<IDataUploadGrain>(file.Sha256);
                 var sent = await upload.Find("");
-                if (sent.Path is null) await Send(terminal, upload, Path.Combine(folder, file.Name), sent.Received, cancellation);
+                if (sent.Path is null) await Send(terminal, upload, path, sent.Received, cancellation);
             }
 
             return await grain.CommitFolder(files);
         }
 
         var data = spec.Data;
+        var train = new List<DataSource>();
+        foreach (var (i, source) in data.Train.Index())
+            train.Add(source with { Path = await Place(data.Train.KeyOf(i), source.Path) });
         return spec with
         {
             Method = spec.Method with { InitialAdapter = spec.Method.InitialAdapter is { } adapter ? await PlaceAdapter(adapter) : null },
             Data = data with
             {
-                Train = data.Train with { Path = await Place("data.train.path", data.Train.Path) },
-                Validation = data.Validation is { Path: { } validation } source
-                    ? source with
-                    {
-                        Path = await Place("data.validation.path", validation),
-                    }
+                Train = new DataSources(train),
+                Validation = data.Validation is { Path: { } validation } held
+                    ? held with { Path = await Place("data.validation.path", validation) }
                     : data.Validation,
                 Evaluation = data.Evaluation is { } evaluation
-                    ? evaluation with
-                    {
-                        Path = await Place("data.evaluation.path", evaluation.Path),
-                    }
+                    ? evaluation with { Path = await Place("data.evaluation.path", evaluation.Path) }
                     : null,
             },
         };

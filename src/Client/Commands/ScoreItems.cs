@@ -2,6 +2,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Data.Datasets;
+using Peft.Orleans.Data.Datasets.Files;
 using Peft.Orleans.Data.Datasets.Formats;
 using Peft.Orleans.Data.Tokenizers;
 
@@ -10,7 +11,7 @@ namespace Peft.Orleans.Client.Commands;
 /// <summary>The lines that <c>score</c> reads, as sequences with labels.</summary>
 internal static class ScoreItems
 {
-    /// <summary>Reads a JSONL file.</summary>
+    /// <summary>Reads a data file.</summary>
     /// <param name="path">Lines <c>{"input_ids", "labels"}</c> or <c>{"context", "continuation"}</c>.</param>
     /// <param name="tokenizer">Asked for at the first line of text.</param>
     /// <param name="vocabulary">The model's vocab_size.</param>
@@ -21,18 +22,16 @@ internal static class ScoreItems
         if (!File.Exists(path)) throw new PeftException($"--input {path} not found");
         var items = new List<ScoreItem>();
         var before = 0;
-        JsonLines.Read(path, 256, batch =>
+        var file = new RecordFile(path);
+        file.Read((number, _, text) =>
         {
-            foreach (var (number, text) in batch)
-            {
-                // Results stand in the order of the lines: one left out would shift all after it.
-                if (number != before + 1)
-                    throw new PeftException(
-                        $"{path}, line {before + 1}: the line is empty; results have a line for each of the file's, so remove it"
-                    );
-                before = number;
-                items.Add(Parse(text, $"{path}, line {number}", tokenizer, vocabulary));
-            }
+            // Results stand in the order of the lines: one left out would shift all after it.
+            if (number != before + 1)
+                throw new PeftException(
+                    $"{path}, line {before + 1}: the line is empty; results have a line for each of the file's, so remove it"
+                );
+            before = number;
+            items.Add(Parse(text.ToArray(), $"{path}, {file.Place} {number}", tokenizer, vocabulary));
         });
         return items.Count > 0
             ? items
@@ -58,7 +57,7 @@ internal static class ScoreItems
     {
         try
         {
-            using var document = JsonLines.Parse(line);
+            using var document = JsonRecord.Parse(line);
             var root = document.RootElement;
             if (root.TryGetProperty("input_ids", out _))
             {

@@ -7,6 +7,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Models;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
+using Peft.Orleans.Data.Datasets.Files;
 using Peft.Orleans.Data.Models;
 
 namespace Peft.Orleans.Client.Comparison;
@@ -179,9 +180,9 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         foreach (
             var path in (string?[])
                 [
-                    spec.Data.Train.Path,
-                    spec.Data.Validation?.Path,
-                    spec.Data.Evaluation?.Path,
+                    .. spec.Data.Train.SelectMany(static source => DataFiles.Find(source.Path)),
+                    .. DataFiles.Find(spec.Data.Validation?.Path ?? ""),
+                    .. DataFiles.Find(spec.Data.Evaluation?.Path ?? ""),
                     Path.Combine(spec.Model.Path, "config.json"),
                 ]
         )

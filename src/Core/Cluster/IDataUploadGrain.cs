@@ -28,6 +28,13 @@ public interface IDataUploadGrain : IGrainWithStringKey
     [Alias("FindFolder"), ResponseTimeout("00:30:00")]
     Task<DataLocation> FindFolder(string path, UploadedFile[] files);
 
+    /// <summary>
+    /// As <see cref="FindFolder"/> for the data files that a path stands for, a folder or a glob: there are those, in this order, and no
+    /// others.
+    /// </summary>
+    [Alias("FindFiles"), ResponseTimeout("00:30:00")]
+    Task<DataLocation> FindFiles(string path, UploadedFile[] files);
+
     /// <summary>All files of a folder were uploaded, each under its own key: puts them together and returns the folder's path.</summary>
     [Alias("CommitFolder"), ResponseTimeout("00:30:00")]
     Task<string> CommitFolder(UploadedFile[] files);

@@ -6,7 +6,7 @@ namespace Peft.Orleans.Core.Runs;
 public sealed record DataSpec
 {
     /// <summary>Training data.</summary>
-    public DataSource Train { get; init; } = new();
+    public DataSources Train { get; init; } = new DataSource();
 
     /// <summary>Validation data; null: none.</summary>
     public ValidationSource? Validation { get; init; }
@@ -29,6 +29,9 @@ public sealed record DataSpec
     /// <summary>Whether prompt tokens are left out of the loss.</summary>
     public bool MaskPrompt { get; init; } = true;
 
+    /// <summary>The files' names for the formats' fields, by field; null: the fields' own.</summary>
+    public IReadOnlyDictionary<string, string>? Columns { get; init; }
+
     /// <summary>Chat template: <c>model</c>, <c>chatml</c>, <c>llama3</c>, <c>vicuna</c>, or the path of a Jinja file.</summary>
     public string ChatTemplate { get; init; } = ChatTemplateNames.Model;
 
@@ -42,18 +45,6 @@ public sealed record DataSpec
     public string? ChatTime { get; init; }
 }
 
-/// <summary>A data file.</summary>
-[GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
-[Alias("Peft.Orleans.DataSource")]
-public record DataSource
-{
-    /// <summary>Path of a JSONL file.</summary>
-    public string Path { get; init; } = "";
-
-    /// <summary>Its format.</summary>
-    public DataFormat Format { get; init; }
-}
-
 /// <summary>Section <c>data.validation</c>: a fraction of the training data, or a file.</summary>
 [GenerateSerializer(GenerateFieldIds = GenerateFieldIds.PublicProperties), Immutable]
 [Alias("Peft.Orleans.ValidationSource")]
@@ -62,7 +53,7 @@ public sealed record ValidationSource
     /// <summary>Fraction of the training samples, in (0, 1).</summary>
     public double? Fraction { get; init; }
 
-    /// <summary>Path of a JSONL file.</summary>
+    /// <summary>Path of a file, of a folder, or a glob.</summary>
     public string? Path { get; init; }
 
     /// <summary>Its format; null: that of the training data.</summary>

@@ -27,6 +27,9 @@ internal static class RunBinder
     private static object? Value(Type type, YamlNode node, string path, RunDocument document)
     {
         if (node is YamlMappingNode patterns && type == typeof(IReadOnlyList<ModulePattern>)) return Patterns(patterns);
+        if (type == typeof(DataSources)) return Sources(node, path, document);
+        if (type == typeof(IReadOnlyDictionary<string, string>) && node is YamlMappingNode names)
+            return names.Children.ToDictionary(static pair => Text(pair.Key), static pair => Text(pair.Value));
         if (node is YamlMappingNode mapping) return Section(type, mapping, path + ".", document);
         if (node is YamlSequenceNode sequence)
         {
@@ -38,6 +41,7 @@ internal static class RunBinder
         var scalar = (YamlScalarNode)node;
         var text = scalar.Value ?? "";
         var inner = Nullable.GetUnderlyingType(type);
+        if (type == typeof(IReadOnlyDictionary<string, string>)) return null;
         if (type == typeof(string)) return YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null ? null : text;
         if (type == typeof(IReadOnlyList<string>)) return YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null ? null : new[] { text };
         if (YamlScalars.KindOf(scalar) == YamlScalars.Kind.Null || (inner is not null && text == "auto")) return null;
@@ -56,4 +60,14 @@ internal static class RunBinder
         ? null
         : [.. mapping.Children.Select(static pair =>
             new ModulePattern(((YamlScalarNode)pair.Key).Value!, YamlScalars.ToDouble(((YamlScalarNode)pair.Value).Value!)))];
+
+    /// <summary>One source, or a list of them.</summary>
+    private static DataSources Sources(YamlNode node, string path, RunDocument document)
+    {
+        var items = node is YamlSequenceNode list ? list.Children : [node];
+        DataSource Source(YamlNode item) => (DataSource)Section(typeof(DataSource), (YamlMappingNode)item, path + ".", document);
+        return new DataSources([.. items.Select(Source)]);
+    }
+
+    private static string Text(YamlNode node) => ((YamlScalarNode)node).Value!;
 }

@@ -130,6 +130,11 @@ internal sealed class RunDocument
 
     private void Mark(YamlNode value, string origin)
     {
+        if (value is YamlSequenceNode list)
+        {
+            foreach (var item in list.Children) Mark(item, origin);
+        }
+
         if (value is not YamlMappingNode mapping) return;
         foreach (var (key, child) in mapping.Children)
         {

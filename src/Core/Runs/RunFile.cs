@@ -78,7 +78,7 @@ public static class RunFile
             Model = spec.Model with { Path = Absolute(spec.Model.Path) },
             Data = data with
             {
-                Train = data.Train with { Path = Absolute(data.Train.Path) },
+                Train = new DataSources([.. data.Train.Select(source => source with { Path = Absolute(source.Path) })]),
                 Validation = data.Validation is { Path: { } validation } source
                     ? source with
                     {

@@ -16,28 +16,12 @@ public static class RunRules
 
     private static IEnumerable<BrokenRule> Data(RunSpec spec)
     {
-        if (spec.Data.Validation is { } validation)
-        {
-            if (validation.Fraction is null == validation.Path is null)
-                yield return new(
-                    "data.validation",
-                    validation.Path is null
-                        ? "needs fraction or path; write { fraction: 0.05 } or { path: FILE }"
-                        : "has both fraction and path; remove one of them"
-                );
-            if (validation.Format is not null && validation.Path is null)
-                yield return new(
-                    "data.validation.format",
-                    "belongs to data.validation.path; remove it, a fraction has the format of the training data"
-                );
-        }
-        else
-        {
-            const string Remedy = "needs validation data; add data.validation: { fraction: 0.05 } or remove it";
-            if (spec.Training.ValidateEvery > 0) yield return new("training.validate_every", Remedy);
-            if (spec.Training.EarlyStopping.Patience is not null) yield return new("training.early_stopping.patience", Remedy);
-            if (spec.Training.EarlyStopping.KeepBest) yield return new("training.early_stopping.keep_best", Remedy);
-        }
+        foreach (var rule in DataRules.Check(spec.Data)) yield return rule;
+        if (spec.Data.Validation is not null) yield break;
+        const string Remedy = "needs validation data; add data.validation: { fraction: 0.05 } or remove it";
+        if (spec.Training.ValidateEvery > 0) yield return new("training.validate_every", Remedy);
+        if (spec.Training.EarlyStopping.Patience is not null) yield return new("training.early_stopping.patience", Remedy);
+        if (spec.Training.EarlyStopping.KeepBest) yield return new("training.early_stopping.keep_best", Remedy);
     }
 
     private static IEnumerable<BrokenRule> Chat(DataSpec data)

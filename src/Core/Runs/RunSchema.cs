@@ -43,7 +43,8 @@ public sealed class RunSchema
             : null;
 
     /// <summary>
-    /// Whether a key has a meaning, given the values of other keys (<paramref name="valueOf"/>: dotted key → text or null). When not,
+    /// Whether a key has a meaning, given the values of other keys (<paramref name="valueOf"/>: dotted key → text or null; those of
+    /// several sources separated by commas). When not,
     /// <paramref name="obstacle"/> names the key that decides and the values with which it would have one.
     /// </summary>
     public bool HasMeaning(string path, Func<string, string?> valueOf, out (string Key, string? Value, string[] Wanted) obstacle)
@@ -54,7 +55,7 @@ public sealed class RunSchema
         {
             var wanted = condition.Value.EnumerateArray().Select(static value => value.GetString()!).ToArray();
             var keys = condition.Name.Split('|');
-            if (keys.Any(key => valueOf(key) is { } value && (wanted.Contains(value) || !IsAllowed(key, value)))) continue;
+            if (keys.Any(key => valueOf(key)?.Split(", ").Any(value => wanted.Contains(value) || !IsAllowed(key, value)) == true)) continue;
             obstacle = (keys[0], valueOf(keys[0]), wanted);
             return false;
         }

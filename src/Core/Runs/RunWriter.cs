@@ -37,6 +37,8 @@ internal static class RunWriter
                 value = ImpliedValidationFormat(spec);
             if (value is IEnumerable<ModulePattern> patterns)
                 value = patterns.Select(pattern => new Line($"{path}.{pattern.Modules}", pattern.Modules, pattern.Value)).ToArray();
+            else if (value is DataSources sources)
+                value = Sources(sources, path + ".", item.Value, spec, schema);
             else if (value is not null && SpecReflection.IsSection(value.GetType()))
                 value = Meaningful(value, path + ".", item.Value, spec, schema);
             else if (value is null && schema.DefaultText(path) == "auto")
@@ -52,7 +54,17 @@ internal static class RunWriter
         foreach (var (path, key, value) in lines)
         {
             text.Append(indent).Append(YamlScalars.Write(key)).Append(':');
-            if (value is IEnumerable<Line> section)
+            if (value is IEnumerable<IEnumerable<Line>> list)
+            {
+                text.Append('\n');
+                foreach (var item in list)
+                {
+                    var start = text.Length;
+                    Yaml(item, indent + "    ", text);
+                    text[start + indent.Length + 2] = '-';
+                }
+            }
+            else if (value is IEnumerable<Line> section)
             {
                 text.Append('\n');
                 Yaml(section, indent + "  ", text);
@@ -90,6 +102,9 @@ internal static class RunWriter
         Enum word => EnumerationWords.Word(word),
         string number when IsInitialNumber(path, number) => number,
         string words => YamlScalars.Write(words),
+        IReadOnlyDictionary<string, string> map => "{ "
+            + string.Join(", ", map.OrderBy(static pair => pair.Key, StringComparer.Ordinal)
+                .Select(static pair => $"{YamlScalars.Write(pair.Key)}: {YamlScalars.Write(pair.Value)}")) + " }",
         IEnumerable<string> names => "[" + string.Join(", ", names.Select(YamlScalars.Write)) + "]",
         IEnumerable<double> numbers => "[" + string.Join(", ", numbers.Select(YamlScalars.Write)) + "]",
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
@@ -104,11 +119,22 @@ internal static class RunWriter
         var value =
             path == "data.validation.format"
                 ? spec.Data.Validation?.Format ?? ImpliedValidationFormat(spec)
-                : SpecReflection.Get(spec, path);
+                : path == "data.train.format" ? Formats(spec.Data.Train) : SpecReflection.Get(spec, path);
         return value is Enum word ? EnumerationWords.Word(word) : value?.ToString();
     }
 
-    private static DataFormat? ImpliedValidationFormat(RunSpec spec) => spec.Data.Validation?.Path is null ? null : spec.Data.Train.Format;
+    private static DataFormat? ImpliedValidationFormat(RunSpec spec) =>
+        spec.Data.Validation?.Path is null ? null : spec.Data.Train[0].Format;
+
+    private static string Formats(DataSources sources) =>
+        string.Join(", ", sources.Select(static source => EnumerationWords.Word(source.Format)));
+
+    /// <summary>The lines of the one source, or of each.</summary>
+    private static object Sources(DataSources sources, string prefix, JsonElement entry, RunSpec spec, RunSchema schema)
+    {
+        Line[] Of(DataSource source) => [.. Meaningful(source, prefix, entry, spec, schema).Where(static line => line.Value is not null)];
+        return sources.Count == 1 ? Of(sources[0]) : sources.Select(Of).ToArray();
+    }
 
     private sealed record Line(string Path, string Key, object? Value);
 }

@@ -77,6 +77,13 @@ internal sealed class SchemaCheck
             return;
         }
 
+        if (value is YamlSequenceNode list && schema.TryGetProperty("items", out var items) && items.TryGetProperty("properties", out _)
+            && list.Children.Count > 0 && list.Children.All(static item => item is YamlMappingNode))
+        {
+            foreach (var item in list.Children) Section(path, (YamlMappingNode)item, items);
+            return;
+        }
+
         if (Fits(value, schema)) return;
         var suggestion = value is YamlScalarNode { Value: { } text } && SchemaWords.Words(schema) is { Count: > 1 } words
             && KeySuggestion.Nearest(text, words) is { } nearest ? $"; did you mean {nearest}?" : "";
@@ -143,6 +150,11 @@ internal sealed class SchemaCheck
     private string? ValueOf(string path) => document.Find(path) switch
     {
         YamlScalarNode scalar => scalar.Value,
+        null when path == "data.train.format" && document.Find("data.train") is YamlSequenceNode sources => string.Join(
+            ", ",
+            sources.Children.OfType<YamlMappingNode>().SelectMany(static source => source.Children)
+                .Where(static pair => pair.Key is YamlScalarNode { Value: "format" })
+                .Select(static pair => (pair.Value as YamlScalarNode)?.Value)),
         null when path == "data.validation.format" && document.Find("data.validation.path") is not null => ValueOf("data.train.format"),
         null when path.StartsWith("data.", StringComparison.Ordinal) => null,
         _ => published.DefaultText(path),

@@ -17,7 +17,7 @@ public sealed record TrainedPrompts(ChatTemplate? Template, string? Text, string
     /// <summary>The prompts of a run's training data.</summary>
     public static TrainedPrompts OfRun(RunSpec run)
     {
-        if (!UsesTemplate(run.Data.Train.Format)) return new TrainedPrompts(null, null, null);
+        if (!UsesTemplate(run.Data)) return new TrainedPrompts(null, null, null);
         var template = ChatTemplate.Select(run.Data.ChatTemplate, run.Model.Path, ChatSettings.Of(run.Data));
         return new TrainedPrompts(template, run.Data.ChatTemplate == ChatTemplateNames.Model ? null : template.Text, null);
     }
@@ -35,7 +35,8 @@ public sealed record TrainedPrompts(ChatTemplate? Template, string? Text, string
 
     /// <summary>Whether a run's data is rendered by a chat template.</summary>
     public static bool UsesTemplate(DataSpec data) =>
-        UsesTemplate(data.Train.Format) || (data.Validation?.Format is { } format && UsesTemplate(format));
+        data.Train.Any(static source => UsesTemplate(source.Format))
+        || (data.Validation?.Format is { } format && UsesTemplate(format));
 
     /// <summary>Whether lines of a format are rendered by a chat template.</summary>
     public static bool UsesTemplate(DataFormat format) => format is DataFormat.Messages or DataFormat.Gsm8k;

@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Datasets;
+using Peft.Orleans.Data.Datasets.Files;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Tokenizers;
 
@@ -14,7 +15,7 @@ namespace Peft.Orleans.Data.Checks;
 /// </summary>
 public static class RunChecks
 {
-    private const string DataRemedy = "name a JSONL file; relative paths are relative to the run file";
+    private const string DataRemedy = "name a file, a folder or a glob; relative paths are relative to the run file";
 
     /// <summary>Checks configuration, weights' headers, tokenizer, template, every line of the data, adapter and shapes.</summary>
     /// <param name="spec">The run, paths absolute.</param>
@@ -29,7 +30,7 @@ public static class RunChecks
             );
         var model = ModelFolder.Open(spec.Model.Path);
         if (!MethodTraits.Of(spec.Method).TrainsBase || model.HasWeights) WeightChecks.Check(model);
-        RequireFile(spec.Data.Train.Path, "data.train.path", where);
+        foreach (var (i, source) in spec.Data.Train.Index()) RequireFile(source.Path, spec.Data.Train.KeyOf(i), where);
         if (spec.Data.Validation?.Path is { } validation) RequireFile(validation, "data.validation.path", where);
         if (spec.Data.Evaluation?.Path is { } evaluation) RequireFile(evaluation, "data.evaluation.path", where);
         if (!ChatTemplateNames.IsName(spec.Data.ChatTemplate)) RequireTemplate(spec.Data.ChatTemplate, where);
@@ -106,8 +107,12 @@ public static class RunChecks
 
     private static void RequireFile(string path, string key, Func<string, string> where)
     {
-        if (Directory.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} is a folder; {DataRemedy}");
-        if (!File.Exists(path)) throw new PeftException($"{where(key)}: {key}: {path} not found; {DataRemedy}");
-        if (new FileInfo(path).Length == 0) throw new PeftException($"{where(key)}: {key}: {path} is empty; it needs one sample per line");
+        var files = DataFiles.Find(path);
+        if (files.Count == 0 && Directory.Exists(path))
+            throw Refused($"is a folder without data files ({DataFiles.Kinds}); {DataRemedy}");
+        if (files.Count == 0) throw Refused($"{(DataFiles.StandsForMany(path) ? "matches no file" : "not found")}; {DataRemedy}");
+        if (files is [var file] && new FileInfo(file).Length == 0) throw Refused("is empty; it needs one sample per line");
+
+        PeftException Refused(string why) => new($"{where(key)}: {key}: {path} {why}");
     }
 }

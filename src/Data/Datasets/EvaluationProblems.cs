@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Datasets.Files;
 using Peft.Orleans.Data.Datasets.Formats;
 
 namespace Peft.Orleans.Data.Datasets;
@@ -15,15 +16,29 @@ public sealed record EvaluationProblem(string Prompt, string Completion);
 /// <summary>Problems of <c>data.evaluation</c> and how answers are judged.</summary>
 public static partial class EvaluationProblems
 {
-    /// <summary>Reads a JSONL file with <c>prompt</c> and <c>completion</c>.</summary>
+    /// <summary>Reads data files with <c>prompt</c> and <c>completion</c>.</summary>
     /// <exception cref="PeftException">Names file and line of what is wrong.</exception>
     public static IReadOnlyList<EvaluationProblem> Read(string path)
     {
         var problems = new List<EvaluationProblem>();
-        JsonLines.Read(path, 1024, batch =>
+        var wrong = new WrongRecords();
+        foreach (var name in DataFiles.Require(path))
         {
-            foreach (var (number, text) in batch) problems.Add(ReadLine(path, number, text));
-        });
+            var file = new RecordFile(name);
+            file.Read((number, _, text) =>
+            {
+                try
+                {
+                    problems.Add(ReadLine(text.ToArray()));
+                }
+                catch (FormatException error)
+                {
+                    wrong.Add(name, file.Place, number, error.Message);
+                }
+            });
+        }
+
+        wrong.Refuse();
         return problems.Count > 0 ? problems : throw new PeftException($"{path}: there are no evaluation problems");
     }
 
@@ -54,22 +69,15 @@ public static partial class EvaluationProblems
         return last;
     }
 
-    private static EvaluationProblem ReadLine(string path, int number, ReadOnlyMemory<byte> text)
+    private static EvaluationProblem ReadLine(ReadOnlyMemory<byte> text)
     {
-        try
-        {
-            using var document = JsonLines.Parse(text);
-            var line = document.RootElement;
-            LineFields.CheckPlain(line);
-            if (line.TryGetProperty("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.String
-                && line.TryGetProperty("completion", out var completion) && completion.ValueKind == JsonValueKind.String)
-                return new EvaluationProblem(prompt.GetString()!, completion.GetString()!);
-            throw new FormatException("an evaluation problem is an object with the texts \"prompt\" and \"completion\"");
-        }
-        catch (FormatException error)
-        {
-            throw new PeftException($"{path}, line {number}: {error.Message}", error);
-        }
+        using var document = JsonRecord.Parse(text);
+        var line = document.RootElement;
+        LineFields.CheckPlain(line);
+        if (line.TryGetProperty("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.String
+            && line.TryGetProperty("completion", out var completion) && completion.ValueKind == JsonValueKind.String)
+            return new EvaluationProblem(prompt.GetString()!, completion.GetString()!);
+        throw new FormatException("an evaluation problem is an object with the texts \"prompt\" and \"completion\"");
     }
 
     [GeneratedRegex(@"(?<!\d)-?\d[\d,]*(\.\d+)?")]

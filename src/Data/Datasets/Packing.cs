@@ -7,15 +7,15 @@ internal static class Packing
     public static Row[] None(IReadOnlyList<Sample> samples) => [.. samples.Select(static sample => new Row([sample]))];
 
     /// <summary>
-    /// Best fit, longest first: each sample goes into the fullest row that still has room. Rows are ordered by their first line, samples
+    /// Best fit, longest first: each sample goes into the fullest row that still has room. Rows are ordered by their first sample, samples
     /// in a row too, so that the result depends on the data alone.
     /// </summary>
     public static Row[] BestFit(IReadOnlyList<Sample> samples, int maxLength)
     {
-        var rows = new List<List<Sample>>();
+        var rows = new List<List<int>>();
         var rowsByRoom = new Dictionary<int, Stack<int>>();
         var rooms = new SortedSet<int>();
-        foreach (var sample in samples.OrderByDescending(static sample => sample.Ids.Length))
+        foreach (var (i, sample) in samples.Index().OrderByDescending(static item => item.Item.Ids.Length))
         {
             var length = sample.Ids.Length;
             var fitting = rooms.GetViewBetween(length, maxLength);
@@ -32,14 +32,15 @@ internal static class Packing
                 rows.Add([]);
             }
 
-            rows[row].Add(sample);
+            rows[row].Add(i);
             if (!rowsByRoom.TryGetValue(room - length, out var roomy)) rowsByRoom[room - length] = roomy = [];
             roomy.Push(row);
             rooms.Add(room - length);
         }
 
         return [.. rows
-            .Select(static row => new Row([.. row.OrderBy(static sample => sample.Line)]))
-            .OrderBy(static row => row.Samples[0].Line)];
+            .Select(static row => row.Order().ToArray())
+            .OrderBy(static row => row[0])
+            .Select(row => new Row([.. row.Select(i => samples[i])]))];
     }
 }

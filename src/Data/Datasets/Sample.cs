@@ -8,11 +8,14 @@ namespace Peft.Orleans.Data.Datasets;
 /// <param name="Line">The line it comes from.</param>
 internal sealed record Sample(int[] Ids, int[] Labels, int Line)
 {
+    /// <summary>Which of the run's sources it is of, from 0.</summary>
+    public int Source { get; init; }
+
     /// <summary>Number of learned tokens; the first token is predicted by nothing.</summary>
-    public int Targets { get; } = Labels.Skip(1).Count(static label => label != Microbatch.Masked);
+    public int Targets => Labels.Skip(1).Count(static label => label != Microbatch.Masked);
 
     /// <summary>The sample cut to its first tokens.</summary>
-    public Sample Truncate(int length) => new(Ids[..length], Labels[..length], Line);
+    public Sample Truncate(int length) => this with { Ids = Ids[..length], Labels = Labels[..length] };
 }
 
 /// <summary>A row: one sample, or several that are packed.</summary>

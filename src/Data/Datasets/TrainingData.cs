@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
@@ -16,20 +18,20 @@ public sealed class TrainingData
     private const ulong ValidationStream = 0x56414C4944;
 
     private readonly Row[] rows;
-    private readonly SampleOrder order;
+    private readonly RowOrder order;
     private readonly int globalBatch;
     private readonly int microbatch;
     private readonly int? stepsPerEpoch;
 
-    private TrainingData(RunSpec spec, Row[] rows)
+    private TrainingData(RunSpec spec, Row[] rows, RowOrder order)
     {
         this.rows = rows;
-        order = new SampleOrder(spec.Seed, rows.Length, spec.Data.Shuffle);
+        this.order = order;
         globalBatch = spec.Training.GlobalBatch;
         microbatch = spec.Training.Microbatch;
         if (spec.Training.Epochs is { } epochs)
         {
-            stepsPerEpoch = (int)((rows.Length + (long)globalBatch - 1) / globalBatch);
+            stepsPerEpoch = (int)((order.PerEpoch + (long)globalBatch - 1) / globalBatch);
             var steps = (long)epochs * stepsPerEpoch.Value;
             Steps = steps <= int.MaxValue
                 ? (int)steps
@@ -41,8 +43,8 @@ public sealed class TrainingData
         }
     }
 
-    /// <summary>Number of training samples; a packed row counts as one.</summary>
-    public int Samples => rows.Length;
+    /// <summary>Number of training samples of an epoch; a packed row counts as one.</summary>
+    public int Samples => order.PerEpoch;
 
     /// <summary>Number of steps of the run.</summary>
     public int Steps { get; }
@@ -67,41 +69,48 @@ public sealed class TrainingData
     /// <exception cref="PeftException">Names file and line of what is wrong.</exception>
     public static TrainingData Load(RunSpec spec, Func<string, string>? resolvePath, ITextTokenizer? tokenizer, int vocabularySize)
     {
-        DatasetFile Read(string path, DataFormat format) =>
+        var wrong = new WrongRecords();
+        DatasetFile Read(string path, DataFormat format, IReadOnlyDictionary<string, string>? columns) =>
             DatasetFile.Read(
                 resolvePath is null ? path : resolvePath(path),
-                SampleFormat.Create(format, spec, tokenizer),
+                SampleFormat.Create(format, columns ?? spec.Data.Columns, spec, tokenizer),
                 spec.Data,
-                vocabularySize
+                vocabularySize,
+                wrong
             );
 
-        var train = Read(spec.Data.Train.Path, spec.Data.Train.Format);
-        var (samples, held, dropped) = (train.Samples, (IReadOnlyList<Sample>)[], train.Dropped);
+        var sources = spec.Data.Train.Select(source => Read(source.Path, source.Format, source.Columns)).ToArray();
+        IReadOnlyList<Sample> samples =
+            [.. sources.SelectMany(static (source, i) => source.Samples.Select(sample => sample with { Source = i }))];
+        var (held, dropped) = ((IReadOnlyList<Sample>)[], sources.Sum(static source => source.Dropped));
         string? validationSha256 = null;
         if (spec.Data.Validation is { Path: { } path } source)
         {
-            var validation = Read(path, source.Format ?? spec.Data.Train.Format);
-            (held, dropped, validationSha256) = (validation.Samples, dropped + validation.Dropped, validation.Sha256);
+            var validation = Read(path, source.Format ?? spec.Data.Train[0].Format, null);
+            (held, dropped, validationSha256) = (validation.Samples, dropped + validation.Dropped, Combined(validation.Sha256));
         }
-        else if (spec.Data.Validation is { Fraction: { } fraction })
+
+        wrong.Refuse();
+        if (spec.Data.Validation is { Fraction: { } fraction })
         {
             (samples, held) = Split(spec, samples, fraction);
         }
 
-        var data = new TrainingData(spec, ToRows(spec, samples))
+        var (rows, order) = Ordered(spec, samples);
+        var data = new TrainingData(spec, rows, order)
         {
             Dropped = dropped,
-            TrainSha256 = train.Sha256,
+            TrainSha256 = Combined([.. sources.SelectMany(static source => source.Sha256)]),
             ValidationSha256 = validationSha256,
             Validation = [.. ToRows(spec, held).Chunk(spec.Training.Microbatch).Select(MicrobatchBuilder.Build)],
         };
-        data.RequireTargets(spec.Data.Train.Path);
+        data.RequireTargets(spec.Data.Train[0].Path);
         return data;
     }
 
     /// <summary>Whether a run's data needs the model's tokenizer.</summary>
     public static bool NeedsTokenizer(DataSpec data) =>
-        data.Train.Format != DataFormat.Tokens
+        data.Train.Any(static source => source.Format != DataFormat.Tokens)
         || data.Evaluation is not null
         || data.Validation is { Format: not (null or DataFormat.Tokens) };
 
@@ -133,19 +142,42 @@ public sealed class TrainingData
     /// <summary>
     /// The i-th sample (from 0) in the run's own order, as a microbatch of its own; after the last one it goes on with the next epoch.
     /// </summary>
-    public Microbatch Sample(int i) => MicrobatchBuilder.Build([rows[order.At(i / rows.Length, i % rows.Length)]]);
+    public Microbatch Sample(int i) => MicrobatchBuilder.Build([rows[order.At(i / order.PerEpoch, i % order.PerEpoch)]]);
+
+    /// <summary>The file's own hash; of several the hash over their hashes.</summary>
+    private static string Combined(IReadOnlyList<string> hashes) => hashes.Count == 1
+        ? hashes[0]
+        : Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join('\n', hashes))));
 
     private int BatchSize(int step)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(step, 1);
-        return stepsPerEpoch is { } perEpoch ? Math.Min(globalBatch, rows.Length - (step - 1) % perEpoch * globalBatch) : globalBatch;
+        if (stepsPerEpoch is not { } perEpoch) return globalBatch;
+        return (int)Math.Min(globalBatch, order.PerEpoch - (step - 1L) % perEpoch * globalBatch);
     }
 
     private int RowOf(int step, int sample)
     {
         if (stepsPerEpoch is { } perEpoch) return order.At((step - 1) / perEpoch, (step - 1) % perEpoch * globalBatch + sample);
         var place = (step - 1L) * globalBatch + sample;
-        return order.At((int)(place / rows.Length), (int)(place % rows.Length));
+        return order.At((int)(place / order.PerEpoch), (int)(place % order.PerEpoch));
+    }
+
+    private static (Row[] Rows, RowOrder Order) Ordered(RunSpec spec, IReadOnlyList<Sample> samples)
+    {
+        if (!spec.Data.Train.Weighted)
+        {
+            var all = ToRows(spec, samples);
+            return (all, new SampleOrder(spec.Seed, all.Length, spec.Data.Shuffle));
+        }
+
+        Row[][] rows = [.. spec.Data.Train.Select((_, i) => ToRows(spec, [.. samples.Where(sample => sample.Source == i)]))];
+        if (Array.FindIndex(rows, static source => source.Length == 0) is var empty and >= 0)
+            throw new PeftException(
+                $"{spec.Data.Train[empty].Path}: no sample of this source is left for training beside data.validation.fraction; leave the "
+                    + "source out, or name a validation file");
+        var weighed = rows.Zip(spec.Data.Train, static (source, spec) => (source.Length, spec.Weight!.Value)).ToArray();
+        return ([.. rows.SelectMany(static source => source)], new MixedOrder(spec.Seed, weighed, spec.Data.Shuffle));
     }
 
     private static Row[] ToRows(RunSpec spec, IReadOnlyList<Sample> samples) =>
@@ -159,7 +191,7 @@ public sealed class TrainingData
     {
         if (samples.Count < 2)
             throw new PeftException(
-                $"{spec.Data.Train.Path}: data.validation.fraction needs at least two samples, there is {samples.Count}"
+                $"{spec.Data.Train[0].Path}: data.validation.fraction needs at least two samples, there is {samples.Count}"
             );
         var count = Math.Clamp((int)Math.Round(fraction * samples.Count), 1, samples.Count - 1);
         var held = new SplitMix64((ulong)spec.Seed, ValidationStream).Permutation(samples.Count).Take(count).ToHashSet();
@@ -177,8 +209,8 @@ public sealed class TrainingData
             if (TargetTokens(step) > 0) continue;
             var lines = Enumerable.Range(0, BatchSize(step)).Select(i => rows[RowOf(step, i)].Samples[0].Line).Order().Take(5);
             throw new PeftException(
-                $"{path}: no token of step {step} is learned (lines {string.Join(", ", lines)}{(BatchSize(step) > 5 ? " …" : "")}); remove "
-                    + "those lines or raise training.global_batch"
+                $"{path}: no token of step {step} is learned (lines {string.Join(", ", lines)}{(BatchSize(step) > 5 ? " …" : "")}); "
+                    + "remove those lines or raise training.global_batch"
             );
         }
     }

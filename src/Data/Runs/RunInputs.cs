@@ -2,6 +2,7 @@ using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Data.Datasets.Files;
 using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Runs;
@@ -156,17 +157,20 @@ public static class RunInputs
     /// <summary>The files of a run that are there.</summary>
     private static IEnumerable<InputFile> Present(RunSpec spec)
     {
-        InputFile[] data =
+        (string Key, string Path)[] data =
         [
-            new("data.train.path", InputKinds.Data, spec.Data.Train.Path),
-            new("data.validation.path", InputKinds.Data, spec.Data.Validation?.Path ?? ""),
-            new("data.evaluation.path", InputKinds.Data, spec.Data.Evaluation?.Path ?? ""),
-            new("data.chat_template", InputKinds.Tokenizer, ChatTemplateNames.IsName(spec.Data.ChatTemplate) ? "" : spec.Data.ChatTemplate),
+            .. spec.Data.Train.Select((source, i) => (spec.Data.Train.KeyOf(i), source.Path)),
+            ("data.validation.path", spec.Data.Validation?.Path ?? ""),
+            ("data.evaluation.path", spec.Data.Evaluation?.Path ?? ""),
         ];
-        return data.Concat(In("model.path", InputKinds.Tokenizer, spec.Model.Path, TokenizerFiles))
+        return data.SelectMany(static item => DataFiles.Find(item.Path).Select(file => new InputFile(item.Key, InputKinds.Data, file)))
+            .Concat(In("model.path", InputKinds.Tokenizer, spec.Model.Path, TokenizerFiles))
+            .Append(new InputFile("data.chat_template", InputKinds.Tokenizer, Template(spec.Data.ChatTemplate)))
             .Where(static file => File.Exists(file.Path))
             .Concat(Present(spec.Model.Path, spec.Method));
     }
+
+    private static string Template(string name) => ChatTemplateNames.IsName(name) ? "" : name;
 
     private static IEnumerable<InputFile> Present(string model, MethodSpec method)
     {

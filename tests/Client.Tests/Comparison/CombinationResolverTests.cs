@@ -23,7 +23,7 @@ public sealed class CombinationResolverTests
         Assert.Equal(2, file.Repeats);
         var boft = Assert.Single(resolver.Candidates(file.Methods[0])).Spec;
         Assert.Equal((MethodName.Boft, 2, 7, 5L), (boft.Method.Name, boft.Method.Boft.ButterflyFactors, boft.Training.Steps, boft.Seed));
-        Assert.Equal(workspace.Files.Path("train.jsonl"), boft.Data.Train.Path);
+        Assert.Equal(workspace.Files.Path("train.jsonl"), boft.Data.Train[0].Path);
         var lora = Assert.Single(resolver.Candidates(file.Methods[1]));
         Assert.Equal(("wide", 16, 3e-3), (file.Methods[1].Label, lora.Spec.Method.Lora.Rank, lora.Spec.Training.Optimizer.LearningRate));
         Assert.Equal(6, resolver.Repeat(file.Methods[1], lora, 1).Spec.Seed);

@@ -171,7 +171,7 @@ public sealed class RunFileRoundTrip
         Assert.Equal(2, spec.Training.Epochs);
         Assert.Equal(2, spec.Seed);
         Assert.Equal(["q_proj", "v_proj"], spec.Method.TargetModules);
-        Assert.Equal(DataFormat.Text, spec.Data.Train.Format);
+        Assert.Equal(DataFormat.Text, spec.Data.Train[0].Format);
     }
 
     [Fact]
@@ -184,7 +184,7 @@ public sealed class RunFileRoundTrip
             File.WriteAllText(file, Minimal + "\noutput: ../runs");
             var spec = RunFile.Load(file, ["method.initial_adapter=there"]);
             Assert.Equal(Path.Combine(folder, "model"), spec.Model.Path);
-            Assert.Equal(Path.Combine(folder, "train.jsonl"), spec.Data.Train.Path);
+            Assert.Equal(Path.Combine(folder, "train.jsonl"), spec.Data.Train[0].Path);
             Assert.Equal(Path.Combine(folder, "there"), spec.Method.InitialAdapter);
             Assert.Equal(Path.GetFullPath(Path.Combine(folder, "../runs")), spec.Output);
             Assert.Equal(RunFile.Write(spec), RunFile.Write(RunFile.Resolve(spec, "/elsewhere")));

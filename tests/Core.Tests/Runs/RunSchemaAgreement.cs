@@ -16,8 +16,9 @@ public sealed class RunSchemaAgreement
         {
             var path = prefix + JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
             yield return (path, property, property.GetValue(instance));
-            if (property.PropertyType.Assembly == typeof(RunSpec).Assembly && property.PropertyType.IsClass)
-                foreach (var inner in Walk(property.PropertyType, path + ".")) yield return inner;
+            var section = property.PropertyType == typeof(DataSources) ? typeof(DataSource) : property.PropertyType;
+            if (section.Assembly == typeof(RunSpec).Assembly && section.IsClass)
+                foreach (var inner in Walk(section, path + ".")) yield return inner;
         }
     }
 
@@ -49,6 +50,8 @@ public sealed class RunSchemaAgreement
             "model.dtype",
             "data.train.path",
             "data.train.format",
+            "data.train.weight",
+            "data.train.columns",
             "data.validation.fraction",
             "data.validation.path",
             "data.validation.format",

@@ -185,13 +185,10 @@ public sealed class TrainingDataTests
     public static TheoryData<byte[], string> OtherKinds =>
         new()
         {
-            {
-                "[\n  {\"input_ids\": [1]}\n]"u8.ToArray(),
-                "a JSON array; a data file has one object per line: jq -c '.[]' train.jsonl > train.jsonl"
-            },
-            { [0x1F, 0x8B, 8, 0], "compressed by gzip; unpack it: gunzip -k train.jsonl" },
-            { [0x28, 0xB5, 0x2F, 0xFD, 0], "compressed by Zstandard" },
-            { "PAR1 and more"u8.ToArray(), "a Parquet file; write it as JSON lines" },
+            { "[\n  {\"input_ids\": [1]}\n]"u8.ToArray(), "element 1: the field \"labels\" is missing" },
+            { [0x1F, 0x8B, 8, 0], "damaged after line 0" },
+            { [0x28, 0xB5, 0x2F, 0xFD, 0], "damaged after line 0" },
+            { "PAR1 and more"u8.ToArray(), "no Parquet file that can be read" },
             { [0xFF, 0xFE, (byte)'{', 0], "UTF-16; write it as UTF-8: iconv" },
             { [(byte)'{', 0, (byte)'"', 0], "UTF-16 without its mark" },
             { "version https://git-lfs.github.com/spec/v1\n"u8.ToArray(), "git lfs pull" },
@@ -232,7 +229,7 @@ public sealed class TrainingDataTests
     {
         using var folder = new TemporaryFolder();
         var error = Assert.Throws<PeftException>(() => TrainingData.Load(Spec(1, null, 1, 1, false, folder.Path), null, null, Vocabulary));
-        Assert.Contains($"{folder.Path}: a folder; name a JSONL file in it", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"{folder.Path}: a folder without data files (.jsonl, .json, .parquet", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -292,7 +289,7 @@ public sealed class TrainingDataTests
         spec = spec with
         {
             Model = new ModelSpec { Path = folder.Path },
-            Data = spec.Data with { Train = spec.Data.Train with { Format = DataFormat.Text } },
+            Data = spec.Data with { Train = spec.Data.Train[0] with { Format = DataFormat.Text } },
         };
         Assert.Contains(
             "no tokenizer",

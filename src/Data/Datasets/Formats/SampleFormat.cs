@@ -10,6 +10,9 @@ namespace Peft.Orleans.Data.Datasets.Formats;
 /// <summary>How a line of a data file becomes a sample; what is wrong with a line is a <see cref="FormatException"/>.</summary>
 internal abstract class SampleFormat
 {
+    /// <summary>Whether lines hold token ids.</summary>
+    public virtual bool IsTokens => false;
+
     /// <summary>Ids and labels of a line.</summary>
     public abstract (int[] Ids, int[] Labels) Read(JsonElement line);
 
@@ -17,7 +20,23 @@ internal abstract class SampleFormat
     public virtual IReadOnlyList<(int[] Ids, int[] Labels)> ReadAll(JsonElement line) => [Read(line)];
 
     /// <summary>The format a run file names.</summary>
-    public static SampleFormat Create(DataFormat format, RunSpec spec, ITextTokenizer? tokenizer)
+    /// <param name="format">Which.</param>
+    /// <param name="columns">The files' names for its fields; null: the fields' own.</param>
+    /// <param name="spec">The run file.</param>
+    /// <param name="tokenizer">The model's tokenizer; null is enough for format tokens.</param>
+    public static SampleFormat Create(
+        DataFormat format,
+        IReadOnlyDictionary<string, string>? columns,
+        RunSpec spec,
+        ITextTokenizer? tokenizer
+    )
+    {
+        var own = columns?.Where(column => FormatFields.Of(format).Contains(column.Key)).ToDictionary();
+        var read = Create(format, spec, tokenizer);
+        return own is { Count: > 0 } ? new NamedColumns(read, own) : read;
+    }
+
+    private static SampleFormat Create(DataFormat format, RunSpec spec, ITextTokenizer? tokenizer)
     {
         if (format == DataFormat.Tokens) return new TokensFormat();
         if (tokenizer is null)

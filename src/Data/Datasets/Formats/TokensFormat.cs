@@ -6,6 +6,8 @@ namespace Peft.Orleans.Data.Datasets.Formats;
 /// <summary><c>{"input_ids": [...], "labels": [...]}</c>, taken as they are.</summary>
 internal sealed class TokensFormat : SampleFormat
 {
+    public override bool IsTokens => true;
+
     public override (int[] Ids, int[] Labels) Read(JsonElement line) => ReadTokens(line);
 
     /// <summary>Ids and labels of a line.</summary>
