@@ -28,6 +28,7 @@ internal static class ClientApplication
         CompareCommand.Create(terminal),
         ExportCommand.Create(terminal),
         MakeProblemsCommand.Create(terminal),
+        MakeModelCommand.Create(terminal),
         DoctorCommand.Create(terminal),
     };
 

@@ -17,8 +17,9 @@ internal sealed class StartChecks
     /// <summary>Checks a run whose files this machine sees.</summary>
     /// <param name="spec">The run, paths absolute.</param>
     /// <param name="where">Place in the run file of a key, for messages.</param>
+    /// <param name="planOnly">Whether a model without weights will do.</param>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
-    public ModelFolder Run(RunSpec spec, Func<string, string> where)
+    public ModelFolder Run(RunSpec spec, Func<string, string> where, bool planOnly = false)
     {
         try
         {
@@ -38,7 +39,7 @@ internal sealed class StartChecks
             Microbatch = spec.Training.Microbatch,
         };
         var data = RunFile.Write(new RunSpec { Model = spec.Model, Data = spec.Data, Seed = spec.Seed, Training = batches });
-        var model = RunChecks.Check(spec, where, dataIsKnown: known.Contains(data));
+        var model = RunChecks.Check(spec, where, known.Contains(data), planOnly);
         known.Add(data);
         return model;
     }

@@ -36,7 +36,7 @@ internal sealed class ModelOptions
         var adapter = parsed.GetValue(Adapter) is { } folder ? Path.GetFullPath(folder) : null;
         var opened = StartChecks.Model(model, "--model");
         if (adapter is not null) AdapterChecks.Check(adapter, "--adapter", opened);
-        return (new ModelRequest(model, adapter, Parse(parsed.GetValue(Dtype))), opened);
+        return (new ModelRequest(opened.Path, adapter, Parse(parsed.GetValue(Dtype))), opened);
     }
 
     /// <summary>The option <c>--dtype</c>.</summary>

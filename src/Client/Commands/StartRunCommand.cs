@@ -3,6 +3,7 @@ using Peft.Orleans.Client.Checks;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Client.Commands;
@@ -88,13 +89,15 @@ internal static class StartRunCommand
         var spec = RunFile.Load(options.File, options.Set);
         var id = RunPreparation.NewId(spec, options.RunId);
         if (options.Cluster is not null && !options.DryRun) return await Remote(terminal, options, spec, id);
-        var model = new StartChecks().Run(spec, key => RunFile.Where(options.File, options.Set, key));
+        var model = new StartChecks().Run(spec, key => RunFile.Where(options.File, options.Set, key), options.DryRun);
         var resolved = RunPreparation.Resolve(spec, model, id, options.Silos);
         var known = RunPreparation.Existing(resolved, id);
         if (options.DryRun)
         {
             RunIndex.OfUser().RequireUsable();
             RunPlan.Write(terminal, resolved, Math.Max(1, options.Silos), options.Format);
+            if (!model.HasWeights && !MethodTraits.Of(resolved.Method).TrainsBase)
+                terminal.Note($"the plan alone: {model.Path} has no weights, and start-run needs them");
             return ExitCodes.Success;
         }
 

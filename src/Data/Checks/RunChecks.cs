@@ -21,15 +21,17 @@ public static class RunChecks
     /// <param name="spec">The run, paths absolute.</param>
     /// <param name="where">Place in the run file of a key, for messages.</param>
     /// <param name="dataIsKnown">Whether the same data, read in the same way, has been checked before: it is not read again.</param>
+    /// <param name="planOnly">Whether a model without weights will do: a plan is made of config.json alone.</param>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
-    public static ModelFolder Check(RunSpec spec, Func<string, string> where, bool dataIsKnown = false)
+    public static ModelFolder Check(RunSpec spec, Func<string, string> where, bool dataIsKnown = false, bool planOnly = false)
     {
         if (File.Exists(spec.Model.Path))
             throw new PeftException(
                 $"{where("model.path")}: model.path: {spec.Model.Path} is a file; name the folder with config.json and model.safetensors"
             );
         var model = ModelFolder.Open(spec.Model.Path);
-        if (!MethodTraits.Of(spec.Method).TrainsBase || model.HasWeights) WeightChecks.Check(model);
+        spec = spec with { Model = spec.Model with { Path = model.Path } };
+        if (!(planOnly || MethodTraits.Of(spec.Method).TrainsBase) || model.HasWeights) WeightChecks.Check(model);
         foreach (var (i, source) in spec.Data.Train.Index()) RequireFile(source.Path, spec.Data.Train.KeyOf(i), where);
         if (spec.Data.Validation?.Path is { } validation) RequireFile(validation, "data.validation.path", where);
         if (spec.Data.Evaluation?.Path is { } evaluation) RequireFile(evaluation, "data.evaluation.path", where);

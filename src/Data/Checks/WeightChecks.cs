@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Peft.Orleans.Core;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.SafeTensors;
@@ -9,8 +8,10 @@ namespace Peft.Orleans.Data.Checks;
 /// What the headers of weight files tell before any weight is read: every tensor of the model is there, in its shape, in a type that is
 /// read.
 /// </summary>
-public static partial class WeightChecks
+public static class WeightChecks
 {
+    private const string HeadName = "lm_head.weight";
+
     private static readonly SafeTensorsType[] Read = [SafeTensorsType.F32, SafeTensorsType.BF16, SafeTensorsType.F16, SafeTensorsType.F64];
 
     /// <summary>Checks a folder's weights against its config.json.</summary>
@@ -19,6 +20,7 @@ public static partial class WeightChecks
     {
         var weights = model.Weights;
         weights.CheckAll();
+        RequireOneHead(model);
         var known = new HashSet<string>(StringComparer.Ordinal);
         for (var layer = 0; layer < model.LayerCount; layer++)
         {
@@ -66,7 +68,7 @@ public static partial class WeightChecks
     private static PeftException Missing(ModelFolder model, string name)
     {
         var hint =
-            name == "lm_head.weight" ? "; if the head is the embedding's weight, config.json says so by \"tie_word_embeddings\": true"
+            name == HeadName ? "; if the head is the embedding's weight, config.json says so by \"tie_word_embeddings\": true"
             : model.Weights.Names.FirstOrDefault(other =>
                 other.EndsWith("." + name, StringComparison.Ordinal) || name.EndsWith("." + other, StringComparison.Ordinal)
             )
@@ -79,13 +81,60 @@ public static partial class WeightChecks
     }
 
     // Buffers that are computed, a head that is the embedding, and blocks beyond num_hidden_layers, by which people cut a model short.
+    private static readonly string[] Buffers = [".rotary_emb.inv_freq", ".masked_bias"];
+
     private static bool MeansNothing(string name, ModelFolder model) =>
-        name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
-        || (name == "lm_head.weight" && model.Dimensions.Tied)
-        || (
-            BlockNumber().Match(name) is { Success: true } block
-            && (!int.TryParse(block.Groups[1].Value, out var number) || number >= model.LayerCount - 2)
+        Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
+        || (name == HeadName && model.Dimensions.Tied)
+        || IsBeyondTheLastBlock(name, model);
+
+    private static bool IsBeyondTheLastBlock(string name, ModelFolder model)
+    {
+        var container = model.Dimensions.BlockPrefix;
+        if (!name.StartsWith(container, StringComparison.Ordinal)) return false;
+        var number = name[container.Length..].Split('.')[0];
+        return number.All(char.IsAsciiDigit) && (!int.TryParse(number, out var block) || block >= model.Dimensions.Blocks);
+    }
+
+    /// <summary>
+    /// A head beside an embedding that it is said to be: releases of transformers take one or the other, so they must be the same.
+    /// </summary>
+    private static void RequireOneHead(ModelFolder model)
+    {
+        var embedding = model.Tensors(0)[0].Name;
+        if (!model.Dimensions.Tied || !model.Weights.TryFind(HeadName, out var file, out var head)) return;
+        if (!model.Weights.TryFind(embedding, out var path, out var words)) return;
+        if (words.Type == head.Type && SameBytes(path, words, file, head)) return;
+        throw new PeftException(
+            $"{file}: '{HeadName}' is not '{embedding}', although config.json says so by tie_word_embeddings; releases of transformers differ "
+                + "in which they take: write \"tie_word_embeddings\": false into config.json to use the head, or save the model without it"
         );
+    }
+
+    private static bool SameBytes(string path, SafeTensorsEntry entry, string otherPath, SafeTensorsEntry other)
+    {
+        if (entry.Bytes != other.Bytes) return false;
+        const int Piece = 1 << 20;
+        using var one = File.OpenHandle(path);
+        using var two = File.OpenHandle(otherPath);
+        var (left, right) = (new byte[Piece], new byte[Piece]);
+        for (var done = 0L; done < entry.Bytes; done += Piece)
+        {
+            var count = (int)Math.Min(Piece, entry.Bytes - done);
+            var read = Math.Min(Fill(one, left, entry.Offset + done, count), Fill(two, right, other.Offset + done, count));
+            if (read < count || !left.AsSpan(0, count).SequenceEqual(right.AsSpan(0, count))) return false;
+        }
+
+        return true;
+
+        static int Fill(Microsoft.Win32.SafeHandles.SafeFileHandle file, byte[] buffer, long offset, int count)
+        {
+            var filled = 0;
+            while (filled < count && RandomAccess.Read(file, buffer.AsSpan(filled, count - filled), offset + filled) is > 0 and var read)
+                filled += read;
+            return filled;
+        }
+    }
 
     private static string Remedy(string name) =>
         name.EndsWith(".bias", StringComparison.Ordinal) ? "config.json lacks attention_bias or mlp_bias, or is another model's"
@@ -93,6 +142,4 @@ public static partial class WeightChecks
             ? "it is an adapter's: merge it first (PEFT's merge_and_unload), or save the base alone"
         : "save the model without it, or give the config.json that belongs to it";
 
-    [GeneratedRegex(@"^model\.layers\.(\d+)\.")]
-    private static partial Regex BlockNumber();
 }

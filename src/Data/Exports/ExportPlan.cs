@@ -60,8 +60,7 @@ public sealed class ExportPlan
                 + "(2 × lora.rank holds the low-rank part of method hybrid)");
         }
 
-        if (!File.Exists(Path.Combine(model, "config.json")))
-            throw new PeftException($"base model {model}: no config.json in it; give --base DIR");
+        if (!Directory.Exists(model)) throw new PeftException($"base model {model}: no config.json in it; give --base DIR");
         var opened = ModelFolder.Open(Path.GetFullPath(model));
         var method = adapter.MethodIn(opened);
         if (rank is { } wanted) CheckRank(opened, method, wanted);

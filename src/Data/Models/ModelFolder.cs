@@ -12,7 +12,7 @@ namespace Peft.Orleans.Data.Models;
 /// </summary>
 public sealed class ModelFolder
 {
-    private const string ConfigFile = "config.json";
+    internal const string ConfigFile = "config.json";
     private const string GenerationFile = "generation_config.json";
 
     private readonly ModelDescription description;
@@ -27,12 +27,12 @@ public sealed class ModelFolder
         this.description = description;
         EndTokens = endTokens;
         Dimensions = description.Dimensions;
-        weights = new(() => WeightFiles.Open(path));
+        weights = new(() => WeightFiles.Open(path, BasePrefix));
         tokenizer = new(() => TokenizerLoader.Load(path));
         kinds = new(AllKinds);
     }
 
-    /// <summary>The folder.</summary>
+    /// <summary>The folder with config.json; of a cache the snapshot.</summary>
     public string Path { get; }
 
     /// <summary>Its family.</summary>
@@ -79,15 +79,17 @@ public sealed class ModelFolder
     /// <exception cref="PeftException">There are no tokenizer files, or they are malformed.</exception>
     public ITextTokenizer Tokenizer => tokenizer.Value;
 
-    /// <summary>Opens a folder.</summary>
+    /// <summary>
+    /// Opens a folder: one with config.json, or one of Hugging Face's cache, <c>models--owner--name</c> or the cache that holds it.
+    /// </summary>
     /// <exception cref="PeftException">There is no config.json, or it describes no model of a known family; names file, key and
     /// reason.</exception>
     public static ModelFolder Open(string path)
     {
-        if (!Directory.Exists(path)) throw new PeftException($"{path}: folder not found; model.path names a Hugging Face folder");
+        path = ModelLocation.Find(path);
         var config = ConfigReader.Read(System.IO.Path.Combine(path, ConfigFile), "model.path names a Hugging Face folder, which has one");
         var architecture = ModelFamilies.Of(config);
-        RequireUnquantised(config);
+        QuantizedWeights.Refuse(config);
         var description = architecture.Describe(config);
         // generation_config.json is what generate obeys; it may list further end tokens (Llama 3's <|eot_id|>).
         var generation = System.IO.Path.Combine(path, GenerationFile);
@@ -129,19 +131,8 @@ public sealed class ModelFolder
             ? kind
             : throw new ArgumentException($"{Path}: a model of family {Family} has no tensor '{name}'", nameof(name));
 
-    // The weights beside such a configuration are codes, or have scales beside them: other tensors, or the same with another meaning.
-    private static void RequireUnquantised(ConfigReader config)
-    {
-        foreach (var key in (string[])["quantization_config", "compression_config"])
-        {
-            if (!config.Has(key)) continue;
-            var method = config.Section(key)!.Text("quant_method");
-            throw new PeftException(
-                $"{config.File}: {key}{(method is null ? "" : $" (quant_method {method})")}: the weights are quantised, and are not read; "
-                    + "name the folder of the unquantised model"
-            );
-        }
-    }
+    /// <summary>What a causal model's names have before those of the bare decoder: <c>model.</c></summary>
+    private string BasePrefix => description.BlockPrefix[..(description.BlockPrefix.IndexOf('.', StringComparison.Ordinal) + 1)];
 
     private bool IsBlock(int layer)
     {

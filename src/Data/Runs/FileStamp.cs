@@ -16,7 +16,9 @@ internal sealed record FileStamp(long Size, long Modified, long Inode)
     /// <summary>The stamp of a file; null: there is none.</summary>
     public static FileStamp? Of(string path)
     {
-        var info = new FileInfo(path);
+        // Of the file itself, where a cache has a link to it.
+        var target = File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true) : null;
+        var info = target as FileInfo ?? new FileInfo(path);
         return info.Exists ? new FileStamp(info.Length, info.LastWriteTimeUtc.Ticks, InodeOf(path)) : null;
     }
 

@@ -25,6 +25,8 @@ public static class RunResolver
     public static ResolvedRun Resolve(
         RunSpec spec, ModelFolder model, int threads, RunSpec? recorded = null, Func<WeightType, ProductType>? products = null)
     {
+        // Of a cache the snapshot: the one that the run began with.
+        spec = spec with { Model = spec.Model with { Path = model.Path } };
         if (spec.Method.InitialAdapter is { } adapter && AdapterFolder.Is(adapter))
             spec = spec with { Method = AdapterFolder.Read(adapter).Adopt(spec.Method, model) };
         var dtype = spec.Model.Dtype ?? model.StoredType;

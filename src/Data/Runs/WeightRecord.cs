@@ -52,7 +52,9 @@ public static class WeightRecord
         {
             foreach (var (name, before) in Read(path))
             {
-                if (!weights.TryFind(name, out var file, out var entry))
+                // A bare decoder's file lacks what the causal model has before its names.
+                if (!weights.TryFind(name, out var file, out var entry)
+                    && !weights.TryFind(name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..], out file, out entry))
                     throw new PeftException(
                         $"model.path: {modelPath}: tensor '{name}' is gone; the run was created with it, its sha256 {before}"
                     );

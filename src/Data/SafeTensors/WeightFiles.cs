@@ -12,16 +12,23 @@ namespace Peft.Orleans.Data.SafeTensors;
 public sealed class WeightFiles
 {
     private const string SingleFile = "model.safetensors";
+    private const string HeadName = "lm_head.weight";
     private const string IndexFile = "model.safetensors.index.json";
 
-    private readonly Dictionary<string, string> files;
+    // By the names of the causal model: the file, and the name in it.
+    private readonly Dictionary<string, (string File, string Stored)> files;
     private readonly Dictionary<string, SafeTensorsHeader> headers = new(StringComparer.Ordinal);
     private readonly Lock gate = new();
 
-    private WeightFiles(string folder, Dictionary<string, string> files)
+    private WeightFiles(string folder, Dictionary<string, string> stored, string prefix)
     {
         Folder = folder;
-        this.files = files;
+        // A bare decoder's checkpoint (AutoModel) has its names without what the causal model has before them.
+        var bare = prefix.Length > 0 && !stored.Keys.Any(name => name.StartsWith(prefix, StringComparison.Ordinal));
+        files = stored.ToDictionary(
+            pair => bare && pair.Key != HeadName ? prefix + pair.Key : pair.Key,
+            static pair => (pair.Value, pair.Key),
+            StringComparer.Ordinal);
     }
 
     /// <summary>The folder.</summary>
@@ -31,45 +38,49 @@ public sealed class WeightFiles
     public IReadOnlyCollection<string> Names => files.Keys;
 
     /// <summary>Opens a folder: reads the single file's header, or the index.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="prefix">What the names of the causal model have before those of the bare decoder, <c>model.</c>; where no name has it,
+    /// it is put before them.</param>
     /// <exception cref="PeftException">There are no weights, or the index is malformed or stale.</exception>
-    public static WeightFiles Open(string folder)
+    public static WeightFiles Open(string folder, string prefix = "")
     {
         if (!Directory.Exists(folder)) throw new PeftException($"{folder}: folder not found; model.path names a Hugging Face folder");
         var single = Path.Combine(folder, SingleFile);
         if (!File.Exists(single))
         {
             var index = Path.Combine(folder, IndexFile);
-            return File.Exists(index) ? new WeightFiles(folder, ReadIndex(index)) : throw NoWeights(folder);
+            return File.Exists(index) ? new WeightFiles(folder, ReadIndex(index), prefix) : throw NoWeights(folder);
         }
 
         var header = SafeTensorsHeader.Read(single);
         var weights = new WeightFiles(
             folder,
-            header.Entries.Keys.ToDictionary(static name => name, static _ => SingleFile, StringComparer.Ordinal)
+            header.Entries.Keys.ToDictionary(static name => name, static _ => SingleFile, StringComparer.Ordinal),
+            prefix
         );
         weights.headers[SingleFile] = header;
         return weights;
     }
 
-    /// <summary>Reads every header: all shards are there and sound, each tensor is where the index says, and nowhere else.</summary>
+    /// <summary>Reads every header: all shards are there and sound, and each tensor is in one of them and no other.</summary>
     /// <exception cref="PeftException">Names the file.</exception>
     public void CheckAll()
     {
         var holders = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var (tensor, file) in files)
+        foreach (var (tensor, (file, _)) in files)
         {
-            TryFind(tensor, out _, out _);
-            if (!holders.TryAdd(tensor, file)) continue;
-            foreach (var other in Header(file, tensor).Entries.Keys)
+            foreach (var stored in Header(file, tensor).Entries.Keys)
             {
                 // Which of two is meant depends on who reads: transformers takes the last file, the index says another.
-                if (files.TryGetValue(other, out var named) && named != file)
+                if (!holders.TryAdd(stored, file) && holders[stored] != file)
                     throw new PeftException(
-                        $"{Path.Combine(Folder, IndexFile)}: tensor '{other}' is said to be in {named}, and {file} holds it too; "
-                            + "shards of two saves lie in one folder: fetch or save the model again into an empty one"
+                        $"{Path.Combine(Folder, IndexFile)}: tensor '{stored}' is in {holders[stored]}, and {file} holds it too; shards of "
+                            + "two saves lie in one folder: fetch or save the model again into an empty one"
                     );
             }
         }
+
+        foreach (var tensor in files.Keys) TryFind(tensor, out _, out _);
     }
 
     /// <summary>Whether a folder holds weights that <see cref="Open"/> can open.</summary>
@@ -86,16 +97,26 @@ public sealed class WeightFiles
     {
         path = "";
         entry = null!;
-        if (!files.TryGetValue(tensor, out var file)) return false;
-        var header = Header(file, tensor);
-        if (!header.Entries.TryGetValue(tensor, out var found))
-            throw new PeftException(
-                $"{header.Path}: tensor '{tensor}' is not in this file, although {IndexFile} says so; fetch the model again"
-            );
+        if (!files.TryGetValue(tensor, out var place)) return false;
+        var header = Header(place.File, tensor);
+        // Like transformers, which reads every shard that the index names: a tensor may lie in another than it says.
+        if (!header.Entries.ContainsKey(place.Stored))
+        {
+            header = Shards.Select(other => Header(other, tensor))
+                .FirstOrDefault(other => other.Entries.ContainsKey(place.Stored))
+                ?? throw new PeftException(
+                    $"{header.Path}: tensor '{place.Stored}' is not in this file, although {IndexFile} says so, and in no other; fetch the "
+                        + "model again"
+                );
+        }
+
+        var found = header.Entries[place.Stored];
         path = header.Path;
         entry = found;
         return true;
     }
+
+    private string[] Shards => [.. files.Values.Select(static place => place.File).Distinct(StringComparer.Ordinal)];
 
     private SafeTensorsHeader Header(string file, string tensor)
     {
@@ -111,10 +132,10 @@ public sealed class WeightFiles
     private PeftException MissingShard(string file, string tensor)
     {
         var index = Path.Combine(Folder, IndexFile);
-        var missing = files.Values.Distinct(StringComparer.Ordinal).Where(shard => !File.Exists(Path.Combine(Folder, shard))).ToArray();
-        var named = files.Values.Distinct(StringComparer.Ordinal).Count();
+        var missing = Shards.Where(shard => !File.Exists(Path.Combine(Folder, shard))).ToArray();
+        var named = Shards.Length;
         var others = Directory.EnumerateFiles(Folder, "*.safetensors").Select(static path => Path.GetFileName(path)!)
-            .Where(name => !files.ContainsValue(name)).Order(StringComparer.Ordinal).ToArray();
+            .Except(Shards, StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
         if (missing.Length < named)
             return new PeftException(
                 $"{Path.Combine(Folder, file)}: file not found, although {index} names it for tensor '{tensor}'; fetch the missing shard"
@@ -139,6 +160,13 @@ public sealed class WeightFiles
             .Order(StringComparer.Ordinal)
             .FirstOrDefault();
         var found = other is null ? "" : $" (there is {other})";
+        if (Directory.EnumerateFiles(folder, "pytorch_model*.bin").Any())
+            return new PeftException(
+                $"{folder}: neither {SingleFile} nor {IndexFile} is there{found}; pickled weights, which can run programs, are not "
+                    + "read, and must be converted to safetensors first: python -c \"from transformers import AutoModelForCausalLM as M; "
+                    + $"M.from_pretrained('{folder}', dtype='auto').save_pretrained('{folder}-safetensors')\", copy the tokenizer's files, "
+                    + "and name that folder"
+            );
         return new PeftException(
             $"{folder}: neither {SingleFile} nor {IndexFile} is there{found}; weights in other formats must be converted to safetensors "
                 + "first, "

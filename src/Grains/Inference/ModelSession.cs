@@ -56,7 +56,7 @@ internal sealed class ModelSession
         var method = InferenceMethod.Of(model.AdapterPath, folder);
         var setup = new ModelChoice
         {
-            Path = model.ModelPath,
+            Path = folder.Path,
             Dtype = dtype,
             Products = TorchRuntime.ProductsOf(dtype),
             Method = method with { TargetModules = TargetModules.Resolve(method, folder.Dimensions) },

@@ -26,13 +26,52 @@ public sealed class WeightFilesTests
         using var folder = new TemporaryFolder();
         WriteOne(folder.File("one"), "a");
         folder.Write("two", "damaged");
-        folder.Write(Index, """{"weight_map":{"a":"one","b":"two","c":"three","d":"one"}}""");
+        folder.Write(Index, """{"weight_map":{"a":"one","b":"two","c":"three"}}""");
         var weights = WeightFiles.Open(folder.Path);
         Assert.True(weights.TryFind("a", out var path, out _));
         Assert.Equal(folder.File("one"), path);
         AssertError(() => weights.TryFind("b", out _, out _), folder.File("two"), "too few");
         AssertError(() => weights.TryFind("c", out _, out _), folder.File("three"), "not found");
-        AssertError(() => weights.TryFind("d", out _, out _), folder.File("one"), "'d' is not in this file");
+    }
+
+    [Fact]
+    public void ATensorInAnotherShardThanTheIndexSaysIsFoundLikeTransformersFindsIt()
+    {
+        using var folder = new TemporaryFolder();
+        WriteOne(folder.File("one"), "a", "b");
+        WriteOne(folder.File("two"), "c");
+        folder.Write(Index, """{"weight_map":{"a":"one","b":"two","c":"two","d":"one"}}""");
+        var weights = WeightFiles.Open(folder.Path);
+        Assert.True(weights.TryFind("b", out var path, out _));
+        Assert.Equal(folder.File("one"), path);
+        AssertError(() => weights.TryFind("d", out _, out _), folder.File("one"), "'d' is not in this file", "in no other");
+        AssertError(weights.CheckAll, "'d'");
+    }
+
+    [Fact]
+    public void NamesOfABareDecoderAreThoseOfTheCausalModel()
+    {
+        using var folder = new TemporaryFolder();
+        WriteOne(folder.File("model.safetensors"), "embed_tokens.weight", "layers.0.mlp.up_proj.weight", "lm_head.weight");
+        var weights = WeightFiles.Open(folder.Path, "model.");
+        Assert.Equal(
+            ["lm_head.weight", "model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight"],
+            weights.Names.Order(StringComparer.Ordinal));
+        Assert.True(weights.TryFind("model.embed_tokens.weight", out _, out var entry));
+        Assert.Equal("embed_tokens.weight", entry.Name);
+        weights.CheckAll();
+        // One name that has it says that all have.
+        WriteOne(folder.File("model.safetensors"), "model.embed_tokens.weight", "layers.0.mlp.up_proj.weight");
+        Assert.False(WeightFiles.Open(folder.Path, "model.").TryFind("model.layers.0.mlp.up_proj.weight", out _, out _));
+    }
+
+    [Fact]
+    public void PickledWeightsAreRefusedWithTheWayToConvertThem()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("pytorch_model-00001-of-00002.bin", "");
+        AssertError(
+            () => WeightFiles.Open(folder.Path), folder.Path, "pytorch_model-00001-of-00002.bin", "AutoModelForCausalLM", "save_pretrained");
     }
 
     [Theory]
@@ -75,7 +114,7 @@ public sealed class WeightFilesTests
         WriteOne(folder.File("one"), "a", "b");
         WriteOne(folder.File("two"), "b");
         folder.Write(Index, """{"weight_map":{"a":"one","b":"two"}}""");
-        AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "'b'", "in two, and one holds it too");
+        AssertError(() => WeightFiles.Open(folder.Path).CheckAll(), folder.File(Index), "'b'", "in one, and two holds it too");
         folder.Write(Index, """{"weight_map":{"b":"two"}}""");
         WeightFiles.Open(folder.Path).CheckAll();
     }
