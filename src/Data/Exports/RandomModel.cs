@@ -113,6 +113,6 @@ public sealed class RandomModel
         if (bytes <= free) return;
         throw new PeftException(string.Create(CultureInfo.InvariantCulture,
             $"--to {folder}: the weights take {bytes / 1e9:0.0} GB, and {free / 1e9:0.0} GB are free there; give fewer --layers, "
-                + "or another disk"));
+                + $"or another disk"));
     }
 }
