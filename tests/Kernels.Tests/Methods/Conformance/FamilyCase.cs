@@ -18,6 +18,9 @@ internal sealed record FamilyCase(string Name, string Config, IReadOnlyDictionar
         Bloom("bloom, normed residuals", 2, "\"apply_residual_connection_post_layernorm\": true, \"tie_word_embeddings\": false"),
     ];
 
+    /// <summary>All families, a model each at least.</summary>
+    internal static IReadOnlyList<FamilyCase> Every { get; } = [Gated("llama", "Llama", "\"attention_bias\": true"), .. All];
+
     /// <summary>Families and methods, for theories.</summary>
     public static MatrixTheoryData<string, string> Cases => new(
         All.Select(static family => family.Name),
