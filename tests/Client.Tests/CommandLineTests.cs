@@ -90,6 +90,7 @@ public sealed class CommandLineTests
 
     [Theory]
     [InlineData("start-run -f x.yaml --local two", "--local two: expected a number of silos of at least 1")]
+    [InlineData("start-run -f x.yaml --local 1000000", "--local 1000000: expected a number of silos of at least 1 and at most 1024")]
     [InlineData("start-run -f x.yaml --local 1.5", "--local 1.5: expected a number of silos")]
     [InlineData("generate --model m --prompt a --max-new-tokens x", "--max-new-tokens x: expected an integer of at least 1")]
     [InlineData(

@@ -111,7 +111,13 @@ public sealed class StartRunTests
         using var workspace = new Workspace();
         var file = workspace.RunFile();
         workspace.Write("blocker", "a file");
-        foreach (var (output, reason) in ((string, string)[])[("blocker/runs", workspace.Path("blocker") + " is a file"), ("/proc/x", "")])
+        (string, string)[] wrong =
+        [
+            ("blocker/runs", workspace.Path("blocker") + " is a file"),
+            ("/proc/x", ""),
+            (new('x', 300), "a folder's name has at most 255 bytes"),
+        ];
+        foreach (var (output, reason) in wrong)
         {
             string[] start = ["start-run", "-f", file, "--set", $"output={output}", "--set", "method.lora.rank=8"];
             foreach (var command in (string[][])[start, [.. start, "--dry-run"]])

@@ -9,6 +9,9 @@ internal static class CommonOptions
     /// <summary>Environment variable that stands for <c>--cluster</c>.</summary>
     public const string ClusterVariable = "PEFT_CLUSTER";
 
+    // Each is a process with threads and memory of its own; more are a slip of the finger.
+    private const int MostSilos = 1024;
+
     /// <summary>The run a command is about.</summary>
     public static Argument<string> Run() => new("RUN") { Description = "A run folder, a run id of 'get runs', or the beginning of one." };
 
@@ -20,7 +23,7 @@ internal static class CommonOptions
             HelpName = "N",
             Description = "Start N silo processes on this machine for this command (default: 1, unless --cluster).",
         };
-        return option.Number(static silos => silos >= 1, "a number of silos of at least 1");
+        return option.Number(static silos => silos is >= 1 and <= MostSilos, $"a number of silos of at least 1 and at most {MostSilos}");
     }
 
     /// <summary>A running cluster.</summary>

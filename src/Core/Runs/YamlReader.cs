@@ -6,6 +6,8 @@ namespace Peft.Orleans.Core.Runs;
 /// <summary>Reads YAML text; whatever the text holds, what is wrong with it is said with file and line.</summary>
 public static class YamlReader
 {
+    private const int LongestText = 1 << 20;
+
     /// <summary>The documents of a text.</summary>
     /// <param name="text">The text.</param>
     /// <param name="path">Its file, for messages.</param>
@@ -46,7 +48,7 @@ public static class YamlReader
         if (!File.Exists(path)) throw new PeftException($"{kind} {path} not found");
         try
         {
-            var text = File.ReadAllText(path);
+            var text = ReadAtMost(path, kind);
             return text.Contains('\0', StringComparison.Ordinal)
                 ? throw new PeftException($"{path}: no text but a binary file, or UTF-16 without its mark; a {kind} is YAML in UTF-8")
                 : text;
@@ -55,6 +57,17 @@ public static class YamlReader
         {
             throw new PeftException($"{kind} {path} cannot be read: {error.Message}", error);
         }
+    }
+
+    /// <summary>A device or a mistaken name may have no end.</summary>
+    private static string ReadAtMost(string path, string kind)
+    {
+        using var reader = new StreamReader(path);
+        var text = new char[LongestText + 1];
+        var length = reader.ReadBlock(text);
+        return length <= LongestText
+            ? new string(text, 0, length)
+            : throw new PeftException($"{path}: longer than {LongestText:N0} characters; a {kind} is a page of YAML");
     }
 
     private static PeftException Refusal(string text, string path, YamlException error)

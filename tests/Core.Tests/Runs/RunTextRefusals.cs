@@ -63,6 +63,20 @@ public sealed class RunTextRefusals
         );
 
     [Fact]
+    public void A_file_without_end_is_not_read_to_its_end()
+    {
+        Assert.SkipUnless(File.Exists("/dev/urandom"), "a device of Linux");
+        foreach (var device in (string[])["/dev/zero", "/dev/urandom"])
+        {
+            Assert.Contains(
+                $"{device}: longer than 1,048,576 characters; a run file is a page of YAML",
+                Assert.Throws<PeftException>(() => RunFile.Load(device)).Message,
+                StringComparison.Ordinal
+            );
+        }
+    }
+
+    [Fact]
     public void A_folder_is_no_run_file() =>
         Assert.Contains(
             ". is a folder; name a run file",
