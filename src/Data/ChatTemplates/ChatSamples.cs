@@ -20,6 +20,9 @@ internal sealed class ChatSamples
         closings = new Lazy<IReadOnlyList<string>>(() => EndOfTurn.Of(template, tokenizer));
     }
 
+    /// <summary>The template of all conversations.</summary>
+    public ChatTemplate Template => template;
+
     /// <summary>The samples of a conversation: one, or with <c>data.multi_turn: split</c> one of each reply that is learned.</summary>
     /// <exception cref="FormatException">The template refuses it, or does not tell what of it is learned.</exception>
     /// <exception cref="Core.PeftException">The tokenizer lacks the template's special tokens.</exception>

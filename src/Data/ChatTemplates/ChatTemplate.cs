@@ -13,6 +13,7 @@ public sealed class ChatTemplate
 
     private readonly JinjaTemplate plain;
     private readonly JinjaTemplate? withTools;
+    private readonly string? toolText;
     private readonly IReadOnlyDictionary<string, string> tokens;
     private readonly Lazy<bool> tellsTime;
 
@@ -24,7 +25,8 @@ public sealed class ChatTemplate
         Settings = settings;
         tokens = config.NamedTokens;
         plain = Read(text, place);
-        withTools = name == ChatTemplateNames.Model && config.ToolTemplate is { } tools ? Read(tools, place + " (tool_use)") : null;
+        toolText = name == ChatTemplateNames.Model ? config.ToolTemplate : null;
+        withTools = toolText is { } tools ? Read(tools, place + " (tool_use)") : null;
         tellsTime = new Lazy<bool>(() => plain.Reads("strftime_now") || withTools?.Reads("strftime_now") == true);
     }
 
@@ -102,6 +104,16 @@ public sealed class ChatTemplate
     /// <exception cref="JinjaException">The template fails.</exception>
     internal JinjaText Render(IEnumerable<KeyValuePair<string, object?>> variables, bool hasTools) =>
         (hasTools ? withTools ?? plain : plain).Render(variables, Settings.Clock);
+
+    /// <summary>Whether it reads a field of messages; what it does not read would be dropped.</summary>
+    internal bool ReadsField(string name, bool hasTools)
+    {
+        var text = hasTools ? toolText ?? Text : Text;
+        return ((string[])[$".{name}", $"'{name}'", $"\"{name}\""]).Any(form => text.Contains(form, StringComparison.Ordinal));
+    }
+
+    /// <summary>Whether it shows a model its tools.</summary>
+    internal bool ReadsTools => (withTools ?? plain).Reads("tools");
 
     /// <summary>Special tokens as a template's variables.</summary>
     internal IReadOnlyDictionary<string, string> TokensWith(ITextTokenizer? tokenizer)

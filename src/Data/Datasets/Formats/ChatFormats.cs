@@ -6,6 +6,8 @@ namespace Peft.Orleans.Data.Datasets.Formats;
 /// <summary>Conversations in a chat template; every assistant reply and its end-of-turn token is learned.</summary>
 internal abstract class ChatFormat(ChatSamples samples, bool maskPrompt) : SampleFormat
 {
+    protected ChatTemplate Template => samples.Template;
+
     public override (int[] Ids, int[] Labels) Read(JsonElement line) => ReadAll(line)[0];
 
     public override IReadOnlyList<(int[] Ids, int[] Labels)> ReadAll(JsonElement line)
@@ -13,7 +15,24 @@ internal abstract class ChatFormat(ChatSamples samples, bool maskPrompt) : Sampl
         LineFields.CheckChat(line);
         var messages = WithSystem(line, Messages(line));
         for (var i = 0; i < messages.Count; i++) RequireLearnable(messages[i], i + 1);
-        return samples.Of(new Conversation(messages));
+        return samples.Of(new Conversation(messages) { Tools = Tools(line) });
+    }
+
+    // Some files hold the list as a text, because columns of Parquet have one type.
+    private JsonElement? Tools(JsonElement line)
+    {
+        if (!LineFields.Says(line, "tools", out var tools)) return null;
+        if (!Template.ReadsTools) throw new FormatException($"the field \"tools\" {LineFields.NotRendered}");
+        try
+        {
+            if (tools.ValueKind == JsonValueKind.String) tools = JsonElement.Parse(tools.GetString()!);
+        }
+        catch (JsonException error)
+        {
+            throw new FormatException("the field \"tools\" is a text, and no JSON; write a list of tools", error);
+        }
+
+        return tools.ValueKind == JsonValueKind.Array ? tools : throw new FormatException("the field \"tools\" is not a list of tools");
     }
 
     // The column of ShareGPT and Alpaca files, as LLaMA-Factory and axolotl read it.
@@ -66,14 +85,16 @@ internal sealed class MessagesFormat(ChatSamples samples, bool maskPrompt) : Cha
         {
             var number = messages.Count + 1;
             if (turn.ValueKind != JsonValueKind.Object) throw new FormatException($"turn {number} is not an object");
-            var learned = LineFields.CheckTurn(turn, number);
+            var learned = LineFields.CheckTurn(turn, number, Renders);
             var message = shareGpt
                 ? new ChatMessage(Role(Text(turn, "from")), Text(turn, "value"))
-                : new ChatMessage(Role(Text(turn, "role")), Text(turn, "content"));
+                : ChatTurn.Read(turn, number, Role(Text(turn, "role")), Renders);
             messages.Add(message with { Learned = learned });
         }
 
         return messages;
+
+        bool Renders(string field) => Template.ReadsField(field, LineFields.Says(line, "tools", out _));
     }
 
     private static string Role(string name) => name switch

@@ -8,7 +8,8 @@ namespace Peft.Orleans.Data.Datasets.Formats;
 /// </summary>
 internal static class LineFields
 {
-    private const string NotRendered =
+    /// <summary>Why a field is refused that the template would leave out.</summary>
+    public const string NotRendered =
         "is not rendered by this format or its chat template, so it would be dropped; remove it, or write it into the text";
     private const string NotText = "is no text, and only text is learned; take such lines out";
     private const string Positions = "is not supported; the positions of a sample count from 0, and packing is data.packing";
@@ -16,7 +17,6 @@ internal static class LineFields
     /// <summary>Known beside any format.</summary>
     private static readonly (string Key, string Why)[] OfAnyLine =
     [
-        ("tools", NotRendered),
         ("functions", NotRendered),
         ("function_call", NotRendered),
         ("tool_calls", NotRendered),
@@ -36,6 +36,11 @@ internal static class LineFields
         ("position_ids", "gives positions of tokens to a line of text; use format tokens"),
         ("input_ids", "gives token ids beside the text; use format tokens, or remove it"),
     ];
+
+    /// <summary>Read by chats alone.</summary>
+    private static readonly (string Key, string Why)[] Tools = [("tools", NotRendered)];
+
+    private static readonly string[] Reasoning = ["reasoning_content", "reasoning", "thinking"];
 
     private static readonly (string Key, string Why)[] OfPlain =
     [
@@ -100,6 +105,7 @@ internal static class LineFields
     public static void CheckAlpaca(JsonElement line)
     {
         CheckChat(line);
+        Refuse(line, Tools, "");
         if (Says(line, "context", out _) && !Says(line, "input", out _))
             throw new FormatException("the field \"context\" is not read; Alpaca's name for it is \"input\"");
     }
@@ -110,6 +116,7 @@ internal static class LineFields
     public static void CheckPlain(JsonElement line, params string[] own)
     {
         Refuse(line, OfAnyLine, "");
+        Refuse(line, Tools, "");
         Refuse(line, OfText, "");
         Refuse(line, [.. OfPlain.Where(field => !own.Contains(field.Key))], "");
         if (Says(line, "system", out _)) throw new FormatException($"the field \"system\" {NotRendered}");
@@ -120,6 +127,7 @@ internal static class LineFields
     public static void CheckTokens(JsonElement line, int[] labels)
     {
         Refuse(line, OfAnyLine, "");
+        Refuse(line, Tools, "");
         Refuse(line, OfTokens, "");
         Each(
             line,
@@ -149,9 +157,16 @@ internal static class LineFields
     /// <summary>Checks a message; whether it is learned, null where it does not say.</summary>
     /// <param name="turn">The message.</param>
     /// <param name="number">Its number, from 1, for errors.</param>
-    public static bool? CheckTurn(JsonElement turn, int number)
+    /// <param name="renders">Whether the template reads a field; one of a reasoning's names stands for all.</param>
+    public static bool? CheckTurn(JsonElement turn, int number, Func<string, bool> renders)
     {
-        Refuse(turn, OfTurn, $"turn {number}: ");
+        foreach (var (key, why) in OfTurn)
+        {
+            if (!Says(turn, key, out _)) continue;
+            if (why == NotRendered && (Reasoning.Contains(key) ? Reasoning.Any(renders) : renders(key))) continue;
+            throw new FormatException($"turn {number}: the field \"{key}\" {why}");
+        }
+
         bool? learned = null;
         foreach (var key in Learning)
         {
