@@ -149,9 +149,9 @@ internal static class SiloHost
             // Compares one machine's time of day with another's: a silo that joins after a clock was set would be evicted for it.
             options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });
-        silo.Services.AddSingleton<IMembershipTable>(_ => new SqliteMembershipTable(
-            new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership)
-        ));
+        var membership = new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership);
+        silo.Services.AddSingleton<IMembershipTable>(new SqliteMembershipTable(membership));
+        silo.Services.AddSingleton<ILocalSiloDetails>(services => ActivatorUtilities.CreateInstance<CountedLife>(services, membership));
         silo.Services.AddKeyedSingleton<IGrainStorage>("runs", (services, _) =>
             new SqliteGrainStorage(
                 new SqliteFile(settings.ClusterFolder, ClusterFolder.State),

@@ -62,10 +62,12 @@ public partial class MethodBytesTests(StandingClusters clusters) : IClassFixture
     [InlineData("urnn, structured", "{ name: urnn, target_modules: [q_proj, v_proj] }")]
     [InlineData("urnn, dense", "{ name: urnn, target_modules: [q_proj, v_proj], urnn: { kind: dense, block_size: 4 } }")]
     [InlineData("hybrid from a sketch", "{ name: hybrid, lora: { rank: 4, alpha: 8 }, " + Sketch + ", lambda: { granularity: module } }")]
-    public async Task On_any_number_of_silos(string name, string method)
+    [InlineData("hybrid, with snapshots on the way", "hybrid", 6)]
+    [InlineData("lora, with snapshots on the way", "lora", 6)]
+    public async Task On_any_number_of_silos(string name, string method, int steps = 2)
     {
         using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, method, steps: 2);
+        var file = EmbeddedModel.RunFile(workspace, method, steps);
         var runs = await Task.WhenAll(
             clusters.Addresses.Select(async cluster =>
             {

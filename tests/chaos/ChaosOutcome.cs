@@ -31,7 +31,8 @@ internal sealed class ChaosOutcome(string folder, string eventLog)
 
     internal int JoinsSeated { get; set; }
 
-    internal List<(Process Process, long Since)> Pending { get; } = [];
+    /// <summary>Added silos that have no place in a plan yet.</summary>
+    internal List<(Process Process, string Name)> Pending { get; } = [];
 
     internal int Events => Kills.Count + Freezes + Joins;
 

@@ -12,7 +12,9 @@ internal sealed class ChaosRun : IDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan StallPatience = Patience.Limit;
-    private static readonly TimeSpan SeatPatience = TimeSpan.FromSeconds(60);
+
+    /// <summary>Steps per event that are left when silos that join are no longer waited for.</summary>
+    private const int ScarceSteps = 4;
 
     private readonly ChaosOptions options;
     private readonly PeftPrograms programs;
@@ -27,6 +29,7 @@ internal sealed class ChaosRun : IDisposable
     private Process client;
     private bool clientEnded;
     private int resumedAt = -1;
+    private int steps;
     private long progressed = TimeProvider.System.GetTimestamp();
 
     internal ChaosRun(PeftPrograms programs, string file, ChaosOptions options)
@@ -53,13 +56,13 @@ internal sealed class ChaosRun : IDisposable
         try
         {
             await Until(() => watch.Terms.Count > 0, cancellation);
-            var steps = UndisturbedRun.StatusOf(folder)?.Steps ?? 0;
+            steps = UndisturbedRun.StatusOf(folder)?.Steps ?? 0;
             while (outcome.Events < options.Events)
             {
                 // Half of what the remaining steps allow: joins take steps while they load.
                 var spare = Math.Max(1, (steps - watch.LastStep) / (options.Events - outcome.Events));
                 var threshold = watch.LastStep + (outcome.Events == 0 ? random.Next(0, 2) : random.Next(1, spare + 1));
-                await Until(() => Completed || (watch.LastStep >= threshold && Ready()), cancellation);
+                await Until(() => Completed || (watch.LastStep >= threshold && (Ready() || Scarce)), cancellation);
                 if (Completed) break;
                 DoOne(cancellation);
             }
@@ -102,11 +105,17 @@ internal sealed class ChaosRun : IDisposable
         silos.Running.Length > 0
         && (silos.Seated.Length > 2 || (silos.Running.Length == silos.Seated.Length && outcome.Pending.Count == 0));
 
+    /// <summary>
+    /// On a busy machine silos take longer to join than the run has steps to spare: then events come at every step, whoever has a place.
+    /// </summary>
+    private bool Scarce => silos.Running.Length > 0 && steps - watch.LastStep <= ScarceSteps * (options.Events - outcome.Events);
+
     private void DoOne(CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         var seated = silos.Seated;
-        var all = silos.Alive.Count + outcome.Pending.Count;
+        // A silo that has registered is alive, and still waits for its place.
+        var all = silos.Alive.Count + outcome.Pending.Count(pending => silos.Alive.All(silo => silo.Pid != pending.Process.Id));
         var kill = Allowed("kill", seated.Length switch { > 2 => 50, 2 => 20, _ => 3 });
         var freeze = Allowed("freeze", seated.Length switch { > 2 => 20, 2 => 10, _ => 3 });
         var join = Allowed("join", all > options.Silos ? 0 : seated.Length > 2 ? 30 : 70);
@@ -167,7 +176,7 @@ internal sealed class ChaosRun : IDisposable
     private void Join()
     {
         // A new process under the name of a dead one must not be taken for it.
-        var free = silos.FreeNames;
+        var free = silos.FreeNames.Except(outcome.Pending.Select(static pending => pending.Name)).ToArray();
         var name =
             free.Length > 0 && random.Next(2) == 0
                 ? free[random.Next(free.Length)]
@@ -175,7 +184,7 @@ internal sealed class ChaosRun : IDisposable
         var process = programs.Join(folder, name);
         joined.Add(process);
         outcome.Joins++;
-        outcome.Pending.Add((process, TimeProvider.System.GetTimestamp()));
+        outcome.Pending.Add((process, name));
         Say($"step {watch.LastStep}: {name} ({process.Id}) joins{(free.Contains(name) ? ", under the name of a dead silo" : "")}");
     }
 
@@ -226,24 +235,21 @@ internal sealed class ChaosRun : IDisposable
             Say($"step {watch.LastStep}: SIGCONT {silo.Name} ({silo.Pid})");
         }
 
-        LookAtPending(now);
+        LookAtPending();
         LookAtClient(now);
     }
 
-    private void LookAtPending(long now)
+    private void LookAtPending()
     {
-        foreach (var (process, since) in outcome.Pending.ToArray())
+        foreach (var (process, name) in outcome.Pending.ToArray())
         {
             if (silos.EverSeated.Contains(process.Id))
                 outcome.JoinsSeated++;
-            else if (!process.HasExited && TimeProvider.System.GetElapsedTime(since, now) < SeatPatience)
+            else if (!process.HasExited)
                 continue;
             else
-                Say(
-                    $"silo {process.Id} was not seated: it "
-                        + $"{(process.HasExited ? "has ended" : $"runs since {SeatPatience.TotalSeconds:0} s")}"
-                );
-            outcome.Pending.Remove((process, since));
+                Say($"{name} ({process.Id}) has ended and was never seated");
+            outcome.Pending.Remove((process, name));
         }
     }
 

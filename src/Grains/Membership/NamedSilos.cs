@@ -4,15 +4,15 @@ namespace Peft.Orleans.Grains.Membership;
 
 /// <summary>
 /// One silo per name. Where two of one name are active, because one was started again before the loss of the other was noticed, or because
-/// neither knew of
-/// the other, the later life counts: for the plan, for the places of shards, and for the two themselves, of which the earlier one ends.
+/// neither knew of the other, the later life counts: for the plan, for the places of shards, and for the two themselves, of which the
+/// earlier one ends. Lives are numbered in the cluster's membership file, so no clock decides which is the later.
 /// </summary>
 internal static class NamedSilos
 {
     /// <summary>Whether a silo is a later life than another; of two different ones exactly one is, whoever asks.</summary>
     internal static bool IsLater(SiloAddress silo, SiloAddress other)
     {
-        // Incarnations are counted in seconds: two started by the same hand may share one.
+        // Equal only where membership was made anew under a silo that lives; then any order will do that all agree on.
         if (silo.Generation != other.Generation) return silo.Generation > other.Generation;
         return string.CompareOrdinal(silo.ToParsableString(), other.ToParsableString()) > 0;
     }

@@ -25,6 +25,7 @@ internal sealed class SqliteFile
             CREATE TABLE IF NOT EXISTS membership_version (id INTEGER PRIMARY KEY CHECK (id = 0), version INTEGER NOT NULL);
             INSERT OR IGNORE INTO membership_version VALUES (0, 0);
             CREATE TABLE IF NOT EXISTS membership (silo TEXT PRIMARY KEY, entry TEXT NOT NULL, etag INTEGER NOT NULL);
+            CREATE TABLE IF NOT EXISTS silo_lives (id INTEGER PRIMARY KEY CHECK (id = 0), last INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS stored_state (
                 grain TEXT NOT NULL, state TEXT NOT NULL, form TEXT NOT NULL, payload BLOB NOT NULL, etag TEXT NOT NULL,
                 PRIMARY KEY (grain, state));

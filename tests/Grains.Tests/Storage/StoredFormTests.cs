@@ -77,8 +77,8 @@ public sealed class StoredFormTests : IDisposable
         var refused = Assert.Throws<PeftException>(() => StoredForm.CheckAll(file));
         Assert.Equal(
             $"{Path.Combine(folder, "state.db")}: what is stored of run/later has the form 'Peft.Orleans.RunRecord.9', "
-                + "which this version of Peft.Orleans does not read; go on with the version that wrote it, or move this file away and resume: a run then goes on "
-                + "from the last snapshot in its folder",
+                + "which this version of Peft.Orleans does not read; go on with the version that wrote it, or move this file away and "
+                + "resume: a run then goes on from the last snapshot in its folder",
             refused.Message);
         // A silo of another version may write while this one lives.
         var read = await Assert.ThrowsAsync<PeftException>(() =>

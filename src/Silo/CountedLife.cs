@@ -1,0 +1,32 @@
+using System.Net;
+using Microsoft.Extensions.Options;
+using Orleans.Configuration;
+using Orleans.Runtime;
+using Peft.Orleans.Grains.Storage;
+
+namespace Peft.Orleans.Silo;
+
+/// <summary>What a silo is called, its incarnation a number of <see cref="SiloLives"/> instead of the seconds of its clock.</summary>
+internal sealed class CountedLife(
+    SqliteFile membership, IOptions<SiloOptions> silo, IOptions<ClusterOptions> cluster, IOptions<EndpointOptions> endpoints)
+    : ILocalSiloDetails
+{
+    private readonly Lazy<SiloAddress> address = new(() =>
+        SiloAddress.New(endpoints.Value.AdvertisedIPAddress!, endpoints.Value.SiloPort, SiloLives.Next(membership)));
+
+    /// <inheritdoc/>
+    public string Name => silo.Value.SiloName;
+
+    /// <inheritdoc/>
+    public string ClusterId => cluster.Value.ClusterId;
+
+    /// <inheritdoc/>
+    public string DnsHostName { get; } = Dns.GetHostName();
+
+    /// <inheritdoc/>
+    public SiloAddress SiloAddress => address.Value;
+
+    /// <inheritdoc/>
+    public SiloAddress GatewayAddress { get; } =
+        SiloAddress.New(endpoints.Value.AdvertisedIPAddress!, endpoints.Value.GatewayPort, 0);
+}
