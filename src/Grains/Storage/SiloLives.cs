@@ -3,15 +3,15 @@ using Orleans.Runtime;
 namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>
-/// Numbers the silos that ever started in a cluster, beside its membership: which of two is the later life does not depend on how their
-/// machines' clocks differ. The number takes the place of the seconds that Orleans would put into a silo's address.
+/// Numbers the silos that ever started in a cluster, beside its membership: which of two is the later life does not depend on how
+/// their machines' clocks differ. The number takes the place of the seconds that Orleans would put into a silo's address.
 /// </summary>
 internal static class SiloLives
 {
     /// <summary>The number of a life that begins now: higher than all drawn before it in this cluster.</summary>
     /// <remarks>
-    /// No lower than the seconds of this machine's clock, which decide nothing: Orleans takes a silo that it does not know, and whose number
-    /// is hours old, for one that died long ago.
+    /// No lower than the seconds of this machine's clock, which decide nothing: Orleans takes a silo that it does not know, and whose
+    /// number is hours old, for one that died long ago.
     /// </remarks>
     internal static int Next(SqliteFile membership)
     {
