@@ -73,6 +73,22 @@ public sealed class DataAndTrainingRefusals
                 "format: text }\n  chat_template: chatml",
                 "run.yaml:6: data.chat_template has no meaning with data.train.format text"
             },
+            {
+                "format: messages }",
+                "format: messages }\n  chat_template: chatlm",
+                "run.yaml:6: data.chat_template: expected model, chatml, llama3, vicuna or the path of a .jinja file, found chatlm; did you mean chatml?"
+            },
+            {
+                "format: messages }",
+                "format: messages }\n  multi_turn: each",
+                "run.yaml:6: data.multi_turn: expected one of whole, split, found the text 'each'"
+            },
+            { "format: messages }", "format: messages }\n  end_of_turn: []", "run.yaml:6: data.end_of_turn: the list is empty" },
+            {
+                "format: messages }",
+                "format: messages }\n  chat_time: 2026-03-05",
+                "run.yaml:6: data.chat_time: expected a time like 2026-03-05T14:07:09, found 2026-03-05"
+            },
             { "format: messages }", "format: messages }\n  validation: {}", "run.yaml:6: data.validation: needs fraction or path" },
             {
                 "format: messages }",

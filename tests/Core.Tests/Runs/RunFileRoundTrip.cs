@@ -33,6 +33,25 @@ public sealed class RunFileRoundTrip
         Assert.Equal(RunFile.Write(plain), RunFile.Write(spec));
     }
 
+    [Theory]
+    [InlineData("null", null)]
+    [InlineData("</s>", "</s>")]
+    [InlineData("[\"<|end|>\", \"\\n\\n\"]", "<|end|>, \n\n")]
+    public void The_end_of_turn_is_a_text_or_several(string written, string? expected)
+    {
+        var spec = RunFile.Parse(Minimal, "f", [$"data.end_of_turn={written}"]);
+        Assert.Equal(expected, spec.Data.EndOfTurn is { } texts ? string.Join(", ", texts) : null);
+        Assert.Equal(spec.Data.EndOfTurn, RunFile.Parse(RunFile.Write(spec)).Data.EndOfTurn);
+    }
+
+    [Fact]
+    public void A_template_that_is_no_name_is_a_file_beside_the_run_file()
+    {
+        var spec = RunFile.Parse(Minimal, "f", ["data.chat_template=templates/mine.jinja"]);
+        Assert.Equal("/runs/templates/mine.jinja", RunFile.Resolve(spec, "/runs").Data.ChatTemplate);
+        Assert.Equal("vicuna", RunFile.Resolve(RunFile.Parse(Minimal, "f", ["data.chat_template=vicuna"]), "/runs").Data.ChatTemplate);
+    }
+
     [Fact]
     public void Resolved_form_has_every_meaningful_default_and_nothing_else()
     {

@@ -19,6 +19,7 @@ public sealed class RunInputsTests
     [InlineData("model/config.json", "model.path")]
     [InlineData("model/tokenizer.json", "model.path")]
     [InlineData("model/chat_template.jinja", "model.path")]
+    [InlineData("mine.jinja", "data.chat_template")]
     [InlineData("adapter/adapter_model.safetensors", "method.initial_adapter")]
     public void AChangedFileIsNamedWithBothHashes(string file, string key)
     {
@@ -125,6 +126,7 @@ public sealed class RunInputsTests
                     "model/config.json",
                     "model/tokenizer.json",
                     "model/chat_template.jinja",
+                    "mine.jinja",
                     "adapter/adapter_model.safetensors",
                 ]
         )
@@ -139,6 +141,7 @@ public sealed class RunInputsTests
                 Train = new DataSource { Path = folder.File("train.jsonl") },
                 Validation = new ValidationSource { Path = folder.File("validation.jsonl") },
                 Evaluation = new EvaluationSource { Path = folder.File("evaluation.jsonl") },
+                ChatTemplate = folder.File("mine.jinja"),
             },
         };
         RunInputs.Record(folder.File("run"), run);
