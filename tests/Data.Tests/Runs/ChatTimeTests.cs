@@ -29,7 +29,8 @@ public sealed class ChatTimeTests : IDisposable
         // The run goes on another day.
         var recorded = Spec() with { Data = made with { ChatTime = "2024-07-26T00:00:00" } };
         Assert.Equal("2024-07-26T00:00:00", Resolve(Spec(), recorded).ChatTime);
-        Assert.Equal("2025-01-01T00:00:00", Resolve(Spec() with { Data = made with { ChatTime = "2025-01-01T00:00:00" } }, recorded).ChatTime);
+        var own = Spec() with { Data = made with { ChatTime = "2025-01-01T00:00:00" } };
+        Assert.Equal("2025-01-01T00:00:00", Resolve(own, recorded).ChatTime);
     }
 
     [Fact]
@@ -42,7 +43,8 @@ public sealed class ChatTimeTests : IDisposable
         folder.Write("chat_template.jinja", Dated);
         var spec = Spec();
         Assert.Null(Resolve(spec with { Data = spec.Data with { ChatTemplate = ChatTemplateNames.ChatMl } }).ChatTime);
-        Assert.Null(Resolve(spec with { Data = spec.Data with { Train = new DataSource { Path = "t", Format = DataFormat.Text } } }).ChatTime);
+        var plain = new DataSource { Path = "t", Format = DataFormat.Text };
+        Assert.Null(Resolve(spec with { Data = spec.Data with { Train = plain } }).ChatTime);
     }
 
     public void Dispose() => folder.Dispose();
