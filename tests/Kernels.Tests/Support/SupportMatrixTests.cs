@@ -7,7 +7,7 @@ namespace Peft.Orleans.Kernels.Tests.Support;
 /// <summary>Family × method × precision × feature: every cell runs, and the page says what came of it.</summary>
 public class SupportMatrixTests
 {
-    private static readonly ConcurrentDictionary<SupportCase, IReadOnlyDictionary<Feature, string?>> _outcomes = new();
+    private static readonly ConcurrentDictionary<SupportCase, IReadOnlyDictionary<Feature, string?>> Outcomes = new();
 
     [Theory, MemberData(nameof(SupportCase.All), MemberType = typeof(SupportCase))]
     public void A_cell_does_what_the_page_says(string family, string method, string precision)
@@ -25,7 +25,7 @@ public class SupportMatrixTests
         Assert.Equal(File.ReadAllText(path), page);
     }
 
-    private static IReadOnlyDictionary<Feature, string?> Of(SupportCase cell) => _outcomes.GetOrAdd(cell, static cell =>
+    private static IReadOnlyDictionary<Feature, string?> Of(SupportCase cell) => Outcomes.GetOrAdd(cell, static cell =>
     {
         using var run = new SupportRun(cell);
         return Enum.GetValues<Feature>().ToDictionary(static feature => feature, run.Try);

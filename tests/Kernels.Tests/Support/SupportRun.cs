@@ -18,7 +18,7 @@ namespace Peft.Orleans.Kernels.Tests.Support;
 internal sealed class SupportRun : IDisposable
 {
     private const int Steps = 4;
-    private static readonly MethodSpec _unadapted = MethodTable.Lora([], new LoraSpec());
+    private static readonly MethodSpec Unadapted = MethodTable.Lora([], new LoraSpec());
     private readonly SupportCase cell;
     private readonly RandomModel model;
     private readonly RunSpec spec;
@@ -148,7 +148,7 @@ internal sealed class SupportRun : IDisposable
         var method = spec.Method with { TargetModules = cell.Model.Named(spec.Method with { TargetModules = ["o_proj"] }).TargetModules };
         using var narrow = Start(spec with { Method = method });
         Take(narrow);
-        using var plain = new LocalPipeline(Specs.Of(model.Folder, _unadapted, cell.Precision));
+        using var plain = new LocalPipeline(Specs.Of(model.Folder, Unadapted, cell.Precision));
         var before = Merged(plain).ToDictionary(static pair => pair.Name, static pair => pair.Value);
         var folder = ModelFolder.Open(model.Folder);
         var sites = Enumerable.Range(1, folder.Dimensions.Blocks).SelectMany(folder.Linears)
@@ -184,7 +184,7 @@ internal sealed class SupportRun : IDisposable
     {
         using var folder = WriteModel(model.Folder, pipeline);
         using var merged = new LocalPipeline(
-            Specs.Of(folder.Path, _unadapted, cell.Precision));
+            Specs.Of(folder.Path, Unadapted, cell.Precision));
         Compare.Within(merged.Logits(Sample(1)), logits, limit);
         return "yes";
     }

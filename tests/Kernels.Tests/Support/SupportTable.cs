@@ -6,7 +6,7 @@ namespace Peft.Orleans.Kernels.Tests.Support;
 /// <summary>docs/support-matrix.md, written from cells that ran.</summary>
 internal static class SupportTable
 {
-    private static readonly string[] _titles =
+    private static readonly string[] Titles =
     [
         "training", "packing", "scoring", "generation", "export as adapter", "export as LoRA", "export merged",
     ];
@@ -32,7 +32,7 @@ internal static class SupportTable
             """);
         foreach (var family in SupportCase.Families)
         {
-            page.Append($"## {family}\n\n| method | {string.Join(" | ", _titles)} |\n|---|{string.Concat(_titles.Select(_ => "---|"))}\n");
+            page.Append($"## {family}\n\n| method | {string.Join(" | ", Titles)} |\n|---|{string.Concat(Titles.Select(_ => "---|"))}\n");
             foreach (var (method, title) in SupportCase.Methods)
             {
                 var cells = Enum.GetValues<Feature>().Select(feature => Cell(precision => outcome(new(family, method, precision), feature)));
