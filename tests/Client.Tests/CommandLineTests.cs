@@ -133,8 +133,8 @@ public sealed class CommandLineTests
     [InlineData("start-run -f FOLDER", "is a folder; name a run file")]
     [InlineData("resume RUN -f FOLDER", "is a folder; name a run file")]
     [InlineData("compare -f FOLDER", "is a folder")]
-    [InlineData("start-run -f FILE --set data.train.path=FOLDER", "is a folder; name a JSONL file")]
-    [InlineData("start-run -f FILE --set data.validation.path=FOLDER", "is a folder; name a JSONL file")]
+    [InlineData("start-run -f FILE --set data.train.path=EMPTY", "a folder without data files")]
+    [InlineData("start-run -f FILE --set data.validation.path=EMPTY", "a folder without data files")]
     [InlineData("score --model MODEL --input FOLDER --output out", "is a folder")]
     [InlineData("score --model MODEL --input ITEMS --output FOLDER", "is a folder")]
     [InlineData("make-problems --set shifted --count 1 --to FOLDER", "is a folder")]
@@ -143,9 +143,10 @@ public sealed class CommandLineTests
         using var workspace = new Workspace();
         var file = workspace.RunFile("method: { lora: { rank: 8 } }");
         var run = workspace.FinishedRun("done");
+        var empty = Directory.CreateDirectory(workspace.Path("empty")).FullName;
         var items = workspace.Write("items.jsonl", """{"input_ids": [1, 2], "labels": [1, 2]}""" + "\n");
         var outcome = await TestClient.Run([.. line.Split(' ').Select(word => word
-            .Replace("FOLDER", workspace.Folder, StringComparison.Ordinal)
+            .Replace("FOLDER", workspace.Folder, StringComparison.Ordinal).Replace("EMPTY", empty, StringComparison.Ordinal)
             .Replace("FILE", file, StringComparison.Ordinal).Replace("RUN", run, StringComparison.Ordinal)
             .Replace("MODEL", workspace.Path("model"), StringComparison.Ordinal).Replace("ITEMS", items, StringComparison.Ordinal))]);
         Assert.Equal(ExitCodes.Refused, outcome.ExitCode);

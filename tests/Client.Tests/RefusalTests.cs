@@ -12,8 +12,8 @@ namespace Peft.Orleans.Client.Tests;
 public sealed class RefusalTests
 {
     private const string Quantised =
-        "config.json: quantization_config (quant_method gptq): the weights are quantised, and are not read; name the folder of the "
-            + "unquantised model";
+        "config.json: quantization_config (quant_method gptq): the weights are quantised, and are not read; name the folder of the model "
+            + "it was made from";
 
     public static TheoryData<string, string> Configurations => new()
     {
@@ -118,10 +118,10 @@ public sealed class RefusalTests
 
     public static TheoryData<byte[], string> DataFiles => new()
     {
-        { "[\n{\"input_ids\": [1], \"labels\": [1]}\n]"u8.ToArray(), "jq -c '.[]'" },
-        { [0x1F, 0x8B, 8, 0], "gunzip" },
-        { [0x28, 0xB5, 0x2F, 0xFD], "unzstd" },
-        { "PAR1"u8.ToArray(), "a Parquet file" },
+        { "[\n{\"input_ids\": [1], \"labels\": [1]}\n"u8.ToArray(), "element" },
+        { [0x1F, 0x8B, 8, 0], "damaged after line 0" },
+        { [0x28, 0xB5, 0x2F, 0xFD], "damaged after line 0" },
+        { "PAR1"u8.ToArray(), "no Parquet file that can be read" },
         { [0xFF, 0xFE, .. Encoding.Unicode.GetBytes("{}")], "UTF-16" },
         { "{\"input_ids\": null, \"labels\": [1]}"u8.ToArray(), "line 1: the field \"input_ids\" is not a list" },
         { "{\"input_ids\": [1], \"labels\": [1]}\r{}\r"u8.ToArray(), "carriage return" },
@@ -156,13 +156,14 @@ public sealed class RefusalTests
     }
 
     [Theory]
-    [InlineData("data.train.path=model", "data.train.path", "is a folder; name a JSONL file")]
-    [InlineData("data.validation.path=model", "data.validation.path", "is a folder; name a JSONL file")]
+    [InlineData("data.train.path=empty", "data.train.path", "a folder without data files")]
+    [InlineData("data.validation.path=empty", "data.validation.path", "a folder without data files")]
     [InlineData("model.path=train.jsonl", "model.path", "is a file; name the folder")]
-    public async Task A_folder_where_a_file_is_wanted(string assignment, string key, string message)
+    public async Task A_folder_or_file_of_another_kind(string assignment, string key, string message)
     {
         using var workspace = new Workspace();
         var file = workspace.RunFile();
+        Directory.CreateDirectory(workspace.Path("empty"));
         await AssertRefused(workspace, file, message, "--set", assignment);
         await AssertRefused(workspace, file, $"--set {assignment}: {key}: ", "--set", assignment);
     }
