@@ -63,7 +63,7 @@ public sealed class ResolvedRunTravelTests
 
         internal static void AssertEqual(object? expected, object? actual, string place)
         {
-            if (expected is null || actual is null || expected is string || expected.GetType().IsPrimitive || expected.GetType().IsEnum)
+            if (expected is null || actual is null || expected is string || expected.GetType().IsValueType)
             {
                 Assert.True(Equals(expected, actual), $"{place}: {expected} became {actual}");
                 return;
@@ -93,6 +93,7 @@ public sealed class ResolvedRunTravelTests
             if (type == typeof(double)) return number + 0.25;
             if (type.IsPrimitive) return Convert.ChangeType(number, type, System.Globalization.CultureInfo.InvariantCulture);
             if (type.IsArray) return List(type.GetElementType()!, ref number);
+            if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>)) return Map(type, ref number);
             if (type.IsGenericType) return List(type.GetGenericArguments()[0], ref number);
             return Record(type, ref number);
         }
@@ -102,6 +103,14 @@ public sealed class ResolvedRunTravelTests
             var list = Array.CreateInstance(item, 2);
             for (var i = 0; i < list.Length; i++) list.SetValue(Make(item, ref number), i);
             return list;
+        }
+
+        private static IDictionary Map(Type type, ref int number)
+        {
+            var arguments = type.GetGenericArguments();
+            var map = (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(arguments))!;
+            for (var i = 0; i < 2; i++) map.Add(Make(arguments[0], ref number), Make(arguments[1], ref number));
+            return map;
         }
 
         private static object Record(Type type, ref int number)

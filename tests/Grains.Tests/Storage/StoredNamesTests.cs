@@ -18,6 +18,7 @@ public class StoredNamesTests
         "Peft.Orleans.BoftSpec",
         "Peft.Orleans.ComputeSpec",
         "Peft.Orleans.DataSource",
+        "Peft.Orleans.DataSources 0=items",
         "Peft.Orleans.DataSpec",
         "Peft.Orleans.EarlyStoppingSpec",
         "Peft.Orleans.ElasticSpec",
@@ -83,7 +84,12 @@ public class StoredNamesTests
     private static void Collect(Type type, SortedDictionary<string, string[]> found)
     {
         foreach (var argument in type.GetGenericArguments()) Collect(argument, found);
-        if (type.HasElementType) Collect(type.GetElementType()!, found);
+        if (type.HasElementType)
+        {
+            Collect(type.GetElementType()!, found);
+            return;
+        }
+
         if (type.Assembly.GetName().Name?.StartsWith("Peft", StringComparison.Ordinal) != true || type.IsEnum) return;
         var alias = type.GetCustomAttribute<AliasAttribute>()?.Alias;
         Assert.True(alias is not null, $"{type} is stored and has no alias");
