@@ -107,7 +107,8 @@ public static class WeightChecks
         if (words.Type == head.Type && SameBytes(path, words, file, head)) return;
         throw new PeftException(
             $"{file}: '{HeadName}' is not '{embedding}', although config.json says so by tie_word_embeddings; releases of transformers "
-                + "differ in which they take: write \"tie_word_embeddings\": false into config.json to use the head, or save the model without it"
+                + "differ in which they take: write \"tie_word_embeddings\": false into config.json to use the head, or save the model "
+                + "without it"
         );
     }
 

@@ -71,7 +71,12 @@ public sealed class WeightFilesTests
         using var folder = new TemporaryFolder();
         folder.Write("pytorch_model-00001-of-00002.bin", "");
         AssertError(
-            () => WeightFiles.Open(folder.Path), folder.Path, "pytorch_model-00001-of-00002.bin", "AutoModelForCausalLM", "save_pretrained");
+            () => WeightFiles.Open(folder.Path),
+            folder.Path,
+            "pytorch_model-00001-of-00002.bin",
+            "AutoModelForCausalLM",
+            "save_pretrained"
+        );
     }
 
     [Theory]

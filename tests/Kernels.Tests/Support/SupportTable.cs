@@ -24,18 +24,20 @@ internal static class SupportTable
                 PEFT_WRITE_DOCS=1 dotnet test tests/Kernels.Tests --filter SupportMatrix
 
             **✓** holds in all three types. **same file**: the adapter is plain LoRA already. **exact**: written as plain LoRA of twice the
-            rank that computes the same. **approximate**: `--rank R` writes the nearest LoRA of that rank, and says what it leaves out. **—**
-            the method has no adapter. What each column means for a user is in [cli.md](cli.md); values against transformers and PEFT are
-            tested beside these, with the limits that [methods.md](methods.md) gives.
+            rank that computes the same. **approximate**: `--rank R` writes the nearest LoRA of that rank, and says what it leaves out.
+            **—** the method has no adapter. What each column means for a user is in [cli.md](cli.md); values against transformers and PEFT
+            are tested beside these, with the limits that [methods.md](methods.md) gives.
 
 
             """);
         foreach (var family in SupportCase.Families)
         {
-            page.Append($"## {family}\n\n| method | {string.Join(" | ", Titles)} |\n|---|{string.Concat(Titles.Select(_ => "---|"))}\n");
+            page.Append($"## {family}\n\n| method | {string.Join(" | ", Titles)} |\n");
+            page.Append($"|---|{string.Concat(Titles.Select(_ => "---|"))}\n");
             foreach (var (method, title) in SupportCase.Methods)
             {
-                var cells = Enum.GetValues<Feature>().Select(feature => Cell(precision => outcome(new(family, method, precision), feature)));
+                var cells = Enum.GetValues<Feature>()
+                    .Select(feature => Cell(precision => outcome(new(family, method, precision), feature)));
                 page.Append($"| {title} | {string.Join(" | ", cells)} |\n");
             }
 
