@@ -9,8 +9,7 @@ namespace Peft.Orleans.Cluster.Tests;
 /// <summary>
 /// BLOOM through the command line: every method, packed, on one and two silos with equal bytes; its exports; text and scores of references.
 /// </summary>
-public sealed class BloomTests(StandingClusters clusters, BloomTests.Model model)
-    : IClassFixture<StandingClusters>, IClassFixture<BloomTests.Model>
+public sealed class BloomTests(StandingClusters clusters, BloomTests.Model model) : IClassFixture<BloomTests.Model>
 {
     private const string Options = "lora: { rank: 4, alpha: 8 }", Samples = "lora_ga: { gradient_samples: 4 }";
 
@@ -137,26 +136,24 @@ public sealed class BloomTests(StandingClusters clusters, BloomTests.Model model
     private async Task<(string Folder, string Hash)> Train(Workspace workspace, string file, int silos)
     {
         var id = $"{Path.GetFileName(workspace.Folder)}-on-{silos}";
-        var outcome = (
-            await PeftClient.Run("start-run", "-f", file, "--cluster", clusters.Addresses[silos], "--run-id", id, "-o", "json")
-        ).Succeeded().Json;
-        Assert.Equal(silos, outcome.GetProperty("silos").GetInt32());
-        return (Path.Combine(workspace.Folder, "runs", id), outcome.GetProperty("adapterSha256").GetString()!);
+        var outcome = await clusters.StartRun(file, id, silos);
+        Assert.Equal(silos, outcome.Json.GetProperty("silos").GetInt32());
+        return (Path.Combine(workspace.Folder, "runs", id), outcome.AdapterSha256);
     }
 
     private async Task<double[]> Score(Workspace workspace, params string[] of)
     {
         var input = workspace.Write("score.jsonl", Rows([3, 12], [.. Enumerable.Range(0, 36).Select(static i => (float)((i * 17) % 97))]));
         var output = Path.Combine(workspace.Folder, "scores.jsonl");
-        string[] files = ["--input", input, "--output", output, "--cluster", clusters.Addresses[2]];
+        string[] files = ["--input", input, "--output", output, "--cluster", await clusters.Address(2)];
         (await PeftClient.Run(["score", .. of, .. files])).Succeeded();
         return [.. File.ReadLines(output).Select(static line => JsonNode.Parse(line)!["logLikelihood"]!.GetValue<double>())];
     }
 
     private async Task<string> Generate(string prompt, params string[] of)
     {
-        string[] how = ["--prompt-ids", prompt, "--max-new-tokens", "20", "--greedy", "--ignore-eos", "--cluster", clusters.Addresses[2]];
-        var outcome = (await PeftClient.Run(["generate", .. of, .. how, "-o", "json"])).Succeeded();
+        string[] how = ["--prompt-ids", prompt, "--max-new-tokens", "20", "--greedy", "--ignore-eos", "-o", "json"];
+        var outcome = (await PeftClient.Run(["generate", .. of, .. how, "--cluster", await clusters.Address(2)])).Succeeded();
         return string.Join(',', outcome.Json.GetProperty("ids").EnumerateArray().Select(static id => id.GetInt32()));
     }
 

@@ -22,7 +22,7 @@ public sealed class ElasticTests
         var three = (
             await PeftClient.Run(["start-run", "-f", file, "--local", "3", "--run-id", "three", "-o", "json", .. five])
         ).Succeeded();
-        Assert.Equal(one.Json.GetProperty("adapterSha256").GetString(), three.Json.GetProperty("adapterSha256").GetString());
+        Assert.Equal(one.AdapterSha256, three.AdapterSha256);
         var term = File.ReadLines(Path.Combine(workspace.Folder, "runs", "three", "events.jsonl"))
             .First(static line => line.Contains("\"term\"", StringComparison.Ordinal));
         Assert.Equal(3, JsonDocument.Parse(term).RootElement.GetProperty("details").GetProperty("replicas").GetInt32());

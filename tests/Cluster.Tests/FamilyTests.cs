@@ -9,7 +9,7 @@ namespace Peft.Orleans.Cluster.Tests;
 /// <summary>
 /// Families and kinds of RoPE through the command line, against values computed with transformers, on one and two silos with equal bytes.
 /// </summary>
-public sealed class FamilyTests(StandingClusters clusters) : IClassFixture<StandingClusters>
+public sealed class FamilyTests(StandingClusters clusters)
 {
     [Theory]
     [InlineData("mistral-sliding")]
@@ -69,9 +69,10 @@ public sealed class FamilyTests(StandingClusters clusters) : IClassFixture<Stand
     {
         using var golden = new FamilyGolden("llama-rope-dynamic");
         var prompt = string.Join(',', Enumerable.Repeat(5, 60));
+        var cluster = await clusters.Address(1);
         string[] Arguments(int tokens) =>
         [
-            "generate", "--model", golden.Newer, "--prompt-ids", prompt, "--greedy", "--ignore-eos", "--cluster", clusters.Addresses[1],
+            "generate", "--model", golden.Newer, "--prompt-ids", prompt, "--greedy", "--ignore-eos", "--cluster", cluster,
             "--max-new-tokens", tokens.ToString(CultureInfo.InvariantCulture), "-o", "json",
         ];
         (await PeftClient.Run(Arguments(4))).Succeeded();
@@ -99,9 +100,8 @@ public sealed class FamilyTests(StandingClusters clusters) : IClassFixture<Stand
         foreach (var silos in (int[])[1, 2])
         {
             var id = $"{Path.GetFileName(workspace.Folder)}-{silos}";
-            var outcome = (await PeftClient.Run(
-                "start-run", "-f", file, "--cluster", clusters.Addresses[silos], "--run-id", id, "-o", "json")).Succeeded();
-            hashes.Add(outcome.Json.GetProperty("adapterSha256").GetString()!);
+            var outcome = await clusters.StartRun(file, id, silos);
+            hashes.Add(outcome.AdapterSha256);
             var losses = File.ReadLines(Path.Combine(workspace.Folder, "runs", id, "metrics.jsonl"))
                 .Select(static line => JsonNode.Parse(line)!["loss"]!.GetValue<double>()).ToArray();
             Assert.True(losses[^1] < losses[0] - 0.1, $"{losses[0]} became {losses[^1]}");
@@ -111,17 +111,17 @@ public sealed class FamilyTests(StandingClusters clusters) : IClassFixture<Stand
         // The same text as the float32 model with its tokenizer.json writes, as far as halves of its weights decide it.
         var said = (await PeftClient.Run(
             "generate", "--model", model, "--prompt", "Once upon a time", "--greedy", "--max-new-tokens", "8",
-            "--cluster", clusters.Addresses[1], "-o", "json")).Succeeded();
+            "--cluster", await clusters.Address(1), "-o", "json")).Succeeded();
         var whole = (await PeftClient.Run(
             "generate", "--model", SharedFolder.Require("models/stories260K"), "--prompt", "Once upon a time", "--greedy",
-            "--max-new-tokens", "8", "--cluster", clusters.Addresses[1], "-o", "json")).Succeeded();
+            "--max-new-tokens", "8", "--cluster", await clusters.Address(1), "-o", "json")).Succeeded();
         Assert.Equal(whole.Json.GetProperty("ids").GetRawText(), said.Json.GetProperty("ids").GetRawText());
     }
 
     private async Task<string> Score(FamilyGolden golden, string model, int silos, params string[] more)
     {
         var outcome = await PeftClient.Run(
-            ["score", "--model", model, "--input", golden.Rows, "--output", "-", "--cluster", clusters.Addresses[silos], .. more]);
+            ["score", "--model", model, "--input", golden.Rows, "--output", "-", "--cluster", await clusters.Address(silos), .. more]);
         return outcome.Succeeded().Output;
     }
 
@@ -129,7 +129,7 @@ public sealed class FamilyTests(StandingClusters clusters) : IClassFixture<Stand
     {
         var outcome = (await PeftClient.Run(
             "generate", "--model", model, "--prompt-ids", string.Join(',', golden.Prompt), "--max-new-tokens", "20", "--greedy",
-            "--ignore-eos", "--cluster", clusters.Addresses[silos], "-o", "json")).Succeeded();
+            "--ignore-eos", "--cluster", await clusters.Address(silos), "-o", "json")).Succeeded();
         return [.. outcome.Json.GetProperty("ids").EnumerateArray().Select(static id => id.GetInt32())];
     }
 
@@ -152,9 +152,7 @@ public sealed class FamilyTests(StandingClusters clusters) : IClassFixture<Stand
             snapshots: { every: 0 }
             """);
         var id = $"{Path.GetFileName(golden.Workspace.Folder)}-{silos}";
-        var outcome = (await PeftClient.Run(
-            "start-run", "-f", file, "--cluster", clusters.Addresses[silos], "--run-id", id, "-o", "json")).Succeeded();
-        return outcome.Json;
+        return (await clusters.StartRun(file, id, silos)).Json;
     }
 
     private static double[] Sums(string lines) =>

@@ -5,7 +5,7 @@ using Peft.Orleans.Data.SafeTensors;
 namespace Peft.Orleans.Cluster.Tests;
 
 /// <summary>The training references of DoRA, BOFT and LoRA-GA through the command line, over one and two silos.</summary>
-public class GoldenMethodTests
+public class GoldenMethodTests(StandingClusters clusters)
 {
     [Fact]
     public async Task Dora()
@@ -117,7 +117,7 @@ public class GoldenMethodTests
     }
 
     /// <summary>Trains over one silo and two, checks each step and the adapter, and that both adapters are equal.</summary>
-    private static async Task Train(
+    private async Task Train(
         GoldenRun golden,
         string method,
         string initial,
@@ -137,7 +137,7 @@ public class GoldenMethodTests
         var folder = "";
         foreach (var silos in (int[])[1, 2])
         {
-            var (summary, metrics) = await golden.Train(runFile, silos);
+            var (summary, metrics) = await golden.Train(clusters, runFile, silos);
             GoldenTrainingTests.CheckSteps(golden, metrics, null, normLimit);
             hashes.Add(summary.GetProperty("adapterSha256").GetString()!);
             folder = summary.GetProperty("adapterPath").GetString()!;

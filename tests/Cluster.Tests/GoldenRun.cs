@@ -56,25 +56,14 @@ internal sealed class GoldenRun : IDisposable
         output: runs
         """);
 
-    /// <summary>Runs it over some silos; returns the summary and the metrics lines.</summary>
-    internal async Task<(JsonElement Summary, JsonElement[] Metrics)> Train(string runFile, int silos)
+    /// <summary>Runs it on a cluster of some silos; returns the summary and the metrics lines.</summary>
+    internal async Task<(JsonElement Summary, JsonElement[] Metrics)> Train(StandingClusters clusters, string runFile, int silos)
     {
-        var outcome = (
-            await PeftClient.Run(
-                "start-run",
-                "-f",
-                runFile,
-                "--local",
-                silos.ToString(CultureInfo.InvariantCulture),
-                "--run-id",
-                $"silos-{silos}",
-                "-o",
-                "json"
-            )
-        ).Succeeded();
-        var summary = outcome.Json;
+        var id = $"{Path.GetFileName(workspace.Folder)}-on-{silos}";
+        var summary = (await clusters.StartRun(runFile, id, silos)).Json;
         Assert.Equal("completed", summary.GetProperty("status").GetString());
-        var lines = File.ReadAllLines(Path.Combine(workspace.Folder, "runs", $"silos-{silos}", "metrics.jsonl"));
+        Assert.Equal(silos, summary.GetProperty("silos").GetInt32());
+        var lines = File.ReadAllLines(Path.Combine(workspace.Folder, "runs", id, "metrics.jsonl"));
         return (summary, [.. lines.Select(static line => JsonDocument.Parse(line).RootElement)]);
     }
 

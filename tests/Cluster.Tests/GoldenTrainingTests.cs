@@ -7,7 +7,7 @@ namespace Peft.Orleans.Cluster.Tests;
 /// Training references through the command line, over one and two silos: losses, norms, λ and final parameters within the limits that the
 /// references' own page gives, and equal bytes on one and two silos.
 /// </summary>
-public class GoldenTrainingTests
+public class GoldenTrainingTests(StandingClusters clusters)
 {
     [Theory]
     [InlineData("peft-lora-all", "all-linear", 5e-3, "constant", 0, "null", 1e-4, 1e-3)]
@@ -48,7 +48,7 @@ public class GoldenTrainingTests
         var hashes = new List<string>();
         foreach (var silos in (int[])[1, 2])
         {
-            var (summary, metrics) = await golden.Train(runFile, silos);
+            var (summary, metrics) = await golden.Train(clusters, runFile, silos);
             CheckSteps(golden, metrics, rates, normLimit);
             hashes.Add(summary.GetProperty("adapterSha256").GetString()!);
             var ours = GoldenRun.Tensors(Path.Combine(summary.GetProperty("adapterPath").GetString()!, "adapter_model.safetensors"));
@@ -81,7 +81,7 @@ public class GoldenTrainingTests
         var hashes = new List<string>();
         foreach (var silos in (int[])[1, 2])
         {
-            var (summary, metrics) = await golden.Train(runFile, silos);
+            var (summary, metrics) = await golden.Train(clusters, runFile, silos);
             CheckSteps(golden, metrics, [.. Enumerable.Repeat(rate, golden.Steps)], 1e-5);
             hashes.Add(summary.GetProperty("adapterSha256").GetString()!);
             var model = summary.GetProperty("adapterPath").GetString()!;
@@ -121,7 +121,7 @@ public class GoldenTrainingTests
         var hashes = new List<string>();
         foreach (var silos in (int[])[1, 2])
         {
-            var (summary, metrics) = await golden.Train(runFile, silos);
+            var (summary, metrics) = await golden.Train(clusters, runFile, silos);
             CheckSteps(golden, metrics, null, null);
             for (var step = 0; step < metrics.Length; step++)
             {

@@ -1,51 +1,10 @@
 using System.Globalization;
-using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace Peft.Orleans.Cluster.Tests;
 
-/// <summary>Clusters of one, two and three silos that stand while methods are run on them.</summary>
-public sealed class StandingClusters : IAsyncLifetime
-{
-    private readonly Workspace workspace = new();
-    private readonly List<RemoteClusterSilo> silos = [];
-
-    /// <summary>Address by number of silos.</summary>
-    internal Dictionary<int, string> Addresses { get; } = [];
-
-    /// <summary>The metrics page of the cluster of one silo.</summary>
-    internal async Task<string> Metrics()
-    {
-        using var registration = JsonDocument.Parse(
-            await File.ReadAllTextAsync(Path.Combine(workspace.Folder, "cluster-1", "silos", "silo-0.json"))
-        );
-        using var http = new HttpClient();
-        return await http.GetStringAsync(registration.RootElement.GetProperty("metricsUrl").GetString());
-    }
-
-    public async ValueTask InitializeAsync()
-    {
-        foreach (var count in (int[])[1, 2, 3])
-        {
-            var folder = Path.Combine(workspace.Folder, $"cluster-{count}");
-            Directory.CreateDirectory(folder);
-            var started = new List<(RemoteClusterSilo Silo, string Gateway)>();
-            for (var i = 0; i < count; i++) started.Add(await RemoteClusterSilo.Start(folder, $"silo-{i}", folder));
-            silos.AddRange(started.Select(static silo => silo.Silo));
-            Addresses[count] = string.Join(',', started.Select(static silo => silo.Gateway));
-        }
-    }
-
-    public ValueTask DisposeAsync()
-    {
-        silos.ForEach(static silo => silo.Dispose());
-        workspace.Dispose();
-        return ValueTask.CompletedTask;
-    }
-}
-
 /// <summary>Every method through the command line: the same bytes on one, two and three silos.</summary>
-public partial class MethodBytesTests(StandingClusters clusters) : IClassFixture<StandingClusters>
+public partial class MethodBytesTests(StandingClusters clusters)
 {
     private const string Sketch = "lora_ga: { gradient_samples: 3, gradient_estimate: sketch }";
 
@@ -69,17 +28,13 @@ public partial class MethodBytesTests(StandingClusters clusters) : IClassFixture
         using var workspace = new Workspace();
         var file = EmbeddedModel.RunFile(workspace, method, steps);
         var runs = await Task.WhenAll(
-            clusters.Addresses.Select(async cluster =>
+            new[] { 1, 2, 3 }.Select(async silos =>
             {
-                var id = $"{Path.GetFileName(workspace.Folder)}-on-{cluster.Key}";
-                var outcome = (
-                    await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Value, "--run-id", id, "-o", "json")
-                ).Succeeded();
-                Assert.Equal(cluster.Key, outcome.Json.GetProperty("silos").GetInt32());
-                return (
-                    Hash: outcome.Json.GetProperty("adapterSha256").GetString()!,
-                    Lines: string.Join('\n', EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", id)))
-                );
+                var id = $"{Path.GetFileName(workspace.Folder)}-on-{silos}";
+                var outcome = await clusters.StartRun(file, id, silos);
+                Assert.Equal(silos, outcome.Json.GetProperty("silos").GetInt32());
+                var lines = EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", id));
+                return (Hash: outcome.AdapterSha256, Lines: string.Join('\n', lines));
             })
         );
         Assert.True(
@@ -101,19 +56,7 @@ public partial class MethodBytesTests(StandingClusters clusters) : IClassFixture
             "{ name: boft, target_modules: [o_proj], boft: { block_size: 4, butterfly_factors: 3 } }",
             steps: 3
         );
-        (
-            await PeftClient.Run(
-                "start-run",
-                "-f",
-                file,
-                "--cluster",
-                clusters.Addresses[1],
-                "--run-id",
-                Path.GetFileName(workspace.Folder),
-                "-o",
-                "json"
-            )
-        ).Succeeded();
+        await clusters.StartRun(file, Path.GetFileName(workspace.Folder), 1);
         var errors = Error()
             .Matches(await clusters.Metrics())
             .Where(static match => match.Groups[1].Value.EndsWith(".o_proj", StringComparison.Ordinal))

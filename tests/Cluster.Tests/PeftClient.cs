@@ -14,6 +14,9 @@ internal static class PeftClient
         /// <summary>The last line of stdout as JSON.</summary>
         internal JsonElement Json => JsonDocument.Parse(Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
 
+        /// <summary>sha256 of the adapter that a run has left, by what its start prints as JSON.</summary>
+        internal string AdapterSha256 => Json.GetProperty("adapterSha256").GetString()!;
+
         internal Outcome Succeeded()
         {
             Assert.True(ExitCode == 0, $"exit code {ExitCode}\n{Output}\n{Errors}");

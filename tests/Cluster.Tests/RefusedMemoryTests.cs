@@ -46,7 +46,7 @@ public sealed class RefusedMemoryTests
 
         var alone = (await PeftClient.Run(["start-run", "-f", file, "--cluster", gateway, "--run-id", "alone", "-o", "json", .. large]))
             .Succeeded();
-        Assert.Equal(alone.Json.GetProperty("adapterSha256").GetString(), run.Json.GetProperty("adapterSha256").GetString());
+        Assert.Equal(alone.AdapterSha256, run.AdapterSha256);
     }
 
     /// <summary>Gives a process an address space little larger than what it has.</summary>

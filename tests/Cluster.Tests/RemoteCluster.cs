@@ -41,6 +41,14 @@ public sealed class RemoteCluster : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>A command to it, of a user who stands in the workspace and has an index of runs of their own there.</summary>
+    internal Task<PeftClient.Outcome> Run(Workspace user, params string[] arguments) =>
+        Run(user.Folder, user.Folder, [.. arguments, "--cluster", Address]);
+
+    /// <summary>A run started by that user.</summary>
+    internal Task<PeftClient.Outcome> StartRun(Workspace user, string file, string runId, params string[] more) =>
+        Run(user, ["start-run", "-f", file, "--run-id", runId, "-o", "json", .. more]);
+
     /// <summary>A client of another user, standing in another folder.</summary>
     internal static async Task<PeftClient.Outcome> Run(string workingFolder, string home, params string[] arguments)
     {

@@ -18,7 +18,7 @@ public sealed class RemoteClusterTests(RemoteCluster cluster)
         ).Succeeded();
         Assert.Equal("completed", remote.Json.GetProperty("status").GetString());
         Assert.Equal(2, remote.Json.GetProperty("silos").GetInt32());
-        Assert.Equal(local.Json.GetProperty("adapterSha256").GetString(), remote.Json.GetProperty("adapterSha256").GetString());
+        Assert.Equal(local.AdapterSha256, remote.AdapterSha256);
         var folder = Path.Combine(workspace.Folder, "runs", "there");
         Assert.Equal(Path.Combine(folder, "adapter"), remote.Json.GetProperty("adapterPath").GetString());
         // Silos that see the data set are not sent it.
@@ -32,7 +32,7 @@ public sealed class RemoteClusterTests(RemoteCluster cluster)
         var again = (
             await PeftClient.Run("start-run", "-f", file, "--cluster", cluster.Address, "--run-id", "there", "-o", "json")
         ).Succeeded();
-        Assert.Equal(remote.Json.GetProperty("adapterSha256").GetString(), again.Json.GetProperty("adapterSha256").GetString());
+        Assert.Equal(remote.AdapterSha256, again.AdapterSha256);
         var other = await PeftClient.Run(
             "start-run",
             "-f",

@@ -26,7 +26,7 @@ public class SameBytesTests
         foreach (var silos in (string[])["1", "2"])
         {
             var run = await PeftClient.Run("start-run", "-f", file, "--local", silos, "--run-id", "mixed-" + silos, "-o", "json");
-            hashes.Add(run.Succeeded().Json.GetProperty("adapterSha256").GetString()!);
+            hashes.Add(run.Succeeded().AdapterSha256);
         }
 
         Assert.Single(hashes.Distinct());
@@ -59,7 +59,7 @@ public class SameBytesTests
 
         var resumed = (await PeftClient.Run("resume", folder, "--local", "3", "-o", "json")).Succeeded();
         Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
-        Assert.Equal(undisturbed.Json.GetProperty("adapterSha256").GetString(), resumed.Json.GetProperty("adapterSha256").GetString());
+        Assert.Equal(undisturbed.AdapterSha256, resumed.AdapterSha256);
         Assert.Equal(EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "undisturbed")), EmbeddedModel.Comparable(folder));
         _ = await errors;
     }

@@ -5,7 +5,7 @@ namespace Peft.Orleans.Cluster.Tests;
 /// <summary>
 /// The uRNN reference run through the command line, over one and two silos: losses, norms, final parameters, equal bytes.
 /// </summary>
-public class UrnnTrainingTests
+public class UrnnTrainingTests(StandingClusters clusters)
 {
     [Fact]
     public async Task Structured_maps_follow_the_reference()
@@ -22,7 +22,7 @@ public class UrnnTrainingTests
         var hashes = new List<string>();
         foreach (var silos in (int[])[1, 2])
         {
-            var (summary, metrics) = await golden.Train(runFile, silos);
+            var (summary, metrics) = await golden.Train(clusters, runFile, silos);
             Assert.Equal(golden.Steps, metrics.Length);
             for (var step = 0; step < metrics.Length; step++)
             {

@@ -175,7 +175,7 @@ public class WrongInputTests
         Assert.True(running.ExitCode == 0, text);
         Assert.Contains("is full; make room there, and the run continues by itself", text, StringComparison.Ordinal);
         Assert.Equal(
-            undisturbed.Json.GetProperty("adapterSha256").GetString(),
+            undisturbed.AdapterSha256,
             JsonNode.Parse(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1])!["adapterSha256"]!.GetValue<string>());
     }
 
