@@ -9,6 +9,8 @@ namespace Peft.Orleans.Data.Models;
 /// </summary>
 internal static class ForeignKeys
 {
+    private const string WindowKey = "sliding_window";
+
     private static readonly Dictionary<string, (Func<string, bool> Neutral, string Means)> Table = new(StringComparer.Ordinal)
     {
         ["attention_bias"] = (Off, "biases of the attention's projections"),
@@ -30,7 +32,7 @@ internal static class ForeignKeys
         ["embedding_dropout"] = (Off, "dropout of the embedding while training; write 0 to train without"),
         ["layerdrop"] = (Off, "layers left out while training; write 0 to train without"),
 
-        ["sliding_window"] = (Off, "a sliding window of attention"),
+        [WindowKey] = (Off, "a sliding window of attention, unless it is at least max_position_embeddings"),
         ["use_sliding_window"] = (Off, "a sliding window of attention"),
         ["sliding_window_pattern"] = (Off, "a sliding window in some layers"),
         ["global_attn_every_n_layers"] = (Off, "a sliding window in some layers"),
@@ -103,9 +105,17 @@ internal static class ForeignKeys
         foreach (var key in config.Keys)
         {
             if (own.Contains(key) || !config.Has(key) || !Table.TryGetValue(key, out var row) || row.Neutral(config.Raw(key)!)) continue;
+            if (key == WindowKey && SeesEverything(config)) continue;
             throw config.Refusal(key, $"family {family} does not compute that: {row.Means}; remove the key if the model was made without");
         }
     }
+
+    /// <summary>Whether a window is none: switched off, or so wide that no sequence of the model, none of which is longer than its
+    /// positions, reaches beyond it.</summary>
+    private static bool SeesEverything(ConfigReader config) =>
+        (config.Has("use_sliding_window") && !config.Flag("use_sliding_window", false))
+        || (config.OptionalInteger("max_position_embeddings") is { } positions
+            && config.OptionalInteger(WindowKey) is { } window && window >= positions);
 
     private static bool Off(string raw) => raw is "false" or "\"\"" or "[]" or "{}" || IsNumber(raw, 0);
 

@@ -99,6 +99,19 @@ public sealed class ModelFolder
         return new ModelFolder(path, architecture, description, [.. endTokens.Distinct()]);
     }
 
+    /// <summary>The folder with config.json that <see cref="Open"/> would open; what it would refuse, as it is.</summary>
+    internal static string Locate(string path)
+    {
+        try
+        {
+            return ModelLocation.Find(path);
+        }
+        catch (PeftException)
+        {
+            return path;
+        }
+    }
+
     /// <summary>The family's own configuration.</summary>
     /// <typeparam name="T">The family's type.</typeparam>
     public T Config<T>() => (T)description.Config;

@@ -203,6 +203,29 @@ public sealed class FamilyKeysTests
         }
     }
 
+    [Theory]
+    [InlineData("""{"sliding_window": null}""", true)]
+    [InlineData("""{"sliding_window": 256}""", true)]
+    [InlineData("""{"sliding_window": 4096}""", true)]
+    [InlineData("""{"sliding_window": 4, "use_sliding_window": false}""", true)]
+    [InlineData("""{"sliding_window": 255}""", false)]
+    [InlineData("""{"sliding_window": 4, "use_sliding_window": null}""", false)]
+    [InlineData("""{"sliding_window": 4096, "max_position_embeddings": null}""", false)]
+    public void A_window_beyond_all_positions_is_none_where_a_family_has_no_windows(string keys, bool accepted)
+    {
+        var config = Config("llama");
+        var before = Described(config);
+        foreach (var (key, value) in JsonNode.Parse(keys)!.AsObject()) config[key] = value?.DeepClone();
+        if (accepted)
+        {
+            Assert.Equal(before, Described(config));
+            return;
+        }
+
+        var error = Assert.Throws<PeftException>(() => Described(config));
+        Assert.Contains("unless it is at least max_position_embeddings", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_first_Llama_is_read_as_it_was_saved()
     {
