@@ -146,7 +146,8 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         try
         {
             var spec = RunFile.Parse("{}", file.Path, [.. values.Select(static item => item.Override)]);
-            return RunFile.Resolve(spec, Path.GetDirectoryName(Path.GetFullPath(file.Path))!);
+            spec = RunFile.Resolve(spec, Path.GetDirectoryName(Path.GetFullPath(file.Path))!);
+            return spec with { Model = spec.Model with { Path = ModelFolder.Locate(spec.Model.Path) } };
         }
         catch (PeftException error)
         {

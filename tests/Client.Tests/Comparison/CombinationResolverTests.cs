@@ -94,6 +94,27 @@ public sealed class CombinationResolverTests
         Assert.NotEqual(ids[0], new CombinationResolver(file, 1).Candidates(file.Methods[0])[0].Id);
     }
 
+    [Fact]
+    public void A_model_of_the_Hubs_cache_is_its_snapshot()
+    {
+        using var workspace = new ComparisonWorkspace();
+        var model = workspace.Files.Model();
+        var cached = workspace.Files.Path("hub/models--a--b/snapshots/0123");
+        Directory.CreateDirectory(Path.GetDirectoryName(cached)!);
+        Directory.Move(model, cached);
+        workspace.Files.Write("hub/models--a--b/refs/main", "0123");
+        foreach (var named in (string[])["hub/models--a--b", "hub"])
+        {
+            var (file, resolver) = workspace.Load(ComparisonWorkspace.Base + "methods: [lora, boft]\n", $"model.path={named}");
+            Assert.Equal(cached, resolver.CheckAll().Path);
+            Assert.Equal(cached, resolver.Candidates(file.Methods[0])[0].Spec.Model.Path);
+            // Another snapshot's configuration makes another run.
+            var id = resolver.Candidates(file.Methods[0])[0].Id;
+            File.AppendAllText(Path.Combine(cached, "config.json"), " ");
+            Assert.NotEqual(id, new CombinationResolver(file, 1).Candidates(file.Methods[0])[0].Id);
+        }
+    }
+
     [Theory]
     [InlineData("methods: [lora]\nrepeat: 3\n", "compare.yaml:9: repeat: unknown key; a comparison has base, methods, repeats, grid")]
     [InlineData("methods: [lora, lorra]\n", "compare.yaml:8: methods: expected full, lora, boft, lora_ga, urnn or hybrid, found lorra")]
