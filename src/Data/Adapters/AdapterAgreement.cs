@@ -15,9 +15,10 @@ internal static class AdapterAgreement
     /// Refuses the first option that the adapter's configuration and the run file give different values; names both keys and values.
     /// </summary>
     /// <param name="adapter">The adapter.</param>
+    /// <param name="options">Its options in the model; null: its configuration does not say them.</param>
     /// <param name="run">The run's method.</param>
     /// <param name="where">The place in the run file of a key.</param>
-    internal static void CheckOptions(AdapterFolder adapter, MethodSpec run, Func<string, string> where)
+    internal static void CheckOptions(AdapterFolder adapter, MethodSpec? options, MethodSpec run, Func<string, string> where)
     {
         if (run.Name != adapter.Form.Method)
         {
@@ -26,7 +27,7 @@ internal static class AdapterAgreement
                 + $"write method.name: {Word(adapter.Form.Method)}, or leave method.initial_adapter out");
         }
 
-        if (adapter.Options is not { } own) return;
+        if (options is not { } own) return;
         foreach (var option in adapter.Form.Options(own))
         {
             if (adapter.Targets is null && !Says(adapter.Config, option.RunKey)) continue;
@@ -67,6 +68,8 @@ internal static class AdapterAgreement
 
     private static string Said(AdapterFolder adapter, AdapterOption option, MethodSpec options)
     {
+        if (adapter.Targets is not null && option == AdapterOptions.Block
+            && PeftBlocks.Said(adapter.Config, option.Value(options)) is { } blocks) return blocks;
         var key = adapter.Targets is null ? option.RunKey : option.PeftKey ?? option.RunKey;
         var given = adapter.Targets is null || (option.PeftKey is { } known && adapter.Config.Has(known));
         return $"{key} is {Text(option.Value(options))}{(given ? "" : " (PEFT's default)")}";

@@ -116,9 +116,12 @@ public sealed class AdapterFolder
     /// that says otherwise.</exception>
     public MethodSpec MethodIn(ModelFolder model) => AdapterPlaces.Find(
         this,
-        Options ?? throw new PeftException(
+        OptionsIn(model) ?? throw new PeftException(
             $"{ConfigFile}: the key method is missing, which says the options of an adapter of peft_type {PeftType}"),
         model);
+
+    /// <summary>Its options, with what depends on the modules' sizes.</summary>
+    private MethodSpec? OptionsIn(ModelFolder model) => Options is null ? null : PeftBlocks.In(this, Options, model);
 
     /// <summary>
     /// The method of a run that starts from it, with what is the adapter's: ranks and α of single modules, and the layers that have an
@@ -133,7 +136,7 @@ public sealed class AdapterFolder
     /// <exception cref="PeftException">Names both keys and values, or the tensor.</exception>
     public void CheckStart(MethodSpec run, ModelFolder model, Func<string, string> where)
     {
-        AdapterAgreement.CheckOptions(this, run, where);
+        AdapterAgreement.CheckOptions(this, OptionsIn(model), run, where);
         // What the configuration says is what the run says, and what it does not say is the run's.
         var started = AdapterStart.Adopt(this, run, model);
         AdapterStart.CheckPatterns(this, started, model, where);

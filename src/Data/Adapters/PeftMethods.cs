@@ -31,25 +31,16 @@ internal static class PeftMethods
     }
 
     /// <summary>BOFT, PEFT's form: input side, Cayley transforms.</summary>
-    internal static MethodSpec Boft(ConfigReader config)
+    /// <remarks>With <c>boft_block_num</c> the size of blocks is each module's own: <see cref="PeftBlocks"/>; here it is 0.</remarks>
+    internal static MethodSpec Boft(ConfigReader config) => new()
     {
-        // A number of blocks gives each module its own block size.
-        if (config.OptionalInteger("boft_block_num") is not (null or 0))
-            throw config.Refusal(
-                "boft_block_num",
-                "blocks are given by boft_block_size in this version; train or convert the adapter with it"
-            );
-        var size = config.PositiveInteger("boft_block_size", 4);
-        return new MethodSpec
+        Name = MethodName.Boft,
+        Boft = new BoftSpec
         {
-            Name = MethodName.Boft,
-            Boft = new BoftSpec
-            {
-                BlockSize = size >= 2 ? size : throw config.Refusal("boft_block_size", "a block that rotates has a size of at least 2"),
-                ButterflyFactors = config.PositiveInteger("boft_n_butterfly_factor", 1),
-            },
-        };
-    }
+            BlockSize = PeftBlocks.SizeOf(config),
+            ButterflyFactors = config.PositiveInteger("boft_n_butterfly_factor", 1),
+        },
+    };
 
     /// <summary>An α, above 0; required where <paramref name="absent"/> is null.</summary>
     internal static double Alpha(ConfigReader config, string key, double? absent = null)

@@ -179,6 +179,44 @@ public class AdapterFolderTests
     }
 
     [Fact]
+    public void A_number_of_blocks_is_the_size_they_have_in_the_modules()
+    {
+        using var adapter = new SavedAdapter(tensors: false);
+        Boft("self_attn.v_proj", 16, blocks: 4, size: 8);
+        Boft("self_attn.q_proj", 32, blocks: 4, size: 8);
+        adapter.As("""
+            {"peft_type": "BOFT", "boft_block_num": 4, "boft_block_size": 0, "boft_n_butterfly_factor": 2,
+             "target_modules": ["q_proj", "v_proj"]}
+            """);
+        Assert.Equal(new BoftSpec { BlockSize = 8, ButterflyFactors = 2 }, adapter.Method().Boft);
+        var run = adapter.Method() with { InitialAdapter = null };
+        adapter.Start(run);
+        Assert.Contains(
+            "boft_block_num is 4, which makes blocks of 8; the adapter's tensors would mean something else",
+            adapter.StartRefusal(run with { Boft = run.Boft with { BlockSize = 4 } }));
+        Assert.Contains("boft_block_num is 5; it does not cut the 32 inputs of q_proj", Refused("""{"boft_block_num": 5}"""));
+        Assert.Contains("boft_block_num is 32; it does not cut", Refused("""{"boft_block_num": 32}"""));
+        Assert.Contains("boft_block_num is -1", Refused("""{"boft_block_num": -1}"""));
+        Assert.Contains("boft_block_num is 8, which makes blocks of 4", Refused("""{"boft_block_num": 8}"""));
+        Assert.Contains("boft_block_num is 4; and boft_block_size is 8", Refused("""{"boft_block_num": 4, "boft_block_size": 8}"""));
+        Assert.Contains("boft_block_size is 0", Refused("""{"boft_block_num": 0, "boft_block_size": 0}"""));
+
+        // Twice as wide: blocks of another size.
+        adapter.With("""{"boft_block_num": 4, "boft_block_size": 0, "target_modules": ["q_proj", "v_proj", "down_proj"]}""");
+        Boft("mlp.down_proj", 32, blocks: 4, size: 16);
+        Assert.Contains("blocks of different sizes (8 in q_proj of 32 inputs, 16 in down_proj of 64 inputs)", adapter.Refusal());
+
+        string Refused(string keys) => adapter.With("""{"boft_block_size": 0}""").With(keys).Refusal();
+
+        void Boft(string module, long outputs, long blocks, long size)
+        {
+            for (var layer = 0; layer < 2; layer++)
+                adapter.Tensor(SavedAdapter.Name(layer, module + ".boft_R"), 2, blocks, size, size)
+                    .Tensor(SavedAdapter.Name(layer, module + ".boft_s"), outputs, 1);
+        }
+    }
+
+    [Fact]
     public void A_form_that_PEFT_lacks_is_read_from_its_method()
     {
         using var adapter = new SavedAdapter(tensors: false);
