@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text.RegularExpressions;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Tests;
 using Xunit;
@@ -52,6 +53,27 @@ public sealed class ClusterTests
         gateways.Doubt();
         Assert.Equal(uris[1..], await gateways.GetGateways());
         foreach (var listener in listeners) listener.Dispose();
+    }
+
+    [Fact]
+    public async Task A_log_that_an_error_names_is_left()
+    {
+        using var workspace = new Workspace();
+        Environment.SetEnvironmentVariable("PEFT_SILO", workspace.Script("peft-silo", "#!/bin/sh\necho cannot do it >&2\nexit 3\n"));
+        try
+        {
+            var result = await TestClient.Run("generate", "--model", workspace.Model(), "--prompt-ids", "1,2");
+            Assert.Equal(ExitCodes.NoCluster, result.ExitCode);
+            var log = Regex.Match(result.Errors, @"\(whole log: (.+)\)").Groups[1].Value;
+            Assert.Equal("cannot do it\n", await File.ReadAllTextAsync(log, TestContext.Current.CancellationToken));
+            var folder = Path.GetDirectoryName(Path.GetDirectoryName(log)!)!;
+            Assert.Equal([Path.GetDirectoryName(log)], Directory.EnumerateFileSystemEntries(folder));
+            Directory.Delete(folder, recursive: true);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PEFT_SILO", null);
+        }
     }
 
     [Fact]

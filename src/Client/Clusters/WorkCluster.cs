@@ -10,9 +10,10 @@ namespace Peft.Orleans.Client.Clusters;
 internal sealed class WorkCluster : IAsyncDisposable
 {
     private readonly LocalCluster? local;
-    private readonly string? folder;
+    private readonly RunFolder? folder;
+    private bool failed;
 
-    private WorkCluster(ClusterClient client, LocalCluster? local, string? folder)
+    private WorkCluster(ClusterClient client, LocalCluster? local, RunFolder? folder)
     {
         Client = client;
         this.local = local;
@@ -26,8 +27,7 @@ internal sealed class WorkCluster : IAsyncDisposable
     public static async Task<WorkCluster> Open(Terminal terminal, int silos, string? address, CancellationToken cancellation)
     {
         if (address is not null) return new WorkCluster(await ClusterClient.ToAddress(terminal, address, cancellation), null, null);
-        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        var files = new RunFolder(folder);
+        var files = new RunFolder(Directory.CreateTempSubdirectory("peft-").FullName);
         LocalCluster? local = null;
         try
         {
@@ -39,12 +39,12 @@ internal sealed class WorkCluster : IAsyncDisposable
                 terminal
             );
             var client = await local.Connect(cancellation);
-            return new WorkCluster(client, local, folder);
+            return new WorkCluster(client, local, files);
         }
-        catch
+        catch (Exception error)
         {
             if (local is not null) await local.End(ClusterTimes.Current.SiloTerminated);
-            Delete(folder);
+            Delete(files, keepLogs: local is not null && error is ClientException);
             throw;
         }
     }
@@ -57,6 +57,7 @@ internal sealed class WorkCluster : IAsyncDisposable
         var first = await Task.WhenAny(work, lost, interrupted);
         if (first == work) return await work;
         cancellation.ThrowIfCancellationRequested();
+        failed = true;
         throw new ClientException(ExitCodes.Failed, local!.LastWords);
     }
 
@@ -74,14 +75,15 @@ internal sealed class WorkCluster : IAsyncDisposable
             await Client.DisposeAsync();
         }
 
-        if (folder is not null) Delete(folder);
+        if (folder is not null) Delete(folder, keepLogs: failed);
     }
 
-    private static void Delete(string folder)
+    /// <summary>Deletes the folder, but not the logs that an error has named.</summary>
+    private static void Delete(RunFolder folder, bool keepLogs)
     {
         try
         {
-            Directory.Delete(folder, recursive: true);
+            Directory.Delete(keepLogs ? folder.Cluster : folder.Path, recursive: true);
         }
         catch (IOException)
         {
