@@ -1,7 +1,10 @@
+using System.Diagnostics;
+using System.IO.Pipes;
 using Peft.Orleans.Client.Commands;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Data.Tokenizers;
+using Peft.Orleans.Tests;
 using Xunit;
 
 namespace Peft.Orleans.Client.Tests;
@@ -17,6 +20,36 @@ public sealed class ScoreItemTests
         var item = ScoreItems.Encode("ab", " c", new Characters(Begin: false, End: false));
         Assert.Equal(['a', 'b', ' ', 'c'], item.InputIds.Select(static id => (char)id));
         Assert.Equal([M, M, ' ', 'c'], item.Labels);
+    }
+
+    [Fact]
+    public async Task What_a_shell_hands_over_is_read_once_and_a_pipe_of_a_name_is_refused()
+    {
+        using var pipe = new AnonymousPipeServerStream(PipeDirection.Out);
+        using var end = new FileStream($"/dev/fd/{pipe.ClientSafePipeHandle.DangerousGetHandle()}", FileMode.Open, FileAccess.Read);
+        pipe.Write("{\"input_ids\": [1, 2], \"labels\": [-100, 2]}\n{}\n"u8);
+        pipe.Dispose();
+        var handed = $"/dev/fd/{end.SafeFileHandle.DangerousGetHandle()}";
+        using (var input = PipedInput.Open(handed))
+        {
+            Assert.Equal(2, input.Read(File.ReadLines).Count());
+            var refused = Assert.Throws<PeftException>(() => input.Read(static path => ScoreItems.Read(path, NoTokenizer, 128)));
+            Assert.StartsWith($"{handed}, line 2: expected", refused.Message, StringComparison.Ordinal);
+            Assert.True(File.Exists(input.Path));
+            handed = input.Path;
+        }
+
+        Assert.False(File.Exists(handed));
+        using var workspace = new Workspace();
+        using (var made = Process.Start("mkfifo", [workspace.Path("fifo")])) made.WaitForExit();
+        var named = await Assert.ThrowsAsync<PeftException>(() => Task.Run(() =>
+        {
+            using var input = PipedInput.Open(workspace.Path("fifo"));
+            return input.Read(static path => ScoreItems.Read(path, NoTokenizer, 128));
+        }).WaitAsync(Patience.Limit));
+        Assert.Contains($"{workspace.Path("fifo")}: not a regular file but a pipe", named.Message, StringComparison.Ordinal);
+
+        static ITextTokenizer NoTokenizer() => throw new InvalidOperationException("ids need no tokenizer");
     }
 
     [Fact]

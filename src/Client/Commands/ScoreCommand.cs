@@ -22,7 +22,7 @@ internal static class ScoreCommand
         {
             Required = true,
             HelpName = "FILE",
-            Description = "Lines {\"context\", \"continuation\"} or {\"input_ids\", \"labels\"}.",
+            Description = "Lines {\"context\", \"continuation\"} or {\"input_ids\", \"labels\"}; '-' is standard input.",
         };
         var results = new Option<string>("--output")
         {
@@ -42,11 +42,11 @@ internal static class ScoreCommand
                 var (silos, address) = CommonOptions.Choose(parsed, local, cluster);
                 var (request, folder) = model.Read(parsed);
                 ITextTokenizer? tokenizer = null;
-                var items = ScoreItems.Read(
-                    parsed.GetValue(input)!,
+                using var piped = PipedInput.Open(parsed.GetValue(input)!);
+                var items = piped.Read(path => ScoreItems.Read(
+                    path,
                     () => tokenizer ??= TokenizerLoader.Load(request.ModelPath),
-                    folder.Vocabulary
-                );
+                    folder.Vocabulary));
                 var target = parsed.GetValue(results)!;
                 await using var writer = target == "-" ? null : Open(target);
                 using var interruption = new Interruption();

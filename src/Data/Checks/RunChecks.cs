@@ -4,6 +4,7 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.Datasets.Files;
+using Peft.Orleans.Data.Files;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Tokenizers;
 
@@ -113,6 +114,12 @@ public static class RunChecks
         if (files.Count == 0 && Directory.Exists(path))
             throw Refused($"is a folder without data files ({DataFiles.Kinds}); {DataRemedy}");
         if (files.Count == 0) throw Refused($"{(DataFiles.StandsForMany(path) ? "matches no file" : "not found")}; {DataRemedy}");
+        foreach (var other in files)
+        {
+            if (RegularFile.OtherKind(other) is { } kind)
+                throw new PeftException($"{where(key)}: {key}: {other} is not a regular file but {kind}; write what it gives into a file");
+        }
+
         if (files is [var file] && new FileInfo(file).Length == 0) throw Refused("is empty; it needs one sample per line");
 
         PeftException Refused(string why) => new($"{where(key)}: {key}: {path} {why}");

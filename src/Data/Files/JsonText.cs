@@ -63,6 +63,7 @@ internal static class JsonText
     {
         if (Directory.Exists(path)) throw new PeftException($"{path}: a folder is there, where a file is needed");
         if (!File.Exists(path)) throw new PeftException($"{path}: file not found{(remedy.Length > 0 ? "; " + remedy : "")}");
+        RegularFile.Require(path);
         try
         {
             return File.ReadAllBytes(path);

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.SafeTensors;
 
@@ -60,6 +61,7 @@ public sealed class SafeTensorsHeader
     {
         if (Directory.Exists(path)) throw new PeftException($"{path}: a folder is there, where a file is needed");
         if (!File.Exists(path)) throw new PeftException($"{path}: file not found");
+        RegularFile.Require(path);
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);

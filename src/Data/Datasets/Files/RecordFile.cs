@@ -29,6 +29,7 @@ internal sealed class RecordFile(string path)
     public string Read(TakeRecord take, IProgress<long>? progress = null)
     {
         if (!File.Exists(path)) throw new PeftException($"{path}: data file not found");
+        RegularFile.Require(path);
         var last = 0;
         TakeRecord counting = (number, offset, text) =>
         {
