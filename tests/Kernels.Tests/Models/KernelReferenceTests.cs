@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Methods;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Tests.Goldens;
 using Peft.Orleans.Kernels.Tests.Methods.Conformance;
 using Peft.Orleans.Tests;
@@ -39,10 +40,33 @@ public class KernelReferenceTests
         LoraGradients(model, tied, packed);
     }
 
-    private static void FullGradients(TinyModel model, bool tied, bool packed)
+    /// <summary>Qwen3: the norms of each head's query and key train too, and pass the gradient on.</summary>
+    [Theory]
+    [InlineData(false, false, RecomputePolicy.Never)]
+    [InlineData(false, true, RecomputePolicy.Always)]
+    [InlineData(true, true, RecomputePolicy.Never)]
+    [InlineData(true, false, RecomputePolicy.Always)]
+    public void Full_gradients_of_norms_of_heads(bool tied, bool packed, RecomputePolicy recompute)
+    {
+        using var model = new TinyModel(tied, headNorms: true);
+        Assert.Equal(4, model.Weights.Keys.Count(static name => name.Contains("q_norm") || name.Contains("k_norm")));
+        FullGradients(model, tied, packed, recompute);
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    public void Lora_gradients_behind_norms_of_heads(bool tied, bool packed)
+    {
+        using var model = new TinyModel(tied, headNorms: true);
+        LoraGradients(model, tied, packed);
+    }
+
+    private static void FullGradients(TinyModel model, bool tied, bool packed, RecomputePolicy recompute = RecomputePolicy.Auto)
     {
         using var scope = NewDisposeScope();
-        using var pipeline = new LocalPipeline(Specs.Full(model.Folder));
+        var spec = Specs.Full(model.Folder);
+        using var pipeline = new LocalPipeline(spec with { Training = spec.Training with { Recompute = recompute } });
         pipeline.Initialize();
         var (batch, samples) = Data(packed);
         foreach (var weight in model.Weights.Values)

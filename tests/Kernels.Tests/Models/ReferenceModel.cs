@@ -31,13 +31,21 @@ internal sealed class ReferenceModel(IReadOnlyDictionary<string, Tensor> weights
             var prefix = $"model.layers.{layer}";
             var h = Norm(x, $"{prefix}.input_layernorm");
             x = x + Linear($"{prefix}.self_attn.o_proj", Attention(
-                Linear($"{prefix}.self_attn.q_proj", h), Linear($"{prefix}.self_attn.k_proj", h), Linear($"{prefix}.self_attn.v_proj", h)));
+                Heads($"{prefix}.self_attn.q", h), Heads($"{prefix}.self_attn.k", h), Linear($"{prefix}.self_attn.v_proj", h)));
             h = Norm(x, $"{prefix}.post_attention_layernorm");
             var gate = Linear($"{prefix}.mlp.gate_proj", h);
             x = x + Linear($"{prefix}.mlp.down_proj", gate * gate.sigmoid() * Linear($"{prefix}.mlp.up_proj", h));
         }
 
         return Norm(x, "model.norm").mm(weights[tied ? "model.embed_tokens.weight" : "lm_head.weight"].t());
+    }
+
+    /// <summary>Queries or keys; each head's is normed by itself where the model has a norm for it (Qwen3).</summary>
+    private Tensor Heads(string name, Tensor x)
+    {
+        var y = Linear($"{name}_proj", x);
+        if (!weights.ContainsKey($"{name}_norm.weight")) return y;
+        return Norm(y.reshape(-1, TinyModel.HeadDim), $"{name}_norm").reshape(y.shape);
     }
 
     /// <summary>RMSNorm, or LayerNorm where the norm has a shift.</summary>

@@ -19,13 +19,23 @@ internal sealed class TinyModel : IDisposable
     /// <param name="seed">Of the weights.</param>
     /// <param name="weights">Whether there are any.</param>
     /// <param name="shifts">Whether norms have a shift: then it is of the test's own family.</param>
-    internal TinyModel(bool tied = false, bool bias = false, int seed = 1, bool weights = true, bool shifts = false)
+    /// <param name="headNorms">Whether each head's query and key have a norm: then it is a Qwen3, without biases.</param>
+    internal TinyModel(
+        bool tied = false,
+        bool bias = false,
+        int seed = 1,
+        bool weights = true,
+        bool shifts = false,
+        bool headNorms = false)
     {
-        var (architecture, type) = shifts ? ("LayerNormLlamaForCausalLM", "layernorm_llama") : ("LlamaForCausalLM", "llama");
+        var (architecture, type) = shifts ? ("LayerNormLlamaForCausalLM", "layernorm_llama")
+            : headNorms ? ("Qwen3ForCausalLM", "qwen3")
+            : ("LlamaForCausalLM", "llama");
         File.WriteAllText(Path.Combine(folder.Path, "config.json"), $$"""
             {"architectures": ["{{architecture}}"], "model_type": "{{type}}",
              "vocab_size": {{Vocabulary}}, "hidden_size": {{Hidden}}, "intermediate_size": {{Wide}},
-             "num_hidden_layers": {{Layers}}, "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KeyHeads}}, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+             "num_hidden_layers": {{Layers}}, "num_attention_heads": {{Heads}}, "num_key_value_heads": {{KeyHeads}},
+             "head_dim": {{HeadDim}}, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
              "tie_word_embeddings": {{(tied ? "true" : "false")}}, "attention_bias": {{(bias ? "true" : "false")}}, "mlp_bias": {{(
                 bias ? "true" : "false"
             )}}}
@@ -35,7 +45,7 @@ internal sealed class TinyModel : IDisposable
             return;
         var random = new Random(seed);
         var tensors = new List<SafeTensorsTensor>();
-        foreach (var (name, shape) in Shapes(tied, bias).SelectMany(tensor => shifts ? Shifted(tensor) : [tensor]))
+        foreach (var (name, shape) in Shapes(tied, bias, headNorms).SelectMany(tensor => shifts ? Shifted(tensor) : [tensor]))
         {
             var values = new float[shape.Aggregate(1L, static (a, b) => a * b)];
             for (var i = 0; i < values.Length; i++)
@@ -79,7 +89,7 @@ internal sealed class TinyModel : IDisposable
             ? [tensor, (tensor.Name.Replace(".weight", ".bias"), tensor.Shape)]
             : [tensor];
 
-    private static IEnumerable<(string Name, long[] Shape)> Shapes(bool tied, bool bias)
+    private static IEnumerable<(string Name, long[] Shape)> Shapes(bool tied, bool bias, bool headNorms)
     {
         yield return ("model.embed_tokens.weight", [Vocabulary, Hidden]);
         if (!tied) yield return ("lm_head.weight", [Vocabulary, Hidden]);
@@ -89,6 +99,8 @@ internal sealed class TinyModel : IDisposable
             var prefix = $"model.layers.{layer}";
             yield return ($"{prefix}.input_layernorm.weight", [Hidden]);
             yield return ($"{prefix}.post_attention_layernorm.weight", [Hidden]);
+            if (headNorms) yield return ($"{prefix}.self_attn.q_norm.weight", [HeadDim]);
+            if (headNorms) yield return ($"{prefix}.self_attn.k_norm.weight", [HeadDim]);
             foreach (
                 var (module, rows, columns) in new (string, long, long)[]
                 {
