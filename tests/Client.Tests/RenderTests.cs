@@ -60,6 +60,34 @@ public sealed class RenderTests : IDisposable
     }
 
     [Fact]
+    public async Task Variables_stand_beside_the_messages_as_in_a_line_of_data()
+    {
+        var line = workspace.Write(
+            "l.json", """{"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": {"mood": {"word": "!"}}}""");
+        var result = await TestClient.Run("render", "--template", template, "--messages", line, "-o", "json");
+        Assert.Equal("<user>a<end>\n!", result.Json["text"]!.GetValue<string>());
+        foreach (var (variables, reason) in new[]
+            {
+                ("""{"moods": 1}""", "gives \"moods\", which the chat template does not read"),
+                ("""{"tools": []}""", "gives \"tools\", which is the conversation's own"),
+                ("[]", "\"chat_template_kwargs\" is not an object"),
+            })
+        {
+            workspace.Write("l.json", """{"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": KWARGS}"""
+                .Replace("KWARGS", variables, StringComparison.Ordinal));
+            var refused = await TestClient.Run("render", "--template", template, "--messages", line);
+            Assert.Equal(ExitCodes.Refused, refused.ExitCode);
+            Assert.Contains(line, refused.Errors, StringComparison.Ordinal);
+            Assert.Contains(reason, refused.Errors, StringComparison.Ordinal);
+        }
+
+        var own = workspace.Write("own.json", """{"add_generation_prompt": true}""");
+        var twice = await TestClient.Run("render", "--template", template, "--messages", messages, "--variables", own);
+        Assert.Equal(ExitCodes.Refused, twice.ExitCode);
+        Assert.Contains("it is given by --add-generation-prompt", twice.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_model_brings_its_template_and_its_tokens()
     {
         ArithmeticProblems.WriteTokenizer(workspace.Path("model"));

@@ -25,7 +25,8 @@ internal static class RenderCommand
         {
             Required = true,
             HelpName = "FILE",
-            Description = "A JSON list of messages, or an object with \"messages\", and \"tools\" where there are some.",
+            Description = "A JSON list of messages, or an object with \"messages\", \"tools\" and \"chat_template_kwargs\", as a line "
+                + "of data.",
         };
         var tools = new Option<string?>("--tools") { HelpName = "FILE", Description = "A JSON list of tools." };
         var open = new Option<bool>("--add-generation-prompt") { Description = "End where the model's next reply begins." };
@@ -58,12 +59,27 @@ internal static class RenderCommand
             var chat = ChatTemplate.Select(choice, folder, settings, "name one with --template: chatml, llama3, vicuna or a .jinja file");
             var tokenizer = folder is not null && TokenizerLoader.Exists(folder) ? TokenizerLoader.Load(folder) : null;
             if (folder is not null && !Directory.Exists(folder)) throw new PeftException($"--model {folder} is no folder");
+            if (parsed.GetValue(variables) is null) Require(chat, conversation, parsed.GetValue(messages)!);
             var learned = Render(chat, conversation, tokenizer, parsed.GetValue(open), parsed.GetValue(messages)!);
             if (parsed.Format(output) == OutputFormat.Table) Show(terminal, learned, tokenizer, choice);
             else Write(terminal, learned, tokenizer, parsed.Format(output));
             return ExitCodes.Success;
         });
         return command;
+    }
+
+    /// <summary>Refuses variables beside the messages that a line of data may not have.</summary>
+    private static void Require(ChatTemplate chat, Conversation conversation, string file)
+    {
+        if (conversation.Variables is not { } given) return;
+        try
+        {
+            TemplateVariables.Check(given, chat, conversation.Tools is not null);
+        }
+        catch (FormatException error)
+        {
+            throw new PeftException($"{file}: {error.Message}", error);
+        }
     }
 
     private static LearnedText Render(ChatTemplate chat, Conversation conversation, ITextTokenizer? tokenizer, bool open, string file)

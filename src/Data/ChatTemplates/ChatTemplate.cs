@@ -13,7 +13,6 @@ public sealed class ChatTemplate
 
     private readonly JinjaTemplate plain;
     private readonly JinjaTemplate? withTools;
-    private readonly string? toolText;
     private readonly IReadOnlyDictionary<string, string> tokens;
     private readonly Lazy<bool> tellsTime;
 
@@ -25,8 +24,7 @@ public sealed class ChatTemplate
         Settings = settings;
         tokens = config.NamedTokens;
         plain = Read(text, place);
-        toolText = name == ChatTemplateNames.Model ? config.ToolTemplate : null;
-        withTools = toolText is { } tools ? Read(tools, place + " (tool_use)") : null;
+        withTools = name == ChatTemplateNames.Model && config.ToolTemplate is { } tools ? Read(tools, place + " (tool_use)") : null;
         tellsTime = new Lazy<bool>(() => plain.Reads("strftime_now") || withTools?.Reads("strftime_now") == true);
     }
 
@@ -103,14 +101,13 @@ public sealed class ChatTemplate
     /// <summary>Renders values.</summary>
     /// <exception cref="JinjaException">The template fails.</exception>
     internal JinjaText Render(IEnumerable<KeyValuePair<string, object?>> variables, bool hasTools) =>
-        (hasTools ? withTools ?? plain : plain).Render(variables, Settings.Clock);
+        Of(hasTools).Render(variables, Settings.Clock);
 
     /// <summary>Whether it reads a field of messages; what it does not read would be dropped.</summary>
-    internal bool ReadsField(string name, bool hasTools)
-    {
-        var text = hasTools ? toolText ?? Text : Text;
-        return ((string[])[$".{name}", $"'{name}'", $"\"{name}\""]).Any(form => text.Contains(form, StringComparison.Ordinal));
-    }
+    internal bool ReadsField(string name, bool hasTools) => Of(hasTools).ReadsField(name);
+
+    /// <summary>Whether it reads a variable.</summary>
+    internal bool ReadsVariable(string name, bool hasTools) => Of(hasTools).Reads(name);
 
     /// <summary>Whether it shows a model its tools.</summary>
     internal bool ReadsTools => (withTools ?? plain).Reads("tools");
@@ -124,6 +121,8 @@ public sealed class ChatTemplate
         if (tokenizer.EosId is { } eos) named.TryAdd("eos_token", tokenizer.Decode([eos], skipSpecialTokens: false));
         return named;
     }
+
+    private JinjaTemplate Of(bool hasTools) => hasTools ? withTools ?? plain : plain;
 
     private static JinjaTemplate Read(string text, string place)
     {

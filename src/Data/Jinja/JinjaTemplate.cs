@@ -14,22 +14,27 @@ internal sealed class JinjaTemplate
 {
     private readonly Statement[] body;
     private readonly IReadOnlyDictionary<string, int> names;
+    private readonly IReadOnlySet<string> fields;
 
-    private JinjaTemplate(Statement[] body, IReadOnlyDictionary<string, int> names)
+    private JinjaTemplate(Statement[] body, IReadOnlyDictionary<string, int> names, IReadOnlySet<string> fields)
     {
         this.body = body;
         this.names = names;
+        this.fields = fields;
     }
 
     /// <summary>Whether the template names a variable, function or attribute of this name where variables are named.</summary>
     public bool Reads(string name) => names.ContainsKey(name);
 
+    /// <summary>Whether an expression of the template reads a field of this name of some value.</summary>
+    public bool ReadsField(string name) => fields.Contains(name);
+
     /// <summary>Reads a template.</summary>
     /// <exception cref="JinjaException">It is not written as a template is; with the line.</exception>
     public static JinjaTemplate Parse(string text)
     {
-        var (body, names) = Parser.Parse(text);
-        return new JinjaTemplate(body, names);
+        var (body, names, fields) = Parser.Parse(text);
+        return new JinjaTemplate(body, names, fields);
     }
 
     /// <summary>Renders the template.</summary>

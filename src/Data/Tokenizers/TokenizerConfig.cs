@@ -39,7 +39,8 @@ internal sealed record TokenizerConfig(
     /// <summary>No vocabulary has ids above this; larger ones are damage.</summary>
     internal const int LargestId = 1 << 28;
 
-    private static readonly string[] NamedTokenKeys =
+    /// <summary>The names of special tokens that chat templates know.</summary>
+    internal static readonly string[] NamedTokenKeys =
         ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
     /// <summary>Says nothing.</summary>

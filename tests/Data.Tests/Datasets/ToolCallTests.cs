@@ -53,6 +53,48 @@ public sealed class ToolCallTests
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
     }
 
+    private const string Thinks =
+        "{% set dash = '-' if enable_thinking is defined and enable_thinking is false else '' %}{{ mood.x if mood }}"
+        + "{% for m in messages %}{{ m.role }}: {{ dash if m.role == 'assistant' }}{{ m.content }}{{ eos_token }}{% endfor %}"
+        + "{% if add_generation_prompt %}assistant: {{ dash }}{% endif %}";
+
+    [Theory]
+    [InlineData(""" {"enable_thinking":false} """, "user: a</s>assistant: -b</s>")]
+    [InlineData(""" {"mood":{"x":"x"},"enable_thinking":true} """, "xuser: a</s>assistant: b</s>")]
+    [InlineData(""" "{\"mood\":{\"x\":\"x\"}}" """, "xuser: a</s>assistant: b</s>")]
+    [InlineData(""" {"mood":null,"other":null} """, "user: a</s>assistant: b</s>")]
+    [InlineData(""" null """, "user: a</s>assistant: b</s>")]
+    public void ALineGivesTheTemplateVariables(string variables, string text)
+    {
+        using var folder = new TemporaryFolder();
+        var tokenizer = Tokenizer(folder);
+        var field = $",\"chat_template_kwargs\":{variables}";
+        var ids = Load(folder, tokenizer, Thinks, field, """ "content":"b" """).Get(1, 0).InputIds;
+        Assert.Equal(text, tokenizer.Decode(ids, skipSpecialTokens: false));
+    }
+
+    [Theory]
+    [InlineData(""" {"messages":[]} """, "gives \"messages\", which is the conversation's own")]
+    [InlineData(""" {"tools":[]} """, "gives \"tools\", which is the conversation's own")]
+    [InlineData(""" {"documents":null} """, "gives \"documents\", which is the conversation's own")]
+    [InlineData(""" {"add_generation_prompt":true} """, "gives \"add_generation_prompt\"")]
+    [InlineData(""" {"eos_token":"x"} """, "gives \"eos_token\", which is the tokenizer's token")]
+    [InlineData(""" {"pad_token":"x"} """, "gives \"pad_token\", which is the tokenizer's token")]
+    [InlineData(""" {"raise_exception":1} """, "gives \"raise_exception\", which is a function of all templates")]
+    [InlineData(""" {"strftime_now":1} """, "gives \"strftime_now\", which is a function of all templates")]
+    [InlineData(""" {"continue_final_message":true} """, "gives \"continue_final_message\", which is a parameter")]
+    [InlineData(""" {"thinking":true} """, "gives \"thinking\", which the chat template does not read")]
+    [InlineData(""" [1] """, "\"chat_template_kwargs\" is not an object")]
+    [InlineData(""" "x" """, "\"chat_template_kwargs\" is a text, and no JSON")]
+    public void AVariableThatWouldTakeAnothersPlaceIsRefusedByName(string variables, string reason)
+    {
+        using var folder = new TemporaryFolder();
+        var error = Assert.Throws<PeftException>(
+            () => Load(folder, Tokenizer(folder), Thinks, $",\"chat_template_kwargs\":{variables}", """ "content":"b" """));
+        Assert.Contains("line 1: the field ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
     private static ITextTokenizer Tokenizer(TemporaryFolder folder)
     {
         ArithmeticProblems.WriteTokenizer(folder.Path);

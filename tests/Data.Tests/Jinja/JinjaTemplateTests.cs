@@ -35,6 +35,30 @@ public sealed class JinjaTemplateTests
     [InlineData("{% if true %}\n  a\n  {%- endif %}\n{# c #}\n  b\n", "  a  b")]
     public void Renders_as_Jinja_does(string template, string expected) => Assert.Equal(expected, Render(template));
 
+    // What is compared, written, commented on or asked for by `in` is not read.
+    [Theory]
+    [InlineData("{{ m.f }}", true)]
+    [InlineData("{{ m['f'] }}", true)]
+    [InlineData("{{ m[\"f\"][0] }}", true)]
+    [InlineData("{{ m.get('f', '') }}", true)]
+    [InlineData("{{ ms | map(attribute='a.f') | join }}", true)]
+    [InlineData("{{ ms | selectattr('f', 'defined') | list }}", true)]
+    [InlineData("{{ ms | groupby('f') }}", true)]
+    [InlineData("{{ m | attr('f') }}", true)]
+    [InlineData("{% for x in ms | sort(attribute='a,f') %}{% endfor %}", true)]
+    [InlineData("{% for key in ['e', 'f'] %}{{ m[key] }}{% endfor %}", true)]
+    [InlineData("{% set key = 'f' %}{{ m[key] }}", true)]
+    [InlineData("{% macro get(m, key='f') %}{{ m[key] }}{% endmacro %}{{ get(m) }}", true)]
+    [InlineData("{% macro get(m, key) %}{{ m[key] }}{% endmacro %}{{ get(m, 'f') }}", true)]
+    [InlineData("{% if false %}{{ m.f }}{% endif %}", true)]
+    [InlineData("m.f 'f' {# m.f #}{% raw %}{{ m.f }}{% endraw %}", false)]
+    [InlineData("{{ m.e == 'f' }}{{ 'f' }}{{ 'm.f' }}", false)]
+    [InlineData("{% if 'f' in m %}{% endif %}", false)]
+    [InlineData("{% set key = 'f' %}{{ key }}{{ m.fa }}{{ m['fa'] }}", false)]
+    [InlineData("{{ f }}{{ m | default('f') }}{{ m.split('f') }}", false)]
+    public void The_fields_that_are_read_are_those_of_its_expressions(string template, bool reads) =>
+        Assert.Equal(reads, JinjaTemplate.Parse(template).ReadsField("f"));
+
     [Theory]
     [InlineData("a\nb {{ 1 + }}", 2, "unexpected 'end of print statement'")]
     [InlineData("\n\n{% if x %}\n", 3, "Unexpected end of template. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be closed is 'if'.")]

@@ -15,24 +15,37 @@ internal abstract class ChatFormat(ChatSamples samples, bool maskPrompt) : Sampl
         LineFields.CheckChat(line);
         var messages = WithSystem(line, Messages(line));
         for (var i = 0; i < messages.Count; i++) RequireLearnable(messages[i], i + 1);
-        return samples.Of(new Conversation(messages) { Tools = Tools(line) });
+        return samples.Of(new Conversation(messages) { Tools = Tools(line), Variables = Variables(line) });
     }
 
-    // Some files hold the list as a text, because columns of Parquet have one type.
     private JsonElement? Tools(JsonElement line)
     {
         if (!LineFields.Says(line, "tools", out var tools)) return null;
         if (!Template.ReadsTools) throw new FormatException($"the field \"tools\" {LineFields.NotRendered}");
+        return OfText("tools", tools, JsonValueKind.Array, "a list of tools");
+    }
+
+    private JsonElement? Variables(JsonElement line)
+    {
+        if (!LineFields.Says(line, TemplateVariables.Field, out var field)) return null;
+        var variables = OfText(TemplateVariables.Field, field, JsonValueKind.Object, "an object of the template's variables");
+        TemplateVariables.Check(variables, Template, LineFields.Says(line, "tools", out _));
+        return variables;
+    }
+
+    // Some files hold it as a text, because columns of Parquet have one type.
+    private static JsonElement OfText(string name, JsonElement field, JsonValueKind kind, string what)
+    {
         try
         {
-            if (tools.ValueKind == JsonValueKind.String) tools = JsonElement.Parse(tools.GetString()!);
+            if (field.ValueKind == JsonValueKind.String) field = JsonElement.Parse(field.GetString()!);
         }
         catch (JsonException error)
         {
-            throw new FormatException("the field \"tools\" is a text, and no JSON; write a list of tools", error);
+            throw new FormatException($"the field \"{name}\" is a text, and no JSON; write {what}", error);
         }
 
-        return tools.ValueKind == JsonValueKind.Array ? tools : throw new FormatException("the field \"tools\" is not a list of tools");
+        return field.ValueKind == kind ? field : throw new FormatException($"the field \"{name}\" is not {what}");
     }
 
     // The column of ShareGPT and Alpaca files, as LLaMA-Factory and axolotl read it.

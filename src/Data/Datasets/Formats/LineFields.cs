@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Peft.Orleans.Data.ChatTemplates;
 
 namespace Peft.Orleans.Data.Datasets.Formats;
 
@@ -22,7 +23,6 @@ internal static class LineFields
         ("tool_calls", NotRendered),
         ("documents", NotRendered),
         ("chat_template", "is the line's own template; all lines have that of data.chat_template"),
-        ("chat_template_kwargs", "has variables of the template, which it would be rendered without; remove it"),
         ("image", NotText), ("images", NotText), ("video", NotText), ("videos", NotText), ("audio", NotText), ("audios", NotText),
         ("kto_tag", "marks preferences; this is supervised training, leave the lines with false out and the field too"),
         ("train_on_inputs", "is the run file's matter: data.mask_prompt"),
@@ -38,7 +38,11 @@ internal static class LineFields
     ];
 
     /// <summary>Read by chats alone.</summary>
-    private static readonly (string Key, string Why)[] Tools = [("tools", NotRendered)];
+    private static readonly (string Key, string Why)[] OfChats =
+    [
+        ("tools", NotRendered),
+        (TemplateVariables.Field, "has variables of a chat template, and this format has none; remove it"),
+    ];
 
     private static readonly string[] Reasoning = ["reasoning_content", "reasoning", "thinking"];
 
@@ -105,7 +109,7 @@ internal static class LineFields
     public static void CheckAlpaca(JsonElement line)
     {
         CheckChat(line);
-        Refuse(line, Tools, "");
+        Refuse(line, OfChats, "");
         if (Says(line, "context", out _) && !Says(line, "input", out _))
             throw new FormatException("the field \"context\" is not read; Alpaca's name for it is \"input\"");
     }
@@ -116,7 +120,7 @@ internal static class LineFields
     public static void CheckPlain(JsonElement line, params string[] own)
     {
         Refuse(line, OfAnyLine, "");
-        Refuse(line, Tools, "");
+        Refuse(line, OfChats, "");
         Refuse(line, OfText, "");
         Refuse(line, [.. OfPlain.Where(field => !own.Contains(field.Key))], "");
         if (Says(line, "system", out _)) throw new FormatException($"the field \"system\" {NotRendered}");
@@ -127,7 +131,7 @@ internal static class LineFields
     public static void CheckTokens(JsonElement line, int[] labels)
     {
         Refuse(line, OfAnyLine, "");
-        Refuse(line, Tools, "");
+        Refuse(line, OfChats, "");
         Refuse(line, OfTokens, "");
         Each(
             line,

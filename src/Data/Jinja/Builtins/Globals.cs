@@ -5,6 +5,9 @@ namespace Peft.Orleans.Data.Jinja.Builtins;
 /// <summary>Names that every template knows.</summary>
 internal static class Globals
 {
+    /// <summary>The clock's name.</summary>
+    public const string ClockName = "strftime_now";
+
     /// <summary>The functions, but the clock's.</summary>
     public static readonly Dictionary<string, object?> Table = new Function[]
     {
@@ -24,8 +27,8 @@ internal static class Globals
 
     /// <summary>The clock of a rendering.</summary>
     /// <param name="now">What time it is.</param>
-    public static Function Clock(Func<DateTimeOffset> now) => new("strftime_now", (_, arguments) =>
-        TimeFormat.Format(Types.RequireText(arguments.Bind("strftime_now", "format")[0], "strftime_now"), now()));
+    public static Function Clock(Func<DateTimeOffset> now) => new(ClockName, (_, arguments) =>
+        TimeFormat.Format(Types.RequireText(arguments.Bind(ClockName, "format")[0], ClockName), now()));
 
     private static RangeValue Range(Meter meter, Arguments arguments)
     {

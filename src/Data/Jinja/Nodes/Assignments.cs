@@ -11,6 +11,8 @@ internal abstract class Target
 /// <summary>A variable.</summary>
 internal sealed class NameTarget(int number) : Target
 {
+    public int Number => number;
+
     public override void Assign(Frame frame, object? value) => frame.Scope.Set(number, value);
 }
 

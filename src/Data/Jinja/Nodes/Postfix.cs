@@ -6,6 +6,8 @@ namespace Peft.Orleans.Data.Jinja.Nodes;
 /// <summary><c>value.name</c>.</summary>
 internal sealed class GetAttribute(Expression value, string name) : Expression
 {
+    public string Field => name;
+
     protected override object? Compute(Frame frame) => Attributes.Get(value.Evaluate(frame), name, frame.Meter);
 }
 
@@ -36,6 +38,10 @@ internal sealed class CallArguments(
     Expression? moreNamed)
 {
     public static readonly CallArguments None = new([], [], null, null);
+
+    public IReadOnlyList<Expression> Positional => positional;
+
+    public IReadOnlyList<(string Name, Expression Value)> Named => named;
 
     public Arguments Evaluate(Frame frame, (string, object?)? extra = null)
     {

@@ -174,7 +174,7 @@ internal sealed partial class Parser
                 var name = Next();
                 value = name.Kind switch
                 {
-                    TokenKind.Name => new GetAttribute(value, name.Text),
+                    TokenKind.Name => Attribute(value, name.Text),
                     TokenKind.Whole => new GetItem(value, new Constant(Numbers.Value(name))),
                     _ => throw Wrong("expected name or number", name.Line),
                 };
@@ -185,10 +185,18 @@ internal sealed partial class Parser
         }
     }
 
+    private GetAttribute Attribute(Expression value, string name)
+    {
+        fields.Attribute(name);
+        return new GetAttribute(value, name);
+    }
+
     private Call Called(Expression value)
     {
         var line = Current.Line;
-        return new Call(value, CallArguments(), line);
+        var arguments = CallArguments();
+        fields.Call(value, arguments);
+        return new Call(value, arguments, line);
     }
 
     private Expression Subscript(Expression value)
@@ -199,6 +207,7 @@ internal sealed partial class Parser
             if (!Current.IsSign(","))
             {
                 Expect("]");
+                fields.Subscript(first!);
                 return new GetItem(value, first!);
             }
 
@@ -232,7 +241,9 @@ internal sealed partial class Parser
         var line = Current.Line;
         var name = DottedName();
         if (!Filters.Table.TryGetValue(name, out var filter) && !lenient) unknown.Add(Wrong($"No filter named '{name}'.", line));
-        return new Filtered(value, name, filter, Current.IsSign("(") ? CallArguments() : Nodes.CallArguments.None);
+        var arguments = Current.IsSign("(") ? CallArguments() : Nodes.CallArguments.None;
+        fields.Filter(name, arguments);
+        return new Filtered(value, name, filter, arguments);
     }
 
     private string DottedName()

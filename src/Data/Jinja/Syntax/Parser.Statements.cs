@@ -113,6 +113,7 @@ internal sealed partial class Parser
         var target = Target("in");
         if (!SkipName("in")) throw Unexpected("in");
         var elements = Tuple(withConditions: false, endName: "recursive");
+        fields.Given(target, elements);
         return Within(leniently: false, () =>
         {
             var condition = SkipName("if") ? Expression() : null;
@@ -144,7 +145,13 @@ internal sealed partial class Parser
     private Statement Set(int line)
     {
         var target = Target(null, withNamespaces: true);
-        if (Skip("=")) return new Set(target, Tuple(withConditions: true)) { Line = line };
+        if (Skip("="))
+        {
+            var value = Tuple(withConditions: true);
+            fields.Given(target, value);
+            return new Set(target, value) { Line = line };
+        }
+
         Filtered? filter = null;
         while (Current.IsSign("|")) filter = Filter(filter);
         return new SetBlock(target, filter, Within(leniently: false, () => Rest("endset"))) { Line = line };
@@ -191,6 +198,7 @@ internal sealed partial class Parser
             var absent = Skip("=") ? Expression() : null;
             if (absent is null && parameters.Exists(static parameter => parameter.Item3 is not null))
                 throw Wrong("non-default argument follows default argument");
+            fields.Parameter(Number(name), absent);
             parameters.Add((name, Number(name), absent));
         }
 
@@ -214,6 +222,7 @@ internal sealed partial class Parser
             var target = Target(null);
             Expect("=");
             variables.Add((target, Expression()));
+            fields.Given(target, variables[^1].Item2);
         }
 
         return new With([.. variables], Rest("endwith")) { Line = line };

@@ -13,6 +13,7 @@ internal sealed partial class Parser
 
     private readonly List<Token> tokens;
     private readonly Dictionary<string, int> names = new(StringComparer.Ordinal);
+    private readonly FieldReads fields = new();
     private int at;
     private int depth;
 
@@ -27,13 +28,13 @@ internal sealed partial class Parser
 
     private Token Current => tokens[at];
 
-    /// <summary>Statements of a template, and the numbers of its names.</summary>
+    /// <summary>Statements of a template, the numbers of its names, and the fields it reads.</summary>
     /// <exception cref="JinjaException">It is not written as a template is; with the line.</exception>
-    public static (Statement[] Body, IReadOnlyDictionary<string, int> Names) Parse(string text)
+    public static (Statement[] Body, IReadOnlyDictionary<string, int> Names, IReadOnlySet<string> Fields) Parse(string text)
     {
         var parser = new Parser(Lexer.Read(text));
         var body = parser.Body();
-        return parser.unknown.Count == 0 ? (body, parser.names) : throw parser.unknown[0];
+        return parser.unknown.Count == 0 ? (body, parser.names, parser.fields.All()) : throw parser.unknown[0];
     }
 
     private Token Next() => tokens[at].Kind == TokenKind.End ? tokens[at] : tokens[at++];
