@@ -106,6 +106,34 @@ public sealed class PeftAdapterTests(StandingClusters clusters)
         Assert.Equal(tensors, GoldenRun.Tensors(Path.Combine(run, "adapter", WeightsFile)).Keys.Order(StringComparer.Ordinal));
     }
 
+    /// <summary>Blocks by their number are those of the size it makes; where modules' widths differ it is refused.</summary>
+    [Fact]
+    public async Task A_number_of_blocks_computes_and_trains_as_their_size()
+    {
+        using var golden = new GoldenRun("peft-boft-m2");
+        const string Method =
+            "{ name: boft, target_modules: [q_proj, v_proj], boft: { block_size: 4, butterfly_factors: 2 }";
+        const string Number = "\"boft_block_num\": 16, \"boft_block_size\": 0";
+        static int Narrow(string module) => module.EndsWith("down_proj", StringComparison.Ordinal) ? 0 : 1;
+        var scores = new List<double[]>();
+        var trained = new List<byte[]>();
+        foreach (var keys in (string[])["\"boft_block_size\": 4", Number])
+        {
+            var adapter = Adapter(golden, $$"""{ {{keys}}, "target_modules": ["q_proj", "v_proj"] }""", Narrow);
+            scores.Add(await Score(golden, "--adapter", adapter));
+            trained.Add(EmbeddedModel.Adapter(await Train(golden, Method, adapter, check: false)));
+        }
+
+        Assert.Equal(scores[0], scores[1]);
+        Assert.Equal(trained[0], trained[1]);
+        Assert.NotEqual(await Score(golden), scores[0]);
+        var wide = Adapter(golden, $$"""{ {{Number}} }""", static _ => 1);
+        var refused = await PeftClient.Run(
+            "score", "--model", Path.Combine(golden.Folder, "base"), "--adapter", wide, "--input", "none", "--output", "-");
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Contains("boft_block_num is 16; that makes blocks of different sizes", refused.Errors, StringComparison.Ordinal);
+    }
+
     /// <summary>Trains on one silo and two, whose adapters are the same bytes; the run's folder.</summary>
     private async Task<string> Train(GoldenRun golden, string method, string initial, double? normLimit = null, bool check = true)
     {
@@ -167,12 +195,12 @@ public sealed class PeftAdapterTests(StandingClusters clusters)
     }
 
     /// <summary>
-    /// The reference's first adapter with other keys, its modules in other ranks, filled up with zeros; 0: without the module.
+    /// The reference's first adapter with other keys, its modules in other ranks (of LoRA), filled up with zeros; 0: without the module.
     /// </summary>
     private static string Adapter(GoldenRun golden, string keys, Func<string, int> rankOf)
     {
         var source = Path.Combine(golden.Folder, "initial");
-        var folder = Path.Combine(golden.Workspace.Folder, "patterned");
+        var folder = Path.Combine(golden.Workspace.Folder, $"adapter-{Guid.NewGuid():N}");
         Directory.CreateDirectory(folder);
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(source, ConfigFile)))!.AsObject();
         foreach (var (key, value) in JsonNode.Parse(keys)!.AsObject()) config[key] = value?.DeepClone();
@@ -180,8 +208,15 @@ public sealed class PeftAdapterTests(StandingClusters clusters)
         var tensors = new List<SafeTensorsTensor>();
         foreach (var (name, (shape, values)) in GoldenRun.Tensors(Path.Combine(source, WeightsFile)))
         {
-            var module = name[..name.LastIndexOf(".lora_", StringComparison.Ordinal)];
+            var module = name[..name.IndexOf('.', name.IndexOf("_proj", StringComparison.Ordinal))];
             if (rankOf(module) is not (> 0 and var rank)) continue;
+            if (!name.Contains(".lora_", StringComparison.Ordinal))
+            {
+                tensors.Add(new SafeTensorsTensor(name, SafeTensorsType.F32, shape, stream =>
+                    stream.Write(MemoryMarshal.AsBytes(values.AsSpan()))));
+                continue;
+            }
+
             var down = name.EndsWith("lora_A.weight", StringComparison.Ordinal);
             var (rows, columns) = down ? (rank, (int)shape[1]) : ((int)shape[0], rank);
             var padded = new float[rows * columns];
