@@ -42,6 +42,39 @@ public sealed class CausalAttentionTests
         Assert.True(allclose(whole, cached, 1e-5, 1e-5), $"off by {whole.sub(cached).abs().max().item<float>()}");
     }
 
+    /// <summary>Keys that no query sees may go: what is left gives the same bits.</summary>
+    [Theory]
+    [InlineData(20, 1, ScalarType.Float32)]
+    [InlineData(20, 14, ScalarType.Float32)]
+    [InlineData(7, 1, ScalarType.BFloat16)]
+    [InlineData(130, 40, ScalarType.Float32)]
+    public void Keys_before_the_window_change_no_bit(int window, int queries, ScalarType type)
+    {
+        const int Positions = 400;
+        using var scope = NewDisposeScope();
+        using var attention = new TensorAttention(Shape with { Window = window }, CPU);
+        var (keys, values) = (Heads(Positions), Heads(Positions));
+        var q = Heads(queries * Shape.Group);
+        var expected = attention.Attend(q, keys, values, Positions - queries, null);
+        var unseen = Positions - queries - window + 1;
+        foreach (var dropped in (int[])[1, unseen / 2, unseen - 3, unseen])
+        {
+            var (k, v) = (Rest(keys, dropped), Rest(values, dropped));
+            var actual = attention.Attend(q, k, v, Positions - queries - dropped, null);
+            Assert.True(expected.eq(actual).all().item<bool>(), $"{dropped} dropped");
+        }
+
+        Tensor Heads(int length) => randn(2 * Shape.KeyHeads, length, Shape.HeadDim).to(type);
+
+        // In room for more, as a cache has it.
+        Tensor Rest(Tensor of, int from)
+        {
+            var room = zeros([of.shape[0], 512, of.shape[2]], of.dtype);
+            room.narrow(1, 0, Positions - from).copy_(of.narrow(1, from, Positions - from));
+            return room.narrow(1, 0, Positions - from);
+        }
+    }
+
     [Fact]
     public void Samples_of_a_packed_row_are_as_each_alone_to_the_bit_and_have_its_gradient()
     {

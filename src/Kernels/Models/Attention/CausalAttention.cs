@@ -58,9 +58,10 @@ internal sealed class CausalAttention(AttentionShape shape, RotaryTable? rotary,
         var segment = new Segment(0, rows, 0, length);
         var heads = tensors.Gather(flat, segment, rotary?.At(offset, length));
         var perRow = new long[] { rows, shape.KeyHeads, length, shape.HeadDim };
-        var (keys, values) = cache.Append(heads.Keys.view(perRow), heads.Values.view(perRow));
-        var padding = cache.PaddingScores(shape.KeyHeads, cache.Length, device);
-        var attended = tensors.Attend(heads.Queries, keys.flatten(0, 1), values.flatten(0, 1), offset, padding);
+        var (keys, values) = cache.Append(heads.Keys.view(perRow), heads.Values.view(perRow), shape.Window);
+        var padding = cache.PaddingScores(shape.KeyHeads, device);
+        // What was dropped no query sees: positions count from the first that is held, and the products are the same.
+        var attended = tensors.Attend(heads.Queries, keys.flatten(0, 1), values.flatten(0, 1), offset - cache.First, padding);
         return attended.view(rows, shape.KeyHeads, length, shape.Group, shape.HeadDim)
             .permute(0, 2, 1, 3, 4).reshape(rows * length, -1).MoveToOuterDisposeScope();
     }
