@@ -72,7 +72,7 @@ internal static class CompareCommand
             file,
             resolver,
             model.Dimensions,
-            Samples(first, model),
+            resolver.Samples,
             silos,
             new LocalRunMaker(terminal, interruption, model, silos),
             TimeProvider.System
@@ -112,10 +112,6 @@ internal static class CompareCommand
             terminal.Note($"{result.Finished} of {result.Total} runs are finished and kept; go on with: {Again(path, sets, silos, to)}");
         return runner.Interrupted ? ExitCodes.Stopped : result.Failed ? ExitCodes.Failed : ExitCodes.Success;
     }
-
-    /// <summary>Samples of an epoch, counted as a silo counts them.</summary>
-    private static int Samples(RunSpec spec, ModelFolder model) => TrainingData.Load(
-        spec, null, TrainingData.NeedsTokenizer(spec.Data) ? TokenizerLoader.Load(spec.Model.Path) : null, model.Vocabulary).Samples;
 
     private static void Tables(ComparisonResult result, string folder)
     {

@@ -89,7 +89,9 @@ internal static class ResumeCommand
 
         using var held = RunLock.Take(run.Folder, run.Id);
         RunInputs.CheckAll(run.Folder, spec);
-        new StartChecks().Run(spec, key => RunFile.Where(path, [], key));
+        using var checks = new StartChecks(terminal);
+        checks.Run(spec, key => RunFile.Where(path, [], key), runFolder: run.Folder);
+        checks.DataOf(spec).SaveIndex(run.Folder);
         var (ended, how) = await session.Local(prepared, silos, resume: true);
         return RunEndReport.Write(terminal, ended, how, spec, run.Folder, format);
     }

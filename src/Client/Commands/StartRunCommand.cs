@@ -89,7 +89,10 @@ internal static class StartRunCommand
         var spec = RunFile.Load(options.File, options.Set);
         var id = RunPreparation.NewId(spec, options.RunId);
         if (options.Cluster is not null && !options.DryRun) return await Remote(terminal, options, spec, id);
-        var model = new StartChecks().Run(spec, key => RunFile.Where(options.File, options.Set, key), options.DryRun);
+        using var checks = new StartChecks(terminal);
+        var model = checks.Run(
+            spec, key => RunFile.Where(options.File, options.Set, key), options.DryRun, Path.Combine(spec.Output, id));
+        var data = checks.DataOf(spec);
         var resolved = RunPreparation.Resolve(spec, model, id, options.Silos);
         var known = RunPreparation.Existing(resolved, id);
         if (options.DryRun)
@@ -110,6 +113,7 @@ internal static class StartRunCommand
         RunIndex.OfUser().RequireWritable();
         using var held = RunLock.Take(Path.Combine(spec.Output, id), id);
         var run = RunPreparation.Create(resolved, id);
+        data.SaveIndex(run.Folder);
         if (!run.Existed) RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, null, DateTimeOffset.UtcNow));
         if (options.NoWait)
         {

@@ -69,12 +69,15 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
         return new ComparedMethod($"lora r={rank} (control of {method.Label})", "lora", own, method.Grid, place);
     }
 
+    /// <summary>Samples of an epoch of the first run, once all are checked.</summary>
+    public int Samples { get; private set; }
+
     /// <summary>Resolves every method with every grid combination and checks files and shapes; all refusals at once.</summary>
     /// <exception cref="PeftException">Something is refused.</exception>
     public ModelFolder CheckAll()
     {
         var refusals = new List<string>();
-        var checks = new StartChecks();
+        using var checks = new StartChecks();
         ModelFolder? model = null;
         foreach (var method in file.Methods)
         {
@@ -83,6 +86,7 @@ internal sealed class CombinationResolver(ComparisonFile file, int silos)
                 foreach (var run in Candidates(method))
                 {
                     model = checks.Run(run.Spec, key => Where(method, run.Chosen, key));
+                    if (Samples == 0) Samples = checks.DataOf(run.Spec).Samples;
                     if (Control(method, run, model.Dimensions) is { } control) Candidates(control, control: true);
                 }
             }

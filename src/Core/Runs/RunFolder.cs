@@ -65,6 +65,16 @@ public sealed record RunFolder(string Path)
     /// <summary>Folder of the best adapter's parts, while the run keeps them.</summary>
     public string Best => Files.Combine(Path, "best");
 
+    /// <summary>Folder of what is made of the data files, to read samples where they lie.</summary>
+    public string Data => Files.Combine(Path, "data");
+
+    /// <summary>Where in the data files the samples lie.</summary>
+    public string SampleIndex => Files.Combine(Data, "samples.index");
+
+    /// <summary>The text of a packed data file, as it is read.</summary>
+    /// <param name="sha256">Hash of the packed file.</param>
+    public string Unpacked(string sha256) => Files.Combine(Data, $"unpacked-{sha256[..16]}.jsonl");
+
     /// <summary>Folder of the run's local cluster.</summary>
     public string Cluster => Files.Combine(Path, "cluster");
 

@@ -23,20 +23,28 @@ internal sealed class ChatSamples
     /// <summary>The template of all conversations.</summary>
     public ChatTemplate Template => template;
 
+    /// <summary>Refuses what shows before anything is rendered.</summary>
+    /// <exception cref="FormatException">Nothing of it is to be learned.</exception>
+    /// <exception cref="Core.PeftException">The tokenizer lacks the template's special tokens.</exception>
+    public void Check(Conversation conversation)
+    {
+        var replies = conversation.Messages.Where(static message => message.Role == ChatMessage.Assistant);
+        if (!replies.Any()) throw new FormatException("there is no assistant reply to learn");
+        template.Require(tokenizer);
+        if (data.MultiTurn == MultiTurn.Split && replies.All(static reply => reply.Learned == false))
+            throw new FormatException("no assistant reply is to be learned; leave the line out");
+    }
+
     /// <summary>The samples of a conversation: one, or with <c>data.multi_turn: split</c> one of each reply that is learned.</summary>
     /// <exception cref="FormatException">The template refuses it, or does not tell what of it is learned.</exception>
     /// <exception cref="Core.PeftException">The tokenizer lacks the template's special tokens.</exception>
     public IReadOnlyList<(int[] Ids, int[] Labels)> Of(Conversation conversation)
     {
+        Check(conversation);
         var replies = conversation.Messages.Index().Where(static message => message.Item.Role == ChatMessage.Assistant).ToArray();
-        if (replies.Length == 0) throw new FormatException("there is no assistant reply to learn");
-        template.Require(tokenizer);
         var rendering = new ChatRendering(template, conversation, tokenizer);
         if (data.MultiTurn == MultiTurn.Whole) return [Whole(rendering, [.. replies.Select(static reply => reply.Item)])];
-        var learned = replies.Where(static reply => reply.Item.Learned != false).ToArray();
-        return learned.Length > 0
-            ? [.. learned.Select(reply => Reply(rendering, reply.Index))]
-            : throw new FormatException("no assistant reply is to be learned; leave the line out");
+        return [.. replies.Where(static reply => reply.Item.Learned != false).Select(reply => Reply(rendering, reply.Index))];
     }
 
     private (int[] Ids, int[] Labels) Whole(ChatRendering rendering, ChatMessage[] replies)

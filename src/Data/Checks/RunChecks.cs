@@ -4,11 +4,17 @@ using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.Datasets.Files;
+using Peft.Orleans.Data.Datasets.Indexes;
 using Peft.Orleans.Data.Files;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Data.Checks;
+
+/// <summary>A run whose files have been checked.</summary>
+/// <param name="Model">Its model.</param>
+/// <param name="Data">Its data; null: they were known, and not read again.</param>
+public sealed record CheckedRun(ModelFolder Model, TrainingData? Data);
 
 /// <summary>
 /// All that a run's files can be refused for, in one list: of the client before it makes a folder or starts a silo, and of the silo that is
@@ -23,8 +29,17 @@ public static class RunChecks
     /// <param name="where">Place in the run file of a key, for messages.</param>
     /// <param name="dataIsKnown">Whether the same data, read in the same way, has been checked before: it is not read again.</param>
     /// <param name="planOnly">Whether a model without weights will do: a plan is made of config.json alone.</param>
+    /// <param name="runFolder">The run's folder; where the index in it holds, the data have been checked and are not read.</param>
+    /// <param name="progress">Told how far the data are read.</param>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
-    public static ModelFolder Check(RunSpec spec, Func<string, string> where, bool dataIsKnown = false, bool planOnly = false)
+    public static CheckedRun Check(
+        RunSpec spec,
+        Func<string, string> where,
+        bool dataIsKnown = false,
+        bool planOnly = false,
+        string? runFolder = null,
+        IProgress<DataProgress>? progress = null
+    )
     {
         if (File.Exists(spec.Model.Path))
             throw new PeftException(
@@ -48,18 +63,29 @@ public static class RunChecks
 
         Modules(spec, model, where);
         if (spec.Method.InitialAdapter is { } adapter) Adapter(spec, adapter, model, where);
-        if (!dataIsKnown) Data(spec, model);
-        return model;
+        return new CheckedRun(model, dataIsKnown ? null : Data(spec, model, runFolder, progress));
     }
 
-    private static void Data(RunSpec spec, ModelFolder model)
+    private static TrainingData Data(RunSpec spec, ModelFolder model, string? runFolder, IProgress<DataProgress>? progress)
     {
         var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? model.Tokenizer : null;
-        TrainingData.Load(spec, resolvePath: null, tokenizer, model.Vocabulary);
-        if (spec.Data.Evaluation is not { } source)
-            return;
+        var data = TrainingData.Load(spec, runFolder, tokenizer, model.Vocabulary, saves: false, progress);
+        try
+        {
+            if (spec.Data.Evaluation is { } source) Problems(source, tokenizer!, model);
+            return data;
+        }
+        catch
+        {
+            data.Dispose();
+            throw;
+        }
+    }
+
+    private static void Problems(EvaluationSource source, ITextTokenizer tokenizer, ModelFolder model)
+    {
         foreach (var (i, problem) in EvaluationProblems.Read(source.Path).Index())
-            RequirePrompt($"{source.Path}, problem {i + 1}", problem, source.MaxNewTokens, tokenizer!, model);
+            RequirePrompt($"{source.Path}, problem {i + 1}", problem, source.MaxNewTokens, tokenizer, model);
     }
 
     private static void RequirePrompt(string place, EvaluationProblem problem, int length, ITextTokenizer tokenizer, ModelFolder model)

@@ -8,9 +8,6 @@ namespace Peft.Orleans.Data.Datasets;
 /// <param name="Line">The line it comes from.</param>
 internal sealed record Sample(int[] Ids, int[] Labels, int Line)
 {
-    /// <summary>Which of the run's sources it is of, from 0.</summary>
-    public int Source { get; init; }
-
     /// <summary>Number of learned tokens; the first token is predicted by nothing.</summary>
     public int Targets => Labels.Skip(1).Count(static label => label != Microbatch.Masked);
 

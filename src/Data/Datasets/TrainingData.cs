@@ -3,30 +3,29 @@ using System.Text;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
 using Peft.Orleans.Core.Runs;
-using Peft.Orleans.Data.Datasets.Formats;
+using Peft.Orleans.Data.Datasets.Indexes;
 using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Data.Datasets;
 
 /// <summary>
-/// The tokenised data of a run. Microbatch (step, index) is a pure function of the run file and the data: every silo that loads the
-/// same files gets the same microbatches. Safe to use from several threads.
+/// The data of a run. Microbatch (step, index) is a pure function of the run file and the data: every silo that reads the same files gets
+/// the same microbatches. Samples are read where they lie when they are asked for. Safe to use from several threads.
 /// </summary>
-public sealed class TrainingData
+public sealed class TrainingData : IDisposable
 {
-    // Keeps the choice of the validation samples apart from other draws from the same seed.
-    private const ulong ValidationStream = 0x56414C4944;
-
-    private readonly Row[] rows;
+    private readonly RunSamples samples;
+    private readonly RowTable rows;
     private readonly RowOrder order;
     private readonly int globalBatch;
     private readonly int microbatch;
     private readonly int? stepsPerEpoch;
 
-    private TrainingData(RunSpec spec, Row[] rows, RowOrder order)
+    private TrainingData(RunSpec spec, RunSamples samples)
     {
-        this.rows = rows;
-        this.order = order;
+        this.samples = samples;
+        (rows, order) = (RowTable.Join(samples.Sources), Order(spec, samples.Sources));
+        Validation = new RowBatches(samples.Validation, spec.Training.Microbatch, samples.ValidationRow);
         globalBatch = spec.Training.GlobalBatch;
         microbatch = spec.Training.Microbatch;
         if (spec.Training.Epochs is { } epochs)
@@ -50,62 +49,53 @@ public sealed class TrainingData
     public int Steps { get; }
 
     /// <summary>Samples left out because they are longer than <c>data.max_length</c> (validation included).</summary>
-    public int Dropped { get; private init; }
+    public int Dropped => samples.Index.Files.Sum(static file => file.Dropped);
 
-    /// <summary>sha256 of the training file, in hexadecimal.</summary>
+    /// <summary>sha256 of the training file, in hexadecimal; of several the hash over their hashes.</summary>
     public string TrainSha256 { get; private init; } = "";
 
     /// <summary>sha256 of the validation file; null where there is none.</summary>
     public string? ValidationSha256 { get; private init; }
 
     /// <summary>Validation microbatches, in the order of the file; empty without validation.</summary>
-    public IReadOnlyList<Microbatch> Validation { get; private init; } = [];
+    public IReadOnlyList<Microbatch> Validation { get; }
 
-    /// <summary>Loads and tokenises the data of a run.</summary>
+    /// <summary>Reads, or finds in the index of an earlier reading, what the data of a run are.</summary>
     /// <param name="spec">The run file; paths are absolute.</param>
-    /// <param name="resolvePath">Where a data path really lies; null: where it says.</param>
+    /// <param name="runFolder">The run's folder, whose index serves where it holds; null: none.</param>
     /// <param name="tokenizer">The model's tokenizer; null is enough for format tokens.</param>
     /// <param name="vocabularySize">The model's <c>vocab_size</c>.</param>
+    /// <param name="saves">Whether an index that has to be made is left in the folder.</param>
+    /// <param name="progress">Told how far the files are read, where they are.</param>
     /// <exception cref="PeftException">Names file and line of what is wrong.</exception>
-    public static TrainingData Load(RunSpec spec, Func<string, string>? resolvePath, ITextTokenizer? tokenizer, int vocabularySize)
+    public static TrainingData Load(
+        RunSpec spec,
+        string? runFolder,
+        ITextTokenizer? tokenizer,
+        int vocabularySize,
+        bool saves = false,
+        IProgress<DataProgress>? progress = null
+    )
     {
-        var wrong = new WrongRecords();
-        DatasetFile Read(string path, DataFormat format, IReadOnlyDictionary<string, string>? columns) =>
-            DatasetFile.Read(
-                resolvePath is null ? path : resolvePath(path),
-                SampleFormat.Create(format, columns ?? spec.Data.Columns, spec, tokenizer),
-                spec.Data,
-                vocabularySize,
-                wrong
-            );
-
-        var sources = spec.Data.Train.Select(source => Read(source.Path, source.Format, source.Columns)).ToArray();
-        IReadOnlyList<Sample> samples =
-            [.. sources.SelectMany(static (source, i) => source.Samples.Select(sample => sample with { Source = i }))];
-        var (held, dropped) = ((IReadOnlyList<Sample>)[], sources.Sum(static source => source.Dropped));
-        string? validationSha256 = null;
-        if (spec.Data.Validation is { Path: { } path } source)
+        var folder = runFolder is null ? null : new RunFolder(runFolder);
+        var samples = RunSamples.Open(spec, folder, saves && folder is not null, tokenizer, vocabularySize, progress);
+        try
         {
-            var validation = Read(path, source.Format ?? spec.Data.Train[0].Format, null);
-            (held, dropped, validationSha256) = (validation.Samples, dropped + validation.Dropped, Combined(validation.Sha256));
+            var sources = spec.Data.Train.Count;
+            var files = samples.Index.Files.ToLookup(file => file.Part < sources, static file => file.Sha256);
+            var data = new TrainingData(spec, samples)
+            {
+                TrainSha256 = Combined([.. files[true]]),
+                ValidationSha256 = files[false].Any() ? Combined([.. files[false]]) : null,
+            };
+            data.RequireTargets(spec.Data.Train[0].Path);
+            return data;
         }
-
-        wrong.Refuse();
-        if (spec.Data.Validation is { Fraction: { } fraction })
+        catch
         {
-            (samples, held) = Split(spec, samples, fraction);
+            samples.Dispose();
+            throw;
         }
-
-        var (rows, order) = Ordered(spec, samples);
-        var data = new TrainingData(spec, rows, order)
-        {
-            Dropped = dropped,
-            TrainSha256 = Combined([.. sources.SelectMany(static source => source.Sha256)]),
-            ValidationSha256 = validationSha256,
-            Validation = [.. ToRows(spec, held).Chunk(spec.Training.Microbatch).Select(MicrobatchBuilder.Build)],
-        };
-        data.RequireTargets(spec.Data.Train[0].Path);
-        return data;
     }
 
     /// <summary>Whether a run's data needs the model's tokenizer.</summary>
@@ -114,12 +104,17 @@ public sealed class TrainingData
         || data.Evaluation is not null
         || data.Validation is { Format: not (null or DataFormat.Tokens) };
 
+    /// <summary>Leaves the index in a run's folder, for whoever reads the data next.</summary>
+    /// <exception cref="PeftException">The folder cannot be written.</exception>
+    public void SaveIndex(string runFolder) => samples.Index.Save(new RunFolder(runFolder).SampleIndex);
+
     /// <summary>Number of microbatches of a step (from 1).</summary>
     public int Microbatches(int step) => (int)((BatchSize(step) + (long)microbatch - 1) / microbatch);
 
     /// <summary>A microbatch.</summary>
     /// <param name="step">Step, from 1.</param>
     /// <param name="index">Index in the step, from 0.</param>
+    /// <exception cref="PeftException">A sample of it is refused, or its file has changed.</exception>
     public Microbatch Get(int step, int index)
     {
         var size = BatchSize(step);
@@ -127,7 +122,7 @@ public sealed class TrainingData
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(first, size, nameof(index));
         var chosen = new Row[Math.Min(microbatch, size - first)];
-        for (var i = 0; i < chosen.Length; i++) chosen[i] = rows[RowOf(step, first + i)];
+        for (var i = 0; i < chosen.Length; i++) chosen[i] = samples.TrainingRow(rows, RowOf(step, first + i));
         return MicrobatchBuilder.Build(chosen);
     }
 
@@ -135,14 +130,18 @@ public sealed class TrainingData
     public int TargetTokens(int step)
     {
         var targets = 0;
-        for (var i = BatchSize(step) - 1; i >= 0; i--) targets += rows[RowOf(step, i)].Targets;
+        for (var i = BatchSize(step) - 1; i >= 0; i--) targets += samples.TrainingRow(rows, RowOf(step, i)).Targets;
         return targets;
     }
 
     /// <summary>
     /// The i-th sample (from 0) in the run's own order, as a microbatch of its own; after the last one it goes on with the next epoch.
     /// </summary>
-    public Microbatch Sample(int i) => MicrobatchBuilder.Build([rows[order.At(i / order.PerEpoch, i % order.PerEpoch)]]);
+    public Microbatch Sample(int i) =>
+        MicrobatchBuilder.Build([samples.TrainingRow(rows, order.At(i / order.PerEpoch, i % order.PerEpoch))]);
+
+    /// <inheritdoc/>
+    public void Dispose() => samples.Dispose();
 
     /// <summary>The file's own hash; of several the hash over their hashes.</summary>
     private static string Combined(IReadOnlyList<string> hashes) => hashes.Count == 1
@@ -163,51 +162,30 @@ public sealed class TrainingData
         return order.At((int)(place / order.PerEpoch), (int)(place % order.PerEpoch));
     }
 
-    private static (Row[] Rows, RowOrder Order) Ordered(RunSpec spec, IReadOnlyList<Sample> samples)
+    private static RowOrder Order(RunSpec spec, IReadOnlyList<RowTable> sources)
     {
-        if (!spec.Data.Train.Weighted)
-        {
-            var all = ToRows(spec, samples);
-            return (all, new SampleOrder(spec.Seed, all.Length, spec.Data.Shuffle));
-        }
-
-        Row[][] rows = [.. spec.Data.Train.Select((_, i) => ToRows(spec, [.. samples.Where(sample => sample.Source == i)]))];
-        if (Array.FindIndex(rows, static source => source.Length == 0) is var empty and >= 0)
+        if (!spec.Data.Train.Weighted) return new SampleOrder(spec.Seed, sources[0].Count, spec.Data.Shuffle);
+        if (sources.Index().FirstOrDefault(static source => source.Item.Count == 0) is { Item: not null, Index: var empty })
             throw new PeftException(
                 $"{spec.Data.Train[empty].Path}: no sample of this source is left for training beside data.validation.fraction; leave the "
                     + "source out, or name a validation file");
-        var weighed = rows.Zip(spec.Data.Train, static (source, spec) => (source.Length, spec.Weight!.Value)).ToArray();
-        return ([.. rows.SelectMany(static source => source)], new MixedOrder(spec.Seed, weighed, spec.Data.Shuffle));
+        var weighed = sources.Zip(spec.Data.Train, static (source, spec) => (source.Count, spec.Weight!.Value)).ToArray();
+        return new MixedOrder(spec.Seed, weighed, spec.Data.Shuffle);
     }
 
-    private static Row[] ToRows(RunSpec spec, IReadOnlyList<Sample> samples) =>
-        spec.Data.Packing ? Packing.BestFit(samples, spec.Data.MaxLength) : Packing.None(samples);
-
-    private static (IReadOnlyList<Sample> Train, IReadOnlyList<Sample> Validation) Split(
-        RunSpec spec,
-        IReadOnlyList<Sample> samples,
-        double fraction
-    )
-    {
-        if (samples.Count < 2)
-            throw new PeftException(
-                $"{spec.Data.Train[0].Path}: data.validation.fraction needs at least two samples, there is {samples.Count}"
-            );
-        var count = Math.Clamp((int)Math.Round(fraction * samples.Count), 1, samples.Count - 1);
-        var held = new SplitMix64((ulong)spec.Seed, ValidationStream).Permutation(samples.Count).Take(count).ToHashSet();
-        return ([.. samples.Where((_, i) => !held.Contains(i))], [.. samples.Where((_, i) => held.Contains(i))]);
-    }
-
+    /// <summary>Refuses steps that would learn nothing, as far as lengths are known; the others show when they come.</summary>
     private void RequireTargets(string path)
     {
-        if (Array.TrueForAll(rows, static row => row.Targets > 0))
-            return;
-        if (Array.TrueForAll(rows, static row => row.Targets == 0))
+        var silent = samples.Silent();
+        if (silent.Count == 0) return;
+        bool IsSilent(int row) => Enumerable.Range(0, rows.SizeOf(row)).All(i => silent.Contains(rows[row, i]));
+        if (Enumerable.Range(0, rows.Count).All(IsSilent))
             throw new PeftException($"{path}: no token of the data set is learned; every label is −100");
         for (var step = 1; step <= Steps; step++)
         {
-            if (TargetTokens(step) > 0) continue;
-            var lines = Enumerable.Range(0, BatchSize(step)).Select(i => rows[RowOf(step, i)].Samples[0].Line).Order().Take(5);
+            var batch = Enumerable.Range(0, BatchSize(step)).Select(i => RowOf(step, i));
+            if (!batch.All(IsSilent)) continue;
+            var lines = batch.Select(row => samples.Index.Entry(rows[row, 0]).Number).Order().Take(5);
             throw new PeftException(
                 $"{path}: no token of step {step} is learned (lines {string.Join(", ", lines)}{(BatchSize(step) > 5 ? " …" : "")}); "
                     + "remove those lines or raise training.global_batch"

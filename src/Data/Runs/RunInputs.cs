@@ -3,6 +3,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets.Files;
+using Peft.Orleans.Data.Datasets.Indexes;
 using Peft.Orleans.Data.Files;
 
 namespace Peft.Orleans.Data.Runs;
@@ -70,6 +71,8 @@ public static class RunInputs
     {
         var path = Path.Combine(FolderOf(runFolder), FileName);
         if (File.Exists(path)) return;
+        // Whoever checked the data has hashed them.
+        SampleIndex.LearnHashes(new RunFolder(runFolder).SampleIndex);
         var files = Present(spec)
             .Select(static file => new RecordedFile(file.Key, file.Kind, file.Path, FileStamp.Of(file.Path)!, FileStamp.Sha256(file.Path)))
             .ToArray();

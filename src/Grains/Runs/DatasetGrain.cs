@@ -20,12 +20,19 @@ internal sealed class DatasetGrain(ILocalSiloDetails silo) : Grain, IDatasetGrai
     {
         await Compare();
         if (summary is not null) return summary;
-        data = await Task.Run(() => Load(run.Spec));
+        data = await Task.Run(() => Load(run.Spec, folder));
         // What was read meanwhile is what was compared.
         await Compare();
         return summary = new DatasetSummary(data.Steps, data.Samples, data.Dropped, data.Validation.Count, data.TrainSha256);
 
         Task Compare() => Task.Run(() => RunInputs.Check(folder, run.Spec, InputKinds.All, silo.Name));
+    }
+
+    /// <inheritdoc/>
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        data?.Dispose();
+        return Task.CompletedTask;
     }
 
     /// <inheritdoc/>
@@ -65,10 +72,10 @@ internal sealed class DatasetGrain(ILocalSiloDetails silo) : Grain, IDatasetGrai
             "the data set of this run is not open: it was on a silo that is gone, and is opened again"
         );
 
-    private static TrainingData Load(RunSpec spec)
+    private static TrainingData Load(RunSpec spec, string folder)
     {
         var model = ModelFolder.Open(spec.Model.Path);
         var tokenizer = TrainingData.NeedsTokenizer(spec.Data) ? model.Tokenizer : null;
-        return TrainingData.Load(spec, resolvePath: null, tokenizer, model.Vocabulary);
+        return TrainingData.Load(spec, folder, tokenizer, model.Vocabulary, saves: true);
     }
 }

@@ -2,6 +2,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Checks;
+using Peft.Orleans.Data.Datasets;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Runs;
 using Peft.Orleans.Grains.Membership;
@@ -31,10 +32,10 @@ internal static class RunCreation
     /// Checks a run's files before anything is recorded; a client of this machine has done so itself, a remote one does not see them.
     /// </summary>
     /// <exception cref="PeftException">Names the file or key and what to do.</exception>
-    internal static async Task Check(RunRequest request, ResolvedRun run)
-    {
-        if (!request.Checked) await Task.Run(() => RunChecks.Check(run.Spec, static _ => "the run file"));
-    }
+    /// <returns>The data, where they were read for it.</returns>
+    internal static async Task<TrainingData?> Check(RunRequest request, ResolvedRun run) => request.Checked
+        ? null
+        : await Task.Run(() => RunChecks.Check(run.Spec, static _ => "the run file", runFolder: request.Folder).Data);
 
     /// <summary>
     /// Checks that the silos compute with the run's threads: bits depend on their number. A silo that does not answer is not one the run

@@ -121,12 +121,13 @@ internal sealed partial class RunGrain(
             return before;
         if (record.State.Status is not null && record.State.Request is not null && !request.Resume)
             return record.State.Status;
-        await RunCreation.Check(request, run);
+        using var data = await RunCreation.Check(request, run);
         var services = coordination.Of(this.GetPrimaryKeyString());
         await RunCreation.CheckThreads(run, (await services.Agents.Live()).Values.Select(services.Agents.At));
         RunCreation.MakeFolder(request);
         await Task.Run(() =>
         {
+            data?.SaveIndex(request.Folder);
             RunInputs.CheckAll(request.Folder, run.Spec);
             RunInputs.Record(request.Folder, run.Spec);
         });

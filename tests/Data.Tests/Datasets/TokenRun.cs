@@ -39,12 +39,12 @@ internal static class TokenRun
 
     internal static TrainingData Load(RunSpec spec) => TrainingData.Load(spec, null, null, Vocabulary);
 
-    /// <summary>Data whose sample i is [i, i], so that a row says which line it is; the run's path is resolved to their file.</summary>
+    /// <summary>Data whose sample i is [i, i], so that a row says which line it is.</summary>
     internal static TrainingData Load(TemporaryFolder folder, int samples, RunSpec spec)
     {
         var path = folder.WriteLines("train", Enumerable.Range(0, samples).Select(static i => Line(i, i)));
-        spec = spec with { Data = spec.Data with { Train = new DataSource { Path = "x", Format = DataFormat.Tokens } } };
-        return TrainingData.Load(spec, name => name == "x" ? path : name, null, Vocabulary);
+        spec = spec with { Data = spec.Data with { Train = new DataSource { Path = path, Format = DataFormat.Tokens } } };
+        return TrainingData.Load(spec, null, null, Vocabulary);
     }
 
     /// <summary>The line that each row is, by its first token.</summary>

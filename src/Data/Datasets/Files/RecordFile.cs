@@ -67,6 +67,27 @@ internal sealed class RecordFile(string path)
         }
     }
 
+    /// <summary>Writes the text of a packed file, in which records lie at their offsets; rows of Parquet as lines.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="PeftException">The file is damaged, or another one by now.</exception>
+    public void Unpack(Stream target)
+    {
+        var kind = FileKind.Of(path, Start());
+        if (kind.IsParquet)
+        {
+            ParquetRows.Read(path, (_, _, text) =>
+            {
+                target.Write(text);
+                target.WriteByte((byte)'\n');
+            });
+            return;
+        }
+
+        using var file = File.OpenRead(path);
+        using var unpacked = Unpack(file, kind.Compression);
+        (unpacked ?? file).CopyTo(target);
+    }
+
     private static Stream? Unpack(Stream file, Compression compression) => compression switch
     {
         Compression.Gzip => new GZipStream(file, CompressionMode.Decompress, leaveOpen: true),

@@ -10,12 +10,16 @@ internal abstract class ChatFormat(ChatSamples samples, bool maskPrompt) : Sampl
 
     public override (int[] Ids, int[] Labels) Read(JsonElement line) => ReadAll(line)[0];
 
-    public override IReadOnlyList<(int[] Ids, int[] Labels)> ReadAll(JsonElement line)
+    public override void Check(JsonElement line) => samples.Check(Conversation(line));
+
+    public override IReadOnlyList<(int[] Ids, int[] Labels)> ReadAll(JsonElement line) => samples.Of(Conversation(line));
+
+    private Conversation Conversation(JsonElement line)
     {
         LineFields.CheckChat(line);
         var messages = WithSystem(line, Messages(line));
         for (var i = 0; i < messages.Count; i++) RequireLearnable(messages[i], i + 1);
-        return samples.Of(new Conversation(messages) { Tools = Tools(line), Variables = Variables(line) });
+        return new Conversation(messages) { Tools = Tools(line), Variables = Variables(line) };
     }
 
     private JsonElement? Tools(JsonElement line)

@@ -122,7 +122,7 @@ internal static class LineFields
         Refuse(line, OfAnyLine, "");
         Refuse(line, OfChats, "");
         Refuse(line, OfText, "");
-        Refuse(line, [.. OfPlain.Where(field => !own.Contains(field.Key))], "");
+        Refuse(line, OfPlain, "", own);
         if (Says(line, "system", out _)) throw new FormatException($"the field \"system\" {NotRendered}");
         RequireWeightOne(line);
     }
@@ -204,11 +204,11 @@ internal static class LineFields
             _ => true,
         };
 
-    private static void Refuse(JsonElement line, (string Key, string Why)[] fields, string place)
+    private static void Refuse(JsonElement line, (string Key, string Why)[] fields, string place, params string[] own)
     {
         foreach (var (key, why) in fields)
         {
-            if (Says(line, key, out _)) throw new FormatException($"{place}the field \"{key}\" {why}");
+            if (!own.Contains(key) && Says(line, key, out _)) throw new FormatException($"{place}the field \"{key}\" {why}");
         }
     }
 

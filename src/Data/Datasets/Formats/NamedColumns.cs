@@ -10,6 +10,12 @@ internal sealed class NamedColumns(SampleFormat inner, IReadOnlyDictionary<strin
 {
     public override bool IsTokens => inner.IsTokens;
 
+    public override void Check(JsonElement line)
+    {
+        using var renamed = Rename(line);
+        inner.Check(renamed.RootElement);
+    }
+
     public override (int[] Ids, int[] Labels) Read(JsonElement line)
     {
         using var renamed = Rename(line);

@@ -6,9 +6,17 @@ namespace Peft.Orleans.Data.Datasets.Formats;
 /// <summary><c>{"text"}</c>, learned whole.</summary>
 internal sealed class TextFormat(ITextTokenizer tokenizer) : SampleFormat
 {
+    private static readonly string[] Beside = ["context", "history", "messages", "conversations"];
+
+    public override void Check(JsonElement line)
+    {
+        LineFields.CheckPlain(line, Beside);
+        RequireText(line, "text");
+    }
+
     public override (int[] Ids, int[] Labels) Read(JsonElement line)
     {
-        LineFields.CheckPlain(line, "context", "history", "messages", "conversations");
+        Check(line);
         var ids = EncodeToEnd(tokenizer, Text(line, "text"));
         return (ids, (int[])ids.Clone());
     }
@@ -17,9 +25,16 @@ internal sealed class TextFormat(ITextTokenizer tokenizer) : SampleFormat
 /// <summary><c>{"prompt", "completion"}</c>.</summary>
 internal sealed class CompletionFormat(ITextTokenizer tokenizer, bool maskPrompt) : SampleFormat
 {
-    public override (int[] Ids, int[] Labels) Read(JsonElement line)
+    public override void Check(JsonElement line)
     {
         LineFields.CheckPlain(line);
+        RequireText(line, "prompt");
+        RequireText(line, "completion");
+    }
+
+    public override (int[] Ids, int[] Labels) Read(JsonElement line)
+    {
+        Check(line);
         return Complete(tokenizer, Text(line, "prompt"), Text(line, "completion"), maskPrompt);
     }
 }
@@ -31,9 +46,19 @@ internal sealed class CompletionFormat(ITextTokenizer tokenizer, bool maskPrompt
 /// </summary>
 internal sealed class AlpacaFormat(ITextTokenizer tokenizer, bool maskPrompt) : SampleFormat
 {
-    public override (int[] Ids, int[] Labels) Read(JsonElement line)
+    public override void Check(JsonElement line)
     {
         LineFields.CheckAlpaca(line);
+        RequireText(line, "input", mayBeAbsent: true);
+        RequireText(line, "output");
+        if (LineFields.Says(line, "system", out _)) RequireText(line, "system");
+        RequireText(line, "instruction");
+        History(line);
+    }
+
+    public override (int[] Ids, int[] Labels) Read(JsonElement line)
+    {
+        Check(line);
         var (input, output) = (Text(line, "input", absent: ""), Text(line, "output"));
         var preamble = LineFields.Says(line, "system", out _) ? Text(line, "system") + "\n\n" : Preamble(input);
         var last = Turn(Text(line, "instruction"), input);

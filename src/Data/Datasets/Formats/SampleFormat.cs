@@ -13,6 +13,9 @@ internal abstract class SampleFormat
     /// <summary>Whether lines hold token ids.</summary>
     public virtual bool IsTokens => false;
 
+    /// <summary>Refuses what shows without tokens: fields that are missing, of another type, or would be ignored.</summary>
+    public abstract void Check(JsonElement line);
+
     /// <summary>Ids and labels of a line.</summary>
     public abstract (int[] Ids, int[] Labels) Read(JsonElement line);
 
@@ -60,15 +63,19 @@ internal abstract class SampleFormat
     }
 
     /// <summary>A text field.</summary>
-    protected internal static string Text(JsonElement line, string key, string? absent = null)
+    protected internal static string Text(JsonElement line, string key, string? absent = null) =>
+        HasText(line, key, absent is not null, out var value) ? value.GetString()! : absent!;
+
+    /// <summary>Refuses a text field that is missing or of another type.</summary>
+    protected static void RequireText(JsonElement line, string key, bool mayBeAbsent = false) => HasText(line, key, mayBeAbsent, out _);
+
+    private static bool HasText(JsonElement line, string key, bool mayBeAbsent, out JsonElement value)
     {
-        if (!line.TryGetProperty(key, out var value))
-            return absent ?? throw new FormatException($"the field \"{key}\" is missing");
-        if (value.ValueKind == JsonValueKind.Null)
-            return absent ?? throw new FormatException($"the field \"{key}\" is null; it needs a text");
-        return value.ValueKind == JsonValueKind.String
-            ? value.GetString()!
-            : throw new FormatException($"the field \"{key}\" is not a text");
+        var there = line.TryGetProperty(key, out value);
+        if (there && value.ValueKind == JsonValueKind.String) return true;
+        if (there && value.ValueKind != JsonValueKind.Null) throw new FormatException($"the field \"{key}\" is not a text");
+        if (mayBeAbsent) return false;
+        throw new FormatException($"the field \"{key}\" is {(there ? "null; it needs a text" : "missing")}");
     }
 
     /// <summary>Labels that learn everything, or everything from <paramref name="first"/> on.</summary>

@@ -8,6 +8,8 @@ internal sealed class TokensFormat : SampleFormat
 {
     public override bool IsTokens => true;
 
+    public override void Check(JsonElement line) => ReadTokens(line);
+
     public override (int[] Ids, int[] Labels) Read(JsonElement line) => ReadTokens(line);
 
     /// <summary>Ids and labels of a line.</summary>

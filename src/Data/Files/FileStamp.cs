@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
-namespace Peft.Orleans.Data.Runs;
+namespace Peft.Orleans.Data.Files;
 
 /// <summary>What a file system says of a file: while it stays the same, the content is taken to be the same.</summary>
 /// <param name="Size">Bytes.</param>
@@ -33,6 +33,9 @@ internal sealed record FileStamp(long Size, long Modified, long Inode)
             return Convert.ToHexStringLower(SHA256.HashData(stream));
         });
     }
+
+    /// <summary>Takes the sha256 of a file that was read whole while it had a stamp: it need not be read again for it.</summary>
+    public static void Know(string path, FileStamp stamp, string sha256) => Hashes[(path, stamp)] = sha256;
 
     /// <summary>The kernel's struct statx has one layout on every machine: stx_ino is at byte 32.</summary>
     private static long InodeOf(string path)
