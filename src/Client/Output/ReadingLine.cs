@@ -4,8 +4,8 @@ using Peft.Orleans.Data.Datasets.Indexes;
 namespace Peft.Orleans.Client.Output;
 
 /// <summary>
-/// How far a reading of data files is, once it takes longer than a moment: <c>reading train.jsonl: 1.2 of 2.0 GB</c>. On a terminal one line
-/// that is redrawn, elsewhere a line now and then.
+/// How far a reading of data files is, once it takes longer than a moment: <c>reading train.jsonl: 1.2 of 2.0 GB</c>. On a terminal one
+/// line that is redrawn, elsewhere a line now and then.
 /// </summary>
 internal sealed class ReadingLine(Terminal terminal, TimeProvider time) : IProgress<DataProgress>
 {

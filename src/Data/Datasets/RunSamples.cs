@@ -7,7 +7,7 @@ using Peft.Orleans.Data.Tokenizers;
 
 namespace Peft.Orleans.Data.Datasets;
 
-/// <summary>The samples of a run's files, those of training data first, and which of them train. Safe to use from several threads.</summary>
+/// <summary>The samples of a run's files, training data first, and which of them train. Safe to use from several threads.</summary>
 internal sealed class RunSamples : IDisposable
 {
     // Keeps the choice of the validation samples apart from other draws from the same seed.

@@ -8,7 +8,8 @@ public sealed class PackingTests
 {
     [Fact]
     public void RowsAreThoseOfTheRuleTakenByItsWords() =>
-        Gen.Select(Gen.Int[1, 30], Gen.Int[0, 60]).SelectMany(static (most, count) => Gen.Select(Gen.Const(most), Gen.Int[1, most].Array[count]))
+        Gen.Select(Gen.Int[1, 30], Gen.Int[0, 60])
+            .SelectMany(static (most, count) => Gen.Select(Gen.Const(most), Gen.Int[1, most].Array[count]))
             .Sample(
                 static (most, lengths) =>
                 {
@@ -29,7 +30,8 @@ public sealed class PackingTests
         Assert.Equal([1, 1, 2, 1, 1], Enumerable.Range(0, joined.Count).Select(joined.SizeOf));
         Assert.Equal([0, 1, 4, 5, 9], Enumerable.Range(0, joined.Count).Select(row => joined[row, 0]));
         Assert.Equal(6, joined[2, 1]);
-        Assert.Equal([3, 4, 5], Enumerable.Range(0, 3).Select(row => RowTable.Join([RowTable.OneEach(3, 2), RowTable.OneEach(5, 1)])[row, 0]));
+        var following = RowTable.Join([RowTable.OneEach(3, 2), RowTable.OneEach(5, 1)]);
+        Assert.Equal([3, 4, 5], Enumerable.Range(0, 3).Select(row => following[row, 0]));
     }
 
     /// <summary>Longest first; each into the fullest row with room, of those the one that came to its room last.</summary>

@@ -59,7 +59,7 @@ internal sealed class SampleIndex : IDisposable
         return null;
     }
 
-    /// <summary>Takes the hashes of files that an index is of, while those have the stamps they had: they are not read again for it.</summary>
+    /// <summary>Takes the hashes of an index's files, while those have the stamps they had: they are not read again for it.</summary>
     public static void LearnHashes(string path)
     {
         if (!File.Exists(path)) return;
