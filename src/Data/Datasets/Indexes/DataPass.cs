@@ -36,7 +36,7 @@ internal sealed class DataPass
     private DataPass(IndexWriter writer, DataSpec data, IReadOnlyList<DataPart> parts, IProgress<DataProgress>? progress)
     {
         this.writer = writer;
-        var total = parts.Sum(static part => part.Files.Sum(static file => new FileInfo(file).Length));
+        var total = parts.Sum(static part => part.Files.Sum(static file => FileStamp.Of(file)?.Size ?? 0));
         whole = total <= WholeBytes || data.Packing || data.OnLong == LongSamplePolicy.Drop || data.MultiTurn == MultiTurn.Split;
         this.progress = new ProgressSum(total, progress);
     }
