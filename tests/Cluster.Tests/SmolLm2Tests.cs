@@ -5,7 +5,7 @@ using Peft.Orleans.Tests;
 namespace Peft.Orleans.Cluster.Tests;
 
 /// <summary>The real model through the command line on two silos, against values computed with transformers and PEFT.</summary>
-public class SmolLm2Tests
+public class SmolLm2Tests(StandingClusters clusters)
 {
     /// <summary>Items scored of each GLUE task: the whole set takes minutes and is run where PEFT_LONG is 1.</summary>
     private static readonly int GlueItems = Environment.GetEnvironmentVariable("PEFT_LONG") == "1" ? int.MaxValue : 6;
@@ -61,24 +61,9 @@ public class SmolLm2Tests
     public async Task Greedy_text(int index)
     {
         var reference = Read("goldens/smollm2/greedy.json")[index];
-        var outcome = (
-            await PeftClient.Run(
-                "generate",
-                "--model",
-                await SmolLm2.Folder(),
-                "--dtype",
-                "float32",
-                "--chat",
-                reference.GetProperty("prompt").GetString()!,
-                "--max-new-tokens",
-                "48",
-                "--greedy",
-                "--local",
-                "2",
-                "-o",
-                "json"
-            )
-        ).Succeeded();
+        string[] model = ["--model", await SmolLm2.Folder(), "--dtype", "float32", "--cluster", await clusters.Address(2)];
+        string[] how = ["--chat", reference.GetProperty("prompt").GetString()!, "--max-new-tokens", "48", "--greedy", "-o", "json"];
+        var outcome = (await PeftClient.Run(["generate", .. model, .. how])).Succeeded();
         var ours = outcome.Json.GetProperty("ids").EnumerateArray().Select(static id => id.GetInt32()).ToArray();
         var theirs = reference.GetProperty("ids").EnumerateArray().Select(static id => id.GetInt32()).ToArray();
         // Where the two best logits are closer than 0.01, either may win.
@@ -126,7 +111,7 @@ public class SmolLm2Tests
                 """
             )
         );
-        var outcome = (await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "five", "-o", "json")).Succeeded();
+        var outcome = await clusters.StartRun(file, "five", 2);
         var losses = training.GetProperty("losses").EnumerateArray().Select(static value => value.GetDouble()).ToArray();
         var lines = await File.ReadAllLinesAsync(Path.Combine(workspace.Folder, "runs", "five", "metrics.jsonl"));
         // Logits of this model differ by up to about 1e-3 between implementations; the mean loss by far less.
@@ -147,24 +132,11 @@ public class SmolLm2Tests
 
     private static JsonElement Read(string relative) => JsonDocument.Parse(File.ReadAllText(SharedFolder.Require(relative))).RootElement;
 
-    private static async Task<JsonElement[]> Score(Workspace workspace, string input)
+    private async Task<JsonElement[]> Score(Workspace workspace, string input)
     {
         var output = Path.Combine(workspace.Folder, "output.jsonl");
-        (
-            await PeftClient.Run(
-                "score",
-                "--model",
-                await SmolLm2.Folder(),
-                "--dtype",
-                "float32",
-                "--input",
-                input,
-                "--output",
-                output,
-                "--local",
-                "2"
-            )
-        ).Succeeded();
+        string[] model = ["--model", await SmolLm2.Folder(), "--dtype", "float32", "--cluster", await clusters.Address(2)];
+        (await PeftClient.Run(["score", .. model, "--input", input, "--output", output])).Succeeded();
         return [.. File.ReadAllLines(output).Select(static line => JsonDocument.Parse(line).RootElement)];
     }
 }
