@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Peft.Orleans.Tests;
 
@@ -13,16 +12,12 @@ public class ChangedInputTests
     {
         using var workspace = new Workspace();
         var model = EmbeddedModel.Copy(workspace);
-        var file = EmbeddedModel.RunFile(workspace, "lora", steps: 30, model: model);
-        var folder = Path.Combine(workspace.Folder, "runs", "changed");
-        using (var client = PeftClient.Start("start-run", "-f", file, "--local", "1", "--run-id", "changed", "-o", "json"))
-        {
-            var metrics = Path.Combine(folder, "metrics.jsonl");
-            await Patience.Until(() => client.HasExited || (File.Exists(metrics) && File.ReadAllLines(metrics).Length >= 3));
-            Assert.False(client.HasExited);
-            // The client alone: its silos finish their step and take a snapshot.
-            client.Kill();
-        }
+        using var run = EndlessRun.Start(EmbeddedModel.RunFile(workspace, "lora", model: model), "changed", "--local", "1");
+        var folder = run.Folder;
+        await run.Reached(3);
+        // The client alone: its silos finish their step and take a snapshot.
+        run.KillClient();
+        await run.Ended();
 
         await Refuses(folder, "data.train.path", Path.Combine(workspace.Folder, "train.jsonl"), static lines =>
             lines[(lines.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
@@ -58,29 +53,25 @@ public class ChangedInputTests
         foreach (var suffix in (string[])["", "-wal", "-shm"]) File.Delete(state + suffix);
 
         // All files have other times now, and the content they had; the run goes on from its folder.
-        var resumed = (await PeftClient.Run("resume", folder, "--local", "1", "-o", "json")).Succeeded();
-        Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
-        var term = File.ReadLines(Path.Combine(folder, "events.jsonl"))
-            .Last(static line => line.Contains("\"event\":\"term\"", StringComparison.Ordinal));
-        Assert.InRange(JsonDocument.Parse(term).RootElement.GetProperty("details").GetProperty("fromStep").GetInt32(), 3, 30);
+        var done = run.Lines().Length;
+        run.Resume("--local", "1");
+        await run.Reached(done + 1);
+        await run.Stop();
+        Assert.InRange(run.Events("term")[^1].GetProperty("fromStep").GetInt32(), 3, done);
     }
 
     [Fact]
-    public async Task A_silo_that_sees_other_files_is_refused_by_name_and_without_it_the_run_is_resumed()
+    public async Task Silos_that_see_other_files_or_compute_otherwise_are_left_out_by_name_and_change_no_bit()
     {
         using var workspace = new Workspace();
         var model = EmbeddedModel.Copy(workspace);
-        var file = EmbeddedModel.RunFile(workspace, "lora", steps: 120, model: model);
-        var folder = Path.Combine(workspace.Folder, "runs", "apart");
+        var file = EmbeddedModel.RunFile(workspace, "lora", model: model);
         var cluster = Path.Combine(workspace.Folder, "cluster");
         Directory.CreateDirectory(cluster);
         var (one, gateway) = await RemoteClusterSilo.Start(cluster, "silo-0", workspace.Folder);
         using var first = one;
-        using var client = PeftClient.Start("start-run", "-f", file, "--cluster", gateway, "--run-id", "apart", "-o", "json");
-        var errors = client.StandardError.ReadToEndAsync();
-        var metrics = Path.Combine(folder, "metrics.jsonl");
-        await Patience.Until(() => client.HasExited || File.ReadAllLines(metrics).Length >= 3);
-        Assert.False(client.HasExited, client.HasExited ? await errors : "");
+        using var run = EndlessRun.Start(file, "apart", "--cluster", gateway);
+        await run.MoreSteps(3);
 
         // Its machine has another configuration in the place of the model's.
         var config = Path.Combine(model, "config.json");
@@ -89,17 +80,26 @@ public class ChangedInputTests
         Assert.NotEqual(Hash(config), Hash(other));
         var log = Path.Combine(workspace.Folder, "silo-1.log");
         using var second = RemoteClusterSilo.StartElsewhere(log, workspace.Folder, config, other, cluster, "silo-1");
-        await client.WaitForExitAsync(Patience.Token);
-        var said = await errors;
-        Assert.True(client.ExitCode == 1, said + await File.ReadAllTextAsync(log));
+        await run.Until(() => run.Events("left_out").Count == 1);
+        var left = run.Events("left_out")[0];
+        Assert.Equal("silo-1", left.GetProperty("silo").GetString());
         foreach (var part in (string[])["silo silo-1: model.path: " + config + " changed", Hash(config), Hash(other)])
-            Assert.Contains(part, said, StringComparison.Ordinal);
+            Assert.Contains(part, left.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        await run.Until(() => File.ReadAllText(log).Contains("run apart goes on without this silo: silo silo-1", StringComparison.Ordinal));
 
-        second.Kill();
-        await second.Ended.WaitAsync(Patience.Limit);
-        var resumed = (await PeftClient.Run("resume", folder, "--cluster", gateway, "-o", "json")).Succeeded();
-        Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
-        Assert.Equal(1, resumed.Json.GetProperty("silos").GetInt32());
+        // Another computes with other threads; a third one is like the first, and takes part.
+        using var third = RemoteClusterSilo.Start(
+            Path.Combine(workspace.Folder, "silo-2.log"), workspace.Folder, "--cluster-folder", cluster, "--name", "silo-2", "--threads", "2");
+        await run.Until(() => run.Events("left_out").Count == 2);
+        Assert.Contains(
+            "silo silo-2 computes with 2 threads", run.Events("left_out")[1].GetProperty("reason").GetString(), StringComparison.Ordinal);
+        var (four, _) = await RemoteClusterSilo.Start(cluster, "silo-3", workspace.Folder);
+        using var fourth = four;
+        await run.OnSilos(2);
+        Assert.False(second.Ended.IsCompleted || third.Ended.IsCompleted);
+        Assert.Empty(run.Events("term_ended"));
+        await run.Stop("--cluster", gateway);
+        await run.AssertUndisturbed();
     }
 
     /// <summary>With another text in a file's place nothing is resumed; with its own again it would be.</summary>

@@ -61,15 +61,15 @@ public sealed class DoubleStartTests
     public async Task A_run_whose_client_was_killed_can_be_resumed_at_once()
     {
         using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, "lora", steps: 30);
-        var folder = Path.Combine(workspace.Folder, "runs", "killed");
-        using var client = PeftClient.Start("start-run", "-f", file, "--local", "2", "--run-id", "killed", "-o", "json");
-        await Patience.Until(() => client.HasExited || File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
-        Assert.False(client.HasExited);
+        using var run = EndlessRun.Start(EmbeddedModel.RunFile(workspace, "lora"), "killed", "--local", "2");
+        await run.Reached(3);
         // The client alone: its silos finish their step and take a snapshot.
-        client.Kill();
-        var resumed = (await PeftClient.Run("resume", folder, "--local", "1", "-o", "json")).Succeeded();
-        Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
+        run.KillClient();
+        await run.Ended();
+        run.Resume("--local", "1");
+        await run.OnSilos(1);
+        await run.Stop();
+        await run.AssertUndisturbed();
     }
 
     private static JsonElement Last(string output) =>

@@ -4,67 +4,30 @@ using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 
-/// <summary>A run under way that a test disturbs, beside an undisturbed one of the same file.</summary>
+/// <summary>A local run under way whose silos a test kills, freezes, adds and takes away, until it stops it.</summary>
 internal sealed class ElasticRun : IDisposable
 {
     private readonly Workspace workspace;
-    private readonly UndisturbedRun undisturbed;
-    private readonly Process client;
-    private readonly Task<string> output;
-    private readonly Task<string> errors;
 
-    private ElasticRun(string file, UndisturbedRun undisturbed, Workspace workspace, int silos)
-    {
-        this.workspace = workspace;
-        this.undisturbed = undisturbed;
-        Folder = Path.Combine(workspace.Folder, "runs", "disturbed");
-        client = PeftClient.Start("start-run", "-f", file, "--local", $"{silos}", "--run-id", "disturbed", "-o", "json");
-        output = client.StandardOutput.ReadToEndAsync();
-        errors = client.StandardError.ReadToEndAsync();
-    }
+    private ElasticRun(Workspace workspace, EndlessRun run) => (this.workspace, Run) = (workspace, run);
 
-    internal string Folder { get; }
+    /// <summary>The run.</summary>
+    internal EndlessRun Run { get; }
 
-    internal static async Task<ElasticRun> Start(int silos, int steps, string replicas, string extra = "")
+    internal static ElasticRun Start(int silos, string replicas, string extra = "")
     {
         var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, steps: steps, replicas: replicas, extra: extra);
-        return new ElasticRun(file, await UndisturbedRun.Of(steps), workspace, silos);
-    }
-
-    internal string[] Lines() =>
-        File.Exists(Path.Combine(Folder, "metrics.jsonl")) ? File.ReadAllLines(Path.Combine(Folder, "metrics.jsonl")) : [];
-
-    internal IReadOnlyList<JsonElement> Events(string name) =>
-        [.. File.ReadAllLines(Path.Combine(Folder, "events.jsonl")).Select(static line => JsonDocument.Parse(line).RootElement)
-            .Where(line => line.GetProperty("event").GetString() == name).Select(static line => line.GetProperty("details"))];
-
-    internal Task Reached(int step) => Until(() => Lines().Length >= step);
-
-    internal Task MoreSteps(int count)
-    {
-        var now = Lines().Length;
-        return Reached(now + count);
-    }
-
-    internal async Task Until(Func<bool> condition)
-    {
-        await Patience.Until(() => client.HasExited || condition());
-        Assert.True(
-            condition(),
-            client.HasExited
-                ? $"the client ended with {client.ExitCode}\n{await errors}\n{await output}"
-                : "the condition did not come true"
-        );
+        var file = EmbeddedModel.RunFile(workspace, replicas: replicas, extra: extra);
+        return new ElasticRun(workspace, EndlessRun.Start(file, "disturbed", "--local", $"{silos}"));
     }
 
     internal int Pid(string silo) =>
         JsonDocument
-            .Parse(File.ReadAllText(Path.Combine(Folder, "cluster", "silos", silo + ".json")))
+            .Parse(File.ReadAllText(Path.Combine(Run.Folder, "cluster", "silos", silo + ".json")))
             .RootElement.GetProperty("pid")
             .GetInt32();
 
-    internal IEnumerable<string> MetricsUrls() => Directory.EnumerateFiles(Path.Combine(Folder, "cluster", "silos"), "*.json")
+    internal IEnumerable<string> MetricsUrls() => Directory.EnumerateFiles(Path.Combine(Run.Folder, "cluster", "silos"), "*.json")
         .Select(static file => JsonDocument.Parse(File.ReadAllText(file)).RootElement.GetProperty("metricsUrl").GetString()!);
 
     /// <summary>Sends a signal to a silo.</summary>
@@ -77,34 +40,24 @@ internal sealed class ElasticRun : IDisposable
         return process;
     }
 
-    internal async Task Client(params string[] arguments) => (await PeftClient.Run(arguments)).Succeeded();
+    /// <summary>Adds silos or takes some away.</summary>
+    internal async Task Scale(int silos) => (await PeftClient.Run("scale", Run.Folder, "--silos", $"{silos}")).Succeeded();
 
-    /// <summary>Waits for the client, however it ends.</summary>
-    internal Task Ended() => client.WaitForExitAsync(Patience.Token);
-
-    /// <summary>Waits for the run's end, or resumes it, and compares adapter, samples and metrics with the undisturbed run's.</summary>
-    internal async Task<JsonElement> Completed(int resume = 0)
+    /// <summary>Stops the run, and compares it with an undisturbed one.</summary>
+    internal async Task<JsonElement> StopsUndisturbed()
     {
-        string last;
-        if (resume > 0)
-        {
-            last = (await PeftClient.Run("resume", Folder, "--local", $"{resume}", "-o", "json")).Succeeded().Output;
-        }
-        else
-        {
-            await Ended();
-            Assert.True(client.ExitCode == 0, await errors + await output);
-            last = await output;
-        }
-
-        undisturbed.AssertSame(Folder);
-        return JsonDocument.Parse(last.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
+        var json = await Run.Stop();
+        await Run.AssertUndisturbed();
+        return json;
     }
+
+    /// <summary>No step was made twice.</summary>
+    internal void AssertNothingReplayed() =>
+        Assert.All(Run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
 
     public void Dispose()
     {
-        if (!client.HasExited) client.Kill(entireProcessTree: true);
-        client.Dispose();
+        Run.Dispose();
         workspace.Dispose();
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Peft.Orleans.Tests;
 
@@ -9,8 +8,6 @@ namespace Peft.Orleans.Cluster.Tests;
 /// </summary>
 public sealed class ElasticTests
 {
-    private const int Steps = 120;
-
     [Fact]
     public async Task Replicas_share_the_microbatches_and_change_no_bit()
     {
@@ -36,85 +33,95 @@ public sealed class ElasticTests
     [InlineData("auto")]
     public async Task The_coordinators_silo_is_killed_and_no_step_is_made_again(string replicas)
     {
-        using var run = await ElasticRun.Start(silos: 2, Steps, replicas);
+        using var elastic = ElasticRun.Start(silos: 2, replicas);
+        var run = elastic.Run;
         await run.Reached(5);
         // The first silo holds the coordinator as a rule; both are killed in turn, with another in between.
-        run.Signal("silo-0", "KILL");
+        elastic.Signal("silo-0", "KILL");
         await run.MoreSteps(3);
-        await run.Client("scale", run.Folder, "--silos", "2");
+        await elastic.Scale(2);
         // The survivor held the only copy until the newcomer had its own: a step on both shows that it has.
-        await run.Until(() => run.Lines()[^1].Contains("\"silos\":2", StringComparison.Ordinal));
-        run.Signal("silo-1", "KILL");
-        var json = await run.Completed();
+        await run.OnSilos(2);
+        elastic.Signal("silo-1", "KILL");
+        await run.OnSilos(1);
+        var json = await elastic.StopsUndisturbed();
         Assert.True(json.GetProperty("recoveries").GetInt32() >= 2);
-        Assert.All(run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
+        elastic.AssertNothingReplayed();
     }
 
     [Fact]
     public async Task A_silo_that_is_told_to_leave_hands_the_run_over()
     {
-        using var run = await ElasticRun.Start(silos: 2, Steps, "1");
+        using var elastic = ElasticRun.Start(silos: 2, "1");
+        var run = elastic.Run;
         await run.Reached(5);
         // Whichever holds the coordinator: one leaves, another comes, the other leaves.
-        var first = run.Signal("silo-0", "TERM");
+        var first = elastic.Signal("silo-0", "TERM");
         await run.Until(() => first.HasExited);
         await run.MoreSteps(3);
-        await run.Client("scale", run.Folder, "--silos", "2");
-        await run.Until(() => run.Lines()[^1].Contains("\"silos\":2", StringComparison.Ordinal));
-        run.Signal("silo-1", "TERM");
-        await run.Completed();
-        Assert.All(run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
+        await elastic.Scale(2);
+        await run.OnSilos(2);
+        elastic.Signal("silo-1", "TERM");
+        await run.OnSilos(1);
+        await elastic.StopsUndisturbed();
+        elastic.AssertNothingReplayed();
     }
 
     [Fact]
     public async Task A_frozen_silo_that_wakes_up_does_no_harm()
     {
-        using var run = await ElasticRun.Start(silos: 2, Steps, "1");
-        await run.Reached(5);
-        var frozen = run.Signal("silo-1", "STOP");
-        await run.MoreSteps(3);
-        run.Signal("silo-1", "CONT");
+        using var elastic = ElasticRun.Start(silos: 2, "1");
+        await elastic.Run.Reached(5);
+        var frozen = elastic.Signal("silo-1", "STOP");
+        await elastic.Run.OnSilos(1);
+        elastic.Signal("silo-1", "CONT");
         await frozen.WaitForExitAsync(Patience.Token);
-        var json = await run.Completed();
+        await elastic.Run.MoreSteps(3);
+        var json = await elastic.StopsUndisturbed();
         Assert.True(json.GetProperty("recoveries").GetInt32() >= 1);
     }
 
     [Fact]
     public async Task Below_its_minimum_a_run_waits_and_goes_on_by_itself()
     {
-        using var run = await ElasticRun.Start(silos: 2, Steps, "1", "elastic: { min_silos: 2 }");
+        using var elastic = ElasticRun.Start(silos: 2, "1", "elastic: { min_silos: 2 }");
+        var run = elastic.Run;
         await run.Reached(5);
-        run.Signal("silo-1", "KILL");
+        elastic.Signal("silo-1", "KILL");
         await run.Until(() =>
             File.ReadAllText(Path.Combine(run.Folder, "status.json"))
                 .Contains("waiting for silos: 1 of at least 2", StringComparison.Ordinal)
         );
-        await run.Client("scale", run.Folder, "--silos", "2");
-        await run.Completed();
+        await elastic.Scale(2);
+        await run.MoreSteps(3);
+        await elastic.StopsUndisturbed();
     }
 
     [Fact]
     public async Task Scaled_up_and_down_by_command()
     {
-        using var run = await ElasticRun.Start(silos: 1, steps: 200, "1");
-        await run.Reached(3);
-        await run.Client("scale", run.Folder, "--silos", "3");
-        await run.Until(() => run.Lines().Any(static line => line.Contains("\"silos\":3", StringComparison.Ordinal)));
-        await run.Client("scale", run.Folder, "--silos", "2");
-        await run.Until(() => run.Lines()[^1].Contains("\"silos\":2", StringComparison.Ordinal));
-        await run.Completed();
-        Assert.All(run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
+        using var elastic = ElasticRun.Start(silos: 1, "1");
+        await elastic.Run.Reached(3);
+        await elastic.Scale(3);
+        await elastic.Run.OnSilos(3);
+        await elastic.Scale(2);
+        await elastic.Run.OnSilos(2);
+        await elastic.StopsUndisturbed();
+        elastic.AssertNothingReplayed();
     }
 
     [Fact]
     public async Task The_whole_cluster_dies_and_the_run_is_resumed_from_its_last_snapshot()
     {
-        using var run = await ElasticRun.Start(silos: 2, Steps, "1");
+        using var elastic = ElasticRun.Start(silos: 2, "1");
+        var run = elastic.Run;
         await run.Reached(9);
-        foreach (var silo in (string[])["silo-0", "silo-1"]) run.Signal(silo, "KILL");
+        foreach (var silo in (string[])["silo-0", "silo-1"]) elastic.Signal(silo, "KILL");
         await run.Ended();
-        var json = await run.Completed(resume: 3);
-        Assert.Equal("completed", json.GetProperty("status").GetString());
-        Assert.InRange(run.Events("term")[^1].GetProperty("fromStep").GetInt32(), 1, Steps - 1);
+        var done = run.Lines().Length;
+        run.Resume("--local", "3");
+        await run.Reached(done + 3);
+        await elastic.StopsUndisturbed();
+        Assert.InRange(run.Events("term")[^1].GetProperty("fromStep").GetInt32(), 1, done);
     }
 }

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
@@ -11,24 +9,13 @@ public sealed class JoinTests
     public async Task It_takes_part_changes_no_bit_and_ends_with_the_run()
     {
         using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, steps: 120);
-        var undisturbed = await UndisturbedRun.Of(120);
-
-        using var running = PeftClient.Start("start-run", "-f", file, "--local", "1", "--run-id", "joined", "-o", "json");
-        var output = running.StandardOutput.ReadToEndAsync();
-        var errors = running.StandardError.ReadToEndAsync();
-        var folder = Path.Combine(workspace.Folder, "runs", "joined");
-        await Patience.Until(() => File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
+        using var run = EndlessRun.Start(EmbeddedModel.RunFile(workspace), "joined", "--local", "1");
+        await run.Reached(3);
         var log = Path.Combine(workspace.Folder, "joined.log");
-        using var silo = RemoteClusterSilo.Start(log, workspace.Folder, "--join", folder);
-        await Patience.Until(() => running.HasExited || Silos(folder).Contains(2));
-        Assert.False(running.HasExited, await errors + await output + await File.ReadAllTextAsync(log));
-
-        await running.WaitForExitAsync(Patience.Token);
-        Assert.True(running.ExitCode == 0, await errors + await output);
-        var json = JsonDocument.Parse((await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]).RootElement;
-        Assert.Equal(2, json.GetProperty("silos").GetInt32());
-        undisturbed.AssertSame(folder);
+        using var silo = RemoteClusterSilo.Start(log, workspace.Folder, "--join", run.Folder);
+        await run.OnSilos(2);
+        Assert.Equal(2, (await run.Stop()).GetProperty("silos").GetInt32());
+        await run.AssertUndisturbed();
         await silo.Ended.WaitAsync(Patience.Limit);
         var said = await File.ReadAllTextAsync(log);
         Assert.True(silo.ExitCode == 0, said);
@@ -55,7 +42,4 @@ public sealed class JoinTests
             Assert.Contains(message, await File.ReadAllTextAsync(log), StringComparison.Ordinal);
         }
     }
-
-    private static IEnumerable<int> Silos(string folder) =>
-        File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Select(static line => JsonNode.Parse(line)!["silos"]!.GetValue<int>());
 }

@@ -1,6 +1,5 @@
 using System.IO.Compression;
 using System.Text;
-using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 
@@ -38,29 +37,15 @@ public class SameBytesTests
     public async Task Stopped_and_resumed_in_the_middle(string method)
     {
         using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, method, steps: 40);
-        var undisturbed = (
-            await PeftClient.Run("start-run", "-f", file, "--local", "2", "--run-id", "undisturbed", "-o", "json")
-        ).Succeeded();
+        using var run = EndlessRun.Start(EmbeddedModel.RunFile(workspace, method), "stopped", "--local", "2");
+        await run.Reached(3);
+        await run.Stop();
+        var done = run.Lines().Length;
 
-        using var interrupted = PeftClient.Start("start-run", "-f", file, "--local", "2", "--run-id", "stopped", "-o", "json");
-        var output = interrupted.StandardOutput.ReadToEndAsync();
-        var errors = interrupted.StandardError.ReadToEndAsync();
-        var folder = Path.Combine(workspace.Folder, "runs", "stopped");
-        await Patience.Until(
-            () => File.Exists(
-                Path.Combine(folder, "metrics.jsonl")) && File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length >= 3);
-        (await PeftClient.Run("stop", folder, "--snapshot")).Succeeded();
-        await interrupted.WaitForExitAsync(Patience.Token);
-        Assert.Contains("\"stopped\"", await output, StringComparison.Ordinal);
-        Assert.NotEqual(0, interrupted.ExitCode);
-        var done = File.ReadAllLines(Path.Combine(folder, "metrics.jsonl")).Length;
-        Assert.InRange(done, 3, 39);
-
-        var resumed = (await PeftClient.Run("resume", folder, "--local", "3", "-o", "json")).Succeeded();
-        Assert.Equal("completed", resumed.Json.GetProperty("status").GetString());
-        Assert.Equal(undisturbed.AdapterSha256, resumed.AdapterSha256);
-        Assert.Equal(EmbeddedModel.Comparable(Path.Combine(workspace.Folder, "runs", "undisturbed")), EmbeddedModel.Comparable(folder));
-        _ = await errors;
+        run.Resume("--local", "3");
+        await run.Reached(done + 3);
+        await run.Stop();
+        Assert.Equal(done, run.Events("term")[^1].GetProperty("fromStep").GetInt32());
+        await run.AssertUndisturbed();
     }
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 
@@ -12,17 +11,12 @@ public partial class SiloFiguresTests
     public async Task Tensors_and_memory_are_flat_over_two_hundred_steps_and_a_silo_reads_only_its_own_layers()
     {
         using var workspace = new Workspace();
-        var file = EmbeddedModel.RunFile(workspace, steps: 260);
-        using var running = PeftClient.Start("start-run", "-f", file, "--local", "2", "--run-id", "flat", "-o", "json");
-        var output = running.StandardOutput.ReadToEndAsync();
-        var errors = running.StandardError.ReadToEndAsync();
-        var folder = Path.Combine(workspace.Folder, "runs", "flat");
-        await Patience.Until(() => Steps(folder) >= 40);
-        var before = await Scrape(folder);
-        await Patience.Until(() => Steps(folder) >= 240);
-        var after = await Scrape(folder);
-        await running.WaitForExitAsync(Patience.Token);
-        Assert.True(running.ExitCode == 0, await errors + await output);
+        using var run = EndlessRun.Start(EmbeddedModel.RunFile(workspace), "flat", "--local", "2");
+        await run.Reached(40);
+        var before = await Scrape(run.Folder);
+        await run.Reached(240);
+        var after = await Scrape(run.Folder);
+        await run.Stop();
 
         long read = 0;
         foreach (var silo in before.Keys)
@@ -36,12 +30,6 @@ public partial class SiloFiguresTests
         }
 
         Assert.Equal(WeightBytes(), read);
-    }
-
-    private static int Steps(string folder)
-    {
-        var path = Path.Combine(folder, "metrics.jsonl");
-        return File.Exists(path) ? File.ReadAllLines(path).Length : 0;
     }
 
     private static long WeightBytes() => Directory.EnumerateFiles(EmbeddedModel.Folder, "*.safetensors")

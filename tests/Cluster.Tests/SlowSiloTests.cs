@@ -11,12 +11,12 @@ public sealed partial class SlowSiloTests
     [Fact]
     public async Task It_stays_the_bytes_stay_and_the_straggler_metric_names_it()
     {
-        using var run = await ElasticRun.Start(silos: 2, steps: 120, "auto");
-        await run.Reached(3);
+        using var run = ElasticRun.Start(silos: 2, "auto");
+        await run.Run.Reached(3);
         using var http = new HttpClient();
         using var throttled = new Throttle(run.Pid("silo-1"));
         var slowest = 0.0;
-        await Patience.Until(() =>
+        await run.Run.Until(() =>
         {
             foreach (var url in run.MetricsUrls())
             {
@@ -30,7 +30,7 @@ public sealed partial class SlowSiloTests
             return slowest > 1.5;
         });
         throttled.Dispose();
-        var json = await run.Completed();
+        var json = await run.StopsUndisturbed();
         Assert.Equal(0, json.GetProperty("recoveries").GetInt32());
         Assert.Equal(2, json.GetProperty("silos").GetInt32());
     }

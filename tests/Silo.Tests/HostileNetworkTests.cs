@@ -116,6 +116,8 @@ public sealed class HostileNetworkTests
 
         public Task End(string runId, Term term) => agent.End(runId, term);
 
+        public Task LeaveOut(string runId, Term term, string reason) => agent.LeaveOut(runId, term, reason);
+
         public Task<string[]> Unreachable(PlannedSilo[] silos) => agent.Unreachable(silos);
 
         public Task<AgentReport> Describe() => agent.Describe();

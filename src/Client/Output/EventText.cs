@@ -30,6 +30,7 @@ internal static class EventText
             "recovered" => $"a loss was mended {Seconds(details["seconds"])} after it was noticed, with step {At("step")}",
             "continued" => $"training went on with step {At("step")}, {Seconds(details["seconds"])} after the change of silos",
             "joining" => $"{At("silos")} joined and is taken in",
+            "left_out" => $"the run goes on without {At("silo")}: {At("reason")}",
             "evicted" => $"{At("silo")} was evicted: other silos did not reach it",
             "snapshot" => $"snapshot of step {At("step")} written",
             "best" => $"step {At("step")} has the best validation loss so far",

@@ -70,6 +70,10 @@ public interface ISiloAgent : IGrainService
     [Alias("End")]
     Task End(string runId, Term term);
 
+    /// <summary>Drop all state of a run that goes on without this silo, and say why.</summary>
+    [Alias("LeaveOut")]
+    Task LeaveOut(string runId, Term term, string reason);
+
     /// <summary>Names of those of some silos whose data plane accepts no connection from here.</summary>
     [Alias("Unreachable")]
     Task<string[]> Unreachable(PlannedSilo[] silos);

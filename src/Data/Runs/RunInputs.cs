@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Datasets.Files;
@@ -88,43 +89,40 @@ public static class RunInputs
     /// <param name="spec">Its run file.</param>
     /// <param name="kinds">Which files.</param>
     /// <param name="silo">Who looks, for messages; null: the client.</param>
-    /// <exception cref="PeftException">A file is another one; it is named, with both hashes.</exception>
+    /// <exception cref="PeftException">
+    /// A file is another one; it is named, with both hashes. Of a silo: <see cref="UnfitSiloException"/>.
+    /// </exception>
     public static void Check(string runFolder, RunSpec spec, InputKinds kinds, string? silo = null) =>
         Check(runFolder, Present(spec), kinds, silo);
 
     /// <summary>Compares what layer shards are made of; the run file is not needed for that.</summary>
-    /// <exception cref="PeftException">A file is another one; it is named, with silo and both hashes.</exception>
+    /// <exception cref="UnfitSiloException">A file is another one; it is named, with silo and both hashes.</exception>
     public static void Check(string runFolder, ModelChoice setup, string silo) =>
         Check(runFolder, Present(setup.Path, setup.Method), InputKinds.Model | InputKinds.Adapter, silo);
 
     private static void Check(string runFolder, IEnumerable<InputFile> present, InputKinds kinds, string? silo)
     {
         if (Read(runFolder) is not { } recorded) return;
-        var who = silo is null ? "" : $"silo {silo}: ";
         foreach (var file in recorded.Files.Where(file => kinds.HasFlag(file.Kind)))
         {
             var stamp = FileStamp.Of(file.Path);
             if (stamp == file.Stamp) continue;
             var remedy = $"put the file back as it was, or start another run (recorded in {Path.Combine(FolderOf(runFolder), FileName)})";
             if (stamp is null)
-                throw new PeftException(
-                    $"{who}{file.Key}: {file.Path} is gone; its sha256 was {file.Sha256} when the run was created; {remedy}"
-                );
+                throw Refusal($"{file.Key}: {file.Path} is gone; its sha256 was {file.Sha256} when the run was created; {remedy}");
             var now = FileStamp.Sha256(file.Path);
             if (now != file.Sha256)
             {
-                throw new PeftException(
-                    $"{who}{file.Key}: {file.Path} changed since the run was created: its sha256 was {file.Sha256}, now it is {now}; "
-                        + remedy
-                );
+                throw Refusal(
+                    $"{file.Key}: {file.Path} changed since the run was created: its sha256 was {file.Sha256}, now it is {now}; {remedy}");
             }
         }
 
         var known = recorded.Files.Select(static file => file.Path).ToHashSet(StringComparer.Ordinal);
         foreach (var file in present.Where(file => kinds.HasFlag(file.Kind) && !known.Contains(file.Path)))
-            throw new PeftException(
-                $"{who}{file.Key}: {file.Path} was not there when the run was created; remove it, or start another run"
-            );
+            throw Refusal($"{file.Key}: {file.Path} was not there when the run was created; remove it, or start another run");
+
+        PeftException Refusal(string reason) => silo is null ? new PeftException(reason) : new UnfitSiloException(silo, ": " + reason);
     }
 
     /// <summary>Compares all of a run's files, and those of its base weights whose stamps changed, tensor by tensor.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Files;
 using Peft.Orleans.Data.SafeTensors;
@@ -25,7 +26,7 @@ public static class WeightRecord
     /// <param name="hashes">sha256 of each tensor by name; a layer that reads no file has none.</param>
     /// <param name="modelPath">The model's folder, for messages.</param>
     /// <param name="silo">The silo, for messages.</param>
-    /// <exception cref="PeftException">The silo sees other weights; names silo, tensor and both hashes.</exception>
+    /// <exception cref="UnfitSiloException">The silo sees other weights; names silo, tensor and both hashes.</exception>
     public static void Check(string runFolder, int layer, IReadOnlyDictionary<string, string> hashes, string modelPath, string silo)
     {
         if (hashes.Count == 0) return;
@@ -35,9 +36,9 @@ public static class WeightRecord
         foreach (var (name, now) in hashes)
         {
             if (!recorded.TryGetValue(name, out var before) || before == now) continue;
-            throw new PeftException(
-                $"silo {silo}: model.path: {modelPath}: tensor '{name}' is another one than when the run was created: its sha256 was "
-                    + $"{before}, "
+            throw new UnfitSiloException(
+                silo,
+                $": model.path: {modelPath}: tensor '{name}' is another one than when the run was created: its sha256 was {before}, "
                 + $"here it is {now}; every silo must see the model the run began with");
         }
     }

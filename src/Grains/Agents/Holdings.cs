@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
@@ -10,7 +11,7 @@ using TorchSharp;
 namespace Peft.Orleans.Grains.Agents;
 
 /// <summary>What this silo holds of runs: it is told to a term that fences it, described, written to files, and dropped.</summary>
-internal sealed class Holdings(AgentStore store, IBatchSource batches, ILocalSiloDetails details)
+internal sealed partial class Holdings(AgentStore store, IBatchSource batches, ILocalSiloDetails details, ILogger<Holdings> log)
 {
     private PlannedSilo Self => new(store.Identity.Name, details.SiloAddress.ToParsableString(), store.Transport.Endpoint);
 
@@ -91,6 +92,13 @@ internal sealed class Holdings(AgentStore store, IBatchSource batches, ILocalSil
         return new FilesReply { Files = files };
     }
 
+    /// <summary>The run goes on without this silo.</summary>
+    internal Task LeaveOut(string runId, Term term, string reason)
+    {
+        LogLeftOut(runId, reason);
+        return End(runId, term);
+    }
+
     /// <summary>Drops everything of a run, unless a later term has it.</summary>
     internal async Task End(string runId, Term term)
     {
@@ -109,4 +117,7 @@ internal sealed class Holdings(AgentStore store, IBatchSource batches, ILocalSil
             run.Kept.Clear();
         });
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId} goes on without this silo: {Reason}")]
+    private partial void LogLeftOut(string runId, string reason);
 }

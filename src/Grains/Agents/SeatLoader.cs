@@ -30,11 +30,7 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
             if (!decision.Accepted) return new StartReply { Refusal = decision.Reason };
             var token = run.TermToken;
             run.Definition = message.Run;
-            if (message.Run.Training)
-            {
-                var (folder, silo) = (message.Run.Folder, store.Identity.Name);
-                await Task.Run(() => RunInputs.Check(folder, run.Setup, silo), token);
-            }
+            if (message.Run.Training) await RequireSameFiles(message.Run, token);
 
             foreach (var effect in decision.Effects)
             {
@@ -111,7 +107,18 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
     }
 
     /// <summary>Loads base weights for a plan to come, of a run this silo may not know yet.</summary>
-    internal Task Preload(RunDefinition run, int[] layers) => weights.Preload(store.Run(run.RunId), run, layers);
+    /// <exception cref="UnfitSiloException">This silo sees other files than the run began with.</exception>
+    internal async Task Preload(RunDefinition run, int[] layers)
+    {
+        await RequireSameFiles(run, CancellationToken.None);
+        await weights.Preload(store.Run(run.RunId), run, layers);
+    }
+
+    private Task RequireSameFiles(RunDefinition run, CancellationToken token)
+    {
+        var silo = store.Identity.Name;
+        return Task.Run(() => RunInputs.Check(run.Folder, run.Setup, silo), token);
+    }
 
     /// <summary>The estimates that the first seats here need before version 0 can be computed.</summary>
     private StartReply BeginEstimates(AgentRun run, SeatPlan plan)

@@ -69,4 +69,7 @@ internal sealed class SiloAgent(
 
     /// <inheritdoc/>
     public Task End(string runId, Term term) => holdings.End(runId, term);
+
+    /// <inheritdoc/>
+    public Task LeaveOut(string runId, Term term, string reason) => holdings.LeaveOut(runId, term, reason);
 }

@@ -16,18 +16,34 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
     /// <summary>Silos that were evicted, by name, until they have come back whole.</summary>
     private readonly HashSet<string> evicted = new(StringComparer.Ordinal);
 
+    private readonly Dictionary<SiloAddress, (string Name, string Reason)> leftOut = [];
+
     /// <summary>Name of the coordinator's silo.</summary>
     internal string Self => self;
 
     /// <summary>Silos that live and wait outside, as of the last look.</summary>
     internal IReadOnlyCollection<string> Outside { get; private set; } = [];
 
+    /// <summary>Why silos that live are left out, by name, as of the last look.</summary>
+    internal IReadOnlyDictionary<string, string> LeftOut { get; private set; } = new Dictionary<string, string>();
+
+    /// <summary>Leaves out this one of a silo's lives.</summary>
+    internal void LeaveOut(SiloAddress silo, string name, string reason)
+    {
+        leftOut[silo] = (name, reason);
+        LogLeftOut(name, reason);
+    }
+
     /// <summary>
-    /// The live silos without those that came back behind the cut for which they were evicted: a plan with them would be lost again.
+    /// The live silos without those that are left out, and those that came back behind the cut for which they were evicted: a plan with
+    /// them would be lost again.
     /// </summary>
     internal async Task<SortedDictionary<string, SiloAddress>> Inside()
     {
         var live = await roster.Live();
+        LeftOut = leftOut.Where(silo => live.ContainsValue(silo.Key)).ToDictionary(
+            static silo => silo.Value.Name, static silo => silo.Value.Reason, StringComparer.Ordinal);
+        foreach (var silo in LeftOut.Keys) live.Remove(silo);
         if (!evicted.Overlaps(live.Keys))
         {
             Outside = [];
@@ -130,6 +146,9 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         Message = "silo {Silo} is cut off from others of its run; it is evicted, and may join again when the network is whole"
     )]
     private partial void LogEvicted(string silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} is left out: {Reason}")]
+    private partial void LogLeftOut(string silo, string reason);
 
     [LoggerMessage(
         Level = LogLevel.Warning,

@@ -102,7 +102,7 @@ internal sealed partial class RunLoop
             // A client far away does not see the silos' files; once a step is done, nothing starts from the adapter any more.
             if (Status.Step == 0 && spec.Method.InitialAdapter is { } adapter)
                 AdapterFolder.Read(adapter).CheckStart(spec.Method, model, static _ => RunFolder.RunFileName);
-            var summary = await retries.UntilReached(() => agents.Dataset.Open(run, request.Folder));
+            var summary = await retries.UntilReached(() => RunData.Open(agents, run, request.Folder));
             progress.Note(status => status with { Steps = summary.Steps });
             folder.WriteStatus(Status);
             while (!Ended)
@@ -133,7 +133,7 @@ internal sealed partial class RunLoop
     private async Task<TermOutcome> OneTerm(DatasetSummary summary)
     {
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
-        await agents.Dataset.Open(run, request.Folder);
+        await RunData.Open(agents, run, request.Folder);
         var live = await agents.Live();
         var drawn = new Term(record.State.Term.Counter + 1, Guid.NewGuid());
         record.State.Term = drawn;
@@ -154,8 +154,9 @@ internal sealed partial class RunLoop
             {
                 LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
                 running.Journals.Event("term_ended", new { term = drawn.Counter, reason = lost.Error.Message });
+                if (lost.Error is UnfitSiloException unfit) await LeaveOut(running, unfit);
                 // Without progress it may be a cut that membership does not see.
-                if (!lost.Progress) await MendLinks();
+                else if (!lost.Progress) await MendLinks();
             }
 
             return outcome;
@@ -164,6 +165,15 @@ internal sealed partial class RunLoop
         {
             term = null;
         }
+    }
+
+    /// <summary>The next term is drawn without the silo.</summary>
+    private async Task LeaveOut(TermRun ended, UnfitSiloException unfit)
+    {
+        // Not one of the term's silos: there is nobody to leave out.
+        if (!ended.Term.Live.TryGetValue(unfit.Silo, out var silo)) throw unfit;
+        ended.Journals.LeftOut(unfit);
+        await agents.LeaveOut(silo, ended.Term.Term, unfit);
     }
 
     /// <summary>
@@ -199,10 +209,13 @@ internal sealed partial class RunLoop
         while (membership.CurrentCount > 0) await membership.WaitAsync();
         var live = await agents.Live();
         if (live.Count >= spec.Elastic.MinSilos) return true;
+        var leftOut = string.Join("; ", agents.LeftOut.Values);
+        if (live.Count == 0 && leftOut.Length > 0) throw new PeftException($"no silo can take part in the run: {leftOut}");
         progress.Note(status => status with
         {
             State = RunState.Paused,
-            Message = $"waiting for silos: {live.Count} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive",
+            Message = $"waiting for silos: {live.Count} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive"
+                + (leftOut.Length > 0 ? $"; left out: {leftOut}" : ""),
         });
         folder.WriteStatus(Status);
         await membership.WaitAsync(abandoned.Token);

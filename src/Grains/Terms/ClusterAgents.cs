@@ -1,4 +1,6 @@
+using Orleans.Core.Internal;
 using Orleans.Runtime;
+using Orleans.Runtime.Placement;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
@@ -17,10 +19,40 @@ internal sealed class ClusterAgents(
     public IDatasetGrain Dataset => grains.GetGrain<IDatasetGrain>(runId);
 
     /// <inheritdoc/>
+    public async Task<DatasetSummary> OpenDataset(ResolvedRun run, string folder, SiloAddress? on = null)
+    {
+        if (on is not null)
+        {
+            await Dataset.Cast<IGrainManagementExtension>().DeactivateOnIdle();
+            // Where the next call brings it to life; known within this method only.
+            RequestContext.Set(IPlacementDirector.PlacementHintKey, on);
+        }
+
+        return await Dataset.Open(run, folder);
+    }
+
+    /// <inheritdoc/>
     public Task<SortedDictionary<string, SiloAddress>> Live() => links.Inside();
 
     /// <inheritdoc/>
     public IReadOnlyCollection<string> Outside => links.Outside;
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, string> LeftOut => links.LeftOut;
+
+    /// <inheritdoc/>
+    public async Task LeaveOut(SiloAddress silo, Term term, UnfitSiloException unfit)
+    {
+        links.LeaveOut(silo, unfit.Silo, unfit.Message);
+        try
+        {
+            await agents.At(silo).LeaveOut(runId, term, unfit.Message);
+        }
+        catch (Exception error) when (error is SiloUnavailableException or OrleansMessageRejectionException or TimeoutException)
+        {
+            // It ends, or does not answer: nothing is planned on it, so that it need not know.
+        }
+    }
 
     /// <inheritdoc/>
     public Task Kill(SiloAddress silo) => links.Kill(silo);

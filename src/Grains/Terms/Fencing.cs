@@ -52,15 +52,12 @@ internal sealed partial class Fencing(TermContext term, IAgents agents, TimeProv
     }
 
     /// <summary>All compute as the run was created for.</summary>
-    /// <exception cref="PeftException">A silo computes with another number of threads.</exception>
+    /// <exception cref="UnfitSiloException">A silo computes with another number of threads.</exception>
     internal void RequireThreads()
     {
         foreach (var (silo, reply) in replies)
         {
-            if (reply.Threads == term.Run.Threads) continue;
-            throw new PeftException(
-                $"silo {silo} computes with {reply.Threads} threads, but the run was created for {term.Run.Threads} "
-                + $"(compute.threads_per_silo); start it with --threads {term.Run.Threads}");
+            if (term.Unfit(silo, reply.Threads) is { } unfit) throw unfit;
         }
     }
 

@@ -16,11 +16,24 @@ internal interface IAgents
     /// <summary>The run's data set, wherever it lives.</summary>
     IDatasetGrain Dataset { get; }
 
-    /// <summary>The live silos by name, without those that wait behind a cut.</summary>
+    /// <summary>Opens the data set, where it is or on another silo.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="on">The silo that it shall be on; null: where it is, or anywhere.</param>
+    /// <exception cref="UnfitSiloException">The silo where it is sees other files than the run began with.</exception>
+    Task<DatasetSummary> OpenDataset(ResolvedRun run, string folder, SiloAddress? on = null);
+
+    /// <summary>The live silos by name, without those that wait behind a cut or are left out.</summary>
     Task<SortedDictionary<string, SiloAddress>> Live();
 
     /// <summary>Silos that live and wait outside, as of the last look.</summary>
     IReadOnlyCollection<string> Outside { get; }
+
+    /// <summary>Why silos that live cannot take part in the run, by name, as of the last look.</summary>
+    IReadOnlyDictionary<string, string> LeftOut { get; }
+
+    /// <summary>The run goes on without a silo, for as long as this one of its lives lasts; it is told, and drops what it holds.</summary>
+    Task LeaveOut(SiloAddress silo, Term term, UnfitSiloException unfit);
 
     /// <summary>Declares a silo dead.</summary>
     Task Kill(SiloAddress silo);

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
 
@@ -34,19 +35,30 @@ internal sealed partial class Newcomers(TermContext term, IAgents agents, RunJou
         {
             journals.Event("joining", new { silos = joined });
             var reports = await Task.WhenAll(live.Values.Select(address => agents.At(address).Describe()));
+            foreach (var report in reports)
+            {
+                if (term.Unfit(report.Silo.Name, report.Threads) is { } unfit) throw unfit;
+            }
+
             var silos = reports.Select(report => new SiloInventory(
                 report.Silo, report.LoadedLayers.GetValueOrDefault(term.RunId) ?? [], report.MemoryBytes));
             var plan = RunPlanner.Plan(term.Run, [.. silos]);
             await Task.WhenAll(live.Select(silo => agents.At(silo.Value).Preload(term.Definition, plan.ActiveLayersOn(silo.Key))));
             return Arrivals.Ready;
         }
+        catch (UnfitSiloException unfit) when (live.TryGetValue(unfit.Silo, out var address))
+        {
+            journals.LeftOut(unfit);
+            await agents.LeaveOut(address, term.Term, unfit);
+        }
         catch (Exception error) when (error is not PeftException)
         {
             LogNotWelcomed(term.RunId, error.Message);
-            // One of them may be gone again, or not be ready yet.
-            foreach (var silo in joined) welcomed.Remove(live[silo].ToParsableString());
-            return Arrivals.NotReady;
         }
+
+        // One of them may be gone again, or not be ready yet; or others are fit where one is not.
+        foreach (var silo in joined) welcomed.Remove(live[silo].ToParsableString());
+        return Arrivals.NotReady;
     }
 
     [LoggerMessage(
@@ -65,6 +77,6 @@ internal enum Arrivals
     /// <summary>They have loaded what they need: the term may end.</summary>
     Ready,
 
-    /// <summary>They could not be prepared, or wait behind a cut; to be looked at again.</summary>
+    /// <summary>They could not be prepared, one of them is left out, or they wait behind a cut; to be looked at again.</summary>
     NotReady,
 }

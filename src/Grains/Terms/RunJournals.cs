@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.RunFiles;
@@ -62,6 +63,9 @@ internal sealed class RunJournals : IDisposable
     /// <summary>Writes what happened.</summary>
     internal void Event(string name, object details) =>
         events.Append(JsonSerializer.Serialize(new { time = DateTimeOffset.UtcNow, @event = name, details }));
+
+    /// <summary>Writes that the run goes on without a silo.</summary>
+    internal void LeftOut(UnfitSiloException unfit) => Event("left_out", new { silo = unfit.Silo, reason = unfit.Message });
 
     /// <summary>
     /// Takes a committed step; its line waits for <see cref="Flush"/>. A step made again must have the same loss, to the bit.

@@ -1,4 +1,3 @@
-using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Grains.RunFiles;
@@ -15,7 +14,7 @@ internal sealed class Seating(TermContext term, IAgents agents, RunJournals jour
     internal bool NeedsEstimate { get; private set; }
 
     /// <summary>Makes the plan for the silos that answered.</summary>
-    /// <exception cref="PeftException">A silo computes with another number of threads than the run was created for.</exception>
+    /// <exception cref="UnfitSiloException">A silo computes with another number of threads than the run was created for.</exception>
     internal async Task<Answer> MakePlan()
     {
         fencing.RequireThreads();

@@ -64,6 +64,14 @@ internal sealed record TermContext(
     /// <summary>Silos with an active seat of any replica.</summary>
     internal int ComputingSilos => Plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct().Count();
 
+    /// <summary>Why a silo with a number of threads cannot compute as the run does; null: it can.</summary>
+    internal UnfitSiloException? Unfit(string silo, int threads) => threads == Run.Threads
+        ? null
+        : new UnfitSiloException(
+            silo,
+            $" computes with {threads} threads, but the run was created for {Run.Threads} (compute.threads_per_silo); start it with "
+            + $"--threads {Run.Threads}");
+
     /// <summary>The seat where a replica's chain begins.</summary>
     internal SeatKey First(int replica)
     {

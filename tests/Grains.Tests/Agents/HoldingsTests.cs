@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Runtime;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Batches;
@@ -29,7 +30,7 @@ public sealed class HoldingsTests : IDisposable
     public HoldingsTests()
     {
         store = new AgentStore(new SiloIdentity("a", Threads: 3, MetricsUrl: "", MemoryBytes: 5), transport, device);
-        holdings = new Holdings(store, batches, new Details());
+        holdings = new Holdings(store, batches, new Details(), NullLogger<Holdings>.Instance);
     }
 
     [Fact]

@@ -22,6 +22,9 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
     /// <summary>What it says it holds; null: what its protocol knows of.</summary>
     internal Dictionary<int, int[]>? Inventory { get; set; }
 
+    /// <summary>What it computes with; runs of these tests with none.</summary>
+    internal int Threads { get; set; }
+
     private PlannedSilo Planned => new(name, address.ToParsableString(), new Endpoint(name, 1));
 
     public Task<FenceReply> Fence(string runId, Term term) => Say(nameof(Fence), 0, () =>
@@ -34,6 +37,7 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
             Inventory = Inventory ?? new Dictionary<int, int[]>(protocol.Inventory),
             Records = new Dictionary<int, StepRecord>(records),
             MemoryBytes = long.MaxValue / 8,
+            Threads = Threads,
         };
     });
 
@@ -107,10 +111,19 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
 
     public Task End(string runId, Term term) => Say(nameof(End), 0, static () => 0);
 
+    public Task LeaveOut(string runId, Term term, string reason) => Say(nameof(LeaveOut), 0, static () => 0);
+
     public Task<string[]> Unreachable(PlannedSilo[] others) => Task.FromResult<string[]>([]);
 
     public Task<AgentReport> Describe() =>
-        Say(nameof(Describe), 0, () => new AgentReport { Pid = 1, Silo = Planned, MemoryBytes = long.MaxValue / 8, PeakResidentBytes = 7 });
+        Say(nameof(Describe), 0, () => new AgentReport
+        {
+            Pid = 1,
+            Silo = Planned,
+            MemoryBytes = long.MaxValue / 8,
+            PeakResidentBytes = 7,
+            Threads = Threads,
+        });
 
     private Dictionary<string, string> Write(string folder)
     {

@@ -11,6 +11,7 @@ namespace Peft.Orleans.Grains.Tests.Runs;
 internal sealed class FakeSilos : IAgents
 {
     private readonly SortedDictionary<string, FakeSilo> live = new(StringComparer.Ordinal);
+    private readonly Dictionary<FakeSilo, string> unfit = [];
     private int lives;
 
     internal FakeSilos(int steps, params string[] names)
@@ -27,6 +28,12 @@ internal sealed class FakeSilos : IAgents
 
     /// <summary>A silo that lives and answers no fence.</summary>
     internal string? Silent { get; set; }
+
+    /// <summary>Silos that see other training data than the run began with.</summary>
+    internal HashSet<string> OtherData { get; } = [];
+
+    /// <summary>The silo where the data set is.</summary>
+    internal string DatasetOn { get; private set; } = "a";
 
     /// <summary>What a step's pass waits for.</summary>
     internal Func<int, Task> Held { get; set; } = static _ => Task.CompletedTask;
@@ -49,6 +56,9 @@ internal sealed class FakeSilos : IAgents
 
     public IDatasetGrain Dataset => Data;
 
+    public IReadOnlyDictionary<string, string> LeftOut => unfit.Where(silo => live.ContainsValue(silo.Key))
+        .ToDictionary(static silo => silo.Key.Name, static silo => silo.Value);
+
     internal FakeSilo Add(string name) =>
         live[name] = new FakeSilo(this, name, SiloAddress.FromParsableString($"127.0.0.1:{11000 + ++lives}@{lives}"));
 
@@ -58,8 +68,22 @@ internal sealed class FakeSilos : IAgents
     {
         var found = new SortedDictionary<string, SiloAddress>(StringComparer.Ordinal);
         Looked();
-        foreach (var (name, silo) in live.Where(silo => !Outside.Contains(silo.Key))) found[name] = silo.Address;
+        foreach (var (name, silo) in live.Where(silo => !Outside.Contains(silo.Key) && !unfit.ContainsKey(silo.Value)))
+            found[name] = silo.Address;
         return Task.FromResult(found);
+    }
+
+    public Task<DatasetSummary> OpenDataset(ResolvedRun run, string folder, SiloAddress? on = null)
+    {
+        DatasetOn = on is null ? DatasetOn : live.Values.Single(silo => silo.Address.Equals(on)).Name;
+        if (OtherData.Contains(DatasetOn)) throw new UnfitSiloException(DatasetOn, ": data.train.path: another file");
+        return Data.Open(run, folder);
+    }
+
+    public Task LeaveOut(SiloAddress silo, Term term, UnfitSiloException reason)
+    {
+        unfit.Add(live.Values.Single(other => other.Address.Equals(silo)), reason.Message);
+        return At(silo).LeaveOut("run", term, reason.Message);
     }
 
     public Task Kill(SiloAddress silo)

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Grains.Tests.Runs;
@@ -33,7 +33,7 @@ public sealed class FencingTests : IDisposable
         var term = await run.Context();
         (await Fenced(term)).RequireThreads();
         var other = await Fenced(term with { Run = term.Run with { Threads = 2 } });
-        var error = Assert.Throws<PeftException>(other.RequireThreads);
+        var error = Assert.Throws<UnfitSiloException>(other.RequireThreads);
         Assert.Equal(
             "silo a computes with 0 threads, but the run was created for 2 (compute.threads_per_silo); start it with --threads 2",
             error.Message

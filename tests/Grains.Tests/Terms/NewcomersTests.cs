@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Grains.Tests.Runs;
 
@@ -55,6 +56,41 @@ public sealed class NewcomersTests : IDisposable
         Assert.Equal(Arrivals.NotReady, await newcomers.Look());
         silos.Before = ready;
         Assert.Equal(Arrivals.Ready, await newcomers.Look());
+    }
+
+    [Fact]
+    public async Task Whoever_sees_other_files_is_left_out_by_name_and_others_are_welcomed()
+    {
+        var (_, newcomers) = await Begin();
+        silos.Add("c");
+        silos.Add("d");
+        var told = new List<string>();
+        silos.Before = (silo, message, _) =>
+        {
+            if (message == "LeaveOut") told.Add(silo.Name);
+            if (message == "Preload" && silo.Name == "c") throw new UnfitSiloException("c", ": model.path: config.json changed");
+        };
+        Assert.Equal(Arrivals.NotReady, await newcomers.Look());
+        Assert.Equal(Arrivals.Ready, await newcomers.Look());
+        Assert.Equal(Arrivals.None, await newcomers.Look());
+        Assert.Equal(["c"], told);
+        var left = Assert.Single(run.Events("left_out"));
+        Assert.Equal("c", left.GetProperty("silo").GetString());
+        Assert.Equal("silo c: model.path: config.json changed", left.GetProperty("reason").GetString());
+        // Started again, it is asked again.
+        silos.Add("c");
+        Assert.Equal(Arrivals.NotReady, await newcomers.Look());
+    }
+
+    [Fact]
+    public async Task Whoever_computes_with_other_threads_is_left_out()
+    {
+        var (_, newcomers) = await Begin();
+        silos.Add("c").Threads = 2;
+        Assert.Equal(Arrivals.NotReady, await newcomers.Look());
+        Assert.Equal(Arrivals.None, await newcomers.Look());
+        Assert.Empty(preloaded);
+        Assert.Contains("--threads 0", Assert.Single(run.Events("left_out")).GetProperty("reason").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]
