@@ -73,6 +73,21 @@ public sealed class RefusalTests
         await AssertRefused(workspace, file, remedy);
     }
 
+    /// <summary>Nobody means random weights, or a plan alone, who has weights in another form.</summary>
+    [Theory]
+    [InlineData("pytorch_model.bin", "lora")]
+    [InlineData("pytorch_model.bin", "full")]
+    [InlineData("model.fp16.safetensors", "full")]
+    [InlineData("model.gguf", "full")]
+    public async Task Weights_of_another_form(string name, string method)
+    {
+        using var workspace = new Workspace();
+        var file = workspace.RunFile($"method: {{ name: {method} }}\n");
+        File.Move(workspace.Path("model/model.safetensors"), workspace.Path("model/" + name));
+        await AssertRefused(workspace, file, $"{workspace.Path("model")}: neither model.safetensors nor");
+        await AssertRefused(workspace, file, $"there is {name}");
+    }
+
     [Fact]
     public async Task Weights_of_a_type_that_is_not_read()
     {

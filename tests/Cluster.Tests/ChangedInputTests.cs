@@ -88,8 +88,9 @@ public class ChangedInputTests
         await run.Until(() => File.ReadAllText(log).Contains("run apart goes on without this silo: silo silo-1", StringComparison.Ordinal));
 
         // Another computes with other threads; a third one is like the first, and takes part.
+        log = Path.Combine(workspace.Folder, "silo-2.log");
         using var third = RemoteClusterSilo.Start(
-            Path.Combine(workspace.Folder, "silo-2.log"), workspace.Folder, "--cluster-folder", cluster, "--name", "silo-2", "--threads", "2");
+            log, workspace.Folder, "--cluster-folder", cluster, "--name", "silo-2", "--threads", "2");
         await run.Until(() => run.Events("left_out").Count == 2);
         Assert.Contains(
             "silo silo-2 computes with 2 threads", run.Events("left_out")[1].GetProperty("reason").GetString(), StringComparison.Ordinal);

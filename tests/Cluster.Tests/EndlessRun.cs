@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Peft.Orleans.Tests;
 
@@ -132,7 +133,7 @@ internal sealed class EndlessRun : IDisposable
 
     private static (string Name, string Sha256)[] Layers(string snapshot) =>
         [.. Directory.EnumerateFiles(snapshot, "layer-*").Order(StringComparer.Ordinal)
-            .Select(static file => (Path.GetFileName(file), Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(file)))))];
+            .Select(static file => (Path.GetFileName(file), Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))))];
 
     private void Follow(Process started)
     {

@@ -43,10 +43,18 @@ internal static class DescribeCommand
         IReadOnlyList<SiloStatus> silos = [];
         if (alive)
         {
-            await using var client = await RunConnection.Open(terminal, run, cancellation);
-            status = await client.StatusOf(run.Id);
-            silos = await client.SilosOf(run.Id);
-            if (run.Folder.Length == 0) run = run with { Folder = status.Folder, Created = status.Created };
+            try
+            {
+                await using var client = await RunConnection.Open(terminal, run, cancellation);
+                status = await client.StatusOf(run.Id);
+                silos = await client.SilosOf(run.Id);
+                if (run.Folder.Length == 0) run = run with { Folder = status.Folder, Created = status.Created };
+            }
+            catch (ClientException error) when (RunConnection.EndedMeanwhile(error, run))
+            {
+                alive = false;
+                status = RunFolderReader.Status(run.Folder);
+            }
         }
 
         status = RunResult.Complete(status ?? new RunStatus { RunId = run.Id }, run.Folder);

@@ -33,11 +33,18 @@ internal static class WatchCommand
                 }
                 else
                 {
-                    if (found.Cluster is null)
-                        await FirstSilo(terminal, found, interruption.Asked);
-                    await using var client = await RunConnection.Open(terminal, found, interruption.Asked);
-                    await Begun(terminal, client, found, interruption.Asked);
-                    (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
+                    try
+                    {
+                        if (found.Cluster is null) await FirstSilo(terminal, found, interruption.Asked);
+                        await using var client = await RunConnection.Open(terminal, found, interruption.Asked);
+                        await Begun(terminal, client, found, interruption.Asked);
+                        (status, word) = await new RunSession(terminal, interruption).Watch(client, found);
+                    }
+                    catch (ClientException error) when (RunConnection.EndedMeanwhile(error, found)
+                        && RunFolderReader.Status(found.Folder) is { } last)
+                    {
+                        (status, word) = (last, RunFolderReader.StateOf(last, alive: false));
+                    }
                 }
 
                 status = RunResult.Complete(status!, found.Folder);

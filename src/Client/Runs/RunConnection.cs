@@ -6,6 +6,10 @@ namespace Peft.Orleans.Client.Runs;
 /// <summary>A connection to the silos that a run is on.</summary>
 internal static class RunConnection
 {
+    /// <summary>Whether silos did not answer because a local run has ended since it was looked up: then its folder tells all.</summary>
+    public static bool EndedMeanwhile(ClientException error, IndexedRun run) =>
+        error.ExitCode == ExitCodes.NoCluster && run.Cluster is null && !RunFolderReader.IsActive(run.Folder);
+
     /// <summary>Connects to the cluster a run was given to, or to the living silos of its local one.</summary>
     /// <exception cref="ClientException">None of them lives, or answers.</exception>
     public static async Task<ClusterClient> Open(Terminal terminal, IndexedRun run, CancellationToken cancellation)

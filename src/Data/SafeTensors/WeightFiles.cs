@@ -11,6 +11,13 @@ namespace Peft.Orleans.Data.SafeTensors;
 /// </summary>
 public sealed class WeightFiles
 {
+    /// <summary>Names of weights as other programs write them.</summary>
+    private static readonly string[] OtherForms =
+    [
+        "pytorch_model*.bin", "pytorch_model.bin.index.json", "model*.safetensors", "consolidated*", "*.gguf", "tf_model*.h5",
+        "flax_model*.msgpack",
+    ];
+
     private const string SingleFile = "model.safetensors";
     private const string HeadName = "lm_head.weight";
     private const string IndexFile = "model.safetensors.index.json";
@@ -83,9 +90,13 @@ public sealed class WeightFiles
         foreach (var tensor in files.Keys) TryFind(tensor, out _, out _);
     }
 
-    /// <summary>Whether a folder holds weights that <see cref="Open"/> can open.</summary>
+    /// <summary>
+    /// Whether a folder holds weights, those too that <see cref="Open"/> refuses: nobody means a model without any who has them in another
+    /// form.
+    /// </summary>
     public static bool Exist(string folder) =>
-        File.Exists(Path.Combine(folder, IndexFile)) || File.Exists(Path.Combine(folder, SingleFile));
+        File.Exists(Path.Combine(folder, IndexFile)) || File.Exists(Path.Combine(folder, SingleFile))
+        || (Directory.Exists(folder) && OtherForms.Any(pattern => Directory.EnumerateFiles(folder, pattern).Any()));
 
     /// <summary>Finds a tensor; reads the header of its file at the first such question.</summary>
     /// <param name="tensor">Hugging Face name.</param>
@@ -154,7 +165,7 @@ public sealed class WeightFiles
 
     private static PeftException NoWeights(string folder)
     {
-        var other = new[] { "*.bin", "*.gguf", "*.pth", "*.pt", "*.safetensors" }
+        var other = OtherForms.Concat(["*.bin", "*.pth", "*.pt", "*.safetensors"])
             .SelectMany(pattern => Directory.EnumerateFiles(folder, pattern))
             .Select(Path.GetFileName)
             .Order(StringComparer.Ordinal)

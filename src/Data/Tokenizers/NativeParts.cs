@@ -34,8 +34,8 @@ internal static partial class NativeParts
     {
         "Replace" when name == "normalizer" && Pattern(part) is { } pattern && MatchesNothing(pattern) =>
             "its pattern fits where no character is; give it one that takes at least one",
-        "Replace" or "Split" when Pattern(part) is { IsRegex: true } pattern && RepeatsARepetition(pattern.Text) =>
-            "its regex repeats a repetition, as (a+)+ does, and can take time without bound; write it without",
+        "Replace" or "Split" when Pattern(part) is { IsRegex: true } pattern && RegexBacktracking.Fault(pattern.Text) is { } fault =>
+            $"{fault} ({pattern.Text})",
         "Prepend" when Text(part, "prepend") == "" => "prepend is empty; remove it",
         "Precompiled" when !IsCharsmap(Text(part, "precompiled_charsmap")) =>
             "precompiled_charsmap is not one; take the file of the original model",
@@ -64,8 +64,6 @@ internal static partial class NativeParts
         }
     }
 
-    private static bool RepeatsARepetition(string regex) => Repeated().IsMatch(CharacterOrClass().Replace(regex, "x"));
-
     private static bool IsCharsmap(string? text)
     {
         var bytes = new byte[(text?.Length ?? 0) / 4 * 3 + 3];
@@ -87,11 +85,4 @@ internal static partial class NativeParts
     // What looks at characters and takes none.
     [GeneratedRegex(@"\(\?<?[=!][^()]*\)|\\[bB]")]
     private static partial Regex Look();
-
-    // What + and * mean nothing in: an escaped character, a class with all its members.
-    [GeneratedRegex(@"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", RegexOptions.Singleline)]
-    private static partial Regex CharacterOrClass();
-
-    [GeneratedRegex(@"[+*]\)[+*]|[+*]\)\{\d+,\}")]
-    private static partial Regex Repeated();
 }

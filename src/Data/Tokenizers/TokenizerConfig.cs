@@ -53,6 +53,10 @@ internal sealed record TokenizerConfig(
         var mapFile = Path.Combine(folder, "special_tokens_map.json");
         var config = Open(file);
         var map = Open(mapFile);
+        if (Flag(file, config, "split_special_tokens") == true)
+            throw new PeftException(
+                $"{file}: split_special_tokens is true: special tokens in a text would be split as other text, which this version does not "
+                    + "do; write false");
         var (template, templateFile) = ReadChatTemplate(folder, file, config);
         return new TokenizerConfig(
             Token(file, config, "bos_token") ?? Token(mapFile, map, "bos_token"),

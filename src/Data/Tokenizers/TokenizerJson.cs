@@ -74,7 +74,7 @@ internal sealed class TokenizerJson
         var names = new[] { config.BosToken, config.EosToken };
         var ids = new int?[names.Length];
         var largest = -1;
-        (int Start, int End) postProcessor = default, addedTokens = default;
+        (int Start, int End) postProcessor = default, addedTokens = default, vocabulary = default;
         var state = new List<(int Start, int End)>();
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject) throw new FormatException("it is not a JSON object");
@@ -90,8 +90,14 @@ internal sealed class TokenizerJson
                 var (start, end) = Span(ref reader);
                 using var part = JsonDocument.Parse(json.AsMemory(start, end - start));
                 NativeParts.Require(name, part.RootElement);
+                RequireSamePrefix(name, part.RootElement, config);
             }
-            else if (reader.ValueTextEquals("model"u8)) largest = ReadModel(ref reader, names, ids);
+            else if (reader.ValueTextEquals("model"u8))
+            {
+                var model = reader;
+                largest = ReadModel(ref reader, names, ids);
+                vocabulary = Span(ref model);
+            }
             else Span(ref reader);
         }
 
@@ -122,6 +128,7 @@ internal sealed class TokenizerJson
             unmarked = Encoding.UTF8.GetBytes(array.ToJsonString());
         }
 
+        RequireKnown([.. config.AddedTokens.Keys.Where(token => !added.ContainsKey(token))], json.AsSpan(vocabulary.Start..vocabulary.End));
         for (var i = 0; i < names.Length; i++)
         {
             if (names[i] is { } name && added.TryGetValue(name, out var id)) ids[i] = id;
@@ -141,6 +148,32 @@ internal sealed class TokenizerJson
             Prefix = WithFlag(prefix, config.AddBosToken, ids[0]),
             Suffix = WithFlag(suffix, config.AddEosToken, ids[1]),
         };
+    }
+
+    // transformers adds them when it loads the file, and finds them in texts; their embeddings are trained for that.
+    private static void RequireKnown(string[] tokens, ReadOnlySpan<byte> model)
+    {
+        if (tokens.Length == 0) return;
+        var ids = new int?[tokens.Length];
+        var reader = new Utf8JsonReader(model);
+        ReadModel(ref reader, tokens, ids);
+        if (Array.IndexOf(ids, null) is var lacking and >= 0)
+            throw new FormatException(
+                $"added_tokens_decoder of tokenizer_config.json has the token '{tokens[lacking]}', which is not in this file; save the "
+                + "tokenizer anew with transformers (save_pretrained), which writes it into both");
+    }
+
+    // transformers takes the configuration's word, and puts it into the pre-tokenizer.
+    private static void RequireSamePrefix(string name, JsonElement part, TokenizerConfig config)
+    {
+        const string Key = "add_prefix_space";
+        if (name != "pre_tokenizer" || config.AddPrefixSpace is not { } said || part.ValueKind != JsonValueKind.Object
+            || !part.TryGetProperty(Key, out var found) || found.ValueKind is not (JsonValueKind.True or JsonValueKind.False)
+            || found.GetBoolean() == said)
+            return;
+        throw new FormatException(
+            $"pre_tokenizer.{Key} is {(said ? "false" : "true")}, but {Key} of tokenizer_config.json is {(said ? "true" : "false")}; write "
+            + "the same into both");
     }
 
     // tokenizer_config.json's add_bos_token and add_eos_token overrule the post-processor.

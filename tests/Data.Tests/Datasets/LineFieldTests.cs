@@ -49,6 +49,7 @@ public sealed class LineFieldTests
     [InlineData("\"train\":false", "\"train\":true")]
     [InlineData("\"training\":false", "\"id\":5")]
     [InlineData("\"loss\":false,\"weight\":0", "\"loss\":true")]
+    [InlineData("\"loss_scale\":0.0", "\"loss_scale\":1.0")]
     public void ATurnOfWeightZeroIsNotLearned(string first, string second)
     {
         var line =
@@ -130,6 +131,12 @@ public sealed class LineFieldTests
     [InlineData(DataFormat.Tokens, "\"token_type_ids\":[0,null]", "no whole number")]
     [InlineData(DataFormat.Tokens, "\"weights\":[1,2]", "\"weights\" weighs tokens")]
     [InlineData(DataFormat.Tokens, "\"seq_lens\":[1,1]", "packing is data.packing")]
+    [InlineData(DataFormat.Tokens, "\"seq_lengths\":[1,1]", "packing is data.packing")]
+    [InlineData(DataFormat.Messages, "\"rejected\":[{\"role\":\"assistant\"}]", "\"rejected\" is a side of a preference")]
+    [InlineData(DataFormat.Messages, "\"rejected_response\":\"b\"", "\"rejected_response\" is a side of a preference")]
+    [InlineData(DataFormat.Messages, "\"label\":false", "\"label\" is false: the reply is not wanted")]
+    [InlineData(DataFormat.Completion, "\"label\":false", "\"label\" is false: the reply is not wanted")]
+    [InlineData(DataFormat.Completion, "\"chosen\":\"c\"", "\"chosen\" is a side of a preference")]
     public void AFieldThatIsNotReadIsRefusedByName(DataFormat format, string field, string reason)
     {
         var line = format switch
@@ -160,6 +167,8 @@ public sealed class LineFieldTests
     [InlineData("""{"role":"assistant","content":"b","weight":"0"}""", "turn 2: \"weight\" is \"0\"")]
     [InlineData("""{"role":"assistant","content":"b","weight":1,"train":false}""", "turn 2: \"train\" says otherwise")]
     [InlineData("""{"role":"assistant","content":"b","train_detail":[{}]}""", "turn 2: the field \"train_detail\" learns parts")]
+    [InlineData("""{"role":"assistant","content":"b","loss_scale":0.5}""", "turn 2: \"loss_scale\" is 0.5; a turn is learned whole")]
+    [InlineData("""{"role":"assistant","content":"b","mask":true}""", "turn 2: the field \"mask\" says nothing known")]
     [InlineData("""{"role":"user","content":"b","weight":1}""", "turn 2 (user) is marked to be learned")]
     [InlineData("""{"role":"function","content":"b"}""", "unknown role \"function\"")]
     public void AMessagesFieldThatIsNotReadIsRefusedByName(string turn, string reason) =>

@@ -147,6 +147,28 @@ public sealed class WeightFilesTests
         AssertError(() => WeightFiles.Open(folder.Path), "there is pytorch_model.bin", "converted to safetensors");
     }
 
+    /// <summary>A model that is made with random weights has none, in whatever form: else somebody meant those.</summary>
+    [Theory]
+    [InlineData("pytorch_model.bin", true)]
+    [InlineData("pytorch_model-00001-of-00002.bin", true)]
+    [InlineData("pytorch_model.bin.index.json", true)]
+    [InlineData("model.fp16.safetensors", true)]
+    [InlineData("model-00001-of-00002.safetensors", true)]
+    [InlineData("consolidated.00.pth", true)]
+    [InlineData("model-q4.gguf", true)]
+    [InlineData("tf_model.h5", true)]
+    [InlineData("training_args.bin", false)]
+    [InlineData("optimizer.pt", false)]
+    [InlineData("adapter_model.safetensors", false)]
+    public void WeightsOfAnotherFormAreWeights(string name, bool weights)
+    {
+        using var folder = new TemporaryFolder();
+        Assert.False(WeightFiles.Exist(folder.Path));
+        folder.Write(name, "");
+        Assert.Equal(weights, WeightFiles.Exist(folder.Path));
+        AssertError(() => WeightFiles.Open(folder.Path), folder.Path);
+    }
+
     private static void AssertError(Action action, params string[] parts)
     {
         var error = Assert.Throws<PeftException>(action);

@@ -205,6 +205,33 @@ public sealed class TokenizerLoaderTests
         AssertRefused(folder.Path, folder.Write("tokenizer.json", json), reason);
     }
 
+    /// <summary>transformers would take the configuration's word.</summary>
+    [Theory]
+    [InlineData("\"split_special_tokens\": true", "tokenizer_config.json", "split_special_tokens is true")]
+    [InlineData("\"add_prefix_space\": true", "tokenizer.json", "pre_tokenizer.add_prefix_space is false, but add_prefix_space of")]
+    [InlineData("\"added_tokens_decoder\": {\"900\": {\"content\": \"<new>\"}}", "tokenizer.json", "has the token '<new>', which is not")]
+    [InlineData("\"split_special_tokens\": false", null, "")]
+    [InlineData("\"add_prefix_space\": false", null, "")]
+    [InlineData("\"added_tokens_decoder\": {\"1\": {\"content\": \"<s>\"}, \"900\": {\"content\": \"a\"}}", null, "")]
+    public void TheConfigurationDoesNotSayOtherwiseWithoutAWord(string key, string? file, string message)
+    {
+        using var folder = new TemporaryFolder();
+        ArithmeticProblems.WriteTokenizer(folder.Path);
+        var json = JsonNode.Parse(File.ReadAllText(folder.File("tokenizer.json")))!;
+        json["pre_tokenizer"] = BpeModel.ByteLevelNode(addPrefixSpace: false, useRegex: false);
+        folder.Write("tokenizer.json", json.ToJsonString());
+        folder.Write("tokenizer_config.json", "{" + key + "}");
+        if (file is null)
+        {
+            TokenizerLoader.Load(folder.Path);
+            return;
+        }
+
+        var error = Assert.Throws<PeftException>(() => TokenizerLoader.Load(folder.Path)).Message;
+        Assert.StartsWith(folder.File(file), error, StringComparison.Ordinal);
+        Assert.Contains(message, error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void FilesOfTwoTokenizersAreNoticed()
     {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Apache.Arrow;
 using ParquetSharp.Arrow;
 using Peft.Orleans.Core;
@@ -7,7 +8,7 @@ using Peft.Orleans.Core;
 namespace Peft.Orleans.Data.Datasets.Files;
 
 /// <summary>A Parquet file: a record is a row, written as a JSON object with the columns' names.</summary>
-internal static class ParquetRows
+internal static partial class ParquetRows
 {
     // Rows of a batch are decoded at once; a row of a chat data set has some kilobytes.
     private const int BatchRows = 256;
@@ -83,7 +84,15 @@ internal static class ParquetRows
 
     private static string Reason(Exception error)
     {
-        var text = error.Message.ReplaceLineEndings(" ");
+        // The library's own text stands within the name of a C++ class.
+        var text = error.Message.ReplaceLineEndings(" ").Trim();
+        const string Opening = "(message: '";
+        if (text.IndexOf(Opening, StringComparison.Ordinal) is var at and >= 0)
+            text = text[(at + Opening.Length)..].TrimEnd(')', '\'', ' ', '.');
+        text = ExceptionName().Replace(text, "");
         return text.Length > 200 ? text[..200] + "…" : text;
     }
+
+    [GeneratedRegex(@"\w*Exception\w*:?\s*")]
+    private static partial Regex ExceptionName();
 }

@@ -12,6 +12,8 @@ internal static class LineFields
     /// <summary>Why a field is refused that the template would leave out.</summary>
     public const string NotRendered =
         "is not rendered by this format or its chat template, so it would be dropped; remove it, or write it into the text";
+    private const string Preference =
+        "is a side of a preference; this is supervised training: write the reply to learn in the format's own fields, and remove it";
     private const string NotText = "is no text, and only text is learned; take such lines out";
     private const string Positions = "is not supported; the positions of a sample count from 0, and packing is data.packing";
 
@@ -25,6 +27,7 @@ internal static class LineFields
         ("chat_template", "is the line's own template; all lines have that of data.chat_template"),
         ("image", NotText), ("images", NotText), ("video", NotText), ("videos", NotText), ("audio", NotText), ("audios", NotText),
         ("kto_tag", "marks preferences; this is supervised training, leave the lines with false out and the field too"),
+        ("chosen", Preference), ("rejected", Preference), ("rejected_response", Preference),
         ("train_on_inputs", "is the run file's matter: data.mask_prompt"),
     ];
 
@@ -57,6 +60,7 @@ internal static class LineFields
     private static readonly (string Key, string Why)[] OfTokens =
     [
         ("seq_lens", Positions),
+        ("seq_lengths", Positions),
         ("cu_seqlens", Positions),
         ("sequence_lengths", Positions),
         ("segment_ids", Positions),
@@ -80,6 +84,7 @@ internal static class LineFields
         ("videos", NotText),
         ("audio", NotText),
         ("audios", NotText),
+        ("mask", "says nothing known of what is learned; a turn is learned whole or not (weight 1 or 0)"),
         ("train_detail", "learns parts of a turn; a turn is learned whole or not (weight 1 or 0)"),
         ("loss_mask", "learns parts of a turn; a turn is learned whole or not (weight 1 or 0)"),
     ];
@@ -87,7 +92,8 @@ internal static class LineFields
     /// <summary>
     /// Whether a turn is learned, in the words of OpenAI (weight), axolotl (train, training), ms-swift and XTuner (loss), and others.
     /// </summary>
-    private static readonly string[] Learning = ["weight", "train", "training", "learn", "loss", "trainable", "train_on_turn"];
+    private static readonly string[] Learning =
+        ["weight", "train", "training", "learn", "loss", "loss_scale", "trainable", "train_on_turn"];
 
     private static readonly string[] Weights = ["weight", "sample_weight", "loss_weight"];
 
@@ -214,6 +220,9 @@ internal static class LineFields
 
     private static void RequireWeightOne(JsonElement line)
     {
+        // TRL's mark of an unwanted reply; as a number or a text it is a class.
+        if (line.TryGetProperty("label", out var wanted) && wanted.ValueKind == JsonValueKind.False)
+            throw new FormatException("the field \"label\" is false: the reply is not wanted; leave the line out");
         foreach (var key in Weights)
         {
             if (

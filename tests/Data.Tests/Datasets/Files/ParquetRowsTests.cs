@@ -65,6 +65,7 @@ public sealed class ParquetRowsTests
                 catch (PeftException error)
                 {
                     Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
+                    Assert.DoesNotContain("Exception", error.Message, StringComparison.Ordinal);
                 }
             },
             iter: 300,
