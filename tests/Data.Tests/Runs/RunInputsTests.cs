@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Peft.Orleans.Core;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Runs;
@@ -43,7 +44,7 @@ public sealed class RunInputsTests
         var run = Made(folder);
         folder.Write("train.jsonl", "other");
         RunInputs.Check(folder.File("run"), run, InputKinds.Model | InputKinds.Adapter, "silo-3");
-        var error = Assert.Throws<PeftException>(() => RunInputs.Check(folder.File("run"), run, InputKinds.All, "silo-3"));
+        var error = Assert.Throws<UnfitSiloException>(() => RunInputs.Check(folder.File("run"), run, InputKinds.All, "silo-3"));
         Assert.StartsWith("silo silo-3: data.train.path: ", error.Message, StringComparison.Ordinal);
     }
 
@@ -105,7 +106,8 @@ public sealed class RunInputsTests
             WeightRecord.Check(folder.File("run"), 3, new Dictionary<string, string> { [Tensor] = hash }, folder.File("model"), silo);
         Load("silo-0", Hash("a"));
         Load("silo-1", Hash("a"));
-        var error = Assert.Throws<PeftException>(() => Load("silo-2", Hash("b")));
+        var error = Assert.Throws<UnfitSiloException>(() => Load("silo-2", Hash("b")));
+        Assert.Equal("silo-2", error.Silo);
         Assert.StartsWith(
             $"silo silo-2: model.path: {folder.File("model")}: tensor '{Tensor}' is another one",
             error.Message,
