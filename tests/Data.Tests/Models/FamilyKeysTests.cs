@@ -1,8 +1,7 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Core;
 using Peft.Orleans.Data.Models;
-using Peft.Orleans.Data.Models.Gated;
+using static Peft.Orleans.Data.Tests.Models.GatedConfigurations;
 
 namespace Peft.Orleans.Data.Tests.Models;
 
@@ -238,65 +237,5 @@ public sealed class FamilyKeysTests
         config["pad_token_id"] = -1;
         var read = Read(config);
         Assert.Equal((8, 8, 1e-6, 10000.0), (read.NumKeyValueHeads, read.HeadDim, read.RmsNormEps, read.RopeTheta));
-    }
-
-    [Theory]
-    [InlineData("gemma2", "Gemma2ForCausalLM", "weight + 1")]
-    [InlineData("gemma3_text", "Gemma3ForCausalLM", "weight + 1")]
-    [InlineData("phi", "PhiForCausalLM", "side by side")]
-    [InlineData("phi3", "Phi3ForCausalLM", "LongRoPE")]
-    [InlineData("mixtral", "MixtralForCausalLM", "mixture of experts")]
-    [InlineData("qwen2_moe", "Qwen2MoeForCausalLM", "mixture of experts")]
-    [InlineData("qwen3_moe", "Qwen3MoeForCausalLM", "mixture of experts")]
-    [InlineData("olmo2", "Olmo2ForCausalLM", "norms")]
-    [InlineData("falcon", "FalconForCausalLM", "side by side")]
-    [InlineData("gpt_neox", "GPTNeoXForCausalLM", "turned in part")]
-    [InlineData("cohere", "CohereForCausalLM", "multiplied logits")]
-    [InlineData("llama4", "Llama4ForConditionalGeneration", "chunks")]
-    [InlineData("deepseek_v3", "DeepseekV3ForCausalLM", "latent attention")]
-    [InlineData("gpt2", "GPT2LMHeadModel", "learned positions")]
-    public void A_close_architecture_is_refused_with_what_differs(string type, string architecture, string differs)
-    {
-        var config = Config("llama");
-        config["model_type"] = type;
-        config["architectures"] = new JsonArray(architecture);
-        var message = Assert.Throws<PeftException>(() => Read(config)).Message;
-        foreach (var part in (string[])["config.json", architecture, type, differs, "Qwen3ForCausalLM"])
-            Assert.Contains(part, message, StringComparison.Ordinal);
-    }
-
-    private static JsonObject Config(string family)
-    {
-        var config = JsonNode.Parse($$"""
-            {"model_type":"{{family}}","vocab_size":100,"hidden_size":64,"intermediate_size":128,"num_hidden_layers":3,
-             "num_attention_heads":8,"num_key_value_heads":2,"head_dim":8,"max_position_embeddings":256,"rms_norm_eps":1e-5,
-             "rope_theta":10000.0,"eos_token_id":2}
-            """)!.AsObject();
-        if (family != "llama") config["sliding_window"] = 4;
-        if (!family.StartsWith("qwen", StringComparison.Ordinal)) return config;
-        config["use_sliding_window"] = true;
-        config["max_window_layers"] = 1;
-        return config;
-    }
-
-    private static string Described(JsonObject config)
-    {
-        using var folder = Folder(config);
-        var model = ModelFolder.Open(folder.Path);
-        var read = model.Config<GatedConfig>();
-        return JsonSerializer.Serialize(read) + JsonSerializer.Serialize(model.Linears(1)) + JsonSerializer.Serialize(model.Tensors(1));
-    }
-
-    private static GatedConfig Read(JsonObject config)
-    {
-        using var folder = Folder(config);
-        return ModelFolder.Open(folder.Path).Config<GatedConfig>();
-    }
-
-    private static TemporaryFolder Folder(JsonObject config)
-    {
-        var folder = new TemporaryFolder();
-        folder.Write("config.json", config.ToJsonString());
-        return folder;
     }
 }
