@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Peft.Orleans.Client.Runs;
 using Xunit;
 
@@ -44,6 +45,25 @@ public sealed class RunIndexTests
         index.Add(new IndexedRun("b", "/runs/b", null, Day));
         index.Add(new IndexedRun("c", "/runs/c", null, Day));
         Assert.Equal(["c", "b", "a"], index.All().Select(static run => run.Id));
+    }
+
+    [Fact]
+    public async Task A_run_with_a_damaged_status_takes_no_other_off_the_list_and_has_the_steps_of_its_metrics()
+    {
+        using var workspace = new Workspace();
+        var damaged = workspace.FinishedRun("damaged-run");
+        File.WriteAllText(Path.Combine(damaged, "status.json"), "{\"runId\":");
+        RunIndex.OfUser().Add(new IndexedRun("damaged-run", damaged, null, Day));
+        RunIndex.OfUser().Add(new IndexedRun("sound-run", workspace.FinishedRun("sound-run"), null, Day));
+        var outcome = await TestClient.Run("get", "runs", "-o", "json");
+        Assert.Equal(ExitCodes.Success, outcome.ExitCode);
+        Assert.Contains(Path.Combine(damaged, "status.json"), outcome.Errors, StringComparison.Ordinal);
+        var runs = JsonNode.Parse(outcome.Output)!.AsArray()
+            .ToDictionary(static run => run!["runId"]!.GetValue<string>(), static run => run!);
+        Assert.Equal(
+            ("damaged", 4, "completed", 4),
+            (runs["damaged-run"]["state"]!.GetValue<string>(), runs["damaged-run"]["step"]!.GetValue<int>(),
+                runs["sound-run"]["state"]!.GetValue<string>(), runs["sound-run"]["step"]!.GetValue<int>()));
     }
 
     [Fact]

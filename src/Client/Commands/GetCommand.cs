@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
+using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 
@@ -19,14 +20,14 @@ internal static class GetCommand
         var runs = new Command("runs", "List your runs, newest first; with --cluster those of a cluster.") { cluster, output };
         runs.SetAction(async (parsed, cancellation) =>
         {
-            var rows = parsed.GetValue(cluster) is { } address ? await OfCluster(terminal, address, cancellation) : OfUser();
+            var rows = parsed.GetValue(cluster) is { } address ? await OfCluster(terminal, address, cancellation) : OfUser(terminal);
             terminal.Data(new JsonArray([.. rows.Select(static row => (JsonNode)row)]), parsed.Format(output), () => Table(rows));
             return ExitCodes.Success;
         });
         return new Command("get", "List things.") { runs };
     }
 
-    private static List<JsonObject> OfUser()
+    private static List<JsonObject> OfUser(Terminal terminal)
     {
         var rows = new List<JsonObject>();
         var index = RunIndex.OfUser();
@@ -34,7 +35,19 @@ internal static class GetCommand
         foreach (var run in index.All())
         {
             if (!Directory.Exists(run.Folder) && run.Cluster is null) continue;
-            var status = RunFolderReader.Status(run.Folder);
+            RunStatus? status;
+            try
+            {
+                status = RunFolderReader.Status(run.Folder);
+            }
+            catch (PeftException error)
+            {
+                // One run's damaged file takes no other run off the list.
+                terminal.Note(error.Message);
+                rows.Add(Row(run.Id, RunResult.Complete(null, run.Id, run.Folder), "damaged", run.Folder, run.Created));
+                continue;
+            }
+
             var alive = run.Cluster is null && RunFolderReader.IsActive(run.Folder);
             // A run whose silos were killed has come further than the last status it could write.
             if (status is not { State: RunState.Completed })
