@@ -1,5 +1,10 @@
+using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using ParquetSharp;
+using ZstdSharp;
+using Encoding = System.Text.Encoding;
 
 namespace Peft.Orleans.Cluster.Tests;
 
@@ -35,6 +40,39 @@ public sealed class RemoteUploadTests(RemoteCluster cluster)
             "data.train.path: /proc/self/cwd/mine.jsonl exists here and on the cluster",
             refused.Errors,
             StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Packed_files_Parquet_arrays_and_folders_are_uploaded_as_they_are_and_give_the_same_bytes()
+    {
+        using var workspace = new Workspace();
+        var lines = File.ReadLines(Path.Combine(EmbeddedModel.Examples, "problems", "train.jsonl")).Take(60).ToArray();
+        workspace.Write("plain.jsonl", string.Join('\n', lines));
+        workspace.Write("array.json", $"[{string.Join(",\n", lines)}]");
+        workspace.Write("folder/a.jsonl", string.Join('\n', lines[..20]));
+        workspace.Write("folder/b.jsonl", string.Join('\n', lines[20..]));
+        using (var gzip = new GZipStream(File.Create(Path.Combine(workspace.Folder, "packed.jsonl.gz")), CompressionLevel.Fastest))
+            gzip.Write(Encoding.UTF8.GetBytes(string.Join('\n', lines)));
+        await using (var packed = File.Create(Path.Combine(workspace.Folder, "packed.jsonl.zst")))
+        using (var zstandard = new CompressionStream(packed))
+            zstandard.Write(Encoding.UTF8.GetBytes(string.Join('\n', lines)));
+        WriteParquet(Path.Combine(workspace.Folder, "rows.parquet"), lines);
+
+        string? expected = null;
+        foreach (var (i, name) in new[] { "plain.jsonl", "array.json", "packed.jsonl.gz", "packed.jsonl.zst", "rows.parquet", "folder" }.Index())
+        {
+            var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2, data: "/proc/self/cwd/" + name);
+            var run = (await cluster.StartRun(workspace, file, $"form-{i}")).Succeeded();
+            Assert.Contains("uploading", run.Errors, StringComparison.Ordinal);
+            expected ??= run.AdapterSha256;
+            Assert.Equal(expected, run.AdapterSha256);
+        }
+
+        // What does not lie in a file as it is read was unpacked once, beside the run.
+        Assert.Equal(
+            [0, 0, 1, 1, 1, 0],
+            Enumerable.Range(0, 6).Select(i =>
+                Directory.EnumerateFiles(Path.Combine(workspace.Folder, "runs", $"form-{i}", "data"), "unpacked-*").Count()));
     }
 
     [Fact]
@@ -76,5 +114,19 @@ public sealed class RemoteUploadTests(RemoteCluster cluster)
         var lora = Path.Combine(other.Folder, "lora");
         var said = (await cluster.Run(other, "export", "sent", "--as", "lora", "--rank", "2", "--to", lora)).Succeeded();
         Assert.Contains("--max-lora-rank 8", said.Output, StringComparison.Ordinal);
+    }
+
+    private static void WriteParquet(string path, string[] lines)
+    {
+        string[] columns = ["prompt", "completion"];
+        using var writer = new ParquetFileWriter(path, [.. columns.Select(static name => new Column<string>(name))]);
+        using var rows = writer.AppendRowGroup();
+        foreach (var name in columns)
+        {
+            using var column = rows.NextColumn().LogicalWriter<string>();
+            column.WriteBatch([.. lines.Select(line => JsonElement.Parse(line).GetProperty(name).GetString()!)]);
+        }
+
+        writer.Close();
     }
 }

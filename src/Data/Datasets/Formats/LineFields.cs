@@ -97,12 +97,20 @@ internal static class LineFields
 
     private static readonly string[] Weights = ["weight", "sample_weight", "loss_weight"];
 
+    private static readonly string[] Systems = ["system_prompt", "system_message"];
+
+    // Most lines have none of all these, which is told at a glance: a data set has millions of them.
+    private static readonly KnownNames KnownOfChat = new([.. Names(OfAnyLine, OfText), .. Systems, .. Weights]);
+    private static readonly KnownNames KnownOfPlain = new([.. Names(OfAnyLine, OfChats, OfText, OfPlain), "system", .. Weights]);
+    private static readonly KnownNames KnownOfTurn = new([.. Names(OfTurn), .. Learning]);
+
     /// <summary>Checks a line of a chat; <c>system</c> is read by the format.</summary>
     public static void CheckChat(JsonElement line)
     {
+        if (!KnownOfChat.MayBeIn(line)) return;
         Refuse(line, OfAnyLine, "");
         Refuse(line, OfText, "");
-        foreach (var key in (string[])["system_prompt", "system_message"])
+        foreach (var key in Systems)
         {
             if (Says(line, key, out _))
                 throw new FormatException($"the field \"{key}\" is not read; name it \"system\", or write it as the first message");
@@ -125,6 +133,7 @@ internal static class LineFields
     /// <param name="own">Fields that the format reads itself.</param>
     public static void CheckPlain(JsonElement line, params string[] own)
     {
+        if (!KnownOfPlain.MayBeIn(line)) return;
         Refuse(line, OfAnyLine, "");
         Refuse(line, OfChats, "");
         Refuse(line, OfText, "");
@@ -170,6 +179,7 @@ internal static class LineFields
     /// <param name="renders">Whether the template reads a field; one of a reasoning's names stands for all.</param>
     public static bool? CheckTurn(JsonElement turn, int number, Func<string, bool> renders)
     {
+        if (!KnownOfTurn.MayBeIn(turn)) return null;
         foreach (var (key, why) in OfTurn)
         {
             if (!Says(turn, key, out _)) continue;
@@ -217,6 +227,9 @@ internal static class LineFields
             if (!own.Contains(key) && Says(line, key, out _)) throw new FormatException($"{place}the field \"{key}\" {why}");
         }
     }
+
+    private static IEnumerable<string> Names(params (string Key, string Why)[][] fields) =>
+        fields.SelectMany(static some => some).Select(static field => field.Key);
 
     private static void RequireWeightOne(JsonElement line)
     {
