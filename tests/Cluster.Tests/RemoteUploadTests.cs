@@ -59,7 +59,8 @@ public sealed class RemoteUploadTests(RemoteCluster cluster)
         WriteParquet(Path.Combine(workspace.Folder, "rows.parquet"), lines);
 
         string? expected = null;
-        foreach (var (i, name) in new[] { "plain.jsonl", "array.json", "packed.jsonl.gz", "packed.jsonl.zst", "rows.parquet", "folder" }.Index())
+        string[] forms = ["plain.jsonl", "array.json", "packed.jsonl.gz", "packed.jsonl.zst", "rows.parquet", "folder"];
+        foreach (var (i, name) in forms.Index())
         {
             var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2, data: "/proc/self/cwd/" + name);
             var run = (await cluster.StartRun(workspace, file, $"form-{i}")).Succeeded();
