@@ -1,4 +1,5 @@
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Versions;
 using Peft.Orleans.Kernels.Weights;
 using TorchSharp;
@@ -36,7 +37,13 @@ internal sealed class LinearSaved : IDisposable
 /// <summary>Where a pass stands, for the linears in it.</summary>
 /// <param name="Version">The version computed with.</param>
 /// <param name="Context">Place in the run.</param>
-internal readonly record struct LinearPass(LayerVersion Version, PassContext Context);
+internal readonly record struct LinearPass(LayerVersion Version, PassContext Context)
+{
+    /// <summary>What rows x of a module are multiplied with in training; null where nothing drops out. In the caller's scope.</summary>
+    internal Tensor? Dropout(string module, Tensor x, double probability) => probability > 0 && Context.Training
+        ? SeededRandom.DropoutMask(Context.Seed, Context.Step, Context.Index, module, x.shape, probability, x.dtype, x.device)
+        : null;
+}
 
 /// <summary>One linear module with its adapter: forward and backward written out, tokens in rows.</summary>
 internal abstract class AdaptedLinear(LinearSite site) : IDisposable

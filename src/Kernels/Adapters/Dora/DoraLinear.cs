@@ -134,17 +134,5 @@ internal sealed class DoraLinear : FrozenBaseLinear
         return parts.Count == 1 ? parts[0] : cat(parts, 0);
     }
 
-    private Tensor? Mask(LinearPass pass, Tensor x) =>
-        options.Dropout > 0 && pass.Context.Training
-            ? SeededRandom.DropoutMask(
-                pass.Context.Seed,
-                pass.Context.Step,
-                pass.Context.Index,
-                Site.Name,
-                x.shape,
-                options.Dropout,
-                x.dtype,
-                x.device
-            )
-            : null;
+    private Tensor? Mask(LinearPass pass, Tensor x) => pass.Dropout(Site.Name, x, options.Dropout);
 }

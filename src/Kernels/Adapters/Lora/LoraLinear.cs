@@ -113,17 +113,5 @@ internal sealed class LoraLinear : FrozenBaseLinear
         return Math.Sqrt(squared);
     }
 
-    private Tensor? Mask(LinearPass pass, Tensor x) =>
-        options.Dropout > 0 && pass.Context.Training
-            ? SeededRandom.DropoutMask(
-                pass.Context.Seed,
-                pass.Context.Step,
-                pass.Context.Index,
-                Site.Name,
-                x.shape,
-                options.Dropout,
-                x.dtype,
-                x.device
-            )
-            : null;
+    private Tensor? Mask(LinearPass pass, Tensor x) => pass.Dropout(Site.Name, x, options.Dropout);
 }

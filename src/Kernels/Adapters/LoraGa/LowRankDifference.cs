@@ -170,17 +170,5 @@ internal sealed class LowRankDifference
         return cat([Up.View(version.Parameters).sub(b0), b0], 1).to(compute);
     });
 
-    private Tensor? Mask(LinearPass pass, Tensor x) =>
-        method.Lora.Dropout > 0 && pass.Context.Training
-            ? SeededRandom.DropoutMask(
-                pass.Context.Seed,
-                pass.Context.Step,
-                pass.Context.Index,
-                site.Name,
-                x.shape,
-                method.Lora.Dropout,
-                x.dtype,
-                x.device
-            )
-            : null;
+    private Tensor? Mask(LinearPass pass, Tensor x) => pass.Dropout(site.Name, x, method.Lora.Dropout);
 }

@@ -31,6 +31,7 @@ internal static unsafe class ColumnBlocks
         internal int Sum;
         internal int Width;
         internal bool Add;
+        internal bool Transposed;
 
         internal readonly int Blocks => (Columns + Width - 1) / Width;
 
@@ -72,8 +73,7 @@ internal static unsafe class ColumnBlocks
     internal static Tensor Product(Tensor x, Tensor matrix, int threads)
     {
         var result = empty([x.shape[0], matrix.shape[0]], ScalarType.Float32);
-        var arguments = Of(x, matrix, result, add: false, threads);
-        Run(ref arguments, matrix.dtype == ScalarType.Float32 ? &Product<Float32Lanes> : &Product<BFloat16Lanes>, matrix, threads);
+        Run(x, matrix, result, add: false, transposed: true, threads);
         return result;
     }
 
@@ -81,36 +81,35 @@ internal static unsafe class ColumnBlocks
     internal static Tensor InputGradient(Tensor dy, Tensor matrix, Tensor? dx, int threads)
     {
         var result = dx ?? empty([dy.shape[0], matrix.shape[1]], ScalarType.Float32);
-        var arguments = Of(dy, matrix, result, add: dx is not null, threads);
-        Run(
-            ref arguments,
-            matrix.dtype == ScalarType.Float32 ? &InputGradient<Float32Lanes> : &InputGradient<BFloat16Lanes>,
-            matrix,
-            threads);
+        Run(dy, matrix, result, add: dx is not null, transposed: false, threads);
         return result;
     }
 
-    private static Arguments Of(Tensor left, Tensor matrix, Tensor result, bool add, int threads) => new()
+    private static void Run(Tensor left, Tensor matrix, Tensor result, bool add, bool transposed, int threads)
     {
-        Left = (float*)TensorMemory.Of(left),
-        Matrix = TensorMemory.Of(matrix),
-        Result = (float*)TensorMemory.Of(result),
-        Rows = (int)left.shape[0],
-        Columns = (int)result.shape[1],
-        Sum = (int)left.shape[1],
-        Width = WidthFor(result.shape[1], threads),
-        Add = add,
-    };
-
-    private static void Run(ref Arguments arguments, delegate*<void*, int, int, void> body, Tensor matrix, int threads)
-    {
-        using var scratch = matrix.dtype == ScalarType.Float32 ? null : empty([threads, Piece], ScalarType.Float32);
-        if (scratch is not null) arguments.Scratch = (float*)TensorMemory.Of(scratch);
-        fixed (Arguments* a = &arguments) TorchThreads.RunUnits(a->Blocks, body, a, threads);
+        var single = matrix.dtype == ScalarType.Float32;
+        using var scratch = single ? null : empty([threads, Piece], ScalarType.Float32);
+        var arguments = new Arguments
+        {
+            Left = (float*)TensorMemory.Of(left),
+            Matrix = TensorMemory.Of(matrix),
+            Result = (float*)TensorMemory.Of(result),
+            Scratch = scratch is null ? null : (float*)TensorMemory.Of(scratch),
+            Rows = (int)left.shape[0],
+            Columns = (int)result.shape[1],
+            Sum = (int)left.shape[1],
+            Width = WidthFor(result.shape[1], threads),
+            Add = add,
+            Transposed = transposed,
+        };
+        TorchThreads.RunUnits(arguments.Blocks, single ? &Unit<Float32Lanes> : &Unit<BFloat16Lanes>, &arguments, threads);
     }
 
-    /// <summary>One block: rows [first, first + width) of W, whose columns are summed over.</summary>
-    private static void Product<T>(void* pointer, int unit, int worker) where T : struct, ILanes
+    /// <summary>
+    /// One block of the result's columns [first, first + width): transposed, those rows of W, whose columns are summed over, else those
+    /// columns, whose rows are.
+    /// </summary>
+    private static void Unit<T>(void* pointer, int unit, int worker) where T : struct, ILanes
     {
         var a = (Arguments*)pointer;
         var first = unit * a->Width;
@@ -119,45 +118,21 @@ internal static unsafe class ColumnBlocks
         for (var start = 0; start < a->Sum; start += terms)
         {
             var length = Math.Min(terms, a->Sum - start);
-            var stride = a->Sum;
-            var block = Block<T>(a, worker, a->Matrix + ((((nint)first * stride) + start) * T.Size), ref stride, width, length);
-            SingleProducts.Transposed(
-                a->Rows,
-                width,
-                length,
-                a->Left + start,
-                a->Sum,
-                block,
-                stride,
-                a->Result + first,
-                a->Columns,
-                start > 0);
-        }
-    }
-
-    /// <summary>One block: columns [first, first + width) of W, whose rows are summed over.</summary>
-    private static void InputGradient<T>(void* pointer, int unit, int worker) where T : struct, ILanes
-    {
-        var a = (Arguments*)pointer;
-        var first = unit * a->Width;
-        var width = Math.Min(a->Width, a->Columns - first);
-        var terms = a->Terms;
-        for (var start = 0; start < a->Sum; start += terms)
-        {
-            var length = Math.Min(terms, a->Sum - start);
-            var stride = a->Columns;
-            var block = Block<T>(a, worker, a->Matrix + ((((nint)start * stride) + first) * T.Size), ref stride, length, width);
-            SingleProducts.Plain(
-                a->Rows,
-                width,
-                length,
-                a->Left + start,
-                a->Sum,
-                block,
-                stride,
-                a->Result + first,
-                a->Columns,
-                a->Add || start > 0);
+            var add = a->Add || start > 0;
+            var left = a->Left + start;
+            var result = a->Result + first;
+            if (a->Transposed)
+            {
+                var stride = a->Sum;
+                var block = Block<T>(a, worker, a->Matrix + ((((nint)first * stride) + start) * T.Size), ref stride, width, length);
+                SingleProducts.Transposed(a->Rows, width, length, left, a->Sum, block, stride, result, a->Columns, add);
+            }
+            else
+            {
+                var stride = a->Columns;
+                var block = Block<T>(a, worker, a->Matrix + ((((nint)start * stride) + first) * T.Size), ref stride, length, width);
+                SingleProducts.Plain(a->Rows, width, length, left, a->Sum, block, stride, result, a->Columns, add);
+            }
         }
     }
 

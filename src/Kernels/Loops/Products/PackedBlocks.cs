@@ -163,7 +163,7 @@ internal static unsafe class PackedBlocks
         using var scratch = empty([threads, arguments.WorkerBytes(size)], ScalarType.Byte);
         arguments.Scratch = TensorMemory.Of(scratch);
         delegate*<void*, int, int, void> body = half ? &Unit<HalfElements, HalfElements>
-            : matrix.dtype == ScalarType.Float32 ? &Unit<SingleElements, SingleElements> : &Unit<WidenedElements, SingleElements>;
+            : matrix.dtype == ScalarType.Float32 ? &Unit<SingleElements, SingleElements> : &Unit<SingleElements, WidenedMatrix>;
         TorchThreads.RunUnits(arguments.Blocks * arguments.Chunks, body, &arguments, threads);
     }
 
@@ -191,9 +191,9 @@ internal static unsafe class PackedBlocks
     /// A chunk of rows with a block of columns. The last rows are taken again with some before them, so that few heights of kernels are
     /// made.
     /// </summary>
-    private static void Unit<T, TFactor>(void* pointer, int unit, int worker)
+    private static void Unit<T, TMatrix>(void* pointer, int unit, int worker)
         where T : struct, IPackedElements
-        where TFactor : struct, IPackedElements
+        where TMatrix : struct, IPackedMatrix
     {
         var a = (Arguments*)pointer;
         var first = unit / a->Chunks * a->Width;
@@ -204,11 +204,11 @@ internal static unsafe class PackedBlocks
         var sums = (float*)(a->Scratch + (worker * a->WorkerBytes(T.Size)));
         var part = (uint*)((byte*)sums + a->SumBytes);
         var factor = (uint*)((byte*)part + a->MatrixBytes(T.Size));
-        if (a->Rank > 0) Arrange<TFactor>(a, a->Factor, a->Rank, 0, a->Rank, first, width, factor);
+        if (a->Rank > 0) Arrange<T>(a, a->Factor, a->Rank, 0, a->Rank, first, width, factor);
         for (var term = 0; term < a->Sum; term += a->Terms)
         {
             var terms = Math.Min(a->Terms, a->Sum - term);
-            Arrange<T>(a, a->Matrix, a->Sum, term, terms, first, width, part);
+            Arrange<TMatrix>(a, a->Matrix, a->Sum, term, terms, first, width, part);
             for (var row = from; row < end;)
             {
                 var count = Math.Min(most, (end - row + RowStep - 1) / RowStep * RowStep);
@@ -225,11 +225,11 @@ internal static unsafe class PackedBlocks
     /// Terms [term, term + terms) of columns [first, first + width) of a matrix <c>[columns, sum]</c> or, not transposed,
     /// <c>[sum, columns]</c>.
     /// </summary>
-    private static void Arrange<T>(Arguments* a, byte* matrix, int sum, int term, int terms, int first, int width, uint* to)
-        where T : struct, IPackedElements
+    private static void Arrange<TMatrix>(Arguments* a, byte* matrix, int sum, int term, int terms, int first, int width, uint* to)
+        where TMatrix : struct, IPackedMatrix
     {
-        if (a->Transposed) T.Transposed(matrix + ((((nint)first * sum) + term) * T.HeldSize), sum, terms, width, to);
-        else T.Plain(matrix + ((((nint)term * a->Columns) + first) * T.HeldSize), a->Columns, terms, width, to, terms);
+        if (a->Transposed) TMatrix.Transposed(matrix + ((((nint)first * sum) + term) * TMatrix.HeldSize), sum, terms, width, to);
+        else TMatrix.Plain(matrix + ((((nint)term * a->Columns) + first) * TMatrix.HeldSize), a->Columns, terms, width, to, terms);
     }
 
     /// <summary>

@@ -29,11 +29,7 @@ internal static unsafe class NormLoops
         var result = empty_like(x);
         var arguments = Of(x, result, weight, inverse);
         arguments.Epsilon = (float)epsilon;
-        TorchThreads.Run(
-            (int)x.shape[0],
-            x.shape[1],
-            x.dtype == ScalarType.Float32 ? &Measure<Float32Lanes> : &Measure<BFloat16Lanes>,
-            &arguments);
+        Run(x, 1, x.dtype == ScalarType.Float32 ? &Measure<Float32Lanes> : &Measure<BFloat16Lanes>, &arguments);
         return (inverse, result);
     }
 
@@ -42,11 +38,7 @@ internal static unsafe class NormLoops
     {
         var result = empty_like(x);
         var arguments = Of(x, result, weight, inverse);
-        TorchThreads.Run(
-            (int)x.shape[0],
-            x.shape[1],
-            x.dtype == ScalarType.Float32 ? &Scale<Float32Lanes> : &Scale<BFloat16Lanes>,
-            &arguments);
+        Run(x, 1, x.dtype == ScalarType.Float32 ? &Scale<Float32Lanes> : &Scale<BFloat16Lanes>, &arguments);
         return result;
     }
 
@@ -57,13 +49,12 @@ internal static unsafe class NormLoops
         var arguments = Of(x, result, weight, inverse);
         arguments.Gradient = TensorMemory.Of(dh);
         arguments.Residual = residual is null ? null : TensorMemory.Of(residual);
-        TorchThreads.Run(
-            (int)x.shape[0],
-            2 * x.shape[1],
-            x.dtype == ScalarType.Float32 ? &Back<Float32Lanes> : &Back<BFloat16Lanes>,
-            &arguments);
+        Run(x, 2, x.dtype == ScalarType.Float32 ? &Back<Float32Lanes> : &Back<BFloat16Lanes>, &arguments);
         return result;
     }
+
+    private static void Run(Tensor x, int work, delegate*<void*, int, int, void> body, Arguments* arguments) =>
+        TorchThreads.Run((int)x.shape[0], work * x.shape[1], body, arguments);
 
     private static Arguments Of(Tensor x, Tensor result, Tensor weight, Tensor inverse) => new()
     {
