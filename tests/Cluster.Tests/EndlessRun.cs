@@ -113,7 +113,7 @@ internal sealed class EndlessRun : IDisposable
         (await PeftClient.Run(
         [
             "start-run", "-f", file, "--run-id", id, "--local", "1", "-o", "json",
-            "--set", string.Create(CultureInfo.InvariantCulture, $"training.steps={steps}"), .. Constant,
+            "--set", string.Create(CultureInfo.InvariantCulture, $"training.steps={steps}"), "--set", "elastic.min_silos=1", .. Constant,
         ])).Succeeded();
         var undisturbed = Path.Combine(Path.GetDirectoryName(Folder)!, id);
         Assert.Equal(EmbeddedModel.Comparable(undisturbed), EmbeddedModel.Comparable(Folder));
