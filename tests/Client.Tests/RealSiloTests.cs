@@ -4,6 +4,7 @@ using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Tests;
 using Xunit;
 
@@ -146,5 +147,26 @@ public sealed class LostClusterTests
         );
         Assert.Equal(ExitCodes.NoCluster, lost.ExitCode);
         Assert.Contains($"no silo at {address} has answered", lost.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(RunState.Stopped, "stopped")]
+    [InlineData(RunState.Completed, "completed")]
+    [InlineData(RunState.Running, "failed")]
+    public async Task A_local_run_whose_last_silo_is_gone_has_ended_as_its_folder_tells(RunState state, string expected)
+    {
+        using var workspace = new Workspace();
+        var folder = workspace.FinishedRun("r");
+        var files = new RunFolder(folder);
+        files.WriteStatus(files.ReadStatus()! with { State = state });
+        using var silo = new RealSilo();
+        await using var client = await ClusterClient.ToAddress(
+            TestClient.Nowhere, await silo.Address(), TestContext.Current.CancellationToken);
+        silo.Kill();
+        using var interruption = new Interruption();
+        var (status, word) = await new RunSession(TestClient.Nowhere, interruption).Watch(
+            client, new IndexedRun("r", folder, null, DateTimeOffset.UtcNow));
+        Assert.Equal(expected, word);
+        Assert.Equal(expected, RunSession.WordOf(status.State));
     }
 }

@@ -28,6 +28,13 @@ internal static class RunFolderReader
         }
     }
 
+    /// <summary>When the last status was written (UTC); null before the first.</summary>
+    public static DateTime? StatusTime(string folder)
+    {
+        var file = new FileInfo(new RunFolder(folder).Status);
+        return file.Exists ? file.LastWriteTimeUtc : null;
+    }
+
     /// <summary>State in a word; <c>interrupted</c> when the status says it runs but no silo lives.</summary>
     public static string StateOf(RunStatus? status, bool alive) => status?.State switch
     {

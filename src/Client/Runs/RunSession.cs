@@ -28,12 +28,14 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
             run.Files.Cluster, run.Files.Logs, silos, threads, terminal);
         await using var client = await cluster.Connect(interruption.Asked);
         var grain = client.Grains.GetGrain<IRunGrain>(run.Id);
+        // A resumed run's folder tells its former end until this life has written another.
+        var former = RunFolderReader.StatusTime(run.Folder);
         // The same request again only asks after the run.
         var request = new RunRequest(run.Id, run.Folder, run.Yaml, resume, Checked: true);
         await cluster.Answered($"the silos to take run {run.Id}", () => grain.Start(request), interruption.Asked);
         var (status, word) = await Follow(client, grain, run.Id, run.Folder, () =>
             // Silos that were added later may hold the run when the first ones are gone.
-            cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null, StopInOrder);
+            cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null, StopInOrder, former: former);
         if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.Zero);
         return (status with { Folder = run.Folder }, word);
     }
@@ -77,7 +79,8 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         string folder,
         Func<string?> lost,
         Func<ClusterClient, string, Task<bool>> interrupted,
-        string? address = null)
+        string? address = null,
+        DateTime? former = null)
     {
         var progress = new ProgressLine(terminal, TimeProvider.System);
         var last = new RunStatus { RunId = id };
@@ -107,7 +110,9 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
                 {
                     progress.End();
                     // Silos that joined end with their run, and may be gone before its end was seen.
-                    if (RunFolderReader.Status(folder) is { State: RunState.Completed } completed) return (completed, "completed");
+                    if (RunFolderReader.StatusTime(folder) != former && RunFolderReader.Status(folder) is { } end
+                        && WordOf(end.State) is { } ending)
+                        return (end, ending);
                     terminal.Note(reason);
                     return (
                         last with
