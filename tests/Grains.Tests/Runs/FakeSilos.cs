@@ -59,6 +59,18 @@ internal sealed class FakeSilos : IAgents
     public IReadOnlyDictionary<string, string> LeftOut => unfit.Where(silo => live.ContainsValue(silo.Key))
         .ToDictionary(static silo => silo.Key.Name, static silo => silo.Value);
 
+    /// <summary>Does something once, before a silo answers a message of a step.</summary>
+    internal void Once(string at, int step, Action what)
+    {
+        var done = false;
+        Before = (_, message, of) =>
+        {
+            if (done || message != at || of != step) return;
+            done = true;
+            what();
+        };
+    }
+
     internal FakeSilo Add(string name) =>
         live[name] = new FakeSilo(this, name, SiloAddress.FromParsableString($"127.0.0.1:{11000 + ++lives}@{lives}"));
 
