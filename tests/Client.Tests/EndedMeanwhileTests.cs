@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Peft.Orleans.Client.Runs;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Xunit;
@@ -39,5 +40,27 @@ public sealed class EndedMeanwhileTests
             await silo.WaitForExitAsync(TestContext.Current.CancellationToken);
             gateway.Stop();
         }
+    }
+
+    [Fact]
+    public async Task A_silo_that_refuses_connections_and_lives_is_waited_for()
+    {
+        using var workspace = new Workspace();
+        var folder = workspace.FinishedRun("ending");
+        var script = workspace.Script("peft-silo", "#!/bin/sh\nread line\n");
+        using var silo = Process.Start(new ProcessStartInfo(script) { RedirectStandardInput = true })!;
+        // A port that nobody listens at any more.
+        using var gateway = new TcpListener(IPAddress.Loopback, 0);
+        gateway.Start();
+        var port = ((IPEndPoint)gateway.LocalEndpoint).Port;
+        gateway.Stop();
+        new SiloRegistration("silo-0", silo.Id, "127.0.0.1", 1, port, "").Write(new RunFolder(folder).Cluster);
+        var run = new IndexedRun("ending", folder, null, DateTimeOffset.UtcNow);
+        var opened = RunConnection.Open(TestClient.Nowhere, run, TestContext.Current.CancellationToken);
+        silo.Kill();
+        await silo.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var error = await Assert.ThrowsAsync<ClientException>(() => opened);
+        Assert.Contains("run ending is not running", error.Message, StringComparison.Ordinal);
+        Assert.True(RunConnection.EndedMeanwhile(error, run));
     }
 }

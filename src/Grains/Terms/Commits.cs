@@ -32,6 +32,9 @@ internal sealed class Commits(TermContext term, RunJournals journals, TermTimes 
         UnderWay(record.Step);
     }
 
+    /// <summary>Writes that the run is under way: once its silos are gone, its folder is all there is to ask.</summary>
+    internal Task TellUnderWay() => journals.Status();
+
     /// <summary>The first step of this term is committed: what came between is the pause that a loss, or a join, has cost.</summary>
     private void UnderWay(int step)
     {

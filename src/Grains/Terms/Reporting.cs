@@ -22,6 +22,7 @@ internal sealed class Reporting(TermContext term, Commits commits, Validation va
         StoppedEarly = validation.Exhausted && !ending;
         var every = term.Spec.Snapshots.Every;
         if (step > 0 && (ending || (every > 0 && step % every == 0))) await files.Snapshot(step);
+        var begins = term.Progress.Status.State != RunState.Running;
         term.Progress.Note(status => status with
         {
             State = RunState.Running,
@@ -35,6 +36,7 @@ internal sealed class Reporting(TermContext term, Commits commits, Validation va
             EvaluationBefore = validation.EvaluationBefore?.Correct,
             EvaluationProblems = validation.EvaluationBefore?.Problems ?? 0,
         });
+        if (begins) await commits.TellUnderWay();
         foreach (var old in term.Records.Keys.Where(held => held < step - 1).ToArray()) term.Records.Remove(old);
         validation.Reported(step);
         return protocol =>

@@ -96,6 +96,9 @@ internal sealed class RunJournals : IDisposable
     /// <summary>Writes what waits, unless it is there.</summary>
     internal Task Flush() => disk.Do(WritePending);
 
+    /// <summary>Writes the run's status, as far as it has come.</summary>
+    internal Task Status() => disk.Do(() => term.Folder.WriteStatus(term.Progress.Status));
+
     /// <summary>Brings everything to the disk.</summary>
     internal Task Sync() => disk.Do(() =>
     {

@@ -150,6 +150,21 @@ public sealed class RunLoopTests
     }
 
     [Fact]
+    public async Task A_run_under_way_is_one_in_its_folder_for_when_nobody_is_left_to_ask()
+    {
+        var silos = new FakeSilos(4, "a", "b");
+        using var run = new CoordinatedRun(silos);
+        var told = new List<RunState>();
+        silos.Before = (_, message, step) =>
+        {
+            if (message == "Prepare" && step == 3) told.Add(run.Folder.ReadStatus()!.State);
+        };
+        await run.Run();
+        Assert.NotEmpty(told);
+        Assert.All(told, static state => Assert.Equal(RunState.Running, state));
+    }
+
+    [Fact]
     public async Task A_deactivated_coordinator_writes_nothing_more()
     {
         var silos = new FakeSilos(4, "a", "b");

@@ -100,8 +100,8 @@ internal static class LineFields
     private static readonly string[] Systems = ["system_prompt", "system_message"];
 
     // Most lines have none of all these, which is told at a glance: a data set has millions of them.
-    private static readonly KnownNames KnownOfChat = new([.. Names(OfAnyLine, OfText), .. Systems, .. Weights]);
-    private static readonly KnownNames KnownOfPlain = new([.. Names(OfAnyLine, OfChats, OfText, OfPlain), "system", .. Weights]);
+    private static readonly KnownNames KnownOfChat = new([.. Names(OfAnyLine, OfText), .. Systems, "label", .. Weights]);
+    private static readonly KnownNames KnownOfPlain = new([.. Names(OfAnyLine, OfChats, OfText, OfPlain), "system", "label", .. Weights]);
     private static readonly KnownNames KnownOfTurn = new([.. Names(OfTurn), .. Learning]);
 
     /// <summary>Checks a line of a chat; <c>system</c> is read by the format.</summary>
