@@ -9,7 +9,7 @@ namespace Peft.Orleans.Cluster.Tests;
 /// <summary>
 /// The paper's models by their real configurations, with random weights, cut to few layers: each is made, trains a Hybrid step, is merged,
 /// and the plan of the whole is printed. In seconds with narrower matrices and all else as it is; <c>PEFT_LONG=1</c> takes them as they are
-/// (up to 16 GB of disk, and minutes each).
+/// (405B: 30 GB of disk, 20 GB of memory; minutes each).
 /// </summary>
 public class PaperModelTests
 {
