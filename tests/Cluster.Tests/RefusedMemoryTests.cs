@@ -29,9 +29,9 @@ public sealed class RefusedMemoryTests
         using var second = two;
         Limit(second.Pid);
 
-        // A step of one microbatch with more than a gigabyte of activations.
+        // A step of one microbatch with several hundred megabytes of activations.
         var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2);
-        string[] large = ["--set", "training.global_batch=512", "--set", "training.microbatch=512"];
+        string[] large = ["--set", "training.global_batch=256", "--set", "training.microbatch=256"];
         var run = (await PeftClient.Run(["start-run", "-f", file, "--cluster", gateway, "--run-id", "limited", "-o", "json", .. large]))
             .Succeeded();
         Assert.True(run.Json.GetProperty("recoveries").GetInt32() >= 1, "the limit did not bind");
