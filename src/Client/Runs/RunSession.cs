@@ -33,9 +33,15 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         // The same request again only asks after the run.
         var request = new RunRequest(run.Id, run.Folder, run.Yaml, resume, Checked: true);
         await cluster.Answered($"the silos to take run {run.Id}", () => grain.Start(request), interruption.Asked);
-        var (status, word) = await Follow(client, grain, run.Id, run.Folder, () =>
+        var (status, word) = await Follow(
+            client,
+            grain,
+            run.Id,
+            run.Folder,
             // Silos that were added later may hold the run when the first ones are gone.
-            cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null, StopInOrder, former: former);
+            () => cluster.AllExited && RunFolderReader.LivingSilos(run.Folder).Count == 0 ? cluster.LastWords : null,
+            StopInOrder,
+            former: former);
         if (interruption.Insisted.IsCancellationRequested) await cluster.End(TimeSpan.Zero);
         return (status with { Folder = run.Folder }, word);
     }
