@@ -15,7 +15,7 @@ public sealed class RefusedMemoryTests
     /// whatever of the mapped was still unused. The step's largest tensors are many times what the runtime asks for at once, so it is a
     /// tensor that is refused.
     /// </summary>
-    private const long Spare = 160L << 20;
+    private const long Spare = 352L << 20;
 
     [Fact]
     public async Task The_silo_ends_by_its_own_words_and_the_run_goes_on_without_it()
@@ -31,7 +31,7 @@ public sealed class RefusedMemoryTests
 
         // A step of one microbatch with several hundred megabytes of activations.
         var file = EmbeddedModel.RunFile(workspace, "lora", steps: 2);
-        string[] large = ["--set", "training.global_batch=256", "--set", "training.microbatch=256"];
+        string[] large = ["--set", "training.global_batch=512", "--set", "training.microbatch=512"];
         var run = (await PeftClient.Run(["start-run", "-f", file, "--cluster", gateway, "--run-id", "limited", "-o", "json", .. large]))
             .Succeeded();
         Assert.True(run.Json.GetProperty("recoveries").GetInt32() >= 1, "the limit did not bind");
