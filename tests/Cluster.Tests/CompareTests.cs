@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

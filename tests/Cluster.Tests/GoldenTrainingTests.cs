@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

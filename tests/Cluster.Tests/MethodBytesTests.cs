@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

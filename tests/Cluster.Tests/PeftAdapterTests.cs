@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

@@ -5,6 +5,7 @@ using System.Text.Json;
 using ParquetSharp;
 using ZstdSharp;
 using Encoding = System.Text.Encoding;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

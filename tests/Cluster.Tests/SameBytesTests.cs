@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Peft.Orleans.Cluster.Tests;
+using Peft.Orleans.Tests;
 
 [assembly: AssemblyFixture(typeof(StandingClusters))]
 

@@ -1,4 +1,5 @@
 using Peft.Orleans.Data.SafeTensors;
+using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 

@@ -84,6 +84,8 @@ internal sealed class ClusterClient : IAsyncDisposable
                 await Task.Delay(ClusterTimes.Current.RetryFirst, token);
                 return true;
             });
+            client.AddOutgoingGrainCallFilter(
+                new CallLimit(ClusterTimes.Current.Call + ClusterTimes.Current.Answer, TimeProvider.System));
             client.Services.AddSingleton(gateways);
         });
         return builder.Build();

@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
-using Peft.Orleans.Tests;
 
-namespace Peft.Orleans.Cluster.Tests;
+namespace Peft.Orleans.Tests;
 
 /// <summary>Runs the built client as a user would: a child process, its own silos, real files.</summary>
 internal static class PeftClient

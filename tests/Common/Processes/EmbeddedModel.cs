@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Text;
-using Peft.Orleans.Tests;
 
-namespace Peft.Orleans.Cluster.Tests;
+namespace Peft.Orleans.Tests;
 
 /// <summary>The embedded model of the examples, for runs of a few seconds.</summary>
 internal static class EmbeddedModel

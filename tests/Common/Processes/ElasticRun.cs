@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Peft.Orleans.Tests;
 
-namespace Peft.Orleans.Cluster.Tests;
+namespace Peft.Orleans.Tests;
 
 /// <summary>A local run under way whose silos a test kills, freezes, adds and takes away, until it stops it.</summary>
 internal sealed class ElasticRun : IDisposable

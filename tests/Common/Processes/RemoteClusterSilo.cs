@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using Peft.Orleans.Tests;
 
-namespace Peft.Orleans.Cluster.Tests;
+namespace Peft.Orleans.Tests;
 
 /// <summary>A silo started by hand, as on a machine of a cluster.</summary>
 internal sealed class RemoteClusterSilo : IDisposable

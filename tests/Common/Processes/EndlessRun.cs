@@ -2,9 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
-using Peft.Orleans.Tests;
 
-namespace Peft.Orleans.Cluster.Tests;
+namespace Peft.Orleans.Tests;
 
 /// <summary>
 /// A run that does not end before a test stops it, however busy the machine is: with a constant learning rate no step depends on how many

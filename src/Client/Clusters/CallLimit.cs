@@ -1,0 +1,12 @@
+namespace Peft.Orleans.Client.Clusters;
+
+/// <summary>
+/// Ends a call that nobody ends. Orleans' client has a time-out of its own, and yet a call to a silo that died as it came was seen to stay
+/// open for good (10.4.2): this one is later than that, and holds for every call.
+/// </summary>
+internal sealed class CallLimit(TimeSpan limit, TimeProvider time) : IOutgoingGrainCallFilter
+{
+    /// <inheritdoc/>
+    /// <exception cref="TimeoutException">There is no answer; the call may be made again.</exception>
+    public Task Invoke(IOutgoingGrainCallContext context) => context.Invoke().WaitAsync(limit, time);
+}
