@@ -13,6 +13,7 @@ using Peft.Orleans.Grains.Shards;
 using Peft.Orleans.Grains.Storage;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Silo.Http;
 
 namespace Peft.Orleans.Silo;
 
@@ -111,9 +112,7 @@ internal static class SiloHost
         builder.Host.UseOrleans(silo => Configure(silo, settings));
         replace?.Invoke(builder.Services);
         var app = builder.Build();
-        app.MapPrometheusScrapingEndpoint("/metrics");
-        app.MapGet("/health/live", static () => "live");
-        app.MapGet("/health/ready", static () => "ready");
+        SiloEndpoints.Map(app);
         _ = app.Services.GetRequiredService<SiloInstruments>();
         return app;
     }
