@@ -120,14 +120,15 @@ internal sealed class ClusterClient : IAsyncDisposable
     /// Asks until there is an answer: a call that is lost, or that a busy machine leaves without one, is made again, by another gateway.
     /// </summary>
     /// <exception cref="ClientException">The cluster has been silent for as long as <see cref="ClusterTimes.Silence"/>.</exception>
-    public async Task<T> Ask<T>(Func<Task<T>> call)
+    /// <exception cref="OperationCanceledException">It was interrupted; a call under way may still be heard.</exception>
+    public async Task<T> Ask<T>(Func<Task<T>> call, CancellationToken interrupted = default)
     {
         var begun = TimeProvider.System.GetTimestamp();
         while (true)
         {
             try
             {
-                return await call();
+                return await call().WaitAsync(interrupted);
             }
             catch (Exception error) when (StartWatch.IsPassing(error))
             {
@@ -141,9 +142,18 @@ internal sealed class ClusterClient : IAsyncDisposable
                 if (error is TimeoutException) DoubtGateways();
             }
 
-            await Task.Delay(ClusterTimes.Current.RetryFirst);
+            await Task.Delay(ClusterTimes.Current.RetryFirst, interrupted);
         }
     }
+
+    /// <inheritdoc cref="Ask{T}"/>
+    public Task Ask(Func<Task> call, CancellationToken interrupted = default) => Ask(
+        async () =>
+        {
+            await call();
+            return true;
+        },
+        interrupted);
 
     /// <summary>
     /// An answer did not come: only gateways that accept a connection are used from now on, and of these one after the other.
@@ -174,11 +184,7 @@ internal sealed class ClusterClient : IAsyncDisposable
     public Task<IReadOnlyList<SiloStatus>> Silos() => Ask(() => Grains.GetGrain<IClusterGrain>(0).Silos());
 
     /// <summary>Asks a run to stop after the step under way; returns at once.</summary>
-    public Task Stop(string runId, bool snapshot) => Ask(async () =>
-    {
-        await Grains.GetGrain<IRunGrain>(runId).Stop(snapshot);
-        return true;
-    });
+    public Task Stop(string runId, bool snapshot) => Ask(() => Grains.GetGrain<IRunGrain>(runId).Stop(snapshot));
 
     public async ValueTask DisposeAsync()
     {

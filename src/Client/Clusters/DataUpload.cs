@@ -17,8 +17,10 @@ internal static class DataUpload
 {
     /// <summary>The run with paths that silos can read.</summary>
     /// <exception cref="PeftException">A path means one content here and another there.</exception>
-    public static async Task<RunSpec> Run(Terminal terminal, IGrainFactory grains, RunSpec spec, CancellationToken cancellation)
+    public static async Task<RunSpec> Run(Terminal terminal, ClusterClient cluster, RunSpec spec, CancellationToken cancellation)
     {
+        var grains = cluster.Grains;
+
         async Task<string> Place(string key, string path)
         {
             // What is not here can only be the silos'; they refuse what they do not find.
@@ -28,7 +30,7 @@ internal static class DataUpload
             var clash = files.Select(Path.GetFileName).Distinct().Count() < files.Count;
             var sent = await Hashed(files.Select((file, i) => (file, clash ? $"{i:D5}-{Path.GetFileName(file)}" : Path.GetFileName(file))));
             var grain = grains.GetGrain<IDataUploadGrain>(UploadedFile.KeyOf(sent));
-            var found = await grain.FindFiles(path, sent);
+            var found = await cluster.Ask(() => grain.FindFiles(path, sent), cancellation);
             if (found.Differs) throw Differs(key, path);
             return found.Path == path ? path : Path.Combine(found.Path ?? await SendAll(grain, files, sent), "*");
         }
@@ -37,9 +39,9 @@ internal static class DataUpload
         {
             var sha256 = await HashOf(path, cancellation);
             var grain = grains.GetGrain<IDataUploadGrain>(sha256);
-            var found = await grain.Find(path);
+            var found = await cluster.Ask(() => grain.Find(path), cancellation);
             if (found.Differs) throw Differs(key, path);
-            return found.Path ?? await Send(terminal, grain, path, found.Received, cancellation);
+            return found.Path ?? await Send(terminal, cluster, grain, path, found.Received, cancellation);
         }
 
         async Task<string> PlaceAdapter(string folder)
@@ -50,7 +52,7 @@ internal static class DataUpload
             string[] paths = [Path.Combine(folder, AdapterFolder.ConfigName), Path.Combine(folder, AdapterFolder.WeightsName)];
             var files = await Hashed(paths.Select(static path => (path, Path.GetFileName(path))));
             var grain = grains.GetGrain<IDataUploadGrain>(UploadedFile.KeyOf(files));
-            var found = await grain.FindFolder(folder, files);
+            var found = await cluster.Ask(() => grain.FindFolder(folder, files), cancellation);
             if (found.Differs) throw Differs("method.initial_adapter", folder);
             return found.Path ?? await SendAll(grain, paths, files);
         }
@@ -67,11 +69,11 @@ internal static class DataUpload
             foreach (var (path, file) in paths.Zip(files))
             {
                 var upload = grains.GetGrain<IDataUploadGrain>(file.Sha256);
-                var sent = await upload.Find("");
-                if (sent.Path is null) await Send(terminal, upload, path, sent.Received, cancellation);
+                var sent = await cluster.Ask(() => upload.Find(""), cancellation);
+                if (sent.Path is null) await Send(terminal, cluster, upload, path, sent.Received, cancellation);
             }
 
-            return await grain.CommitFolder(files);
+            return await cluster.Ask(() => grain.CommitFolder(files), cancellation);
         }
 
         var data = spec.Data;
@@ -101,6 +103,7 @@ internal static class DataUpload
 
     private static async Task<string> Send(
         Terminal terminal,
+        ClusterClient cluster,
         IDataUploadGrain grain,
         string path,
         long offset,
@@ -113,8 +116,13 @@ internal static class DataUpload
         var buffer = new byte[DataLocation.LargestChunk];
         int read;
         while ((read = await file.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellation)) > 0)
-            await grain.Append(file.Position - read, buffer[..read]);
-        return await grain.Commit();
+        {
+            // Sent again where no answer came: the same bytes at the same place.
+            var (place, chunk) = (file.Position - read, buffer[..read]);
+            await cluster.Ask(() => grain.Append(place, chunk), cancellation);
+        }
+
+        return await cluster.Ask(grain.Commit, cancellation);
     }
 
     private static async Task<string> HashOf(string path, CancellationToken cancellation)

@@ -82,7 +82,7 @@ internal static class ResumeCommand
         if ((address ?? run.Cluster) is { } remote && silos == 0)
         {
             await using var client = await ClusterClient.ToAddress(terminal, remote, interruption.Asked);
-            await RunSession.Hand(client, prepared, resume: true);
+            await RunSession.Hand(client, prepared, resume: true, interruption.Asked);
             var (status, word) = await session.Watch(client, run with { Cluster = remote });
             return RunEndReport.Write(terminal, status, word, spec, run.Folder, format);
         }

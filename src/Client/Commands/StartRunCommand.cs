@@ -142,11 +142,11 @@ internal static class StartRunCommand
         RunIndex.OfUser().RequireWritable();
         using var interruption = new Interruption();
         await using var client = await ClusterClient.ToAddress(terminal, options.Cluster!, interruption.Asked);
-        spec = await DataUpload.Run(terminal, client.Grains, spec, interruption.Asked);
+        spec = await DataUpload.Run(terminal, client, spec, interruption.Asked);
         var run = new PreparedRun(id, Path.Combine(spec.Output, id), spec, RunFile.Write(spec), Existed: false);
         var session = new RunSession(terminal, interruption);
         // An id that is there is continued where it was interrupted, as on silos of this machine.
-        var accepted = await RunSession.Hand(client, run, resume: true);
+        var accepted = await RunSession.Hand(client, run, resume: true, interruption.Asked);
         RunIndex.OfUser().Add(new IndexedRun(id, run.Folder, options.Cluster, DateTimeOffset.UtcNow));
         var (status, word) = options.NoWait
             ? (accepted, RunSession.WordOf(accepted.State) ?? "detached")

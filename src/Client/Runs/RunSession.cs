@@ -63,8 +63,23 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
     }
 
     /// <summary>Gives the run to a cluster.</summary>
-    public static Task<RunStatus> Hand(ClusterClient client, PreparedRun run, bool resume) =>
-        client.Ask(() => client.Grains.GetGrain<IRunGrain>(run.Id).Start(new RunRequest(run.Id, run.Folder, run.Yaml, resume)));
+    /// <exception cref="ClientException">It was interrupted before the cluster had answered.</exception>
+    public static async Task<RunStatus> Hand(ClusterClient client, PreparedRun run, bool resume, CancellationToken interrupted)
+    {
+        var request = new RunRequest(run.Id, run.Folder, run.Yaml, resume);
+        try
+        {
+            return await client.Ask(() => client.Grains.GetGrain<IRunGrain>(run.Id).Start(request), interrupted);
+        }
+        catch (OperationCanceledException error) when (interrupted.IsCancellationRequested)
+        {
+            throw new ClientException(
+                ExitCodes.Interrupted,
+                $"interrupted while the cluster was taking run {run.Id}; whether it has: peft-client get runs --cluster "
+                    + string.Join(',', client.Addresses),
+                error);
+        }
+    }
 
     /// <summary>Follows a run on silos that are not this command's; a Ctrl-C leaves it there.</summary>
     public Task<(RunStatus Status, string Word)> Watch(ClusterClient client, IndexedRun run) =>
