@@ -5,7 +5,7 @@ using Peft.Orleans.Tests;
 namespace Peft.Orleans.Cluster.Tests;
 
 /// <summary>
-/// A silo that dies or freezes while a run is being given to its cluster: whatever call was on its way to it, the run is made, or the client
+/// A silo that dies or freezes while a run is being given to its cluster: whatever call was on its way, the run is made, or the client
 /// ends when it is told to.
 /// </summary>
 public sealed class EarlyDeathTests
