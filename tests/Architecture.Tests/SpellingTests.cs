@@ -25,6 +25,12 @@ public sealed partial class SpellingTests
     }
 
     [Fact]
+    public void Events_of_a_run_are_named_by_RunEvents_which_has_their_sentences() =>
+        Broken.None(Product.Source()
+            .Where(static line => line.Text.Contains("Event(\"", StringComparison.Ordinal))
+            .Select(static line => $"{line.File}:{line.Line}: {line.Text.Trim()}"));
+
+    [Fact]
     public void A_host_and_its_port_are_joined_and_parted_by_Endpoint_alone() =>
         Broken.None(Product.Source()
             .Where(static line => line.File != "Core/Endpoint.cs" && HostAndPort().IsMatch(line.Text))

@@ -94,7 +94,7 @@ internal static class DescribeCommand
                 case (_, null or JsonArray { Count: 0 }):
                     break;
                 case ("siloList", JsonArray silos):
-                    foreach (var silo in silos) table.Row(EventText.Word(silo!["name"]), SilosCommand.Sentence(silo!));
+                    foreach (var silo in silos) table.Row(RunEvents.Word(silo!["name"]), SilosCommand.Sentence(silo!));
                     break;
                 case ("events", JsonArray events):
                     foreach (var line in events)
@@ -108,7 +108,7 @@ internal static class DescribeCommand
                     Keys(table, key, method);
                     break;
                 default:
-                    if (EventText.Word(value) is { Length: > 0 } text) table.Row(key, text);
+                    if (RunEvents.Word(value) is { Length: > 0 } text) table.Row(key, text);
                     break;
             }
         }
@@ -121,7 +121,7 @@ internal static class DescribeCommand
         foreach (var (key, value) in section)
         {
             if (value is JsonObject inner) Keys(table, $"{prefix}.{key}", inner);
-            else table.Row($"{prefix}.{key}", EventText.Word(value));
+            else table.Row($"{prefix}.{key}", RunEvents.Word(value));
         }
     }
 }

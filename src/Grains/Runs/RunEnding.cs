@@ -63,7 +63,7 @@ internal sealed class RunEnding(TermRun term, ILoggerFactory loggers)
         {
             var (correct, problems) = await ProblemEvaluation.Run(term.Caller(step), spec, evaluation);
             status = status with { EvaluationAfter = correct, EvaluationProblems = problems };
-            term.Journals.Event("evaluation", new { step, exactMatch = correct, problems });
+            term.Journals.Event(RunEvents.Evaluation, new { step, exactMatch = correct, problems });
         }
 
         var parts = folder.NewParts();
@@ -80,7 +80,7 @@ internal sealed class RunEnding(TermRun term, ILoggerFactory loggers)
             }
 
             var (path, sha256) = await Task.Run(() => MethodTraits.Of(spec.Method).TrainsBase ? WriteModel(parts) : WriteAdapter(parts));
-            term.Journals.Event("adapter", new { step, path, sha256 });
+            term.Journals.Event(RunEvents.Adapter, new { step, path, sha256 });
             log.LogInformation("run {RunId}: {Path} written, sha256 {Sha256}", status.RunId, path, sha256);
             return status with { AdapterPath = path, AdapterSha256 = sha256, Message = "completed" };
         }

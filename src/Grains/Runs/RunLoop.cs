@@ -79,7 +79,7 @@ internal sealed partial class RunLoop
         mending = true;
         try
         {
-            foreach (var silo in await agents.Mend()) term?.Journals.Event("evicted", new { silo });
+            foreach (var silo in await agents.Mend()) term?.Journals.Event(RunEvents.Evicted, new { silo });
         }
         finally
         {
@@ -153,7 +153,7 @@ internal sealed partial class RunLoop
             if (outcome is TermOutcome.Lost lost)
             {
                 LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
-                running.Journals.Event("term_ended", new { term = drawn.Counter, reason = lost.Error.Message });
+                running.Journals.Event(RunEvents.TermEnded, new { term = drawn.Counter, reason = lost.Error.Message });
                 if (lost.Error is UnfitSiloException unfit) await LeaveOut(running, unfit);
                 // Without progress it may be a cut that membership does not see.
                 else if (!lost.Progress) await MendLinks();

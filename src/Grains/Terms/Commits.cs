@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Grains.Terms;
 
@@ -39,7 +40,8 @@ internal sealed class Commits(TermContext term, RunJournals journals, TermTimes 
     private void UnderWay(int step)
     {
         var phases = times.UpTo(Stopwatch.GetTimestamp());
-        journals.Event(term.Recovering ? "recovered" : term.Term.Counter == 1 ? "started" : "continued", new { step, seconds = phases });
+        var what = term.Recovering ? RunEvents.Recovered : term.Term.Counter == 1 ? RunEvents.Started : RunEvents.Continued;
+        journals.Event(what, new { step, seconds = phases });
         if (term.Recovering) RunInstruments.Recovered(term.RunId, phases.Values.Sum());
     }
 }

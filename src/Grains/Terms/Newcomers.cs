@@ -4,6 +4,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Grains.Terms;
 
@@ -33,7 +34,7 @@ internal sealed partial class Newcomers(TermContext term, IAgents agents, RunJou
     {
         try
         {
-            journals.Event("joining", new { silos = joined });
+            journals.Event(RunEvents.Joining, new { silos = joined });
             var reports = await Task.WhenAll(live.Values.Select(address => agents.At(address).Describe()));
             foreach (var report in reports)
             {

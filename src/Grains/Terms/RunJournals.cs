@@ -3,6 +3,7 @@ using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
@@ -49,7 +50,7 @@ internal sealed class RunJournals : IDisposable
     internal void Begin(SeatPlan plan, int target)
     {
         Target = target;
-        Event("term", new
+        Event(RunEvents.Term, new
         {
             term = term.Term.Counter,
             silos = plan.Silos.Select(static silo => silo.Name),
@@ -61,11 +62,13 @@ internal sealed class RunJournals : IDisposable
     }
 
     /// <summary>Writes what happened.</summary>
+    /// <param name="name">One of <see cref="RunEvents"/>.</param>
+    /// <param name="details">What its sentence is made of.</param>
     internal void Event(string name, object details) =>
         events.Append(JsonSerializer.Serialize(new { time = DateTimeOffset.UtcNow, @event = name, details }));
 
     /// <summary>Writes that the run goes on without a silo.</summary>
-    internal void LeftOut(UnfitSiloException unfit) => Event("left_out", new { silo = unfit.Silo, reason = unfit.Message });
+    internal void LeftOut(UnfitSiloException unfit) => Event(RunEvents.LeftOut, new { silo = unfit.Silo, reason = unfit.Message });
 
     /// <summary>
     /// Takes a committed step; its line waits for <see cref="Flush"/>. A step made again must have the same loss, to the bit.
@@ -89,7 +92,7 @@ internal sealed class RunJournals : IDisposable
     /// <summary>Notes the exact match on held-out problems before training.</summary>
     internal void Evaluated(double correct, int problems)
     {
-        Event("evaluation", new { step = 0, exactMatch = correct, problems });
+        Event(RunEvents.Evaluation, new { step = 0, exactMatch = correct, problems });
         EvaluationBefore = (correct, problems);
     }
 
@@ -141,7 +144,7 @@ internal sealed class RunJournals : IDisposable
     {
         using var document = JsonDocument.Parse(line);
         var root = document.RootElement;
-        if (root.GetProperty("event").GetString() != "evaluation") return null;
+        if (root.GetProperty("event").GetString() != RunEvents.Evaluation) return null;
         var details = root.GetProperty("details");
         return details.GetProperty("step").GetInt32() == 0
             ? (details.GetProperty("exactMatch").GetDouble(), details.GetProperty("problems").GetInt32())

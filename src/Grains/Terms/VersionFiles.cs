@@ -1,3 +1,4 @@
+using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
@@ -27,7 +28,7 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
         var record = term.Records.GetValueOrDefault(step);
         await Task.Run(() => snapshots.Commit(
             step, folder, files, term.Run.Hash, record, term.Spec.Snapshots.Keep));
-        journals.Event("snapshot", new { step });
+        journals.Event(RunEvents.Snapshot, new { step });
     });
 
     /// <summary>Lets the agents write a version's adapter into a folder, a file per layer; a full disk is the caller's to bear.</summary>
@@ -45,6 +46,6 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
         Directory.CreateDirectory(written);
         await WriteAdapter(step, written);
         journals.Best.Keep(step, written);
-        journals.Event("best", new { step });
+        journals.Event(RunEvents.Best, new { step });
     });
 }
