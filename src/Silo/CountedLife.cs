@@ -2,17 +2,17 @@ using System.Net;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
 using Orleans.Runtime;
-using Peft.Orleans.Grains.Storage;
+using Peft.Orleans.Silo.Stores;
 
 namespace Peft.Orleans.Silo;
 
-/// <summary>What a silo is called, its incarnation a number of <see cref="SiloLives"/> instead of the seconds of its clock.</summary>
+/// <summary>What a silo is called, its incarnation a number of <see cref="ClusterStore"/> instead of the seconds of its clock.</summary>
 internal sealed class CountedLife(
-    SqliteFile membership, IOptions<SiloOptions> silo, IOptions<ClusterOptions> cluster, IOptions<EndpointOptions> endpoints)
+    ClusterStore store, IOptions<SiloOptions> silo, IOptions<ClusterOptions> cluster, IOptions<EndpointOptions> endpoints)
     : ILocalSiloDetails
 {
     private readonly Lazy<SiloAddress> address = new(() =>
-        SiloAddress.New(endpoints.Value.AdvertisedIPAddress!, endpoints.Value.SiloPort, SiloLives.Next(membership)));
+        SiloAddress.New(endpoints.Value.AdvertisedIPAddress!, endpoints.Value.SiloPort, store.NextLife()));
 
     /// <inheritdoc/>
     public string Name => silo.Value.SiloName;

@@ -1,20 +1,18 @@
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Silo.Stores;
 
 namespace Peft.Orleans.Silo;
 
 /// <summary>
-/// Silos of a local cluster join one after the other. Started together they would write their first membership row at the same moment; the
-/// one that loses the compare-and-set would wait for seconds before it tries again. The turn is a locked file, which the operating system
-/// gives back whatever becomes of its holder.
+/// Silos of a cluster join one after the other. Started together they would write their first membership row at the same moment; the
+/// one that loses the compare-and-set would wait for seconds before it tries again.
 /// </summary>
-internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISiloLifecycle>
+internal sealed class JoinTurn(ClusterStore store) : ILifecycleParticipant<ISiloLifecycle>
 {
-    private const string FileName = "join.lock";
-
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
 
-    private FileStream? turn;
+    private IAsyncDisposable? turn;
 
     /// <inheritdoc/>
     public void Participate(ISiloLifecycle observer)
@@ -25,21 +23,17 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
 
     private async Task Take(CancellationToken cancellation)
     {
-        var path = Path.Combine(clusterFolder, FileName);
         var begun = TimeProvider.System.GetTimestamp();
         using var timer = new PeriodicTimer(Poll);
         do
         {
             try
             {
-                turn = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-                return;
+                turn = await store.TryTakeTurn();
+                // Whoever takes longer is frozen: to lose the race costs less than to wait for it.
+                if (turn is not null || TimeProvider.System.GetElapsedTime(begun) >= ClusterTimes.Current.JoinTurn) return;
             }
-            catch (IOException) when (TimeProvider.System.GetElapsedTime(begun) < ClusterTimes.Current.JoinTurn)
-            {
-                // Another silo is joining. Whoever takes longer is frozen: to lose the race costs less than to wait for it.
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (Exception error) when (error is not OperationCanceledException)
             {
                 // Without a turn a silo joins too, perhaps later.
                 return;
@@ -48,10 +42,10 @@ internal sealed class JoinTurn(string clusterFolder) : ILifecycleParticipant<ISi
         while (await timer.WaitForNextTickAsync(cancellation));
     }
 
-    private Task GiveBack()
+    private async Task GiveBack()
     {
-        turn?.Dispose();
+        var held = turn;
         turn = null;
-        return Task.CompletedTask;
+        if (held is not null) await held.DisposeAsync();
     }
 }

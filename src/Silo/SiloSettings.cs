@@ -3,6 +3,7 @@ using System.Reflection;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Silo.Stores;
 
 namespace Peft.Orleans.Silo;
 
@@ -11,10 +12,26 @@ namespace Peft.Orleans.Silo;
 /// compares.</remarks>
 internal sealed record SiloSettings
 {
-    /// <summary>Folder of the cluster's SQLite files and registrations, absolute.</summary>
+    /// <summary>Folder of the cluster's SQLite files, registrations and uploads, absolute; empty: another store, and no folder.</summary>
     [Setting(SiloArguments.ClusterFolder, "FOLDER", "that of `--join`",
-        "folder with membership and grain state (SQLite) and one registration per silo")]
+        "folder with membership and grain state (SQLite) and one registration per silo; with another store only uploads need one")]
     public string ClusterFolder { get; init; } = "";
+
+    /// <summary>What keeps membership, grain state and reminders, as it was given.</summary>
+    [Setting(StoreSettings.Option, "STORE", "sqlite",
+        "where membership, grain state and reminders are: `sqlite`, `redis` or `postgresql` ([stores](stores.md))")]
+    public string StoreName { get; init; } = "sqlite";
+
+    /// <summary>File with the connection to the store; null: it is in the environment.</summary>
+    [Setting(StoreSettings.FileOption, "FILE", "the variable `PEFT_SILO_STORE_CONNECTION`",
+        "file with the connection to Redis or PostgreSQL, which may hold a password")]
+    public string? StoreConnectionFile { get; init; }
+
+    /// <summary>What keeps membership, grain state and reminders.</summary>
+    internal StoreKind Store { get; init; }
+
+    /// <summary>Connection to the store; null: SQLite.</summary>
+    internal string? StoreConnection { get; init; }
 
     /// <summary>Folder of the local run this silo was added to by hand; null: none.</summary>
     [Setting(
@@ -92,11 +109,14 @@ internal sealed record SiloSettings
     /// <exception cref="PeftException">Unknown or malformed option; what to write instead.</exception>
     internal static SiloSettings Read(string[] args)
     {
-        var given = SettingReader.Read(args, Environment.GetEnvironmentVariable);
+        var given = StoreSettings.Read(SettingReader.Read(args, Environment.GetEnvironmentVariable), Environment.GetEnvironmentVariable);
         var run = given.JoinedRun is { } joined ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(joined)) : null;
         var folder = given.ClusterFolder.Length > 0 ? given.ClusterFolder
             : run is not null ? new RunFolder(run).Cluster
+            : given.Store != StoreKind.Sqlite ? ""
             : throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
+        if (run is not null && given.Store != StoreKind.Sqlite)
+            throw new PeftException($"{SiloArguments.Join} {given.JoinedRun}: local runs keep their state in SQLite; leave {StoreSettings.Option} out");
         if (run is not null && !Directory.Exists(folder))
             throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");
         if (!IPAddress.TryParse(given.Host, out _)) throw new PeftException($"--host {given.Host}: expected an IP address of this machine");
@@ -105,7 +125,7 @@ internal sealed record SiloSettings
         var threads = run is null ? given.Threads : ThreadsOf(run, given.Threads);
         return given with
         {
-            ClusterFolder = Path.GetFullPath(folder),
+            ClusterFolder = folder.Length > 0 ? Path.GetFullPath(folder) : "",
             JoinedRun = run,
             Threads = threads > 0 ? threads : Environment.ProcessorCount,
             SiloPort = FreePort.Find("--silo-port", given.SiloPort),

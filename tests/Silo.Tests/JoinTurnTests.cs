@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans;
 using Orleans.Runtime;
+using Peft.Orleans.Silo.Stores;
 
 namespace Peft.Orleans.Silo.Tests;
 
@@ -79,7 +80,7 @@ public sealed class JoinTurnTests : IDisposable
     private SiloLifecycleSubject Silo(string name, Task joining)
     {
         var lifecycle = new SiloLifecycleSubject(NullLogger<SiloLifecycleSubject>.Instance);
-        new JoinTurn(folder).Participate(lifecycle);
+        new JoinTurn(new SqliteStore(folder)).Participate(lifecycle);
         lifecycle.Subscribe(name, ServiceLifecycleStage.AfterRuntimeGrainServices, _ =>
         {
             seen.Add(name + " joins");

@@ -1,5 +1,3 @@
-using Orleans.Runtime;
-
 namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>
@@ -9,11 +7,9 @@ namespace Peft.Orleans.Grains.Storage;
 internal static class SiloLives
 {
     /// <summary>The number of a life that begins now: higher than all drawn before it in this cluster.</summary>
-    /// <remarks>
-    /// No lower than the seconds of this machine's clock, which decide nothing: Orleans takes a silo that it does not know, and whose
-    /// number is hours old, for one that died long ago.
-    /// </remarks>
-    internal static int Next(SqliteFile membership)
+    /// <param name="membership">The file.</param>
+    /// <param name="least">The least it may be.</param>
+    internal static int Next(SqliteFile membership, int least)
     {
         using var connection = membership.Open();
         using var draw = SqliteFile.Command(
@@ -23,7 +19,7 @@ internal static class SiloLives
             INSERT INTO silo_lives VALUES (0, $now)
             ON CONFLICT (id) DO UPDATE SET last = max(last + 1, excluded.last) RETURNING last
             """,
-            ("$now", SiloAddress.AllocateNewGeneration()));
+            ("$now", least));
         return checked((int)(long)draw.ExecuteScalar()!);
     }
 }

@@ -4,7 +4,7 @@ namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>
 /// A SQLite file of a local cluster, shared by its silo processes: one for membership, which begins anew with every cluster, one for grain
-/// state.
+/// state and reminders.
 /// </summary>
 internal sealed class SqliteFile
 {
@@ -29,6 +29,9 @@ internal sealed class SqliteFile
             CREATE TABLE IF NOT EXISTS stored_state (
                 grain TEXT NOT NULL, state TEXT NOT NULL, form TEXT NOT NULL, payload BLOB NOT NULL, etag TEXT NOT NULL,
                 PRIMARY KEY (grain, state));
+            CREATE TABLE IF NOT EXISTS reminders (
+                grain TEXT NOT NULL, name TEXT NOT NULL, hash INTEGER NOT NULL, start TEXT NOT NULL, period INTEGER NOT NULL,
+                etag INTEGER NOT NULL, PRIMARY KEY (grain, name));
             """);
     }
 

@@ -31,11 +31,21 @@ internal static class StoredForm
     }
 
     /// <summary>The refusal of a row.</summary>
-    internal static PeftException Unreadable(SqliteFile file, string grain, string form, Exception? cause = null)
+    internal static PeftException Unreadable(SqliteFile file, string grain, string form, Exception? cause = null) =>
+        Unreadable(file.Path, "move this file away", grain, form, cause);
+
+    /// <summary>The refusal of a row in a server's store.</summary>
+    internal static PeftException UnreadableIn(string place, string grain, string form, Exception? cause = null) =>
+        Unreadable(place, "give the silos an empty database", grain, form, cause);
+
+    /// <summary>Whether this version reads a form.</summary>
+    internal static bool IsKnown(string form) => Known.Contains(form);
+
+    private static PeftException Unreadable(string place, string remedy, string grain, string form, Exception? cause)
     {
         var message =
-            $"{file.Path}: what is stored of {grain} has {form}, which this version of Peft.Orleans does not read; go on with the version "
-            + "that wrote it, or move this file away and resume: a run then goes on from the last snapshot in its folder";
+            $"{place}: what is stored of {grain} has {form}, which this version of Peft.Orleans does not read; go on with the version "
+            + $"that wrote it, or {remedy} and resume: a run then goes on from the last snapshot in its folder";
         return cause is null ? new PeftException(message) : new PeftException(message, cause);
     }
 
