@@ -1,8 +1,6 @@
 using System.Net;
 using OpenTelemetry.Metrics;
 using Orleans.Configuration;
-using Orleans.Serialization;
-using Orleans.Storage;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
@@ -13,6 +11,7 @@ using Peft.Orleans.Grains.Shards;
 using Peft.Orleans.Grains.Storage;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Silo.Stores;
 using Peft.Orleans.Silo.Http;
 
 namespace Peft.Orleans.Silo;
@@ -26,18 +25,24 @@ internal static class SiloHost
     /// </exception>
     internal static async Task Run(SiloSettings settings)
     {
-        StoredForm.CheckAll(new SqliteFile(settings.ClusterFolder, ClusterFolder.State));
-        using var claim = NameClaim.Take(settings.ClusterFolder, settings.Name);
-        settings = settings with { Name = claim.Name };
+        await using var store = ClusterStore.Of(settings);
+        await store.Prepare();
+        // Silos that share no folder have no locks in it: of two of one name the later counts.
+        using var claim = settings.ClusterFolder.Length > 0 ? NameClaim.Take(settings.ClusterFolder, settings.Name) : null;
+        settings = settings with { Name = claim?.Name ?? settings.Name };
         // libtorch loads while the host is being built: both take about a second.
         var torch = Task.Run(() => TorchRuntime.Initialize(settings.Threads));
-        var app = Build(settings);
+        var app = Build(settings, store: store);
         await torch;
         await app.StartAsync();
         var metricsUrl = MetricsUrl(settings);
-        new SiloRegistration(claim.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl).Write(
-            settings.ClusterFolder
-        );
+        if (claim is not null)
+        {
+            new SiloRegistration(
+                claim.Name, Environment.ProcessId, settings.Host, settings.SiloPort, settings.GatewayPort, metricsUrl)
+                .Write(settings.ClusterFolder);
+        }
+
         app.Logger.LogInformation(
             "silo {Name} is up: clients on {Host}:{Port}, metrics on {Metrics}",
             settings.Name,
@@ -52,13 +57,17 @@ internal static class SiloHost
         var names = app.Services.GetRequiredService<NameWatch>();
         await app.WaitForShutdownAsync();
         if (names.Successor is { } successor)
-            throw new PeftException($"silo {claim.Name} was started again at {successor}, and has its name now");
+            throw new PeftException($"silo {settings.Name} was started again at {successor}, and has its name now");
+        if (app.Services.GetService<StoreWatch>() is { Lost: true })
+            throw new PeftException("the cluster's store has lost what it held; start the silos again, and resume the runs (docs/stores.md)");
     }
 
     /// <summary>The silo, not yet started.</summary>
     /// <param name="settings">Configuration, with a name.</param>
     /// <param name="replace">Services that take the place of the silo's own.</param>
-    internal static WebApplication Build(SiloSettings settings, Action<IServiceCollection>? replace = null)
+    /// <param name="store">The cluster's store; null: what the settings name.</param>
+    internal static WebApplication Build(
+        SiloSettings settings, Action<IServiceCollection>? replace = null, ClusterStore? store = null)
     {
         var name = settings.Name ?? throw new ArgumentException("a silo is built with a name", nameof(settings));
         var builder = WebApplication.CreateSlimBuilder();
@@ -109,7 +118,7 @@ internal static class SiloHost
             .AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(static services => services.GetRequiredService<NameWatch>())
             .AddSingleton(new WallClock(TimeProvider.System))
             .AddSingleton<TimeProvider>(static services => new SteadyClock(services.GetRequiredService<WallClock>().Time));
-        builder.Host.UseOrleans(silo => Configure(silo, settings));
+        builder.Host.UseOrleans(silo => Configure(silo, settings, store ?? ClusterStore.Of(settings)));
         replace?.Invoke(builder.Services);
         var app = builder.Build();
         SiloEndpoints.Map(app);
@@ -119,7 +128,7 @@ internal static class SiloHost
 
     private static string MetricsUrl(SiloSettings settings) => $"http://{new Core.Endpoint(settings.Host, settings.HttpPort)}/metrics";
 
-    private static void Configure(ISiloBuilder silo, SiloSettings settings)
+    private static void Configure(ISiloBuilder silo, SiloSettings settings, ClusterStore store)
     {
         var address = IPAddress.Parse(settings.Host);
         silo.Configure<ClusterOptions>(static options =>
@@ -148,16 +157,7 @@ internal static class SiloHost
             // Compares one machine's time of day with another's: a silo that joins after a clock was set would be evicted for it.
             options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });
-        var membership = new SqliteFile(settings.ClusterFolder, ClusterFolder.Membership);
-        silo.Services.AddSingleton<IMembershipTable>(new SqliteMembershipTable(membership));
-        silo.Services.AddSingleton<ILocalSiloDetails>(services => ActivatorUtilities.CreateInstance<CountedLife>(services, membership));
-        silo.Services.AddKeyedSingleton<IGrainStorage>("runs", (services, _) =>
-            new SqliteGrainStorage(
-                new SqliteFile(settings.ClusterFolder, ClusterFolder.State),
-                services.GetRequiredService<Serializer>()
-            )
-        );
-        silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new JoinTurn(settings.ClusterFolder));
+        silo.AddStore(store, settings.Store);
         silo.AddGrainService<SiloAgent>();
         silo.AddSeatPlacement();
 #pragma warning disable ORLEANSEXP003 // strongly consistent directory: no duplicate coordinators, no deactivation by a dead directory owner

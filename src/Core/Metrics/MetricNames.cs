@@ -62,4 +62,7 @@ public static class MetricNames
 
     /// <summary>How far a module's butterfly blocks are from orthogonal.</summary>
     public const string OrthogonalityError = "peft.boft.orthogonality_error";
+
+    /// <summary>Whether the cluster's store answers.</summary>
+    public const string StoreAvailable = "peft.store.available";
 }

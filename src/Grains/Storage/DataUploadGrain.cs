@@ -5,7 +5,7 @@ using Peft.Orleans.Data.Datasets.Files;
 namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>Storage that every silo of the cluster sees.</summary>
-/// <param name="Folder">The cluster's folder.</param>
+/// <param name="Folder">The cluster's folder; empty: there is none.</param>
 internal sealed record ClusterStorage(string Folder);
 
 /// <summary>
@@ -18,7 +18,13 @@ internal sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUplo
 
     private string Target => PathOf(sha256);
 
-    private string Folder => Path.Combine(storage.Folder, ClusterFolder.Uploads, sha256);
+    private string Folder => Path.Combine(Uploads, sha256);
+
+    private string Uploads => storage.Folder.Length > 0
+        ? Path.Combine(storage.Folder, ClusterFolder.Uploads)
+        : throw new PeftException(
+            "the silos do not see this client's files, and share no folder for uploads; write paths that the silos see, or start each "
+            + "with --cluster-folder FOLDER on storage that all of them see");
 
     private string Partial => Target + ".partial";
 
@@ -131,5 +137,5 @@ internal sealed class DataUploadGrain(ClusterStorage storage) : Grain, IDataUplo
 
     private static bool IsHere(string path, string sha256) => File.Exists(path) && FileHash.Of(path) == sha256;
 
-    private string PathOf(string hash) => Path.Combine(storage.Folder, ClusterFolder.Uploads, hash + ".jsonl");
+    private string PathOf(string hash) => Path.Combine(Uploads, hash + ".jsonl");
 }

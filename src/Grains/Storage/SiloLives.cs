@@ -1,3 +1,5 @@
+using Orleans.Runtime;
+
 namespace Peft.Orleans.Grains.Storage;
 
 /// <summary>
@@ -7,9 +9,11 @@ namespace Peft.Orleans.Grains.Storage;
 internal static class SiloLives
 {
     /// <summary>The number of a life that begins now: higher than all drawn before it in this cluster.</summary>
-    /// <param name="membership">The file.</param>
-    /// <param name="least">The least it may be.</param>
-    internal static int Next(SqliteFile membership, int least)
+    /// <remarks>
+    /// No lower than the seconds of this machine's clock, which decide nothing: Orleans takes a silo that it does not know, and whose
+    /// number is hours old, for one that died long ago.
+    /// </remarks>
+    internal static int Next(SqliteFile membership)
     {
         using var connection = membership.Open();
         using var draw = SqliteFile.Command(
@@ -19,7 +23,7 @@ internal static class SiloLives
             INSERT INTO silo_lives VALUES (0, $now)
             ON CONFLICT (id) DO UPDATE SET last = max(last + 1, excluded.last) RETURNING last
             """,
-            ("$now", least));
+            ("$now", SiloAddress.AllocateNewGeneration()));
         return checked((int)(long)draw.ExecuteScalar()!);
     }
 }

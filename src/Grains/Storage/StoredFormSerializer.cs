@@ -11,8 +11,8 @@ namespace Peft.Orleans.Grains.Storage;
 internal sealed class StoredFormSerializer(Serializer serializer, string place) : IGrainStorageSerializer
 {
     /// <inheritdoc/>
-    public BinaryData Serialize<T>(T input) =>
-        new((byte[])[.. Encoding.UTF8.GetBytes(StoredForm.Of<T>() + "\n"), .. serializer.SerializeToArray(input)]);
+    public BinaryData Serialize<T>(T? input) =>
+        new((byte[])[.. Encoding.UTF8.GetBytes(StoredForm.Of<T>() + "\n"), .. serializer.SerializeToArray(input!)]);
 
     /// <inheritdoc/>
     /// <exception cref="PeftException">Another version has written it.</exception>

@@ -22,7 +22,7 @@ internal sealed class SqliteStore(string folder) : ClusterStore
     }
 
     /// <inheritdoc/>
-    internal override int NextLife() => SiloLives.Next(membership.Value, Now);
+    internal override int NextLife() => SiloLives.Next(membership.Value);
 
     /// <summary>A locked file, which the operating system gives back whatever becomes of its holder.</summary>
     internal override Task<IAsyncDisposable?> TryTakeTurn()
