@@ -59,7 +59,7 @@ internal static class SiloHost
         if (names.Successor is { } successor)
             throw new PeftException($"silo {settings.Name} was started again at {successor}, and has its name now");
         if (app.Services.GetService<StoreWatch>() is { Lost: true })
-            throw new PeftException("the cluster's store has lost what it held; start the silos again, and resume the runs (docs/stores.md)");
+            throw new PeftException("the cluster's store has lost what it held; start the silos again, and resume the runs");
     }
 
     /// <summary>The silo, not yet started.</summary>

@@ -116,7 +116,11 @@ internal sealed record SiloSettings
             : given.Store != StoreKind.Sqlite ? ""
             : throw new PeftException($"give {SiloArguments.ClusterFolder} FOLDER, or {SiloArguments.Join} RUN_FOLDER to join a local run");
         if (run is not null && given.Store != StoreKind.Sqlite)
-            throw new PeftException($"{SiloArguments.Join} {given.JoinedRun}: local runs keep their state in SQLite; leave {StoreSettings.Option} out");
+        {
+            throw new PeftException(
+                $"{SiloArguments.Join} {given.JoinedRun}: a local run keeps its state in SQLite; leave {StoreSettings.Option} out");
+        }
+
         if (run is not null && !Directory.Exists(folder))
             throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");
         if (!IPAddress.TryParse(given.Host, out _)) throw new PeftException($"--host {given.Host}: expected an IP address of this machine");

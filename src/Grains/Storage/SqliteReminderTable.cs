@@ -4,7 +4,9 @@ using Orleans.Runtime;
 
 namespace Peft.Orleans.Grains.Storage;
 
-/// <summary>Reminders in the SQLite file of a cluster's grain state, which outlives the cluster: a run that was under way is woken.</summary>
+/// <summary>
+/// Reminders in the SQLite file of a cluster's grain state, which outlives the cluster: a run that was under way is woken.
+/// </summary>
 internal sealed class SqliteReminderTable(SqliteFile file) : IReminderTable
 {
     private const string Columns = "grain, name, start, period, etag";

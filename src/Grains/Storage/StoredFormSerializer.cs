@@ -5,7 +5,9 @@ using Peft.Orleans.Core;
 
 namespace Peft.Orleans.Grains.Storage;
 
-/// <summary>Grain state as Orleans' storage providers keep it: the alias of its <see cref="StoredForm"/>, a line feed, its fields.</summary>
+/// <summary>
+/// Grain state as Orleans' storage providers keep it: the alias of its <see cref="StoredForm"/>, a line feed, its fields.
+/// </summary>
 /// <param name="serializer">Writes the fields by their ids.</param>
 /// <param name="place">The store, for errors.</param>
 internal sealed class StoredFormSerializer(Serializer serializer, string place) : IGrainStorageSerializer

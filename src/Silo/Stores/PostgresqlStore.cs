@@ -36,7 +36,7 @@ internal sealed class PostgresqlStore : ClusterStore
         if (!connection.ContainsKey("Application Name")) connection.ApplicationName = "peft-silo";
     }
 
-    private string Place => $"{connection.Host}:{connection.Port}/{connection.Database}";
+    private string Place => $"{new Core.Endpoint(connection.Host ?? "", connection.Port)}/{connection.Database}";
 
     /// <inheritdoc/>
     internal override async Task Prepare()
@@ -50,8 +50,8 @@ internal sealed class PostgresqlStore : ClusterStore
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
             throw new PeftException(
-                $"--store postgresql: {Place}: the role {connection.Username} may not make the tables ({error.MessageText}); grant it CREATE "
-                + "on the schema, or let a role that may start the first silo and grant this one SELECT, INSERT, UPDATE, DELETE on them",
+                $"--store postgresql: {Place}: the role {connection.Username} may not make or use the tables ({error.MessageText}); grant "
+                + "it CREATE on the schema, or let a role that may start the first silo and grant this one SELECT, INSERT, UPDATE, DELETE",
                 error);
         }
         catch (Exception error) when (error is NpgsqlException or TimeoutException or System.Net.Sockets.SocketException)

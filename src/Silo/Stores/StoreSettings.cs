@@ -48,7 +48,8 @@ internal static class StoreSettings
         if (given.StoreConnectionFile is not { } path)
         {
             return inVariable ?? throw new PeftException(
-                $"{Option} {given.StoreName}: where is it? Give its connection in the variable {Variable}, or in a file: {FileOption} FILE");
+                $"{Option} {given.StoreName}: where is it? Give its connection in the variable {Variable}, or in a file: "
+                + $"{FileOption} FILE");
         }
 
         try

@@ -5,9 +5,9 @@ using Peft.Orleans.Grains.Membership;
 namespace Peft.Orleans.Silo.Stores;
 
 /// <summary>
-/// Asks the store for this silo's own membership row. A store that does not answer is waited for: the silos know each other, and go on. One
-/// that answers without the row has lost what it held (a Redis server that keeps nothing on disk was started again, a database was put back):
-/// the silo ends, as no plan can be made over a membership it is not in.
+/// Asks the store for this silo's own membership row. A store that does not answer is waited for: the silos know each other, and go on.
+/// One that answers without the row has lost what it held (a Redis server that keeps nothing on disk was started again, a database was put
+/// back): the silo ends, as no plan can be made over a membership it is not in.
 /// </summary>
 internal sealed partial class StoreWatch(
     IMembershipTable table,

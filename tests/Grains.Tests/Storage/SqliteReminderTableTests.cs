@@ -47,7 +47,7 @@ public sealed class SqliteReminderTableTests : IDisposable
         var around = await Table.ReadRows(high, low);
         Assert.Equal(20, inside.Reminders.Count);
         Assert.Equal(20, around.Reminders.Count);
-        Assert.Empty(inside.Reminders.Select(static entry => entry.GrainId).Intersect(around.Reminders.Select(static entry => entry.GrainId)));
+        Assert.Empty(Grains(inside).Intersect(Grains(around)));
         // One silo has the whole ring.
         Assert.Equal(40, (await Table.ReadRows(low, low)).Reminders.Count);
         await Table.TestOnlyClearTable();
@@ -59,6 +59,8 @@ public sealed class SqliteReminderTableTests : IDisposable
         SqliteConnection.ClearAllPools();
         Directory.Delete(folder, recursive: true);
     }
+
+    private static IEnumerable<GrainId> Grains(ReminderTableData table) => table.Reminders.Select(static entry => entry.GrainId);
 
     private static ReminderEntry Entry(string run, TimeSpan period = default) =>
         new() { GrainId = GrainId.Create("run", run), ReminderName = "wake", StartAt = Start, Period = period };
