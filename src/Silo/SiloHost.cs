@@ -11,8 +11,8 @@ using Peft.Orleans.Grains.Shards;
 using Peft.Orleans.Grains.Storage;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Kernels.Torch;
-using Peft.Orleans.Silo.Stores;
 using Peft.Orleans.Silo.Http;
+using Peft.Orleans.Silo.Stores;
 
 namespace Peft.Orleans.Silo;
 
