@@ -37,6 +37,9 @@ public sealed record FenceReply : AgentReply
 
     /// <summary>Bytes of memory for weights and activations on this silo's device.</summary>
     [Id(5)] public long MemoryBytes { get; init; }
+
+    /// <summary>What the silo says the bytes of versions are that it has computed itself.</summary>
+    [Id(6)] public VersionClaim[] Claims { get; init; } = [];
 }
 
 /// <summary>Answer to <c>Start</c>: all seats here hold the target, but for what version 0 lacks.</summary>
@@ -70,6 +73,9 @@ public sealed record VersionsReply : AgentReply
 {
     /// <summary>Hash of each layer's version, where there is another seat to compare it with.</summary>
     [Id(0)] public Dictionary<int, string> Hashes { get; init; } = [];
+
+    /// <summary>Layers whose version arrived with other bytes than were sent; they are not held.</summary>
+    [Id(1)] public int[] Damaged { get; init; } = [];
 }
 
 /// <summary>Answer to <c>Send</c>.</summary>

@@ -7,7 +7,7 @@ namespace Peft.Orleans.Core.Protocol;
 /// <remarks>The rules that safety rests on are virtual, each by itself, so that an exploration can show what happens without it.</remarks>
 public class AgentProtocol(string silo)
 {
-    private readonly SortedDictionary<int, SortedSet<int>> versions = [];
+    private readonly SortedDictionary<int, SortedDictionary<int, string>> versions = [];
     private int prepared;
     private int applied;
 
@@ -24,7 +24,16 @@ public class AgentProtocol(string silo)
     public int Target { get; private set; }
 
     /// <summary>Complete versions by layer.</summary>
-    public IReadOnlyDictionary<int, int[]> Inventory => versions.ToDictionary(static pair => pair.Key, static pair => pair.Value.ToArray());
+    public IReadOnlyDictionary<int, int[]> Inventory =>
+        versions.ToDictionary(static pair => pair.Key, static pair => pair.Value.Keys.ToArray());
+
+    /// <summary>What this silo says the bytes of versions are that it has computed itself and compared with others.</summary>
+    public IReadOnlyList<VersionClaim> Claims =>
+    [
+        .. versions.SelectMany(static layer => layer.Value
+            .Where(static version => version.Value.Length > 0)
+            .Select(version => new VersionClaim(layer.Key, version.Key, version.Value))),
+    ];
 
     /// <summary><c>Fence(term)</c>: from now on lower terms are refused. A copy of the message that seated us changes nothing.</summary>
     public AgentDecision Fence(Term term)
@@ -58,12 +67,16 @@ public class AgentProtocol(string silo)
     /// A version of a layer has become complete here (initialised, fetched, or the result of a step). Only that of the last <c>Apply</c>,
     /// else the target, is kept: work that was let in and completes late must not add a third.
     /// </summary>
-    public AgentDecision Held(Term term, int layer, int version)
+    /// <param name="term">Term of the work.</param>
+    /// <param name="layer">Layer.</param>
+    /// <param name="version">Version.</param>
+    /// <param name="hash">Hash of its bytes, where they were computed here and are compared with other seats'; else empty.</param>
+    public AgentDecision Held(Term term, int layer, int version, string hash = "")
     {
         if (!InForce(term)) return RefuseTerm(term);
         if (!IsCurrent(version)) return AgentDecision.Refuse($"silo {silo} is at step {applied} and keeps no version {version}");
         if (!versions.TryGetValue(layer, out var held)) versions[layer] = held = [];
-        held.Add(version);
+        held[version] = hash;
         if (Phase == AgentPhase.Seating && Plan!.LayersOn(silo).All(seat => Holds(seat, Target))) Phase = AgentPhase.Started;
         return AgentDecision.Nothing;
     }
@@ -181,7 +194,7 @@ public class AgentProtocol(string silo)
     protected virtual bool AppliesWithoutTarget => false;
 
     /// <summary>Whether a version of a layer is complete here.</summary>
-    public bool Holds(int layer, int version) => versions.TryGetValue(layer, out var held) && held.Contains(version);
+    public bool Holds(int layer, int version) => versions.TryGetValue(layer, out var held) && held.ContainsKey(version);
 
     /// <summary>Forgets versions, chosen by layer and version, and tells which.</summary>
     protected IEnumerable<AgentEffect> Drop(Func<int, int, bool> which)
@@ -189,7 +202,7 @@ public class AgentProtocol(string silo)
         var effects = new List<AgentEffect>();
         foreach (var (layer, held) in versions)
         {
-            foreach (var version in held.Where(version => which(layer, version)).ToArray())
+            foreach (var version in held.Keys.Where(version => which(layer, version)).ToArray())
             {
                 held.Remove(version);
                 effects.Add(new AgentEffect.DropVersion(layer, version));

@@ -14,6 +14,8 @@ public class CoordinatorProtocol(int steps)
     private readonly HashSet<string> protecting = [];
     private readonly List<string> everyone = [];
     private readonly Dictionary<int, HashSet<int>> holdings = [];
+    private readonly Dictionary<(int Layer, int Version), string> claims = [];
+    private readonly HashSet<int> disputed = [];
     private SeatPlan plan = null!;
     private EndRequest asked;
     private int applied;
@@ -35,20 +37,29 @@ public class CoordinatorProtocol(int steps)
         everyone.Clear();
         everyone.AddRange(silos.Order(StringComparer.Ordinal));
         holdings.Clear();
+        claims.Clear();
+        disputed.Clear();
         protecting.Clear();
         needsVersionZero = false;
         Stable = reported = applied = -1;
         return Ask(CoordinatorPhase.Fencing, everyone, silo => new CoordinatorEffect.SendFence(silo));
     }
 
-    /// <summary>A silo has answered <c>Fence</c> with the versions it holds.</summary>
-    public IReadOnlyList<CoordinatorEffect> Fenced(string silo, IReadOnlyDictionary<int, int[]> inventory)
+    /// <summary>A silo has answered <c>Fence</c> with the versions it holds, and what it says their bytes are.</summary>
+    public IReadOnlyList<CoordinatorEffect> Fenced(
+        string silo, IReadOnlyDictionary<int, int[]> inventory, IReadOnlyList<VersionClaim>? said = null)
     {
         if (Phase != CoordinatorPhase.Fencing || !waiting.Remove(silo)) return [];
         foreach (var (layer, versions) in inventory)
         {
             if (!holdings.TryGetValue(layer, out var held)) holdings[layer] = held = [];
             held.UnionWith(versions);
+        }
+
+        foreach (var claim in said ?? [])
+        {
+            if (!claims.TryAdd((claim.Layer, claim.Version), claim.Hash) && claims[(claim.Layer, claim.Version)] != claim.Hash)
+                disputed.Add(claim.Version);
         }
 
         return PlanWhenAllAnswered();
@@ -72,9 +83,9 @@ public class CoordinatorProtocol(int steps)
         plan = made;
         var candidates = new SortedSet<int>(snapshots) { 0 };
         candidates.UnionWith(holdings.Values.SelectMany(static versions => versions));
+        // A version that silos hold with different bytes is nobody's: its step is made again.
         Stable = candidates.Reverse().First(version =>
-            version == 0 || snapshots.Contains(version)
-            || Enumerable.Range(0, plan.Layers).All(layer => holdings.TryGetValue(layer, out var held) && held.Contains(version)));
+            version == 0 || snapshots.Contains(version) || (IsComplete(version) && MayStartFrom(version)));
         applied = Stable;
         return Ask(CoordinatorPhase.Starting, everyone, silo => new CoordinatorEffect.SendStart(silo, Stable));
     }
@@ -166,11 +177,17 @@ public class CoordinatorProtocol(int steps)
     /// <summary>Whether steps begin only when every seat holds the target: always.</summary>
     protected virtual bool WaitsForAllSeats => true;
 
+    /// <summary>Whether a term may begin with a version that every layer has somewhere: not where silos differ in its bytes.</summary>
+    protected virtual bool MayStartFrom(int version) => !disputed.Contains(version);
+
     /// <summary>Whether gradients of the next step are asked for only when every silo has applied this one: always.</summary>
     protected virtual bool WaitsForAllApplied => true;
 
     /// <summary>Whether a step is reported before its copies have arrived: never.</summary>
     protected virtual bool ReportsBeforeStable => false;
+
+    private bool IsComplete(int version) =>
+        Enumerable.Range(0, plan.Layers).All(layer => holdings.TryGetValue(layer, out var held) && held.Contains(version));
 
     private IReadOnlyCollection<string> FirstSilos => [.. everyone.Where(silo => plan.FirstLayersOn(silo).Length > 0)];
 

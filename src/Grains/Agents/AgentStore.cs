@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
+using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Grains.DataPlane;
 using Peft.Orleans.Grains.Membership;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 
 namespace Peft.Orleans.Grains.Agents;
 
@@ -18,6 +20,20 @@ internal sealed class AgentStore(SiloIdentity identity, ITensorTransport transpo
 
     /// <summary>Device thread.</summary>
     public DeviceThread Device => device;
+
+    /// <summary>Work on the device with what was computed before.</summary>
+    /// <exception cref="FaultySiloException">It finds that bytes have changed in this silo's memory meanwhile.</exception>
+    public async Task<T> Run<T>(DevicePriority priority, Func<T> work, CancellationToken token = default)
+    {
+        try
+        {
+            return await device.Run(priority, work, token);
+        }
+        catch (DamagedMemoryException damaged)
+        {
+            throw new FaultySiloException([identity.Name], $": {damaged.Message}; its memory is not to be trusted");
+        }
+    }
 
     /// <summary>Ids of the runs this silo knows.</summary>
     public IReadOnlyCollection<string> RunIds => [.. runs.Keys];

@@ -54,7 +54,7 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
     internal async Task<SumTransfer[]> Send(AgentRun run, SendSumsMessage message, bool whole)
     {
         var token = run.TermToken;
-        var nodes = await store.Device.Run(
+        var nodes = await store.Run(
             DevicePriority.Backward,
             () =>
             {
@@ -67,6 +67,7 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
                         continue;
                     if (whole && !tree.Complete)
                         throw new StaleTermException($"gradients of step {message.Step} of layer {index} are not complete");
+                    tree.RequireIntact();
                     foreach (var (level, place, sum) in tree.Nodes)
                         found.Add(
                             (index, level, place, (sum.device_type == DeviceType.CPU ? sum.alias() : sum.cpu()).DetachFromDisposeScope())
@@ -90,7 +91,7 @@ internal sealed class GradientReduction(AgentStore store, ISiloAgents agents)
         foreach (var transfer in message.Sums)
         {
             var sum = await store.Transport.Receive(run.RunId, message.Term, transfer.Sum, token);
-            await store.Device.Run(DevicePriority.Backward, () =>
+            await store.Run(DevicePriority.Backward, () =>
             {
                 try
                 {

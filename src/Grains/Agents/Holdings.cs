@@ -34,6 +34,7 @@ internal sealed partial class Holdings(AgentStore store, IBatchSource batches, I
                 Refusal = decision.Accepted ? null : decision.Reason,
                 Silo = Self,
                 Inventory = new Dictionary<int, int[]>(run.Protocol.Inventory),
+                Claims = [.. run.Protocol.Claims],
                 Records = new Dictionary<int, StepRecord>(run.Records),
                 Threads = store.Identity.Threads,
                 Loaded = [.. run.Layers.Keys.Order()],
@@ -77,12 +78,13 @@ internal sealed partial class Holdings(AgentStore store, IBatchSource batches, I
             if (!decision.Accepted) return new FilesReply { Refusal = decision.Reason };
         }
 
-        var files = await store.Device.Run(DevicePriority.Background, () =>
+        var files = await store.Run(DevicePriority.Background, () =>
         {
             var written = new Dictionary<string, string>();
             foreach (var index in layers)
             {
                 var layer = run.Layers[index];
+                VersionCodec.RequireIntact(layer.Version(version));
                 var (file, sha256) = write(layer, layer.Version(version));
                 if (file.Length > 0) written[file] = sha256;
             }

@@ -176,6 +176,7 @@ internal sealed class SeatLoader(AgentStore store, WeightLoader weights, Version
         }
 
         version.Step = message.Target;
+        if (message.Plan.HasOtherSeats(layer)) version.Hash = VersionCodec.Hash(version);
         run.Require(protocol => protocol.Held(message.Term, layer, message.Target));
         run.KeptOf(layer).Keep(version);
     }

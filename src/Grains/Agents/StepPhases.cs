@@ -50,7 +50,7 @@ internal sealed class StepPhases(AgentStore store, GradientReduction reduction)
             var decision = run.Decide(protocol => protocol.Apply(message.Term, message.Step));
             if (!decision.Accepted)
                 return new VersionsReply { Refusal = decision.Reason };
-            var hashes = await store.Device.Run(DevicePriority.Backward, () => StepWork.Apply(run, message, decision.Effects));
+            var hashes = await store.Run(DevicePriority.Backward, () => StepWork.Apply(run, store.Identity.Name, message, decision.Effects));
             return new VersionsReply { Hashes = hashes };
         }
         finally

@@ -37,7 +37,7 @@ internal static class StepWork
     }
 
     /// <summary>Drops what the decision says, takes the optimizer step, and tells the protocol.</summary>
-    internal static Dictionary<int, string> Apply(AgentRun run, ApplyMessage message, IReadOnlyList<AgentEffect> effects)
+    internal static Dictionary<int, string> Apply(AgentRun run, string silo, ApplyMessage message, IReadOnlyList<AgentEffect> effects)
     {
         foreach (var effect in effects)
         {
@@ -59,11 +59,10 @@ internal static class StepWork
         }
 
         var hashes = new Dictionary<int, string>();
-        foreach (var (index, layer) in run.Layers)
+        // What another seat sent says nothing: only those that compute a layer are compared.
+        foreach (var index in run.Protocol.Plan!.ActiveLayersOn(silo))
         {
-            // A layer with one seat has nothing to be compared with.
-            if (layer.Shard.Layout.Size > 0 && run.Protocol.Plan!.HasOtherSeats(index) && layer.Kept.Find(message.Step) is { } held)
-                hashes[index] = held.Hash ??= VersionCodec.Hash(held);
+            if (run.Layers[index].Kept.Find(message.Step)?.Hash is { } hash) hashes[index] = hash;
         }
 
         return hashes;
@@ -72,6 +71,8 @@ internal static class StepWork
     private static void TakeStep(AgentRun run, SeatedLayer layer, ApplyMessage message)
     {
         var current = layer.Version(message.Step - 1);
+        // All passes of the step have read it, and nothing is made from it any more once it was seen to be whole.
+        VersionCodec.RequireIntact(current);
         var next = layer.Kept.Rent();
         try
         {
@@ -80,12 +81,16 @@ internal static class StepWork
             {
                 if (layer.Tree is not { Complete: true } tree || layer.TreeStep != message.Step || layer.Measure is null)
                     throw new StaleTermException($"step {message.Step} of layer {layer.Shard.Layer} was not prepared");
+                tree.RequireIntact();
                 layer.Shard.Apply(current, next, tree.Root, new OptimizerStep(
                     message.Step, message.Clip, message.Rates, layer.Measure.NextLambda));
             }
 
             next.Step = message.Step;
-            run.Require(protocol => protocol.Held(message.Term, layer.Shard.Layer, message.Step));
+            // A layer with one seat has nothing to be compared with.
+            var compared = layer.Shard.Layout.Size > 0 && run.Protocol.Plan!.HasOtherSeats(layer.Shard.Layer);
+            next.Hash = compared ? VersionCodec.Hash(next) : null;
+            run.Require(protocol => protocol.Held(message.Term, layer.Shard.Layer, message.Step, next.Hash ?? ""));
         }
         catch
         {

@@ -25,18 +25,44 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
             .SelectMany(static send => send.Silos.Select(silo => (silo, send.Layer)))
             .GroupBy(static pair => pair.silo, static pair => pair.Layer);
         var hashes = new Dictionary<int, string>();
-        foreach (var reply in await Task.WhenAll(bySilo.Select(async group =>
-        {
-            var target = plan.Silo(group.Key);
-            var versions = await Ship(run, term, [.. group], version, target, withConstants: version == 0);
-            return await agents.At(SiloAddress.FromParsableString(target.Incarnation)).Put(new PutMessage(run.RunId, term, versions));
-        })))
+        foreach (var reply in await Task.WhenAll(bySilo.Select(group => Deliver(run, term, [.. group], version, plan.Silo(group.Key)))))
         {
             if (!reply.Accepted) return reply;
             foreach (var (layer, hash) in reply.Hashes) hashes[layer] = hash;
         }
 
         return new VersionsReply { Hashes = hashes };
+    }
+
+    /// <summary>
+    /// Copies for one silo. Those that arrive with other bytes are sent once more, if this silo's own are what they were: who takes them
+    /// wrongly twice is not to be trusted.
+    /// </summary>
+    private async Task<VersionsReply> Deliver(AgentRun run, Term term, int[] layers, int version, PlannedSilo target)
+    {
+        var first = await Put(layers);
+        if (first.Damaged.Length == 0) return first;
+        await store.Run(DevicePriority.Background, () =>
+        {
+            foreach (var layer in first.Damaged) RequireIntact(run, layer, version);
+            return 0;
+        });
+        var second = await Put(first.Damaged);
+        if (second.Damaged.Length > 0)
+            throw new FaultySiloException(
+                [target.Name], $" received other bytes of version {version} of layer {second.Damaged[0]} than were sent, twice");
+        return second.Accepted ? new VersionsReply { Hashes = first.Hashes.Concat(second.Hashes).ToDictionary() } : second;
+
+        async Task<VersionsReply> Put(int[] of)
+        {
+            var versions = await Ship(run, term, of, version, target, withConstants: version == 0);
+            return await agents.At(SiloAddress.FromParsableString(target.Incarnation)).Put(new PutMessage(run.RunId, term, versions));
+        }
+    }
+
+    private static void RequireIntact(AgentRun run, int layer, int version)
+    {
+        if (run.KeptOf(layer).Find(version) is { } held) VersionCodec.RequireIntact(held);
     }
 
     /// <summary>
@@ -87,6 +113,11 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
     {
         var run = store.Run(runId);
         run.Require(protocol => protocol.Term == term ? AgentDecision.Nothing : AgentDecision.Refuse($"term {term} is not in force"));
+        await store.Run(DevicePriority.Background, () =>
+        {
+            foreach (var layer in layers) RequireIntact(run, layer, version);
+            return 0;
+        });
         var versions = await Ship(run, term, layers, version, target, withConstants: true);
         StepRecord? record;
         lock (run.Sync) run.Records.TryGetValue(version, out record);
@@ -104,22 +135,24 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         }
 
         var hashes = new Dictionary<int, string>();
+        var damaged = new List<int>();
         foreach (var transfer in message.Versions)
-            hashes[transfer.Layer] = await run.Once.Do(message.Term, nameof(Put), transfer.Version, $"{transfer.Layer}", () =>
-                Take(run, message.Term, transfer)
-            );
-        return new VersionsReply { Hashes = hashes };
+        {
+            // A copy that is sent again is another one than a message that comes twice.
+            var of = $"{transfer.Layer}/{transfer.Buffers.FirstOrDefault()?.Transfer}";
+            if (await run.Once.Do(message.Term, nameof(Put), transfer.Version, of, () => Take(run, message.Term, transfer)))
+                hashes[transfer.Layer] = transfer.Hash;
+            else
+                damaged.Add(transfer.Layer);
+        }
+
+        return new VersionsReply { Hashes = hashes, Damaged = [.. damaged] };
     }
 
-    private async Task<string> Take(AgentRun run, Term term, VersionTransfer transfer)
+    private async Task<bool> Take(AgentRun run, Term term, VersionTransfer transfer)
     {
         var buffers = await Receive(run.RunId, term, transfer, run.TermToken);
-        await store.Device.Run(DevicePriority.Backward, () =>
-        {
-            Keep(run, term, transfer, buffers);
-            return 0;
-        }, CancellationToken.None);
-        return transfer.Hash;
+        return await store.Device.Run(DevicePriority.Backward, () => Keep(run, term, transfer, buffers), CancellationToken.None);
     }
 
     /// <summary>Gets versions of some layers from a silo that holds them.</summary>
@@ -131,11 +164,10 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         foreach (var transfer in reply.Versions)
         {
             var buffers = await Receive(run.RunId, term, transfer, token);
-            await store.Device.Run(DevicePriority.Background, () =>
-            {
-                Keep(run, term, transfer, buffers);
-                return 0;
-            }, CancellationToken.None);
+            if (!await store.Device.Run(DevicePriority.Background, () => Keep(run, term, transfer, buffers), CancellationToken.None))
+                throw new StaleTermException(
+                    $"version {transfer.Version} of layer {transfer.Layer} arrived at silo {store.Identity.Name} with other bytes than "
+                    + $"silo {holder.Name} sent");
         }
 
         return reply.Record;
@@ -159,17 +191,19 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
     /// <summary>
     /// On the device thread: what arrived becomes a version of this silo, if it is what was sent and the term still stands.
     /// </summary>
-    private void Keep(AgentRun run, Term term, VersionTransfer transfer, Tensor[] buffers)
+    /// <returns>False: it is not what was sent.</returns>
+    private bool Keep(AgentRun run, Term term, VersionTransfer transfer, Tensor[] buffers)
     {
         var kept = run.KeptOf(transfer.Layer);
         var version = Unpack(kept, transfer, buffers);
         try
         {
             if (VersionCodec.Hash(version) != transfer.Hash)
-                throw new StaleTermException(
-                    $"version {transfer.Version} of layer {transfer.Layer} arrived at silo {store.Identity.Name} with other bytes than "
-                        + "were sent"
-                );
+            {
+                version.Dispose();
+                return false;
+            }
+
             version.Hash = transfer.Hash;
             run.Require(protocol => protocol.Held(term, transfer.Layer, transfer.Version));
         }
@@ -180,6 +214,7 @@ internal sealed class VersionShipping(AgentStore store, ISiloAgents agents)
         }
 
         kept.Adopt(version);
+        return true;
     }
 
     private LayerVersion Unpack(KeptVersions kept, VersionTransfer transfer, Tensor[] buffers)

@@ -155,6 +155,7 @@ internal sealed partial class RunLoop
                 LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
                 running.Journals.Event(RunEvents.TermEnded, new { term = drawn.Counter, reason = lost.Error.Message });
                 if (lost.Error is UnfitSiloException unfit) await LeaveOut(running, unfit);
+                else if (lost.Error is FaultySiloException faulty) await Evict(running, faulty);
                 // Without progress it may be a cut that membership does not see.
                 else if (!lost.Progress) await MendLinks();
             }
@@ -174,6 +175,19 @@ internal sealed partial class RunLoop
         if (!ended.Term.Live.TryGetValue(unfit.Silo, out var silo)) throw unfit;
         ended.Journals.LeftOut(unfit);
         await agents.LeaveOut(silo, ended.Term.Term, unfit);
+    }
+
+    /// <summary>The next term is drawn without silos that were shown to be wrong; that none would be left is no reason to trust one.</summary>
+    private async Task Evict(TermRun ended, FaultySiloException faulty)
+    {
+        var live = await agents.Live();
+        if (live.Keys.All(faulty.Silos.Contains)) throw faulty;
+        foreach (var name in faulty.Silos)
+        {
+            if (!ended.Term.Live.TryGetValue(name, out var silo)) continue;
+            ended.Journals.Event("evicted", new { silo = name, reason = faulty.Message });
+            await agents.Evict(silo, ended.Term.Term, name, faulty.Message);
+        }
     }
 
     /// <summary>

@@ -7,6 +7,7 @@ using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Kernels.Versions;
 using static TorchSharp.torch;
 
 namespace Peft.Orleans.Grains.Shards;
@@ -58,7 +59,8 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
         {
             if (place.First || last) await work.Read(batches);
             if (last) return await Return(work, plan, position, await Head(work, place, x!), token);
-            var (y, kept) = await Compute(work, place, DevicePriority.Forward, () => work.Forward(place, x), token);
+            var seal = default(Seal);
+            var (y, kept) = await Compute(work, place, DevicePriority.Forward, Forward, token);
             saved = kept;
             var nextLayer = plan.Positions[position + 1];
             var nextSilo = plan.ActiveSilo(pass.Replica, nextLayer);
@@ -67,8 +69,24 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
             var result = await work.GoOn(next, position + 1, reference);
             if (work.GradientOf(result) is not { } gradient) return result;
             var dy = await store.Transport.Receive(pass.RunId, pass.Term, gradient, token);
-            var dx = await Counted(work, run, DevicePriority.Backward, () => Backward(work, place, saved, dy), token);
+            var dx = await Counted(
+                work,
+                run,
+                DevicePriority.Backward,
+                () =>
+                {
+                    if (x is not null) seal.Require(x, $"an activation of layer {seat.Layer}, {work.Where},");
+                    return Backward(work, place, saved, dy);
+                },
+                token);
             return await Return(work, plan, position, (result, dx), token);
+
+            (Tensor, ISavedActivations?) Forward()
+            {
+                // It waits in memory until the gradient comes back.
+                if (work.Counts && x is not null) seal = Seal.Of(x);
+                return work.Forward(place, x);
+            }
         }
         catch (ExternalException error)
         {
@@ -139,7 +157,7 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
         Func<T> compute,
         CancellationToken token
     ) =>
-        store.Device.Run(
+        store.Run(
             priority,
             () =>
             {

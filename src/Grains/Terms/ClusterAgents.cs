@@ -41,12 +41,21 @@ internal sealed class ClusterAgents(
     public IReadOnlyDictionary<string, string> LeftOut => links.LeftOut;
 
     /// <inheritdoc/>
-    public async Task LeaveOut(SiloAddress silo, Term term, UnfitSiloException unfit)
+    public Task LeaveOut(SiloAddress silo, Term term, UnfitSiloException unfit) => LeaveOut(silo, term, unfit.Silo, unfit.Message);
+
+    /// <inheritdoc/>
+    public async Task Evict(SiloAddress silo, Term term, string name, string reason)
     {
-        links.LeaveOut(silo, unfit.Silo, unfit.Message);
+        await LeaveOut(silo, term, name, reason);
+        await links.Kill(silo);
+    }
+
+    private async Task LeaveOut(SiloAddress silo, Term term, string name, string reason)
+    {
+        links.LeaveOut(silo, name, reason);
         try
         {
-            await agents.At(silo).LeaveOut(runId, term, unfit.Message);
+            await agents.At(silo).LeaveOut(runId, term, reason);
         }
         catch (Exception error) when (error is SiloUnavailableException or OrleansMessageRejectionException or TimeoutException)
         {

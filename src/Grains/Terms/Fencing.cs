@@ -33,7 +33,8 @@ internal sealed partial class Fencing(TermContext term, IAgents agents, TimeProv
             {
                 replies[silo] = reply;
                 foreach (var (step, record) in reply.Records) term.Records[step] = record;
-                return protocol.Fenced(silo, reply.Inventory);
+                foreach (var claim in reply.Claims) term.SaidOf(claim.Layer, claim.Version)[silo] = claim.Hash;
+                return protocol.Fenced(silo, reply.Inventory, reply.Claims);
             };
         }
         catch (Exception error) when (error is SiloUnavailableException or TimeoutException or OrleansMessageRejectionException

@@ -35,6 +35,9 @@ internal interface IAgents
     /// <summary>The run goes on without a silo, for as long as this one of its lives lasts; it is told, and drops what it holds.</summary>
     Task LeaveOut(SiloAddress silo, Term term, UnfitSiloException unfit);
 
+    /// <summary>The run goes on without a silo that is not to be trusted: it is told why, and declared dead.</summary>
+    Task Evict(SiloAddress silo, Term term, string name, string reason);
+
     /// <summary>Declares a silo dead.</summary>
     Task Kill(SiloAddress silo);
 

@@ -5,7 +5,7 @@ namespace Peft.Orleans.Grains.Terms;
 /// <summary>The phases of a step, silo by silo.</summary>
 internal sealed class Stepping(TermContext term, IAgents agents, StepComputation steps, Validation validation)
 {
-    private readonly SeatComparison seats = new(term.RunId);
+    private readonly SeatComparison seats = new(term);
     private readonly Stragglers stragglers = new(term);
 
     /// <summary>Forward and backward of all microbatches.</summary>
@@ -45,8 +45,11 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
         var reply = (await Agent(silo).Apply(message)).Obeyed();
         return protocol =>
         {
-            seats.Take(step, reply.Hashes);
-            return protocol.Applied(silo, step);
+            seats.Take(step, silo, reply.Hashes);
+            var effects = protocol.Applied(silo, step);
+            // Nothing follows from a step until all have applied it.
+            if (effects.Count > 0) seats.Judge();
+            return effects;
         };
     }
 
@@ -56,7 +59,7 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
         var reply = (await Agent(silo).Protect(term.RunId, term.Term, version)).Obeyed();
         return protocol =>
         {
-            seats.Take(version, reply.Hashes);
+            seats.Copied(version, reply.Hashes);
             return protocol.Protected(silo, version);
         };
     }

@@ -27,6 +27,7 @@ internal sealed record TermContext(
     CancellationToken Abandoned,
     CancellationToken SiloStops)
 {
+    private readonly Dictionary<(int Layer, int Version), Dictionary<string, string>> said = [];
     private SeatPlan? plan;
 
     /// <summary>The run file, everything decided.</summary>
@@ -56,6 +57,13 @@ internal sealed record TermContext(
 
     /// <summary>Records of the steps whose versions are held somewhere, by step.</summary>
     internal SortedDictionary<int, StepRecord> Records { get; } = [];
+
+    /// <summary>
+    /// What silos said, when they were fenced, that the bytes of a layer's version are, by silo: of a version after the target what came
+    /// out when its step was made before.
+    /// </summary>
+    internal Dictionary<string, string> SaidOf(int layer, int version) =>
+        said.TryGetValue((layer, version), out var known) ? known : said[(layer, version)] = new(StringComparer.Ordinal);
 
     /// <summary>Silos with a first seat.</summary>
     internal IEnumerable<string> FirstSilos =>

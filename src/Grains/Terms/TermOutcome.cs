@@ -24,7 +24,8 @@ internal abstract record TermOutcome
 
     /// <summary>A silo was lost, or refused, or something else went wrong that the next term may not meet.</summary>
     /// <param name="Error">What happened.</param>
-    /// <param name="Progress">Whether a step was committed before, or a silo is left out from now on: then the retries begin anew.</param>
+    /// <param name="Progress">Whether a step was committed before, a silo is left out or evicted, or the next term is to find out whom to
+    /// evict: then the retries begin anew.</param>
     internal sealed record Lost(Exception Error, bool Progress) : TermOutcome;
 
     /// <summary>An error that the user has to mend: no term would fare better.</summary>
@@ -34,7 +35,7 @@ internal abstract record TermOutcome
     /// <summary>What an error makes of a term.</summary>
     internal static TermOutcome Of(Exception error, bool progress) => error switch
     {
-        UnfitSiloException => new Lost(error, Progress: true),
+        UnfitSiloException or FaultySiloException or SeatsDifferException => new Lost(error, Progress: true),
         PeftException refused => new Refused(refused),
         _ => new Lost(error, progress),
     };

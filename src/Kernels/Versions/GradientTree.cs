@@ -6,11 +6,12 @@ namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>
 /// The fixed binary tree over a step's microbatches: node (level, i) is the fp32 sum of its two children, so the sum has the same bits in
-/// whatever order and on whatever silo the leaves arise. A left child without a right sibling moves up unchanged.
+/// whatever order and on whatever silo the leaves arise. A left child without a right sibling moves up unchanged. What waits here is sealed:
+/// a bit that changes meanwhile is found when it is added or read.
 /// </summary>
 public sealed class GradientTree(int leaves)
 {
-    private readonly Dictionary<(int Level, int Index), Tensor> nodes = [];
+    private readonly Dictionary<(int Level, int Index), (Tensor Sum, Seal Seal)> nodes = [];
     private readonly int height = leaves <= 1 ? 0 : 32 - int.LeadingZeroCount(leaves - 1);
 
     /// <summary>Number of microbatches.</summary>
@@ -22,7 +23,7 @@ public sealed class GradientTree(int leaves)
     /// <summary>The sum of all leaves; owned by the tree.</summary>
     public Tensor Root =>
         nodes.TryGetValue((height, 0), out var root)
-            ? root
+            ? root.Sum
             : throw new InvalidOperationException("not all leaves of the gradient tree are in");
 
     /// <summary>
@@ -43,9 +44,16 @@ public sealed class GradientTree(int leaves)
         Add(0, leaf, gradient);
     }
 
+    /// <summary>All that is held has the bytes it had when it was computed.</summary>
+    /// <exception cref="DamagedMemoryException">It has others.</exception>
+    public void RequireIntact()
+    {
+        foreach (var (sum, seal) in nodes.Values) Intact(sum, seal);
+    }
+
     /// <summary>The sums held, each the largest that its leaves allow; owned by the tree.</summary>
     public IReadOnlyList<(int Level, int Index, Tensor Sum)> Nodes =>
-        [.. nodes.OrderBy(static node => node.Key).Select(static node => (node.Key.Level, node.Key.Index, node.Value))];
+        [.. nodes.OrderBy(static node => node.Key).Select(static node => (node.Key.Level, node.Key.Index, node.Value.Sum))];
 
     /// <summary>
     /// Puts a sum of another replica's tree: it combines as if its leaves had arisen here. A node whose leaves are already in is ignored.
@@ -62,7 +70,7 @@ public sealed class GradientTree(int leaves)
         {
             // The whole sum: what was here is part of it.
             Clear();
-            nodes[(level, index)] = sum;
+            nodes[(level, index)] = (sum, Seal.Of(sum));
         }
         else if (Covered(level, index))
         {
@@ -73,6 +81,8 @@ public sealed class GradientTree(int leaves)
             Add(level, index, sum);
         }
     }
+
+    private static void Intact(Tensor sum, Seal seal) => seal.Require(sum, "a gradient");
 
     private bool Covered(int level, int index)
     {
@@ -95,7 +105,8 @@ public sealed class GradientTree(int leaves)
             }
             else if (nodes.Remove((level, index ^ 1), out var sibling))
             {
-                var (left, right) = (index & 1) == 0 ? (node, sibling) : (sibling, node);
+                Intact(sibling.Sum, sibling.Seal);
+                var (left, right) = (index & 1) == 0 ? (node, sibling.Sum) : (sibling.Sum, node);
                 left.add_(right, One).DetachFromDisposeScope();
                 right.Dispose();
                 node = left;
@@ -109,7 +120,7 @@ public sealed class GradientTree(int leaves)
             index >>= 1;
         }
 
-        nodes[(level, index)] = node;
+        nodes[(level, index)] = (node, Seal.Of(node));
     }
 
     /// <summary>Whether a leaf is in the tree, by itself or in a sum.</summary>
@@ -118,7 +129,7 @@ public sealed class GradientTree(int leaves)
     /// <summary>Drops everything.</summary>
     public void Clear()
     {
-        foreach (var node in nodes.Values) node.Dispose();
+        foreach (var (sum, _) in nodes.Values) sum.Dispose();
         nodes.Clear();
     }
 }

@@ -86,6 +86,13 @@ public static class VersionCodec
         return Convert.ToHexStringLower(hash.GetCurrentHash());
     }
 
+    /// <summary>A version whose hash was noted has the bytes it had then.</summary>
+    /// <exception cref="DamagedMemoryException">It has others.</exception>
+    public static void RequireIntact(LayerVersion version)
+    {
+        if (version.Hash is { } noted && Hash(version) != noted) throw new DamagedMemoryException($"version {version.Step}");
+    }
+
     private static SafeTensorsEntry Find(SafeTensorsHeader header, string name, SafeTensorsType type)
     {
         var entry = header.Entries.GetValueOrDefault(name)

@@ -34,9 +34,9 @@ internal sealed class CoordinatedRun : IDisposable
             model: { path: "{{model}}", dtype: float32 }
             data: { train: { path: /nowhere.jsonl, format: tokens }, validation: { fraction: 0.5 }, max_length: 16 }
             method: { name: lora }
-            compute: { replicas: 1 }
             {{options}}
             """;
+        if (!options.Contains("compute:", StringComparison.Ordinal)) yaml += "\ncompute: { replicas: 1 }\n";
         if (!options.Contains("training:", StringComparison.Ordinal)) yaml += "\ntraining: { steps: 4, global_batch: 1 }\n";
         Request = new RunRequest("run", Folder.Path, yaml, Resume: false);
         Record.State.Request = Request;

@@ -35,6 +35,7 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
             Refusal = decision.Accepted ? null : decision.Reason,
             Silo = Planned,
             Inventory = Inventory ?? new Dictionary<int, int[]>(protocol.Inventory),
+            Claims = [.. protocol.Claims],
             Records = new Dictionary<int, StepRecord>(records),
             MemoryBytes = long.MaxValue / 8,
             Threads = Threads,
@@ -68,8 +69,14 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
         var decision = protocol.Apply(message.Term, message.Step);
         if (!decision.Accepted) return new VersionsReply { Refusal = decision.Reason };
         records[message.Step] = message.Record;
-        Hold(message.Term, plan!.ActiveLayersOn(name), message.Step);
-        return new VersionsReply();
+        var hashes = new Dictionary<int, string>();
+        foreach (var layer in plan!.ActiveLayersOn(name).Where(layer => !protocol.Holds(layer, message.Step)))
+        {
+            hashes[layer] = silos.Hash(name, layer, message.Step);
+            protocol.Held(message.Term, layer, message.Step, hashes[layer]);
+        }
+
+        return new VersionsReply { Hashes = hashes };
     });
 
     public async Task<VersionsReply> Protect(string runId, Term term, int version)

@@ -29,6 +29,9 @@ internal sealed class FakeSilos : IAgents
     /// <summary>A silo that lives and answers no fence.</summary>
     internal string? Silent { get; set; }
 
+    /// <summary>Hash of a layer's version as a silo computes it (silo, layer, version).</summary>
+    internal Func<string, int, int, string> Hash { get; set; } = static (_, layer, version) => $"{layer}.{version}";
+
     /// <summary>Silos that see other training data than the run began with.</summary>
     internal HashSet<string> OtherData { get; } = [];
 
@@ -96,6 +99,12 @@ internal sealed class FakeSilos : IAgents
     {
         unfit.Add(live.Values.Single(other => other.Address.Equals(silo)), reason.Message);
         return At(silo).LeaveOut("run", term, reason.Message);
+    }
+
+    public async Task Evict(SiloAddress silo, Term term, string name, string reason)
+    {
+        await At(silo).LeaveOut("run", term, reason);
+        await Kill(silo);
     }
 
     public Task Kill(SiloAddress silo)

@@ -56,7 +56,7 @@ internal static class ProtocolCopies
     /// </summary>
     private static bool IsUnread(object machine, string field) => machine switch
     {
-        CoordinatorProtocol { Phase: not (CoordinatorPhase.Fencing or CoordinatorPhase.Planning) } => field == "holdings",
+        CoordinatorProtocol { Phase: not (CoordinatorPhase.Fencing or CoordinatorPhase.Planning) } => field is "holdings" or "claims" or "disputed",
         AgentProtocol { Phase: AgentPhase.Fenced } => field is "applied" or "<Target>k__BackingField" or "<Plan>k__BackingField",
         _ => false,
     };
@@ -67,8 +67,10 @@ internal static class ProtocolCopies
         HashSet<string> set => new HashSet<string>(set),
         List<string> list => new List<string>(list),
         Dictionary<int, HashSet<int>> map => map.ToDictionary(static pair => pair.Key, static pair => new HashSet<int>(pair.Value)),
-        SortedDictionary<int, SortedSet<int>> map => new SortedDictionary<int, SortedSet<int>>(
-            map.ToDictionary(static pair => pair.Key, static pair => new SortedSet<int>(pair.Value))),
+        SortedDictionary<int, SortedDictionary<int, string>> map => new SortedDictionary<int, SortedDictionary<int, string>>(
+            map.ToDictionary(static pair => pair.Key, static pair => new SortedDictionary<int, string>(pair.Value))),
+        Dictionary<(int, int), string> map => new Dictionary<(int, int), string>(map),
+        HashSet<int> set => new HashSet<int>(set),
         string or SeatPlan or ValueType => null,
         _ => throw new NotSupportedException($"the explorer cannot copy a {value.GetType()}"),
     };
@@ -81,9 +83,17 @@ internal static class ProtocolCopies
             case SeatPlan plan: Append(text, plan); break;
             case Term term: text.Append(term.Counter); break;
             case string or ValueType: text.Append(value); break;
-            case SortedDictionary<int, SortedSet<int>> map:
-                foreach (var (key, set) in map) text.Append(key).Append(':').AppendJoin(',', set).Append('|');
+            case SortedDictionary<int, SortedDictionary<int, string>> map:
+                foreach (var (key, hashes) in map)
+                {
+                    text.Append(key).Append(':');
+                    foreach (var (version, hash) in hashes) text.Append(version).Append(hash.Length > 0 ? "=" : "").Append(hash).Append(',');
+                    text.Append('|');
+                }
+
                 break;
+            case Dictionary<(int, int), string> map: text.AppendJoin(',', map.OrderBy(static pair => pair.Key)); break;
+            case HashSet<int> set: text.AppendJoin(',', set.Order()); break;
             case Dictionary<int, HashSet<int>> map:
                 foreach (var (key, set) in map.OrderBy(static pair => pair.Key))
                     text.Append(key).Append(':').AppendJoin(',', set.Order()).Append('|');
