@@ -2,6 +2,8 @@ using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Configuration;
+using Orleans.Runtime;
+using Orleans.Runtime.Placement;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Kernels.Torch;
@@ -19,6 +21,11 @@ internal sealed class InProcessSilos : IAsyncDisposable
     internal string Folder { get; } = Directory.CreateTempSubdirectory("peft-silos").FullName;
 
     internal IGrainFactory Grains => silos[0].Services.GetRequiredService<IGrainFactory>();
+
+    /// <summary>Whether silos end without shutting down.</summary>
+    internal bool EndsAtOnce { get; set; }
+
+    internal IServiceProvider Services(int silo) => silos[silo].Services;
 
     internal static async Task<InProcessSilos> Start(int count, Action<IServiceCollection> replace)
     {
@@ -50,7 +57,13 @@ internal sealed class InProcessSilos : IAsyncDisposable
 
     /// <summary>Makes a small run to its end, asking after it as a client does, and returns how it ended.</summary>
     internal async Task<RunStatus> Run(
-        string id, int steps, string replicas = "1", string? model = null, string method = "{ name: lora, lora: { rank: 4, alpha: 8 } }")
+        string id,
+        int steps,
+        string replicas = "1",
+        string? model = null,
+        string method = "{ name: lora, lora: { rank: 4, alpha: 8 } }",
+        string batch = "global_batch: 3, microbatch: 1",
+        SiloAddress? coordinator = null)
     {
         var data = Path.Combine(SharedFolder.RepositoryRoot, "examples", "problems", "train.jsonl");
         var spec = RunFile.Parse(string.Create(CultureInfo.InvariantCulture, $$"""
@@ -58,11 +71,12 @@ internal sealed class InProcessSilos : IAsyncDisposable
             model: { path: {{model ?? Model}} }
             data: { train: { path: {{data}}, format: completion }, max_length: 160 }
             method: {{method}}
-            training: { steps: {{steps}}, global_batch: 3, microbatch: 1 }
+            training: { steps: {{steps}}, {{batch}} }
             snapshots: { every: 0 }
             compute: { threads_per_silo: 1, replicas: {{replicas}}, products: float32 }
             """), "run.yaml");
         var run = Grains.GetGrain<IRunGrain>(id);
+        if (coordinator is not null) RequestContext.Set(IPlacementDirector.PlacementHintKey, coordinator);
         await run.Start(new RunRequest(id, Path.Combine(Folder, "runs", id), RunFile.Write(spec), Resume: false));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         RunStatus status;
@@ -81,11 +95,19 @@ internal sealed class InProcessSilos : IAsyncDisposable
         return $"{document.RootElement.GetProperty("step").GetInt32()}: {document.RootElement.GetProperty("loss").GetDouble():R}";
     })];
 
+    /// <summary>Details of a run's events of a name.</summary>
+    internal System.Text.Json.JsonElement[] Events(string id, string name) =>
+        [.. File.ReadAllLines(Path.Combine(Folder, "runs", id, "events.jsonl"))
+            .Select(static line => System.Text.Json.JsonDocument.Parse(line).RootElement)
+            .Where(line => line.GetProperty("event").GetString() == name)
+            .Select(static line => line.GetProperty("details"))];
+
     public async ValueTask DisposeAsync()
     {
         foreach (var silo in Enumerable.Reverse(silos))
         {
-            await silo.StopAsync();
+            // One that was declared dead, and goes on only because its process does, has nobody to say goodbye to.
+            await silo.StopAsync(new CancellationToken(canceled: EndsAtOnce));
             await silo.DisposeAsync();
         }
 

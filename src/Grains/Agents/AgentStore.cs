@@ -29,9 +29,9 @@ internal sealed class AgentStore(SiloIdentity identity, ITensorTransport transpo
         {
             return await device.Run(priority, work, token);
         }
-        catch (DamagedMemoryException damaged)
+        catch (Exception error) when (error is DamagedMemoryException)
         {
-            throw new FaultySiloException([identity.Name], $": {damaged.Message}; its memory is not to be trusted");
+            throw new FaultySiloException([identity.Name], $": {error.Message}; its memory is not to be trusted");
         }
     }
 

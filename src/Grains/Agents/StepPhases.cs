@@ -50,7 +50,8 @@ internal sealed class StepPhases(AgentStore store, GradientReduction reduction)
             var decision = run.Decide(protocol => protocol.Apply(message.Term, message.Step));
             if (!decision.Accepted)
                 return new VersionsReply { Refusal = decision.Reason };
-            var hashes = await store.Run(DevicePriority.Backward, () => StepWork.Apply(run, store.Identity.Name, message, decision.Effects));
+            var silo = store.Identity.Name;
+            var hashes = await store.Run(DevicePriority.Backward, () => StepWork.Apply(run, silo, message, decision.Effects));
             return new VersionsReply { Hashes = hashes };
         }
         finally

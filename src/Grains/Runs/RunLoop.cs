@@ -177,7 +177,7 @@ internal sealed partial class RunLoop
         await agents.LeaveOut(silo, ended.Term.Term, unfit);
     }
 
-    /// <summary>The next term is drawn without silos that were shown to be wrong; that none would be left is no reason to trust one.</summary>
+    /// <summary>The next term is drawn without silos that were shown to be wrong; that none is left is no reason to trust one.</summary>
     private async Task Evict(TermRun ended, FaultySiloException faulty)
     {
         var live = await agents.Live();

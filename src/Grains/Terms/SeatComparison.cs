@@ -37,7 +37,7 @@ internal sealed class SeatComparison(TermContext term)
     }
 
     /// <summary>All silos have reported a step.</summary>
-    /// <exception cref="FaultySiloException">A silo differs from the majority, or from what it said when the step was made before.</exception>
+    /// <exception cref="FaultySiloException">A silo differs from the majority, or from what it said before.</exception>
     /// <exception cref="SeatsDifferException">Silos differ, and the step is to be made again.</exception>
     /// <exception cref="PeftException">Silos differ again, and there is no majority.</exception>
     internal void Judge()

@@ -6,8 +6,8 @@ namespace Peft.Orleans.Kernels.Versions;
 
 /// <summary>
 /// The fixed binary tree over a step's microbatches: node (level, i) is the fp32 sum of its two children, so the sum has the same bits in
-/// whatever order and on whatever silo the leaves arise. A left child without a right sibling moves up unchanged. What waits here is sealed:
-/// a bit that changes meanwhile is found when it is added or read.
+/// whatever order and on whatever silo the leaves arise. A left child without a right sibling moves up unchanged. What waits here is
+/// sealed: a bit that changes meanwhile is found when it is added or read.
 /// </summary>
 public sealed class GradientTree(int leaves)
 {

@@ -17,7 +17,8 @@ public readonly record struct Seal
     private Seal(ulong hash) => this.hash = hash;
 
     /// <summary>Seals a contiguous tensor.</summary>
-    public static Seal Of(Tensor tensor) => tensor.device_type == DeviceType.CPU && tensor.is_contiguous() ? new Seal(Hash(tensor)) : default;
+    public static Seal Of(Tensor tensor) =>
+        tensor.device_type == DeviceType.CPU && tensor.is_contiguous() ? new Seal(Hash(tensor)) : default;
 
     /// <summary>The tensor has the bytes it had.</summary>
     /// <param name="tensor">The tensor that was sealed.</param>

@@ -56,7 +56,8 @@ internal static class ProtocolCopies
     /// </summary>
     private static bool IsUnread(object machine, string field) => machine switch
     {
-        CoordinatorProtocol { Phase: not (CoordinatorPhase.Fencing or CoordinatorPhase.Planning) } => field is "holdings" or "claims" or "disputed",
+        CoordinatorProtocol { Phase: not (CoordinatorPhase.Fencing or CoordinatorPhase.Planning) } =>
+            field is "holdings" or "claims" or "disputed",
         AgentProtocol { Phase: AgentPhase.Fenced } => field is "applied" or "<Target>k__BackingField" or "<Plan>k__BackingField",
         _ => false,
     };
@@ -87,7 +88,7 @@ internal static class ProtocolCopies
                 foreach (var (key, hashes) in map)
                 {
                     text.Append(key).Append(':');
-                    foreach (var (version, hash) in hashes) text.Append(version).Append(hash.Length > 0 ? "=" : "").Append(hash).Append(',');
+                    foreach (var (version, hash) in hashes) text.Append(hash.Length > 0 ? $"{version}={hash}" : $"{version}").Append(',');
                     text.Append('|');
                 }
 
