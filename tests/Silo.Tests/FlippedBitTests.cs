@@ -119,7 +119,9 @@ public sealed class FlippedBitTests(FlippedBitTests.Undisturbed undisturbed) : I
                 .AddSingleton<IFatalErrorHandler, StaysAlive>()
                 .AddSingleton<ISiloAgents>(provider => new Agents(new SiloAgents(provider), flipping))
                 .AddSingleton<ITensorTransport>(provider => new Transport(
-                    ActivatorUtilities.CreateInstance<TcpTensorTransport>(provider), flipping, provider.GetRequiredService<SiloIdentity>())));
+                    ActivatorUtilities.CreateInstance<TcpTensorTransport>(provider),
+                    flipping,
+                    provider.GetRequiredService<SiloIdentity>())));
             flipping.silos.EndsAtOnce = true;
             return flipping;
         }

@@ -30,7 +30,7 @@ public static class RunEvents
     /// <summary>A silo is not taken in, and why.</summary>
     public const string LeftOut = "left_out";
 
-    /// <summary>A silo that others did not reach was declared dead.</summary>
+    /// <summary>A silo was declared dead: others did not reach it, or its bytes were wrong, with the reason.</summary>
     public const string Evicted = "evicted";
 
     /// <summary>A snapshot was written.</summary>
@@ -63,7 +63,7 @@ public static class RunEvents
             Continued => $"training went on with step {At("step")}, {Seconds(details["seconds"])} after the change of silos",
             Joining => $"{At("silos")} joined and {(details["silos"] is JsonArray { Count: > 1 } ? "are" : "is")} taken in",
             LeftOut => $"the run goes on without {At("silo")}: {At("reason")}",
-            Evicted => $"{At("silo")} was evicted: other silos did not reach it",
+            Evicted => $"{At("silo")} was evicted: {(details["reason"] is null ? "other silos did not reach it" : At("reason"))}",
             Snapshot => $"snapshot of step {At("step")} written",
             Best => $"step {At("step")} has the best validation loss so far",
             Evaluation => $"exact match after step {At("step")}: {Percent(details["exactMatch"])} of {At("problems")} problems",

@@ -185,7 +185,7 @@ internal sealed partial class RunLoop
         foreach (var name in faulty.Silos)
         {
             if (!ended.Term.Live.TryGetValue(name, out var silo)) continue;
-            ended.Journals.Event("evicted", new { silo = name, reason = faulty.Message });
+            ended.Journals.Event(RunEvents.Evicted, new { silo = name, reason = faulty.Message });
             await agents.Evict(silo, ended.Term.Term, name, faulty.Message);
         }
     }
