@@ -74,7 +74,7 @@ public static class RunRules
             yield return new("training.epochs", "given beside training.steps; remove one of them (--set training.epochs=null)");
         if (training.GlobalBatch % training.Microbatch != 0)
         {
-            var divisor = Enumerable.Range(1, training.Microbatch).Last(candidate => training.GlobalBatch % candidate == 0);
+            var divisor = LargestDivisor(training.GlobalBatch, training.Microbatch);
             yield return new(
                 "training.microbatch",
                 $"{training.Microbatch} does not divide global_batch {training.GlobalBatch}; write {divisor}, or change global_batch"
@@ -87,4 +87,11 @@ public static class RunRules
                 $"{spec.Elastic.MinSilos} is above max_silos {spec.Elastic.MaxSilos}; lower it or raise max_silos"
             );
     }
+
+    /// <summary>The largest divisor of a number that is not above a bound; divisors come in pairs on both sides of the root.</summary>
+    private static int LargestDivisor(int number, int bound) => Enumerable.Range(1, (int)Math.Sqrt(number))
+        .Where(candidate => number % candidate == 0)
+        .SelectMany(candidate => (int[])[candidate, number / candidate])
+        .Where(divisor => divisor <= bound)
+        .Max();
 }

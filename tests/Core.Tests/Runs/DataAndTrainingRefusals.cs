@@ -17,6 +17,16 @@ public sealed class DataAndTrainingRefusals
                 "  steps: 20\n  global_batch: 10\n  microbatch: 4",
                 "run.yaml:9: training.microbatch: 4 does not divide global_batch 10; write 2"
             },
+            {
+                "  steps: 20",
+                "  steps: 20\n  global_batch: 10\n  microbatch: 2147483647",
+                "run.yaml:9: training.microbatch: 2147483647 does not divide global_batch 10; write 10"
+            },
+            {
+                "  steps: 20",
+                "  steps: 20\n  global_batch: 2147483647\n  microbatch: 2147483646",
+                "run.yaml:9: training.microbatch: 2147483646 does not divide global_batch 2147483647; write 1"
+            },
             { "  steps: 20", "  steps: 20\n  validate_every: 5", "run.yaml:8: training.validate_every: needs validation data" },
             {
                 "  steps: 20",
