@@ -154,6 +154,8 @@ internal static class SiloHost
             options.NumMissedProbesLimit = ClusterTimes.Current.ProbesMissed;
             // One that was evicted across a cut is told by nobody: it reads so itself, by default once a minute only.
             options.TableRefreshTimeout = ClusterTimes.Current.MembershipRefresh;
+            // Where all silos died, those that come next wait until three of these are missing; the default takes 90 seconds.
+            options.IAmAliveTablePublishTimeout = ClusterTimes.Current.MembershipRefresh;
             // Compares one machine's time of day with another's: a silo that joins after a clock was set would be evicted for it.
             options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });

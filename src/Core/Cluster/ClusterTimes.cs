@@ -94,6 +94,10 @@ public sealed record ClusterTimes
     [Wait(0.1, 600, "before a full disk is tried again")]
     public TimeSpan DiskFull { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>A reminder of a run under way.</summary>
+    [Wait(1, 3600, "between two reminders of a run under way, which wake its coordinator where all silos died and some are back")]
+    public TimeSpan Wake { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>The first pause before something is tried again; each is twice the one before.</summary>
     [Wait(0.01, 60, "first pause before something is tried again; each is twice the one before")]
     public TimeSpan RetryFirst { get; init; } = TimeSpan.FromSeconds(0.2);

@@ -63,6 +63,9 @@ public static class MetricNames
     /// <summary>How far a module's butterfly blocks are from orthogonal.</summary>
     public const string OrthogonalityError = "peft.boft.orthogonality_error";
 
+    /// <summary>Whether a run's folder can be written.</summary>
+    public const string FolderAvailable = "peft.run.folder_available";
+
     /// <summary>Whether the cluster's store answers.</summary>
     public const string StoreAvailable = "peft.store.available";
 }

@@ -45,6 +45,12 @@ public static class RunEvents
     /// <summary>The result was written.</summary>
     public const string Adapter = "adapter";
 
+    /// <summary>The run's folder is lost, or cannot be written.</summary>
+    public const string FolderLost = "folder_lost";
+
+    /// <summary>The run's folder is there again, and whole.</summary>
+    public const string FolderRebuilt = "folder_rebuilt";
+
     /// <summary>What happened, as a sentence without its time.</summary>
     /// <param name="name">The event's name; one of a later version is told by its parts.</param>
     /// <param name="details">What was written with it.</param>
@@ -68,6 +74,8 @@ public static class RunEvents
             Best => $"step {At("step")} has the best validation loss so far",
             Evaluation => $"exact match after step {At("step")}: {Percent(details["exactMatch"])} of {At("problems")} problems",
             Adapter => $"result of step {At("step")} written to {At("path")} (sha256 {At("sha256")})",
+            FolderLost => $"the run's folder was lost, or cannot be written, after step {At("step")}; the run goes on in memory",
+            FolderRebuilt => $"the run's folder is there again, with every line up to step {At("step")}",
             _ => details.Count == 0 ? name : $"{name}: {Word(details)}",
         };
     }

@@ -35,6 +35,9 @@ public sealed record RunFolder(string Path)
     /// <summary>What happened.</summary>
     public string Events => Files.Combine(Path, "events.jsonl");
 
+    /// <summary>The term that writes here: one that comes late leaves the folder alone.</summary>
+    public string Writer => Files.Combine(Path, ".writer");
+
     /// <summary>Last status, for readers when no silo runs.</summary>
     public string Status => Files.Combine(Path, "status.json");
 

@@ -1,4 +1,5 @@
 using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Grains.Membership;
 
@@ -8,7 +9,15 @@ internal sealed class ClusterRoster(IClusterMembershipService membership)
     /// <summary>Active silos: name → address; of several lives of one name the latest.</summary>
     public async Task<SortedDictionary<string, SiloAddress>> Live()
     {
-        await membership.Refresh();
+        try
+        {
+            await membership.Refresh().AsTask().WaitAsync(ClusterTimes.Current.Answer);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            // The cluster's store is away: the silos known last. Whoever of them has died answers no fence.
+        }
+
         return NamedSilos.Latest(NamedSilos.Active(membership.CurrentSnapshot));
     }
 

@@ -32,11 +32,14 @@ internal sealed class RunEnding(TermRun term, ILoggerFactory loggers)
             switch (outcome)
             {
                 case TermOutcome.Stopped stopped:
-                    if (snapshot) await term.Files.Snapshot(stopped.Step);
+                    await term.Journals.Settle();
+                    if (snapshot || term.Journals.Rebuilt) await term.Files.Snapshot(stopped.Step);
                     await term.EndAgents();
                     break;
                 case TermOutcome.Finished finished:
                     progress.Note(static status => status with { State = RunState.Finishing, Message = "writing the adapter" });
+                    await term.Journals.Settle();
+                    if (term.Journals.Rebuilt) await term.Files.Snapshot(finished.Step);
                     var peaks = await term.PeakMemory();
                     await term.Disk.Do(async () =>
                     {

@@ -23,8 +23,10 @@ internal sealed partial class RunGrain(
     Coordination coordination,
     SiloIdentity self,
     IHostApplicationLifetime host,
-    ILogger<RunGrain> log) : Grain, IRunGrain
+    ILogger<RunGrain> log) : Grain, IRunGrain, IRemindable
 {
+    private const string Wake = "wake";
+
     private readonly SemaphoreSlim starts = new(1, 1);
     private RunLoop? loop;
 
@@ -76,9 +78,8 @@ internal sealed partial class RunGrain(
     public Task<IReadOnlyList<string>> GetMetrics(int step)
     {
         var folder = record.State.Request?.Folder ?? throw new PeftException($"no run {this.GetPrimaryKeyString()} on this cluster");
-        IReadOnlyList<string> lines =
-            [.. Journal.ReadValid(new RunFolder(folder).Metrics).Where(line => StepLines.Read(line)?.Step > step).Take(1000)];
-        return Task.FromResult(lines);
+        var lines = loop?.MetricsLines ?? Journal.ReadValid(new RunFolder(folder).Metrics);
+        return Task.FromResult<IReadOnlyList<string>>([.. lines.Where(line => StepLines.Read(line)?.Step > step).Take(1000)]);
     }
 
     /// <inheritdoc/>
@@ -108,6 +109,15 @@ internal sealed partial class RunGrain(
 
     /// <inheritdoc/>
     public Task PeerUnreachable(string from, string to) => loop?.MendLinks() ?? Task.CompletedTask;
+
+    /// <summary>
+    /// Comes as long as the run is under way, and brings the coordinator to life where nobody else does: after the death of all silos.
+    /// </summary>
+    public async Task ReceiveReminder(string reminderName, TickStatus status)
+    {
+        if (loop is { Ended: false }) return;
+        if (await this.GetReminder(reminderName) is { } reminder) await this.UnregisterReminder(reminder);
+    }
 
     private async Task<RunStatus> StartAlone(RunRequest request, ResolvedRun run)
     {
@@ -139,11 +149,32 @@ internal sealed partial class RunGrain(
             Created = DateTimeOffset.UtcNow,
         };
         await services.Agents.Report(status);
-        record.State.Request = request;
-        record.State.Run = run;
-        record.State.Status = status;
-        await record.WriteStateAsync();
+        await this.RegisterOrUpdateReminder(Wake, ClusterTimes.Current.Wake, ClusterTimes.Current.Wake);
+        await Record(new RunRecord
+        {
+            Request = request,
+            Run = run,
+            Status = status,
+            Term = record.State.Term,
+            Recoveries = record.State.Recoveries,
+        });
         return Begin(services, recovering: false);
+    }
+
+    /// <summary>Writes the record; what could not be written has not happened.</summary>
+    private async Task Record(RunRecord next)
+    {
+        var before = record.State;
+        record.State = next;
+        try
+        {
+            await record.WriteStateAsync();
+        }
+        catch
+        {
+            record.State = before;
+            throw;
+        }
     }
 
     private RunStatus Begin(RunServices services, bool recovering)
@@ -158,6 +189,8 @@ internal sealed partial class RunGrain(
         try
         {
             await running.Run();
+            // The run goes on elsewhere: who asks here next is to be told so.
+            if (!running.Ended) DeactivateOnIdle();
         }
         catch (Exception error)
         {

@@ -6,6 +6,7 @@ using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
 using Polly;
 
@@ -17,7 +18,7 @@ namespace Peft.Orleans.Grains.Runs;
 /// </summary>
 internal sealed partial class RunLoop
 {
-    private readonly IPersistentState<RunRecord> record;
+    private readonly DurableRecord record;
     private readonly RunServices services;
     private readonly IAgents agents;
     private readonly ILogger log;
@@ -28,6 +29,7 @@ internal sealed partial class RunLoop
     private readonly RunProgress progress;
     private readonly RunRetries retries;
     private readonly CancellationToken siloStops;
+    private readonly FolderCopy copy = new();
     private readonly CancellationTokenSource abandoned = new();
     private readonly SemaphoreSlim membership = new(0);
     private TermRun? term;
@@ -40,7 +42,6 @@ internal sealed partial class RunLoop
     {
         this.recovering = recovering;
         this.siloStops = siloStops;
-        this.record = record;
         this.services = services;
         agents = services.Agents;
         log = services.Loggers.CreateLogger<RunLoop>();
@@ -50,9 +51,13 @@ internal sealed partial class RunLoop
         folder = new RunFolder(request.Folder);
         retries = new RunRetries(services.Time, abandoned.Token);
         progress = new RunProgress(record.State.Status! with { State = RunState.Starting, Message = "opening the data set" });
+        this.record = new DurableRecord(record, progress, services, abandoned.Token);
     }
 
     internal RunStatus Status => progress.Status;
+
+    /// <summary>The lines of metrics.jsonl; null: the folder has them.</summary>
+    internal IReadOnlyList<string>? MetricsLines => copy.Metrics.Whole ? copy.Metrics.Lines : null;
 
     internal SeatPlan? Plan => term is { Term: { Planned: true } context } ? context.Plan : null;
 
@@ -104,7 +109,7 @@ internal sealed partial class RunLoop
                 AdapterFolder.Read(adapter).CheckStart(spec.Method, model, static _ => RunFolder.RunFileName);
             var summary = await retries.UntilReached(() => RunData.Open(agents, run, request.Folder));
             progress.Note(status => status with { Steps = summary.Steps });
-            folder.WriteStatus(Status);
+            WriteStatus();
             while (!Ended)
             {
                 if (stopAsked && Status.State != RunState.Running)
@@ -113,7 +118,7 @@ internal sealed partial class RunLoop
                     await Conclude(outcome);
             }
         }
-        catch (OperationCanceledException) when (abandoned.IsCancellationRequested)
+        catch (OperationCanceledException) when (abandoned.IsCancellationRequested || record.Superseded)
         {
             return;
         }
@@ -135,13 +140,14 @@ internal sealed partial class RunLoop
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
         await RunData.Open(agents, run, request.Folder);
         var live = await agents.Live();
-        var drawn = new Term(record.State.Term.Counter + 1, Guid.NewGuid());
-        record.State.Term = drawn;
-        record.State.Recoveries += recovering ? 1 : 0;
-        await record.WriteStateAsync();
-        progress.Note(status => status with { Term = drawn.Counter, Recoveries = record.State.Recoveries, Silos = live.Count });
+        var drawn = new Term(record.Now.Term.Counter + 1, Guid.NewGuid());
+        record.Now.Term = drawn;
+        record.Now.Recoveries += recovering ? 1 : 0;
+        await record.Write();
+        progress.Note(status => status with { Term = drawn.Counter, Recoveries = record.Now.Recoveries, Silos = live.Count });
         using var running = new TermRun(
-            new TermContext(request, run, summary, drawn, live, recovering, progress, abandoned.Token, siloStops), services);
+            new TermContext(request, run, summary, drawn, live, recovering, progress, abandoned.Token, siloStops) { Copy = copy },
+            services);
         recovering = true;
         term = running;
         if (stopAsked) running.AskEnd(EndRequest.Stop);
@@ -239,22 +245,34 @@ internal sealed partial class RunLoop
     private async Task End(RunState state, string message)
     {
         progress.Note(status => status with { State = state, Message = message });
-        record.State.Status = Status;
-        folder.WriteStatus(Status);
+        var status = record.Now.Status = Status;
+        WriteStatus();
         try
         {
-            await record.WriteStateAsync();
-            await retries.UntilReached(async () =>
-            {
-                await agents.Report(Status);
-                return true;
-            });
+            await record.Write();
+            await record.Patiently(() => agents.Report(status));
         }
         finally
         {
             Ended = true;
         }
     }
+
+    /// <summary>In the folder, where there is one: the record in the store has it too.</summary>
+    private void WriteStatus()
+    {
+        try
+        {
+            folder.WriteStatus(Status);
+        }
+        catch (Exception error) when (FolderLoss.Is(error))
+        {
+            LogNoFolder(request.RunId, error.Message);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: its status cannot be written: {Reason}")]
+    private partial void LogNoFolder(string runId, string reason);
 
     [LoggerMessage(
         Level = LogLevel.Information,

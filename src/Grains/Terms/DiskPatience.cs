@@ -6,7 +6,7 @@ namespace Peft.Orleans.Grains.Terms;
 
 /// <summary>
 /// Work on files. A full disk pauses the run where it is: all state stays in the silos' memory, and the work is tried again until there is
-/// room.
+/// room. So does a lost folder where there is no going on without it.
 /// </summary>
 internal sealed partial class DiskPatience(TermContext term, TimeProvider time, ILogger log)
 {
@@ -22,19 +22,35 @@ internal sealed partial class DiskPatience(TermContext term, TimeProvider time, 
                 if (paused) term.Progress.Note(static status => status with { State = RunState.Running, Message = "training" });
                 return;
             }
-            catch (Exception error) when (DiskSpace.IsExhausted(error))
+            catch (Exception error) when (DiskSpace.IsExhausted(error) || FolderLoss.Is(error))
             {
-                if (!paused) LogDiskFull(term.RunId, term.Request.Folder);
+                var full = DiskSpace.IsExhausted(error);
+                if (!paused) LogWaits(term.RunId, full ? $"the disk of {term.Request.Folder} is full" : error.Message);
                 paused = true;
                 term.Progress.Note(status => status with
                 {
                     State = RunState.Paused,
-                    Message = $"the disk of {term.Request.Folder} is full; make room there, and the run continues by itself",
+                    Message = full
+                        ? $"the disk of {term.Request.Folder} is full; make room there, and the run continues by itself"
+                        : $"{term.Request.Folder} cannot be written ({error.Message}); make it writable, and the run continues by itself",
                 });
                 await Task.Delay(DiskSpace.RetryAfter, time, term.Abandoned);
             }
         }
     }
+
+    /// <summary>The same of work that is left undone where the folder is lost, and comes again by itself.</summary>
+    internal Task DoWithFolder(Func<Task> work) => Do(async () =>
+    {
+        try
+        {
+            if (!term.Copy.Away) await work();
+        }
+        catch (Exception error) when (FolderLoss.Is(error) && !DiskSpace.IsExhausted(error))
+        {
+            LogWithout(term.RunId, error.Message);
+        }
+    });
 
     /// <summary>The same of work that waits for nobody.</summary>
     internal Task Do(Action work) => Do(() =>
@@ -43,6 +59,9 @@ internal sealed partial class DiskPatience(TermContext term, TimeProvider time, 
         return Task.CompletedTask;
     });
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: the disk of {Folder} is full; the run waits")]
-    private partial void LogDiskFull(string runId, string folder);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId} waits: {Reason}")]
+    private partial void LogWaits(string runId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: its folder cannot be written, which is left for later: {Reason}")]
+    private partial void LogWithout(string runId, string reason);
 }

@@ -20,15 +20,16 @@ internal sealed class Reporting(TermContext term, Commits commits, Validation va
         if (record is not null) await commits.Take(record, validation.IsDue(step, ending));
         await validation.Run(step, ending);
         StoppedEarly = validation.Exhausted && !ending;
-        var every = term.Spec.Snapshots.Every;
-        if (step > 0 && (ending || (every > 0 && step % every == 0))) await files.Snapshot(step);
+        if (step > 0 && (ending || files.IsDue(step))) await files.Snapshot(step);
         var begins = term.Progress.Status.State != RunState.Running;
         term.Progress.Note(status => status with
         {
             State = RunState.Running,
-            Message = term.Plan.Protected
-                ? "training"
-                : "training; every layer has one place only: a lost silo costs the steps since the last snapshot",
+            Message = term.Copy.Away
+                ? "training; the run's folder is lost or cannot be written: lines are kept in memory until there is one"
+                : term.Plan.Protected
+                    ? "training"
+                    : "training; every layer has one place only: a lost silo costs the steps since the last snapshot",
             Step = step,
             Loss = record?.Loss ?? status.Loss,
             TokensPerSecond = commits.TokensPerSecond,

@@ -13,6 +13,7 @@ internal sealed class RunJournals : IDisposable
 {
     private readonly TermContext term;
     private readonly DiskPatience disk;
+    private readonly FolderCare care;
     private readonly Journal metrics;
     private readonly Journal samples;
     private readonly Journal events;
@@ -20,12 +21,13 @@ internal sealed class RunJournals : IDisposable
     private readonly HashSet<int> logged;
     private StepRecord? pending;
 
-    internal RunJournals(TermContext term, DiskPatience disk)
+    internal RunJournals(TermContext term, DiskPatience disk, FolderCare care)
     {
-        (this.term, this.disk) = (term, disk);
-        metrics = Journal.Open(term.Folder.Metrics, term.Writer, IsStep);
-        samples = Journal.Open(term.Folder.Samples, term.Writer, IsStep);
-        events = Journal.Open(term.Folder.Events, term.Writer, static _ => true);
+        (this.term, this.disk, this.care) = (term, disk, care);
+        metrics = Journal.Open(term.Folder.Metrics, term.Writer, IsStep, term.Copy.Metrics);
+        samples = Journal.Open(term.Folder.Samples, term.Writer, IsStep, term.Copy.Samples);
+        events = Journal.Open(term.Folder.Events, term.Writer, static _ => true, term.Copy.Events);
+        care.Claim();
         written = StepLines.ReadAll(metrics.Lines).ToDictionary(static record => record.Step, static record => record.Loss);
         logged = [.. StepLines.ReadAll(samples.Lines).Select(static record => record.Step)];
         Best = new BestVersion(term.Spec.Training.EarlyStopping, term.Folder);
@@ -39,6 +41,9 @@ internal sealed class RunJournals : IDisposable
 
     /// <summary>The version this term starts from; −1 before the plan.</summary>
     internal int Target { get; private set; } = -1;
+
+    /// <summary>Whether the folder was made anew since the last snapshot.</summary>
+    internal bool Rebuilt { get; set; }
 
     /// <summary>Validations so far.</summary>
     internal BestVersion Best { get; }
@@ -97,10 +102,35 @@ internal sealed class RunJournals : IDisposable
     }
 
     /// <summary>Writes what waits, unless it is there.</summary>
-    internal Task Flush() => disk.Do(WritePending);
+    internal async Task Flush()
+    {
+        await disk.Do(WritePending);
+        Look();
+    }
+
+    /// <summary>Brings every line to the folder, and waits for one where there is none.</summary>
+    internal Task Settle() => disk.Do(() =>
+    {
+        Look();
+        if (term.Copy.Away) throw new DirectoryNotFoundException("the run's folder is lost");
+    });
+
+    private void Look()
+    {
+        if (care.IsIntact(metrics, samples, events)) return;
+        var step = written.Keys.DefaultIfEmpty(0).Max();
+        if (care.Lose()) Event(RunEvents.FolderLost, new { step });
+        if (!care.TryRebuild(metrics, samples, events)) return;
+        Rebuilt = true;
+        Event(RunEvents.FolderRebuilt, new { step });
+    }
 
     /// <summary>Writes the run's status, as far as it has come.</summary>
-    internal Task Status() => disk.Do(() => term.Folder.WriteStatus(term.Progress.Status));
+    internal Task Status() => disk.DoWithFolder(() =>
+    {
+        term.Folder.WriteStatus(term.Progress.Status);
+        return Task.CompletedTask;
+    });
 
     /// <summary>Brings everything to the disk.</summary>
     internal Task Sync() => disk.Do(() =>

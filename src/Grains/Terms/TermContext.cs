@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
 
@@ -38,6 +39,9 @@ internal sealed record TermContext(
 
     /// <summary>The run's folder.</summary>
     internal RunFolder Folder { get; } = new(Request.Folder);
+
+    /// <summary>What the run's journals hold.</summary>
+    internal FolderCopy Copy { get; init; } = new();
 
     /// <summary>What every agent is told of the run.</summary>
     internal RunDefinition Definition => new(RunId, Request.Folder, Run.Setup, Training: true);

@@ -19,7 +19,7 @@ internal sealed class TermWork : IDisposable
         var (agents, time) = (services.Agents, services.Time);
         var log = services.Loggers.CreateLogger<TermRun>();
         Disk = new DiskPatience(term, time, log);
-        Journals = new RunJournals(term, Disk);
+        Journals = new RunJournals(term, Disk, new FolderCare(term, time, log));
         Files = new VersionFiles(term, agents, Journals, Disk);
         Newcomers = new Newcomers(term, agents, Journals, log);
         fencing = new Fencing(term, agents, time, log);

@@ -11,8 +11,11 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
     /// <summary>Folder with the parts of the best adapter, where the run keeps it.</summary>
     internal string? BestParts => term.Spec.Training.EarlyStopping.KeepBest ? journals.Best.Folder : null;
 
-    /// <summary>Writes a snapshot, unless a valid one is there.</summary>
-    internal Task Snapshot(int step) => disk.Do(async () =>
+    /// <summary>Whether a snapshot is due by its step, or because the folder was made anew.</summary>
+    internal bool IsDue(int step) => journals.Rebuilt || (term.Spec.Snapshots.Every is > 0 and var every && step % every == 0);
+
+    /// <summary>Writes a snapshot, unless a valid one is there; without a folder it is left to the time when there is one.</summary>
+    internal Task Snapshot(int step) => disk.DoWithFolder(async () =>
     {
         if (snapshots.Read(step) is not null) return;
         await journals.Sync();
@@ -28,6 +31,7 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
         var record = term.Records.GetValueOrDefault(step);
         await Task.Run(() => snapshots.Commit(
             step, folder, files, term.Run.Hash, record, term.Spec.Snapshots.Keep));
+        journals.Rebuilt = false;
         journals.Event(RunEvents.Snapshot, new { step });
     });
 

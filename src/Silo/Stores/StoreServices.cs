@@ -1,4 +1,5 @@
 using Orleans.Runtime;
+using Peft.Orleans.Core.Cluster;
 
 namespace Peft.Orleans.Silo.Stores;
 
@@ -19,5 +20,6 @@ internal static class StoreServices
         }
 
         store.AddTo(silo);
+        silo.Services.Configure<ReminderOptions>(static options => options.MinimumReminderPeriod = ClusterTimes.Current.Wake);
     }
 }

@@ -35,6 +35,11 @@ public sealed class RunEventsTests
         },
         { RunEvents.Evicted, """{"silo":"silo-2"}""", "silo-2 was evicted: other silos did not reach it" },
         { RunEvents.Snapshot, """{"step":50}""", "snapshot of step 50 written" },
+        {
+            RunEvents.FolderLost, """{"step":7}""",
+            "the run's folder was lost, or cannot be written, after step 7; the run goes on in memory"
+        },
+        { RunEvents.FolderRebuilt, """{"step":9}""", "the run's folder is there again, with every line up to step 9" },
         { RunEvents.Best, """{"step":50}""", "step 50 has the best validation loss so far" },
         {
             RunEvents.Evaluation,

@@ -112,7 +112,7 @@ internal sealed class CoordinatedRun : IDisposable
     }
 
     /// <summary>Journals of a term of this run.</summary>
-    internal RunJournals Journals(TermContext term) => new(term, Disk(term));
+    internal RunJournals Journals(TermContext term) => new(term, Disk(term), new FolderCare(term, Time, NullLogger.Instance));
 
     /// <summary>Patience of a term of this run.</summary>
     internal DiskPatience Disk(TermContext term) => new(term, Time, NullLogger.Instance);
@@ -155,10 +155,21 @@ internal sealed class FakeRecord : IPersistentState<RunRecord>
 
     public Task ClearStateAsync() => Task.CompletedTask;
 
-    public Task ReadStateAsync() => Task.CompletedTask;
+    /// <summary>Called before a state is written.</summary>
+    internal Action Writing { get; set; } = static () => { };
+
+    /// <summary>What is read; null: what was written last.</summary>
+    internal RunRecord? Stored { get; set; }
+
+    public Task ReadStateAsync()
+    {
+        State = Stored ?? State;
+        return Task.CompletedTask;
+    }
 
     public Task WriteStateAsync()
     {
+        Writing();
         Writes++;
         return Task.CompletedTask;
     }

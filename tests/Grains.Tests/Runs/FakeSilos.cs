@@ -77,6 +77,8 @@ internal sealed class FakeSilos : IAgents
     internal FakeSilo Add(string name) =>
         live[name] = new FakeSilo(this, name, SiloAddress.FromParsableString($"127.0.0.1:{11000 + ++lives}@{lives}"));
 
+    internal bool Lives(string name) => live.ContainsKey(name);
+
     internal void Lose(string name) => live.Remove(name);
 
     public Task<SortedDictionary<string, SiloAddress>> Live()

@@ -8,6 +8,9 @@ internal sealed class InstantTime : TimeProvider
     /// <summary>Pauses so far.</summary>
     internal int Pauses => pauses;
 
+    /// <summary>Called at each pause.</summary>
+    internal Action Waited { get; set; } = static () => { };
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
         new Timer(this, callback, state, dueTime);
 
@@ -27,6 +30,7 @@ internal sealed class InstantTime : TimeProvider
         {
             if (dueTime == Timeout.InfiniteTimeSpan) return true;
             Interlocked.Increment(ref time.pauses);
+            time.Waited();
             ThreadPool.QueueUserWorkItem(_ => callback(state));
             return true;
         }
