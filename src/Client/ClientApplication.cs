@@ -2,6 +2,7 @@ using System.CommandLine;
 using Peft.Orleans.Client.Clusters;
 using Peft.Orleans.Client.Commands;
 using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Security;
 using Peft.Orleans.Core;
 
 namespace Peft.Orleans.Client;
@@ -35,7 +36,10 @@ internal static class ClientApplication
     /// <summary>Runs a command; the result is one of <see cref="ExitCodes"/>.</summary>
     public static async Task<int> Run(string[] args, Terminal terminal)
     {
-        var parsed = Build(terminal).Parse(args);
+        var root = Build(terminal);
+        var security = new ClientSecurityOptions();
+        security.AddTo(root);
+        var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in CommandLineErrors.Of(parsed)) terminal.Note($"peft-client: {error}");
@@ -46,6 +50,7 @@ internal static class ClientApplication
 
         try
         {
+            ClientSecurity.Current = security.Read(parsed);
             // Signals are each command's own matter: detach, stop in order, or end at once.
             var invocation = new InvocationConfiguration
             {

@@ -28,6 +28,9 @@ internal sealed class SettingAttribute(string option, string value, string other
     /// <summary>Largest number.</summary>
     public int Most { get; init; } = int.MaxValue;
 
-    /// <summary>Its environment variable; null: it belongs to one process, not to an environment.</summary>
-    public string? Variable => Value.Length == 0 ? null : "PEFT_SILO_" + Option[2..].Replace('-', '_').ToUpperInvariant();
+    /// <summary>Whether it belongs to one process, not to an environment.</summary>
+    public bool OfProcess { get; init; }
+
+    /// <summary>Its environment variable, of a switch <c>true</c> or <c>false</c>; null: it has none.</summary>
+    public string? Variable => OfProcess ? null : "PEFT_SILO_" + Option[2..].Replace('-', '_').ToUpperInvariant();
 }

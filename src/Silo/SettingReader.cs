@@ -33,6 +33,13 @@ internal static class SettingReader
 
     private static void Set(SiloSettings settings, PropertyInfo property, SettingAttribute setting, string text, string said)
     {
+        if (property.PropertyType == typeof(bool))
+        {
+            if (!bool.TryParse(text, out var on)) throw new PeftException($"{said}: expected true or false");
+            property.SetValue(settings, on);
+            return;
+        }
+
         if (property.PropertyType != typeof(int))
         {
             property.SetValue(settings, text);

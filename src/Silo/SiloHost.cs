@@ -1,6 +1,7 @@
 using System.Net;
 using OpenTelemetry.Metrics;
 using Orleans.Configuration;
+using Orleans.Dashboard;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
@@ -11,6 +12,7 @@ using Peft.Orleans.Grains.Shards;
 using Peft.Orleans.Grains.Storage;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Kernels.Torch;
+using Peft.Orleans.Silo.Security;
 using Peft.Orleans.Silo.Http;
 using Peft.Orleans.Silo.Stores;
 
@@ -25,6 +27,7 @@ internal static class SiloHost
     /// </exception>
     internal static async Task Run(SiloSettings settings)
     {
+        var security = SiloSecurity.Of(settings);
         await using var store = ClusterStore.Of(settings);
         await store.Prepare();
         // Silos that share no folder have no locks in it: of two of one name the later counts.
@@ -32,7 +35,7 @@ internal static class SiloHost
         settings = settings with { Name = claim?.Name ?? settings.Name };
         // libtorch loads while the host is being built: both take about a second.
         var torch = Task.Run(() => TorchRuntime.Initialize(settings.Threads));
-        var app = Build(settings, store: store);
+        var app = Build(settings, store: store, security: security);
         await torch;
         await app.StartAsync();
         var metricsUrl = MetricsUrl(settings);
@@ -66,9 +69,11 @@ internal static class SiloHost
     /// <param name="settings">Configuration, with a name.</param>
     /// <param name="replace">Services that take the place of the silo's own.</param>
     /// <param name="store">The cluster's store; null: what the settings name.</param>
+    /// <param name="security">Its certificates and tokens; null: as its settings say.</param>
     internal static WebApplication Build(
-        SiloSettings settings, Action<IServiceCollection>? replace = null, ClusterStore? store = null)
+        SiloSettings settings, Action<IServiceCollection>? replace = null, ClusterStore? store = null, SiloSecurity? security = null)
     {
+        security ??= SiloSecurity.Of(settings);
         var name = settings.Name ?? throw new ArgumentException("a silo is built with a name", nameof(settings));
         var builder = WebApplication.CreateSlimBuilder();
         builder
@@ -86,8 +91,9 @@ internal static class SiloHost
             .AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error)
             .AddFilter("Peft", LogLevel.Information)
             .AddFilter("Peft.Orleans.Grains.Agents.SiloAgent", LogLevel.Warning);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.Listen(IPAddress.Parse(settings.Host), settings.HttpPort));
-        builder.Services.AddRouting();
+        var access = new HttpAccess(security, settings);
+        access.Configure(builder.WebHost);
+        access.Configure(builder.Services.AddRouting());
         builder
             .Services.AddOpenTelemetry()
             .WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
@@ -95,6 +101,7 @@ internal static class SiloHost
             .Services.AddSingleton(new SiloIdentity(name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes))
             .AddSingleton(new ClusterStorage(settings.ClusterFolder))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
+            .AddSingleton(new Channels(security.Peers))
             .AddSingleton<ITensorTransport, TcpTensorTransport>()
             .AddSingleton(static _ => new DeviceThread("device"))
             .AddSingleton<AgentStore>()
@@ -118,15 +125,26 @@ internal static class SiloHost
             .AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(static services => services.GetRequiredService<NameWatch>())
             .AddSingleton(new WallClock(TimeProvider.System))
             .AddSingleton<TimeProvider>(static services => new SteadyClock(services.GetRequiredService<WallClock>().Time));
-        builder.Host.UseOrleans(silo => Configure(silo, settings, store ?? ClusterStore.Of(settings)));
+        builder.Host.UseOrleans(silo =>
+        {
+            Configure(silo, settings, store ?? ClusterStore.Of(settings));
+            security.Configure(silo);
+            if (settings.Dashboard) silo.AddDashboard();
+        });
         replace?.Invoke(builder.Services);
         var app = builder.Build();
-        SiloEndpoints.Map(app);
+        security.TellTo(app.Logger);
+        SiloEndpoints.Map(app, access, settings.Dashboard);
         _ = app.Services.GetRequiredService<SiloInstruments>();
         return app;
     }
 
-    private static string MetricsUrl(SiloSettings settings) => $"http://{new Core.Endpoint(settings.Host, settings.HttpPort)}/metrics";
+    private static string MetricsUrl(SiloSettings settings)
+    {
+        var everywhere = IPAddress.Parse(settings.HttpHost) is var host && (host.Equals(IPAddress.Any) || host.Equals(IPAddress.IPv6Any));
+        var place = new Core.Endpoint(everywhere ? settings.Host : settings.HttpHost, settings.HttpPort);
+        return $"{(settings.TlsCertificate is null ? "http" : "https")}://{place}/metrics";
+    }
 
     private static void Configure(ISiloBuilder silo, SiloSettings settings, ClusterStore store)
     {

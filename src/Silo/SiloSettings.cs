@@ -83,8 +83,43 @@ internal sealed record SiloSettings
     public int HttpPort { get; init; }
 
     /// <summary>Whether the silo ends when its standard input closes.</summary>
-    [Setting(SiloArguments.ExitWithParent, "", "off", "when standard input closes, runs finish their step, snapshot, and the silo ends")]
+    [Setting(SiloArguments.ExitWithParent, "", "off", "when standard input closes, runs finish their step, snapshot, and the silo ends",
+        OfProcess = true)]
     public bool ExitWithParent { get; init; }
+
+    /// <summary>Address of HTTP.</summary>
+    [Setting("--http-host", "ADDRESS", "127.0.0.1",
+        "IP address of HTTP; beyond loopback all but the probes asks for a certificate or a token")]
+    public string HttpHost { get; init; } = "127.0.0.1";
+
+    /// <summary>PEM file of the silo's certificate.</summary>
+    [Setting("--tls-certificate", "FILE", "none: plain",
+        "PEM file: this silo's certificate, for server and client use, then those between it and `--tls-ca`; read again when it changes")]
+    public string? TlsCertificate { get; init; }
+
+    /// <summary>PEM file of its key.</summary>
+    [Setting("--tls-key", "FILE", "none: plain", "PEM file: the key of `--tls-certificate`, without a passphrase")]
+    public string? TlsKey { get; init; }
+
+    /// <summary>PEM file of the authorities.</summary>
+    [Setting("--tls-ca", "FILE", "none: plain", "PEM file: the authorities whose certificates are accepted, and no others")]
+    public string? TlsAuthorities { get; init; }
+
+    /// <summary>DNS name in every silo's certificate.</summary>
+    [Setting("--tls-name", "NAME", "peft-silo", "DNS name that makes a certificate a silo's; every silo's must have it, no client's")]
+    public string TlsName { get; init; } = "peft-silo";
+
+    /// <summary>File with hashes of tokens.</summary>
+    [Setting("--token-file", "FILE", "none", "tokens of clients and scrapers, a line each: `operator` or `read-only`, sha256 of the token")]
+    public string? TokenFile { get; init; }
+
+    /// <summary>Whether plain connections beyond loopback are wanted.</summary>
+    [Setting("--insecure", "", "off", "speak plainly beyond loopback: whoever reaches the ports commands the cluster")]
+    public bool Insecure { get; init; }
+
+    /// <summary>Whether the Orleans dashboard is served.</summary>
+    [Setting("--dashboard", "", "off", "serve the Orleans dashboard at `/dashboard`, to whom `/metrics` is served")]
+    public bool Dashboard { get; init; }
 
     /// <summary>Memory for weights and activations, bytes.</summary>
     public long MemoryBytes => MemoryMebibytes > 0 ? (long)MemoryMebibytes << 20 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
@@ -124,6 +159,8 @@ internal sealed record SiloSettings
         if (run is not null && !Directory.Exists(folder))
             throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");
         if (!IPAddress.TryParse(given.Host, out _)) throw new PeftException($"--host {given.Host}: expected an IP address of this machine");
+        if (!IPAddress.TryParse(given.HttpHost, out _))
+            throw new PeftException($"--http-host {given.HttpHost}: expected an IP address of this machine");
         if (given.Name is { } name && !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
             throw new PeftException($"{SiloArguments.Name} {name}: expected letters, digits, '.', '_' and '-'");
         var threads = run is null ? given.Threads : ThreadsOf(run, given.Threads);

@@ -64,6 +64,7 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
             start.ArgumentList.Add(argument);
         start.Environment["PEFT_HOME"] = Path.Combine(Folder, "home");
         start.Environment["NO_COLOR"] = "1";
+        start.Environment["PEFT_INSECURE"] = "true";
         return Process.Start(start)!;
     }
 
@@ -141,6 +142,7 @@ internal sealed class NetworkOfSilos : IAsyncDisposable
                         "1",
                         "--host",
                         Address(silo),
+                        "--insecure",
                         "--gateway-port",
                         gatewayPort.ToString(CultureInfo.InvariantCulture),
                     ]

@@ -6,9 +6,11 @@ using Orleans.Configuration;
 using Orleans.Messaging;
 using Orleans.Runtime;
 using Peft.Orleans.Client.Output;
+using Peft.Orleans.Client.Security;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Security;
 using SiloStatus = Peft.Orleans.Core.Cluster.SiloStatus;
 
 namespace Peft.Orleans.Client.Clusters;
@@ -35,38 +37,40 @@ internal sealed class ClusterClient : IAsyncDisposable
     public IReadOnlyList<string> Addresses { get; }
 
     /// <summary>Connects to silos by address.</summary>
-    public static async Task<ClusterClient> ToAddress(Terminal terminal, string addresses, CancellationToken cancellation) =>
-        await ToGateways(
+    public static async Task<ClusterClient> ToAddress(Terminal terminal, string addresses, CancellationToken cancellation)
+    {
+        var gateways = await Gateways.Parse(addresses);
+        var security = ClientSecurity.Current;
+        security.Allow(gateways);
+        return await Connect(
             terminal,
-            await Gateways.Parse(addresses),
+            gateways,
+            security,
             $"an answer from {addresses}",
-            $"no silo answers at {addresses}; is the cluster running, and its gateway port reachable?",
+            () => $"no silo answers at {addresses}{security.Refusal}; is the cluster running, its gateway port reachable, "
+                + "and this client's certificate one that it accepts?",
             cancellation);
+    }
 
-    /// <summary>Connects to silos that have started.</summary>
+    /// <summary>Connects to silos of this machine that have started.</summary>
     /// <param name="terminal">Where it is said what is being waited for.</param>
     /// <param name="gateways">Their gateways.</param>
     /// <param name="what">What is being waited for.</param>
     /// <param name="failure">What is said when none answers.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public static async Task<ClusterClient> ToGateways(
+    public static Task<ClusterClient> ToGateways(
         Terminal terminal,
         IReadOnlyList<IPEndPoint> gateways,
         string what,
         string failure,
-        CancellationToken cancellation)
-    {
-        var host = Prepare(new AddressGateways(gateways), patient: false);
-        var times = ClusterTimes.Current;
-        using var watch = new StartWatch(terminal, times.Silence, times, TimeProvider.System, static () => null, cancellation);
-        return await Open(host, [.. gateways.Select(static gateway => gateway.ToString())], watch, what, failure);
-    }
+        CancellationToken cancellation) => Connect(terminal, gateways, security: null, what, () => failure, cancellation);
 
     /// <summary>Builds the client without connecting, so that this happens while silos start.</summary>
     /// <param name="gateways">Where it may connect.</param>
     /// <param name="patient">Whether a refused connection is tried again: silos that are just starting. An answer that takes long always
     /// is.</param>
-    public static IHost Prepare(IGatewayListProvider gateways, bool patient)
+    /// <param name="security">How it shows who it is; null: it speaks plainly.</param>
+    public static IHost Prepare(IGatewayListProvider gateways, bool patient, ClientSecurity? security = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.UseOrleansClient(client =>
@@ -87,12 +91,13 @@ internal sealed class ClusterClient : IAsyncDisposable
             client.AddOutgoingGrainCallFilter(
                 new CallLimit(ClusterTimes.Current.Call + ClusterTimes.Current.Answer, TimeProvider.System));
             client.Services.AddSingleton(gateways);
+            security?.Configure(client);
         });
         return builder.Build();
     }
 
     /// <summary>Connects a prepared client.</summary>
-    public static async Task<ClusterClient> Open(IHost host, IReadOnlyList<string> addresses, StartWatch watch, string what, string failure)
+    public static async Task<ClusterClient> Open(IHost host, IReadOnlyList<string> addresses, StartWatch watch, string what, Func<string> failure)
     {
         using var given = new CancellationTokenSource();
         var starting = host.StartAsync(given.Token);
@@ -102,7 +107,7 @@ internal sealed class ClusterClient : IAsyncDisposable
             {
                 await starting;
                 return true;
-            }, _ => new ClientException(ExitCodes.NoCluster, failure));
+            }, _ => new ClientException(ExitCodes.NoCluster, failure()));
             return new ClusterClient(host, addresses);
         }
         catch (Exception error)
@@ -111,7 +116,7 @@ internal sealed class ClusterClient : IAsyncDisposable
             await starting.ContinueWith(static _ => { }, TaskScheduler.Default);
             host.Dispose();
             if (error is OrleansException or TimeoutException or SocketException && error is not PeftException)
-                throw new ClientException(ExitCodes.NoCluster, failure, error);
+                throw new ClientException(ExitCodes.NoCluster, failure(), error);
             throw;
         }
     }
@@ -171,7 +176,7 @@ internal sealed class ClusterClient : IAsyncDisposable
         {
             return await Ask(() => Grains.GetGrain<IRunGrain>(runId).GetStatus());
         }
-        catch (PeftException error) when (error is not ClientException)
+        catch (PeftException error) when (error is not ClientException and not NotAllowedException)
         {
             throw new ClientException(ExitCodes.NotFound, error.Message, error);
         }
@@ -199,5 +204,19 @@ internal sealed class ClusterClient : IAsyncDisposable
         }
 
         host.Dispose();
+    }
+
+    private static async Task<ClusterClient> Connect(
+        Terminal terminal,
+        IReadOnlyList<IPEndPoint> gateways,
+        ClientSecurity? security,
+        string what,
+        Func<string> failure,
+        CancellationToken cancellation)
+    {
+        var host = Prepare(new AddressGateways(gateways), patient: false, security);
+        var times = ClusterTimes.Current;
+        using var watch = new StartWatch(terminal, times.Silence, times, TimeProvider.System, static () => null, cancellation);
+        return await Open(host, [.. gateways.Select(static gateway => gateway.ToString())], watch, what, failure);
     }
 }

@@ -78,7 +78,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             ["local"],
             watch,
             $"{silos[0].Name} to answer",
-            Failure("an answer of the silos").Message);
+            () => Failure("an answer of the silos").Message);
         try
         {
             await watch.Until(() => $"{string.Join(", ", Missing())} to start", () => Task.FromResult(Missing().Count == 0), Failure);

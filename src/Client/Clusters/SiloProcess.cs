@@ -50,6 +50,7 @@ internal sealed partial class SiloProcess : IDisposable
         // the client away.
         var session = File.Exists("/usr/bin/setsid") ? "exec /usr/bin/setsid" : "exec";
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, UseShellExecute = false };
+        SpeakPlainly(start);
         foreach (var argument in (string[])["-c", $"log=$1; shift; {session} \"$@\" >>\"$log\" 2>&1", "sh", log, .. arguments])
             start.ArgumentList.Add(argument);
         var process = Process.Start(start) ?? throw new ClientException(ExitCodes.NoCluster, $"{program} could not be started");
@@ -63,6 +64,7 @@ internal sealed partial class SiloProcess : IDisposable
         string[] arguments = [program, .. leading, SiloArguments.Join, runFolder, SiloArguments.Name, name];
         var session = File.Exists("/usr/bin/setsid") ? "/usr/bin/setsid " : "";
         var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false };
+        SpeakPlainly(start);
         foreach (
             var argument in (string[])["-c", $"log=$1; shift; {session}\"$@\" </dev/null >>\"$log\" 2>&1 &", "sh", log, .. arguments]
         )
@@ -116,6 +118,13 @@ internal sealed partial class SiloProcess : IDisposable
     }
 
     public void Dispose() => process.Dispose();
+
+    /// <summary>Silos of this machine's own speak over loopback, to this client: what the environment says of others is not for them.</summary>
+    private static void SpeakPlainly(ProcessStartInfo start)
+    {
+        foreach (var setting in (string[])["TLS_CERTIFICATE", "TLS_KEY", "TLS_CA", "TLS_NAME", "TOKEN_FILE", "HOST", "HTTP_HOST"])
+            start.Environment.Remove("PEFT_SILO_" + setting);
+    }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int pid, int signal);

@@ -82,6 +82,10 @@ public sealed record ClusterTimes
         + "and the coordinator asks everyone (twice as long)")]
     public TimeSpan Connection { get; init; } = TimeSpan.FromSeconds(2.5);
 
+    /// <summary>Exchange of certificates on a new connection.</summary>
+    [Wait(1, 600, "the exchange of certificates on a new connection: then it is closed")]
+    public TimeSpan Handshake { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>A fence, on a silo that membership calls alive.</summary>
     [Wait(1, 600, "a silo's answer to a fence: then the attempt ends, and is made again")]
     public TimeSpan Fence { get; init; } = TimeSpan.FromSeconds(30);

@@ -1,3 +1,5 @@
+using Peft.Orleans.Core.Security;
+
 namespace Peft.Orleans.Core.Cluster;
 
 /// <summary>The cluster itself, whatever runs on it; key 0.</summary>
@@ -5,6 +7,6 @@ namespace Peft.Orleans.Core.Cluster;
 public interface IClusterGrain : IGrainWithIntegerKey
 {
     /// <summary>The silos that live, described, and those that membership remembers; without any run's layers.</summary>
-    [Alias("Silos")]
+    [AllowedTo(Role.ReadOnly), Alias("Silos")]
     Task<IReadOnlyList<SiloStatus>> Silos();
 }

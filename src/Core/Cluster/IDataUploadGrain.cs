@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Peft.Orleans.Core.Security;
 
 namespace Peft.Orleans.Core.Cluster;
 
@@ -11,32 +12,32 @@ namespace Peft.Orleans.Core.Cluster;
 public interface IDataUploadGrain : IGrainWithStringKey
 {
     /// <summary>Whether the cluster has the data already: under the client's own path, or uploaded.</summary>
-    [Alias("Find"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("Find"), ResponseTimeout("00:30:00")]
     Task<DataLocation> Find(string path);
 
     /// <summary>
     /// Takes the bytes from <paramref name="offset"/> on, at most <see cref="DataLocation.LargestChunk"/>; no gap may lie before them.
     /// </summary>
-    [Alias("Append"), ResponseTimeout("00:05:00")]
+    [AllowedTo(Role.Operator), Alias("Append"), ResponseTimeout("00:05:00")]
     Task Append(long offset, byte[] chunk);
 
     /// <summary>All bytes were sent: checks the hash and returns the path for the run file.</summary>
-    [Alias("Commit"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("Commit"), ResponseTimeout("00:30:00")]
     Task<string> Commit();
 
     /// <summary>As <see cref="Find"/> for a folder, whose key is <see cref="UploadedFile.KeyOf"/> its files.</summary>
-    [Alias("FindFolder"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("FindFolder"), ResponseTimeout("00:30:00")]
     Task<DataLocation> FindFolder(string path, UploadedFile[] files);
 
     /// <summary>
     /// As <see cref="FindFolder"/> for the data files that a path stands for, a folder or a glob: there are those, in this order, and no
     /// others.
     /// </summary>
-    [Alias("FindFiles"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("FindFiles"), ResponseTimeout("00:30:00")]
     Task<DataLocation> FindFiles(string path, UploadedFile[] files);
 
     /// <summary>All files of a folder were uploaded, each under its own key: puts them together and returns the folder's path.</summary>
-    [Alias("CommitFolder"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("CommitFolder"), ResponseTimeout("00:30:00")]
     Task<string> CommitFolder(UploadedFile[] files);
 }
 

@@ -1,3 +1,5 @@
+using Peft.Orleans.Core.Security;
+
 namespace Peft.Orleans.Core.Cluster;
 
 /// <summary>A model (with an adapter) to be seated on the cluster without training.</summary>
@@ -13,15 +15,15 @@ public sealed record ModelRequest(string ModelPath, string? AdapterPath, Runs.We
 public interface IGenerationGrain : IGrainWithStringKey
 {
     /// <summary>Seats the model over all silos; idempotent.</summary>
-    [Alias("Open"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("Open"), ResponseTimeout("00:30:00")]
     Task Open(ModelRequest model);
 
     /// <summary>Generates after each prompt; results in order.</summary>
-    [Alias("Generate"), ResponseTimeout("1.00:00:00")]
+    [AllowedTo(Role.Operator), Alias("Generate"), ResponseTimeout("1.00:00:00")]
     Task<IReadOnlyList<GenerationResult>> Generate(GenerationRequest request);
 
     /// <summary>Frees the seats.</summary>
-    [Alias("Close")]
+    [AllowedTo(Role.Operator), Alias("Close")]
     Task Close();
 }
 
@@ -30,15 +32,15 @@ public interface IGenerationGrain : IGrainWithStringKey
 public interface IEvaluationGrain : IGrainWithStringKey
 {
     /// <summary>Seats the model over all silos; idempotent.</summary>
-    [Alias("Open"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("Open"), ResponseTimeout("00:30:00")]
     Task Open(ModelRequest model);
 
     /// <summary>Scores each item; results in order.</summary>
-    [Alias("Score"), ResponseTimeout("1.00:00:00")]
+    [AllowedTo(Role.Operator), Alias("Score"), ResponseTimeout("1.00:00:00")]
     Task<IReadOnlyList<ScoreResult>> Score(IReadOnlyList<ScoreItem> items);
 
     /// <summary>Frees the seats.</summary>
-    [Alias("Close")]
+    [AllowedTo(Role.Operator), Alias("Close")]
     Task Close();
 }
 
@@ -47,7 +49,7 @@ public interface IEvaluationGrain : IGrainWithStringKey
 public interface IExportGrain : IGrainWithStringKey
 {
     /// <summary>Writes the export and returns a line for a person about what was written.</summary>
-    [Alias("Export"), ResponseTimeout("1.00:00:00")]
+    [AllowedTo(Role.Operator), Alias("Export"), ResponseTimeout("1.00:00:00")]
     Task<string> Export(ExportRequest request);
 }
 

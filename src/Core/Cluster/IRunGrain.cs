@@ -1,4 +1,5 @@
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Core.Security;
 
 namespace Peft.Orleans.Core.Cluster;
 
@@ -7,23 +8,23 @@ namespace Peft.Orleans.Core.Cluster;
 public interface IRunGrain : IGrainWithStringKey
 {
     /// <summary>Starts the run, or continues it from its last snapshot; a second call with the same request only reports.</summary>
-    [Alias("Start"), ResponseTimeout("00:30:00")]
+    [AllowedTo(Role.Operator), Alias("Start"), ResponseTimeout("00:30:00")]
     Task<RunStatus> Start(RunRequest request);
 
     /// <summary>Where the run stands.</summary>
-    [Alias("GetStatus"), global::Orleans.Concurrency.AlwaysInterleave]
+    [AllowedTo(Role.ReadOnly), Alias("GetStatus"), global::Orleans.Concurrency.AlwaysInterleave]
     Task<RunStatus> GetStatus();
 
     /// <summary>Lines of metrics.jsonl of steps after <paramref name="step"/>, at most 1,000.</summary>
-    [Alias("GetMetrics"), global::Orleans.Concurrency.AlwaysInterleave]
+    [AllowedTo(Role.ReadOnly), Alias("GetMetrics"), global::Orleans.Concurrency.AlwaysInterleave]
     Task<IReadOnlyList<string>> GetMetrics(int step);
 
     /// <summary>Stops after the step under way, with a snapshot if asked; returns at once.</summary>
-    [Alias("Stop"), global::Orleans.Concurrency.AlwaysInterleave]
+    [AllowedTo(Role.Operator), Alias("Stop"), global::Orleans.Concurrency.AlwaysInterleave]
     Task Stop(bool snapshot);
 
     /// <summary>The silos of the cluster and what each holds of this run.</summary>
-    [Alias("GetSilos"), global::Orleans.Concurrency.AlwaysInterleave]
+    [AllowedTo(Role.ReadOnly), Alias("GetSilos"), global::Orleans.Concurrency.AlwaysInterleave]
     Task<IReadOnlyList<SiloStatus>> GetSilos();
 
     /// <summary>Called by agents when the membership of the cluster changed: brings the coordinator to life.</summary>
@@ -44,7 +45,7 @@ public interface IRunCatalogGrain : IGrainWithIntegerKey
     Task Report(RunStatus status);
 
     /// <summary>All runs, newest first.</summary>
-    [Alias("List")]
+    [AllowedTo(Role.ReadOnly), Alias("List")]
     Task<IReadOnlyList<RunStatus>> List();
 }
 

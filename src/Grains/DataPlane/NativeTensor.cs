@@ -16,10 +16,5 @@ internal static unsafe class NativeTensor
     }
 
     /// <summary>A tensor to receive into. Its memory comes from a pool and returns to it.</summary>
-    internal static Tensor Allocate(long[] shape, ScalarType type, long bytes)
-    {
-        var expected = shape.Aggregate(1L, static (a, b) => a * b) * type.ElementSize();
-        if (bytes != expected) throw new InvalidDataException($"a transfer of {bytes} bytes for a tensor of {expected}");
-        return NativeBuffers.Rent(shape, type);
-    }
+    internal static Tensor Allocate(long[] shape, ScalarType type) => NativeBuffers.Rent(shape, type);
 }

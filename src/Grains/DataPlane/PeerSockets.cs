@@ -8,14 +8,14 @@ internal sealed class PeerSockets(PeerSocket[] sockets) : IDisposable
 {
     private int next;
 
-    internal static async Task<PeerSockets> Connect(Endpoint endpoint, int count)
+    internal static async Task<PeerSockets> Connect(Endpoint endpoint, int count, Channels channels)
     {
         var sockets = new PeerSocket[count];
         for (var i = 0; i < count; i++)
         {
             var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             await socket.ConnectAsync(endpoint.Host, endpoint.Port).ConfigureAwait(false);
-            sockets[i] = new PeerSocket(socket);
+            sockets[i] = new PeerSocket(await channels.Call(socket, CancellationToken.None).ConfigureAwait(false));
         }
 
         return new PeerSockets(sockets);
@@ -29,8 +29,8 @@ internal sealed class PeerSockets(PeerSocket[] sockets) : IDisposable
     }
 }
 
-/// <summary>One socket; chunks go out whole, one after the other.</summary>
-internal sealed class PeerSocket(Socket socket) : IDisposable
+/// <summary>One socket, as the stream that was made of it; chunks go out whole, one after the other.</summary>
+internal sealed class PeerSocket(Stream stream) : IDisposable
 {
     private readonly SemaphoreSlim gate = new(1, 1);
     private readonly byte[] header = new byte[TransferHeader.Size];
@@ -42,8 +42,8 @@ internal sealed class PeerSocket(Socket socket) : IDisposable
         {
             // Once begun, a chunk is not cancelled: half a chunk would spoil the stream for everyone.
             transfer.Write(header);
-            await SendFully(header).ConfigureAwait(false);
-            await SendFully(payload).ConfigureAwait(false);
+            await stream.WriteAsync(header).ConfigureAwait(false);
+            await stream.WriteAsync(payload).ConfigureAwait(false);
         }
         finally
         {
@@ -51,14 +51,5 @@ internal sealed class PeerSocket(Socket socket) : IDisposable
         }
     }
 
-    public void Dispose() => socket.Dispose();
-
-    private async Task SendFully(ReadOnlyMemory<byte> bytes)
-    {
-        while (!bytes.IsEmpty)
-        {
-            var sent = await socket.SendAsync(bytes, SocketFlags.None).ConfigureAwait(false);
-            bytes = bytes[sent..];
-        }
-    }
+    public void Dispose() => stream.Dispose();
 }

@@ -16,7 +16,11 @@ namespace Peft.Orleans.Grains.DataPlane;
 /// <param name="Port">Port; 0: any free one.</param>
 /// <param name="SocketsPerPeer">Sockets to each other silo.</param>
 /// <param name="ChunkBytes">Largest chunk.</param>
-internal sealed record TcpTransportOptions(string Host = "127.0.0.1", int Port = 0, int SocketsPerPeer = 2, int ChunkBytes = 1 << 20);
+internal sealed record TcpTransportOptions(string Host = "127.0.0.1", int Port = 0, int SocketsPerPeer = 2, int ChunkBytes = 1 << 20)
+{
+    /// <summary>Most bytes of tensors that have not been taken yet.</summary>
+    internal long MostBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+}
 
 /// <summary>
 /// The data plane over TCP: tensors cut into checksummed chunks, spread over several sockets, received straight into native memory.
@@ -26,7 +30,8 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
     private readonly TcpTransportOptions options;
     private readonly ILogger<TcpTensorTransport> log;
     private readonly Guid self = Guid.NewGuid();
-    private readonly ReceiveTable table = new();
+    private readonly Channels channels;
+    private readonly ReceiveTable table;
     private readonly ConcurrentDictionary<Endpoint, Lazy<Task<PeerSockets>>> peers = new();
     private readonly CancellationTokenSource stopping = new();
     private readonly Socket listener;
@@ -35,9 +40,11 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
 
     /// <summary>Starts listening.</summary>
     /// <exception cref="PeftException">The port is in use.</exception>
-    public TcpTensorTransport(TcpTransportOptions options, ILogger<TcpTensorTransport> log)
+    public TcpTensorTransport(TcpTransportOptions options, Channels channels, ILogger<TcpTensorTransport> log)
     {
         this.options = options;
+        this.channels = channels;
+        table = new ReceiveTable(options.MostBytes);
         this.log = log;
         var address = IPAddress.TryParse(options.Host, out var parsed) ? parsed : Dns.GetHostAddresses(options.Host)[0];
         listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
@@ -166,15 +173,18 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
 
     private Task<PeerSockets> Peer(Endpoint endpoint)
     {
-        var entry = peers.GetOrAdd(endpoint, key => new Lazy<Task<PeerSockets>>(() => PeerSockets.Connect(key, options.SocketsPerPeer)));
+        var entry = peers.GetOrAdd(endpoint, Connecting);
         if (entry.Value.IsFaulted)
         {
             peers.TryRemove(new KeyValuePair<Endpoint, Lazy<Task<PeerSockets>>>(endpoint, entry));
-            entry = peers.GetOrAdd(endpoint, key => new Lazy<Task<PeerSockets>>(() => PeerSockets.Connect(key, options.SocketsPerPeer)));
+            entry = peers.GetOrAdd(endpoint, Connecting);
         }
 
         return entry.Value;
     }
+
+    private Lazy<Task<PeerSockets>> Connecting(Endpoint endpoint) =>
+        new(() => PeerSockets.Connect(endpoint, options.SocketsPerPeer, channels));
 
     private async Task AcceptLoop()
     {
@@ -202,20 +212,21 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
     {
         var headerBytes = new byte[TransferHeader.Size];
         byte[]? discard = null;
+        EndPoint? peer = null;
         try
         {
-            while (await ReadFully(socket, headerBytes, mayEnd: true).ConfigureAwait(false))
+            peer = socket.RemoteEndPoint;
+            await using var stream = await channels.Answer(socket, stopping.Token).ConfigureAwait(false);
+            while (await ReadFully(stream, headerBytes, mayEnd: true).ConfigureAwait(false))
             {
                 var header = TransferHeader.Read(headerBytes);
-                if (header.Length < 0 || header.Length > 1 << 26 || header.Offset < 0 || header.Offset + header.Length > header.TotalBytes)
-                    throw new InvalidDataException("a chunk that lies outside its tensor");
                 var entry = table.Accept(header);
                 var tensor = entry?.BeginWrite();
                 if (tensor is null)
                 {
                     discard ??= new byte[1 << 16];
                     for (var left = header.Length; left > 0; left -= Math.Min(left, discard.Length))
-                        await ReadFully(socket, discard.AsMemory(0, Math.Min(left, discard.Length)), mayEnd: false).ConfigureAwait(false);
+                        await ReadFully(stream, discard.AsMemory(0, Math.Min(left, discard.Length)), mayEnd: false).ConfigureAwait(false);
                     continue;
                 }
 
@@ -223,7 +234,7 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
                 try
                 {
                     using var memory = new TensorMemory(tensor, header.Offset, header.Length);
-                    await ReadFully(socket, memory.Memory, mayEnd: false).ConfigureAwait(false);
+                    await ReadFully(stream, memory.Memory, mayEnd: false).ConfigureAwait(false);
                     if (XxHash3.HashToUInt64(memory.GetSpan()) != header.Checksum)
                         throw new InvalidDataException("a chunk arrived damaged");
                     written = header.Length;
@@ -239,7 +250,7 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
             )
         {
             // The sender sees the broken connection too; what was on its way is asked for again in a later term.
-            if (!stopping.IsCancellationRequested) LogConnectionBroke(socket.RemoteEndPoint, error.Message);
+            if (!stopping.IsCancellationRequested) LogConnectionBroke(peer, error.Message);
         }
         finally
         {
@@ -247,12 +258,12 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         }
     }
 
-    private async Task<bool> ReadFully(Socket socket, Memory<byte> target, bool mayEnd)
+    private async Task<bool> ReadFully(Stream stream, Memory<byte> target, bool mayEnd)
     {
         var read = 0;
         while (read < target.Length)
         {
-            var n = await socket.ReceiveAsync(target[read..], SocketFlags.None, stopping.Token).ConfigureAwait(false);
+            var n = await stream.ReadAsync(target[read..], stopping.Token).ConfigureAwait(false);
             if (n == 0) return mayEnd && read == 0 ? false : throw new IOException("the connection closed in the middle of a tensor");
             read += n;
         }

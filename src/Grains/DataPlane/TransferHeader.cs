@@ -14,6 +14,10 @@ internal readonly record struct TransferHeader
 {
     internal const int Size = 160;
     internal const int MaxDimensions = 6;
+
+    /// <summary>Longest chunk.</summary>
+    internal const int LongestChunk = 1 << 26;
+
     private const uint Magic = 0x54464550; // "PEFT"
 
     internal required ulong Run { get; init; }
@@ -70,7 +74,7 @@ internal readonly record struct TransferHeader
         if (dimensions > MaxDimensions) throw new InvalidDataException($"a tensor of {dimensions} dimensions");
         var shape = new long[dimensions];
         for (var i = 0; i < dimensions; i++) shape[i] = BinaryPrimitives.ReadInt64LittleEndian(source[(88 + (8 * i))..]);
-        return new TransferHeader
+        var header = new TransferHeader
         {
             Type = (ScalarType)source[4],
             Shape = shape,
@@ -83,5 +87,32 @@ internal readonly record struct TransferHeader
             Offset = BinaryPrimitives.ReadInt64LittleEndian(source[72..]),
             Checksum = BinaryPrimitives.ReadUInt64LittleEndian(source[80..]),
         };
+        if (header.Flaw() is { } flaw) throw new InvalidDataException(flaw);
+        return header;
     }
+
+    /// <summary>What makes no sense, whatever transfer it belongs to; null: nothing. Nothing here may wrap around.</summary>
+    private string? Flaw()
+    {
+        if (ElementSize(Type) is not { } bytes) return $"a tensor of element type {(int)Type}, which is never sent";
+        foreach (var dimension in Shape)
+        {
+            if (dimension < 0 || (dimension > 0 && bytes > long.MaxValue / dimension)) return "a tensor of impossible shape";
+            bytes *= dimension;
+        }
+
+        if (bytes != TotalBytes) return $"a transfer of {TotalBytes} bytes for a tensor of {bytes}";
+        return Length < 0 || Length > LongestChunk || Offset < 0 || Offset > TotalBytes - Length
+            ? "a chunk that lies outside its tensor"
+            : null;
+    }
+
+    private static long? ElementSize(ScalarType type) => type switch
+    {
+        ScalarType.Byte or ScalarType.Int8 or ScalarType.Bool => 1,
+        ScalarType.Int16 or ScalarType.Float16 or ScalarType.BFloat16 => 2,
+        ScalarType.Int32 or ScalarType.Float32 => 4,
+        ScalarType.Int64 or ScalarType.Float64 => 8,
+        _ => null,
+    };
 }

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.DataPlane;
 
 namespace Peft.Orleans.Grains.Membership;
 
@@ -11,7 +12,8 @@ namespace Peft.Orleans.Grains.Membership;
 /// ends. Only a silo that then refuses a new connection is declared dead. One that does not answer at all may be alive behind a cut: that
 /// is told (<see cref="Silent"/>). Probes of the membership protocol remain for those that hang.
 /// </summary>
-internal sealed partial class PeerWatch(SiloIdentity identity, IClusterMembershipService membership, ILogger<PeerWatch> log) : IDisposable
+internal sealed partial class PeerWatch(
+    SiloIdentity identity, IClusterMembershipService membership, Channels channels, ILogger<PeerWatch> log) : IDisposable
 {
     /// <summary>Silos watched by each.</summary>
     private const int Successors = 3;
@@ -50,6 +52,7 @@ internal sealed partial class PeerWatch(SiloIdentity identity, IClusterMembershi
 
     private async Task Watch(PlannedSilo silo, CancellationToken token)
     {
+        var brief = 0;
         try
         {
             while (true)
@@ -58,7 +61,12 @@ internal sealed partial class PeerWatch(SiloIdentity identity, IClusterMembershi
                 switch (await Reachability.Connect(socket, silo, token).ConfigureAwait(false))
                 {
                     case Reach.Open:
-                        await UntilBroken(socket, token).ConfigureAwait(false);
+                        var opened = TimeProvider.System.GetTimestamp();
+                        var refused = await Broken(socket, token).ConfigureAwait(false);
+                        if (refused is not null) LogNotAccepted(silo.Name, refused);
+                        // What is closed as soon as it is open, again and again, is not accepted there.
+                        brief = TimeProvider.System.GetElapsedTime(opened) < Reachability.Patience ? brief + 1 : 0;
+                        if (brief > 1) await Task.Delay(Reachability.Patience, token).ConfigureAwait(false);
                         break;
                     case Reach.Refused:
                         LogGone(silo.Name);
@@ -86,25 +94,43 @@ internal sealed partial class PeerWatch(SiloIdentity identity, IClusterMembershi
         }
     }
 
-    /// <summary>Waits until a connection breaks: its process has ended, or nothing comes through any more.</summary>
-    private static async Task UntilBroken(Socket socket, CancellationToken token)
+    /// <summary>
+    /// Waits until a connection breaks: its process has ended, or nothing comes through any more. The result tells why it was none from the
+    /// beginning; null: it was.
+    /// </summary>
+    private async Task<string?> Broken(Socket socket, CancellationToken token)
     {
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 1);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 1);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        Stream stream;
         try
         {
-            await socket.ReceiveAsync(new byte[1], SocketFlags.None, token).ConfigureAwait(false);
+            stream = await channels.Call(socket, token).ConfigureAwait(false);
         }
-        catch (SocketException)
+        catch (IOException error)
+        {
+            return error.Message;
+        }
+
+        try
+        {
+            await using (stream.ConfigureAwait(false)) await stream.ReadAsync(new byte[1], token).ConfigureAwait(false);
+        }
+        catch (IOException)
         {
             // Reset, or the kernel's probes went unanswered.
         }
+
+        return null;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} has ended: its data plane refuses connections")]
     private partial void LogGone(string silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} has ended, or speaks with this one under no certificate: {Reason}")]
+    private partial void LogNotAccepted(string silo, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "silo {Silo} cannot be reached from here; the coordinator is asked to look")]
     private partial void LogSilent(string silo);

@@ -13,6 +13,8 @@ internal sealed class RemoteClusterSilo : IDisposable
 
     internal Task Ended => process.WaitForExitAsync();
 
+    internal bool HasEnded => process.HasExited;
+
     internal int ExitCode => process.ExitCode;
 
     internal int Pid => process.Id;

@@ -22,8 +22,8 @@ public sealed class TcpTensorTransportTests : IAsyncDisposable
     public TcpTensorTransportTests()
     {
         TorchRuntime.Initialize(1);
-        sender = new TcpTensorTransport(new TcpTransportOptions(ChunkBytes: 4096), NullLogger<TcpTensorTransport>.Instance);
-        receiver = new TcpTensorTransport(new TcpTransportOptions(), NullLogger<TcpTensorTransport>.Instance);
+        sender = new TcpTensorTransport(new TcpTransportOptions(ChunkBytes: 4096), Channels.Plain, NullLogger<TcpTensorTransport>.Instance);
+        receiver = new TcpTensorTransport(new TcpTransportOptions(), Channels.Plain, NullLogger<TcpTensorTransport>.Instance);
         target = new PlannedSilo("receiver", "1", receiver.Endpoint);
         // As at a silo, whose fence comes before anything else.
         sender.Fence(Run, First);
@@ -99,7 +99,7 @@ public sealed class TcpTensorTransportTests : IAsyncDisposable
     {
         var port = receiver.Endpoint.Port;
         var error = Assert.Throws<PeftException>(() =>
-            new TcpTensorTransport(new TcpTransportOptions(Port: port), NullLogger<TcpTensorTransport>.Instance)
+            new TcpTensorTransport(new TcpTransportOptions(Port: port), Channels.Plain, NullLogger<TcpTensorTransport>.Instance)
         );
         Assert.Contains("--data-port", error.Message, StringComparison.Ordinal);
     }
