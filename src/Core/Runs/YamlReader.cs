@@ -16,6 +16,7 @@ public static class YamlReader
     /// </exception>
     public static IReadOnlyList<YamlDocument> Read(string text, string path)
     {
+        if (text.Length > LongestText) throw TooLong(path, "run file");
         var events = new YamlEvents(text, path);
         try
         {
@@ -67,8 +68,11 @@ public static class YamlReader
         var length = reader.ReadBlock(text);
         return length <= LongestText
             ? new string(text, 0, length)
-            : throw new PeftException($"{path}: longer than {LongestText:N0} characters; a {kind} is a page of YAML");
+            : throw TooLong(path, kind);
     }
+
+    private static PeftException TooLong(string path, string kind) =>
+        new($"{path}: longer than {LongestText:N0} characters; a {kind} is a page of YAML");
 
     private static PeftException Refusal(string text, string path, YamlException error)
     {

@@ -9,6 +9,9 @@ namespace Peft.Orleans.Data.Files;
 /// </summary>
 internal static class JsonText
 {
+    /// <summary>Longest file that is read as a whole: ten times the largest vocabulary there is.</summary>
+    internal const long LongestFile = 512L << 20;
+
     /// <summary>A JSON file whose root is an object.</summary>
     /// <param name="path">The file.</param>
     /// <param name="remedy">What to do where there is no such file.</param>
@@ -58,7 +61,7 @@ internal static class JsonText
         }
     }
 
-    /// <summary>All bytes of a file.</summary>
+    /// <summary>All bytes of a file, of which there are not more than a vocabulary or an index takes.</summary>
     internal static byte[] ReadAll(string path, string remedy)
     {
         if (Directory.Exists(path)) throw new PeftException($"{path}: a folder is there, where a file is needed");
@@ -66,7 +69,12 @@ internal static class JsonText
         RegularFile.Require(path);
         try
         {
-            return File.ReadAllBytes(path);
+            using var file = File.OpenRead(path);
+            if (file.Length > LongestFile)
+                throw new PeftException($"{path}: {file.Length:N0} bytes, where at most {LongestFile:N0} are read");
+            var bytes = new byte[file.Length];
+            file.ReadExactly(bytes);
+            return bytes;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

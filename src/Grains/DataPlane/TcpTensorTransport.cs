@@ -210,40 +210,12 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
 
     private async Task ReceiveLoop(Socket socket)
     {
-        var headerBytes = new byte[TransferHeader.Size];
-        byte[]? discard = null;
         EndPoint? peer = null;
         try
         {
             peer = socket.RemoteEndPoint;
             await using var stream = await channels.Answer(socket, stopping.Token).ConfigureAwait(false);
-            while (await ReadFully(stream, headerBytes, mayEnd: true).ConfigureAwait(false))
-            {
-                var header = TransferHeader.Read(headerBytes);
-                var entry = table.Accept(header);
-                var tensor = entry?.BeginWrite();
-                if (tensor is null)
-                {
-                    discard ??= new byte[1 << 16];
-                    for (var left = header.Length; left > 0; left -= Math.Min(left, discard.Length))
-                        await ReadFully(stream, discard.AsMemory(0, Math.Min(left, discard.Length)), mayEnd: false).ConfigureAwait(false);
-                    continue;
-                }
-
-                var written = 0;
-                try
-                {
-                    using var memory = new TensorMemory(tensor, header.Offset, header.Length);
-                    await ReadFully(stream, memory.Memory, mayEnd: false).ConfigureAwait(false);
-                    if (XxHash3.HashToUInt64(memory.GetSpan()) != header.Checksum)
-                        throw new InvalidDataException("a chunk arrived damaged");
-                    written = header.Length;
-                }
-                finally
-                {
-                    entry!.EndWrite(written);
-                }
-            }
+            await ChunkReader.Read(stream, table, stopping.Token).ConfigureAwait(false);
         }
         catch (Exception error)
             when (error is SocketException or IOException or InvalidDataException or OperationCanceledException or ObjectDisposedException
@@ -256,19 +228,6 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         {
             socket.Dispose();
         }
-    }
-
-    private async Task<bool> ReadFully(Stream stream, Memory<byte> target, bool mayEnd)
-    {
-        var read = 0;
-        while (read < target.Length)
-        {
-            var n = await stream.ReadAsync(target[read..], stopping.Token).ConfigureAwait(false);
-            if (n == 0) return mayEnd && read == 0 ? false : throw new IOException("the connection closed in the middle of a tensor");
-            read += n;
-        }
-
-        return true;
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "data plane: accepting connections failed")]

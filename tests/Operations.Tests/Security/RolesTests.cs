@@ -94,7 +94,7 @@ public sealed class RolesTests(TlsCluster cluster)
         await Refused("is for silos only", () => client.Grains.GetGrain<IRunGrain>("any").PeerUnreachable("silo-0", "silo-1"));
         await Refused("is for silos only", () => client.Grains.GetGrain<IRunGrain>("any").MembershipChanged());
         await Refused("is for silos only", () => client.Grains.GetGrain<IRunCatalogGrain>(0).Report(new RunStatus { RunId = "x", State = RunState.Failed }));
-        await Refused("is for silos only", () => client.Grains.GetGrain<ILayerShardGrain>("run/0/0/silo-0").Loss(null!, 0, null));
+        await Refused("is for silos only", () => client.Grains.GetGrain<ILayerShardGrain>("run/0/0@silo-0").Loss(null!, 0, null));
         await Refused("is for silos only", () => client.Grains.GetGrain<IManagementGrain>(0).ForceGarbageCollection([]));
     }
 
@@ -119,7 +119,7 @@ public sealed class RolesTests(TlsCluster cluster)
     {
         internal string? Proof { get; private set; }
 
-        public Orleans.Serialization.Invocation.IInvokable Request => throw new NotSupportedException();
+        public global::Orleans.Serialization.Invocation.IInvokable Request => throw new NotSupportedException();
 
         public object Grain => throw new NotSupportedException();
 
@@ -131,7 +131,7 @@ public sealed class RolesTests(TlsCluster cluster)
 
         public object? Result { get; set; }
 
-        public Orleans.Serialization.Invocation.Response? Response { get; set; }
+        public global::Orleans.Serialization.Invocation.Response? Response { get; set; }
 
         public GrainId? SourceId => null;
 
