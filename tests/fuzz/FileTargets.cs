@@ -100,7 +100,7 @@ internal sealed class TokenizerTarget() : FileTarget("tokenizer.json")
         var tokenizer = TokenizerLoader.Load(Folder);
         try
         {
-            tokenizer.Encode("ab a");
+            tokenizer.Encode("ab a", addSpecialTokens: true);
         }
         finally
         {

@@ -29,13 +29,14 @@ internal sealed class FramesTarget : FuzzTarget
         get
         {
             // Fields of the header, by offset and width, that are changed; the header's checksum is made right again.
-            (int At, int Bytes)[] fields = [(4, 1), (5, 1), (8, 4), (12, 4), (16, 8), (56, 8), (64, 8), (72, 8), (80, 8), (88, 8), (96, 8), (104, 8)];
+            (int At, int Bytes)[] fields =
+                [(4, 1), (5, 1), (8, 4), (12, 4), (16, 8), (56, 8), (64, 8), (72, 8), (80, 8), (88, 8), (96, 8), (104, 8)];
             var changed = Gen.Select(Gen.Int[0, fields.Length - 1], Gen.Int[0, Extremes.Length - 1], Gen.Int[1, 3], Gen.Int[0, 3])
-                .Select((field, value, transfer, offset) =>
+                .Select((place, value, transfer, offset) =>
                 {
                     var frame = Frame(transfer, offset);
                     var bytes = BitConverter.GetBytes(Extremes[value]);
-                    bytes.AsSpan(0, fields[field].Bytes).CopyTo(frame.AsSpan(fields[field].At));
+                    bytes.AsSpan(0, fields[place].Bytes).CopyTo(frame.AsSpan(fields[place].At));
                     return Sealed(frame);
                 });
             var valid = Gen.Select(Gen.Int[1, 3], Gen.Int[0, 3]).Select(Frame);

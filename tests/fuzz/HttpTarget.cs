@@ -13,6 +13,7 @@ namespace Peft.Orleans.Fuzz;
 internal sealed class HttpTarget : FuzzTarget
 {
     private static readonly TimeSpan Start = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
 
     private static readonly string[] Requests =
     [
@@ -59,9 +60,10 @@ internal sealed class HttpTarget : FuzzTarget
     {
         get
         {
-            var one = Gen.Int[0, Requests.Length - 1].SelectMany(static request => Damage.OfBytes(Encoding.Latin1.GetBytes(Requests[request])));
+            var one = Gen.Int[0, Requests.Length - 1]
+                .SelectMany(static request => Damage.OfBytes(Encoding.Latin1.GetBytes(Requests[request])));
             var large = Gen.Select(Gen.Int[0, 40_000], Gen.Byte).Select(static (length, value) => Encoding.Latin1.GetBytes(
-                "GET /" + new string((char)value, length) + " HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + new string('A', length) + "\r\n\r\n"));
+                $"GET /{new string((char)value, length)} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {new string('A', length)}\r\n\r\n"));
             return Gen.Frequency((49, one), (1, large));
         }
     }
@@ -84,7 +86,8 @@ internal sealed class HttpTarget : FuzzTarget
 
     public override void Dispose()
     {
-        var answers = !silo.HasExited && Ask("GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"u8.ToArray(), wait: true);
+        var last = "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"u8.ToArray();
+        var answers = !silo.HasExited && Ask(last, wait: true);
         if (!silo.HasExited) silo.Kill();
         silo.WaitForExit();
         silo.Dispose();
@@ -100,8 +103,8 @@ internal sealed class HttpTarget : FuzzTarget
         try
         {
             socket.Send(input);
-            // What is no whole request has no answer yet: whoever sends it has hung up by then.
-            if (!wait) socket.Shutdown(SocketShutdown.Send);
+            // What is no whole request has no answer: whoever sends it hangs up.
+            if (!wait && !socket.Poll(Moment, SelectMode.SelectRead)) socket.Shutdown(SocketShutdown.Send);
             Span<byte> answer = stackalloc byte[64];
             var read = socket.Receive(answer);
             var status = Encoding.Latin1.GetString(answer[..read]);

@@ -46,7 +46,8 @@ internal sealed class TemplateTarget : FuzzTarget
                     return Encoding.UTF8.GetBytes(text[..at] + Words[word] + text[Math.Min(text.Length, at + without)..]);
                 });
             var twice = changed.SelectMany(text => Damage.OfBytes(text));
-            var bytes = Gen.Int[0, Templates.Length - 1].SelectMany(template => Damage.OfBytes(Encoding.UTF8.GetBytes(Templates[template])));
+            var bytes = Gen.Int[0, Templates.Length - 1]
+                .SelectMany(template => Damage.OfBytes(Encoding.UTF8.GetBytes(Templates[template])));
             return Gen.Frequency((3, changed), (1, twice), (1, bytes));
         }
     }

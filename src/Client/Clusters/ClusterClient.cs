@@ -97,7 +97,8 @@ internal sealed class ClusterClient : IAsyncDisposable
     }
 
     /// <summary>Connects a prepared client.</summary>
-    public static async Task<ClusterClient> Open(IHost host, IReadOnlyList<string> addresses, StartWatch watch, string what, Func<string> failure)
+    public static async Task<ClusterClient> Open(
+        IHost host, IReadOnlyList<string> addresses, StartWatch watch, string what, Func<string> failure)
     {
         using var given = new CancellationTokenSource();
         var starting = host.StartAsync(given.Token);

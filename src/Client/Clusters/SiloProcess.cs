@@ -119,7 +119,9 @@ internal sealed partial class SiloProcess : IDisposable
 
     public void Dispose() => process.Dispose();
 
-    /// <summary>Silos of this machine's own speak over loopback, to this client: what the environment says of others is not for them.</summary>
+    /// <summary>
+    /// Silos of this machine's own speak over loopback, to this client: what the environment says of others is not for them.
+    /// </summary>
     private static void SpeakPlainly(ProcessStartInfo start)
     {
         foreach (var setting in (string[])["TLS_CERTIFICATE", "TLS_KEY", "TLS_CA", "TLS_NAME", "TOKEN_FILE", "HOST", "HTTP_HOST"])

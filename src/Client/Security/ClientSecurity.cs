@@ -45,11 +45,12 @@ internal sealed class ClientSecurity
     /// <exception cref="ClientException">Says what to give.</exception>
     public void Allow(IEnumerable<IPEndPoint> gateways)
     {
-        if (peers is not null || insecure || gateways.FirstOrDefault(static gateway => !IPAddress.IsLoopback(gateway.Address)) is not { } far)
-            return;
+        if (peers is not null || insecure) return;
+        if (gateways.FirstOrDefault(static gateway => !IPAddress.IsLoopback(gateway.Address)) is not { } far) return;
         throw new ClientException(ExitCodes.Refused,
-            $"--cluster {far}: another machine is spoken with under {ClientSecurityOptions.CertificateName}, {ClientSecurityOptions.KeyName} and "
-            + $"{ClientSecurityOptions.AuthoritiesName}; {ClientSecurityOptions.InsecureName} does without, and lets whoever is on the way read and command");
+            $"--cluster {far}: another machine is spoken with under {ClientSecurityOptions.CertificateName}, "
+            + $"{ClientSecurityOptions.KeyName} and {ClientSecurityOptions.AuthoritiesName}; {ClientSecurityOptions.InsecureName} does "
+            + "without, and lets whoever is on the way read and command");
     }
 
     /// <summary>Why the last silo was not accepted, as the end of a sentence; empty: none was refused.</summary>
@@ -59,14 +60,16 @@ internal sealed class ClientSecurity
     public void Configure(IClientBuilder client)
     {
         if (peers is null) return;
-        client.Configure<ClientConnectionOptions>(options => options.ConfigureConnection(connection => connection.UseClientTls(new TlsOptions
+        var options = new TlsOptions
         {
             LocalCertificate = peers.Credentials.Current.Certificate,
             SslProtocols = PeerCheck.Version,
             HandshakeTimeout = ClusterTimes.Current.Handshake,
             RemoteCertificateValidation = (certificate, chain, _) => peers.IsSiloServing(certificate, chain),
             OnAuthenticateAsClient = (_, tls) => peers.PrepareCall((SslClientAuthenticationOptions)tls.SslClientAuthenticationOptions),
-        })));
+        };
+        client.Configure<ClientConnectionOptions>(connections =>
+            connections.ConfigureConnection(connection => connection.UseClientTls(options)));
         client.Services.AddSingleton<IOutgoingGrainCallFilter>(new CallProof(peers.Credentials, token, TimeProvider.System));
     }
 

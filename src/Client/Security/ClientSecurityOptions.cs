@@ -19,7 +19,9 @@ internal sealed class ClientSecurityOptions
     /// <summary>Option of plain connections to other machines.</summary>
     public const string InsecureName = "--insecure";
 
-    private readonly Option<string?> certificate = File(CertificateName, "PEM file: this client's certificate, then those between it and the authorities");
+    private readonly Option<string?> certificate = File(
+        CertificateName, "PEM file: this client's certificate, then those between it and the authorities");
+
     private readonly Option<string?> key = File(KeyName, "PEM file: the certificate's key, without a passphrase");
     private readonly Option<string?> authorities = File(AuthoritiesName, "PEM file: the authorities whose silos are trusted");
     private readonly Option<string?> siloName = new("--tls-name")
@@ -65,5 +67,6 @@ internal sealed class ClientSecurityOptions
 
     private static string Variable(string option) => "PEFT_" + option[2..].Replace('-', '_').ToUpperInvariant();
 
-    private static string? FromEnvironment(string option) => Environment.GetEnvironmentVariable(Variable(option)) is { Length: > 0 } text ? text : null;
+    private static string? FromEnvironment(string option) =>
+        Environment.GetEnvironmentVariable(Variable(option)) is { Length: > 0 } text ? text : null;
 }

@@ -26,7 +26,11 @@ public sealed class Callers(TlsCredentials credentials, TokenFile? tokens, TimeP
         }
 
         if (role == Role.None && reason.Length == 0)
-            reason = $"the certificate's subject has neither OU={CertificateRole.Operator} nor OU={CertificateRole.ReadOnly}, and no token came";
+        {
+            reason = $"the certificate's subject has neither OU={CertificateRole.Operator} nor OU={CertificateRole.ReadOnly}, "
+                + "and no token came";
+        }
+
         return role;
     }
 

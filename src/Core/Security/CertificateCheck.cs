@@ -9,11 +9,13 @@ internal static class CertificateCheck
     private const string ClientUse = "1.3.6.1.5.5.7.3.2";
 
     /// <summary>The reason not to accept a server's certificate as a silo's; null: none.</summary>
-    internal static string? OfSiloServing(X509Certificate2? certificate, X509Certificate2Collection? sent, TlsIdentity own, string siloName) =>
+    internal static string? OfSiloServing(
+        X509Certificate2? certificate, X509Certificate2Collection? sent, TlsIdentity own, string siloName) =>
         Chain(certificate, sent, own, ServerUse) ?? Name(certificate!, siloName);
 
     /// <summary>The reason not to accept a caller's certificate as a silo's; null: none.</summary>
-    internal static string? OfSiloCalling(X509Certificate2? certificate, X509Certificate2Collection? sent, TlsIdentity own, string siloName) =>
+    internal static string? OfSiloCalling(
+        X509Certificate2? certificate, X509Certificate2Collection? sent, TlsIdentity own, string siloName) =>
         Chain(certificate, sent, own, ClientUse) ?? Name(certificate!, siloName);
 
     /// <summary>The reason not to accept a caller's certificate, whoever it is; null: none.</summary>
@@ -34,9 +36,16 @@ internal static class CertificateCheck
         var status = chain.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, static (all, one) => all | one.Status);
         var subject = certificate.Subject;
         if (status.HasFlag(X509ChainStatusFlags.NotTimeValid))
-            return $"{subject} is valid from {certificate.NotBefore.ToUniversalTime():u} to {certificate.NotAfter.ToUniversalTime():u}, not now";
+        {
+            return $"{subject} is valid from {certificate.NotBefore.ToUniversalTime():u} to "
+                + $"{certificate.NotAfter.ToUniversalTime():u}, not now";
+        }
+
         if (status.HasFlag(X509ChainStatusFlags.NotValidForUsage))
+        {
             return $"{subject} is not meant for {(use == ServerUse ? "servers (serverAuth)" : "clients (clientAuth)")}";
+        }
+
         return status.HasFlag(X509ChainStatusFlags.UntrustedRoot) || status.HasFlag(X509ChainStatusFlags.PartialChain)
             ? $"{subject} is issued by {certificate.Issuer}, which leads to no authority that is trusted"
             : $"{subject}: {string.Join("; ", chain.ChainStatus.Select(static one => one.StatusInformation.Trim()))}";

@@ -48,7 +48,8 @@ internal sealed class RoleAuthentication(
         if (!header.StartsWith("Basic ", StringComparison.OrdinalIgnoreCase)) return null;
         var bytes = new byte[header.Length];
         if (!Convert.TryFromBase64String(header["Basic ".Length..].Trim(), bytes, out var length)) return null;
-        var pair = Encoding.UTF8.GetString(bytes, 0, length);
-        return pair.IndexOf(':') is var colon and >= 0 ? pair[(colon + 1)..] : null;
+        // Name and password; the name says nothing.
+        var parts = Encoding.UTF8.GetString(bytes, 0, length).Split((char[])[':'], 2);
+        return parts.Length == 2 ? parts[1] : null;
     }
 }

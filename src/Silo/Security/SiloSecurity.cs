@@ -92,6 +92,7 @@ internal sealed class SiloSecurity
         HandshakeTimeout = ClusterTimes.Current.Handshake,
         RemoteCertificateMode = RemoteCertificateMode.RequireCertificate,
         RemoteCertificateValidation = (certificate, chain, _) => accepts(certificate, chain),
-        OnAuthenticateAsServer = (_, options) => peers.PrepareAnswer((SslServerAuthenticationOptions)options.SslServerAuthenticationOptions),
+        OnAuthenticateAsServer = (_, options) =>
+            peers.PrepareAnswer((SslServerAuthenticationOptions)options.SslServerAuthenticationOptions),
     };
 }

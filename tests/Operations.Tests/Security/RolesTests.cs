@@ -93,7 +93,8 @@ public sealed class RolesTests(TlsCluster cluster)
     {
         await Refused("is for silos only", () => client.Grains.GetGrain<IRunGrain>("any").PeerUnreachable("silo-0", "silo-1"));
         await Refused("is for silos only", () => client.Grains.GetGrain<IRunGrain>("any").MembershipChanged());
-        await Refused("is for silos only", () => client.Grains.GetGrain<IRunCatalogGrain>(0).Report(new RunStatus { RunId = "x", State = RunState.Failed }));
+        var status = new RunStatus { RunId = "x", State = RunState.Failed };
+        await Refused("is for silos only", () => client.Grains.GetGrain<IRunCatalogGrain>(0).Report(status));
         await Refused("is for silos only", () => client.Grains.GetGrain<ILayerShardGrain>("run/0/0@silo-0").Loss(null!, 0, null));
         await Refused("is for silos only", () => client.Grains.GetGrain<IManagementGrain>(0).ForceGarbageCollection([]));
     }

@@ -78,7 +78,7 @@ public sealed class TlsCluster : IAsyncLifetime
         await Patience.Until(() => silo.HasEnded || File.Exists(registration));
         Assert.False(silo.HasEnded, await File.ReadAllTextAsync(log, Patience.Token));
         using var document = JsonDocument.Parse(await File.ReadAllTextAsync(registration, Patience.Token));
-        return (silo, string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{document.RootElement.GetProperty("gatewayPort").GetInt32()}"), log);
+        return (silo, $"127.0.0.1:{document.RootElement.GetProperty("gatewayPort").GetRawText()}", log);
     }
 
     public async ValueTask InitializeAsync()
