@@ -5,6 +5,7 @@
 //   ... -- profile --model DIR --method lora        where a step's time goes
 //   ... -- bare --model DIR --method lora           a silo's step against a bare loop's
 //   ... -- protection --model DIR --method lora     what passive seats, their copies and hashes cost
+//   ... -- plane                                    the data plane with certificates against the plain one
 //   ... -- layer --methods lora,hybrid              one decoder layer with the dimensions of Llama 3 8B
 //   ... -- tokenizers --tokenizers DIR,DIR --data gsm8k/train.jsonl
 //   ... -- templates --templates FILE,FILE --data gsm8k/train.jsonl
@@ -28,6 +29,9 @@ switch (args[0])
     case "protection":
         await ProtectionCost.Run(options);
         break;
+    case "plane":
+        await SecuredPlane.Run(options);
+        break;
     case "layer":
         LargeLayer.Run(options);
         break;
@@ -38,7 +42,7 @@ switch (args[0])
         TemplateRate.Run(options);
         break;
     default:
-        Console.Error.WriteLine($"'{args[0]}' is none of steps, profile, bare, protection, layer, tokenizers, templates");
+        Console.Error.WriteLine($"'{args[0]}' is none of steps, profile, bare, protection, plane, layer, tokenizers, templates");
         return 1;
 }
 
