@@ -121,6 +121,7 @@ internal static class SiloHost
             .AddSingleton<Coordination>()
             .AddSingleton<SiloInstruments>()
             .AddSingleton<ClusterRoster>()
+            .AddSingleton<ClusterView>()
             .AddSingleton<NameWatch>()
             .AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(static services => services.GetRequiredService<NameWatch>())
             .AddSingleton(new WallClock(TimeProvider.System))

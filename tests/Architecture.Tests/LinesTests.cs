@@ -17,7 +17,8 @@ public sealed class LinesTests
         var files = new[] { "src", "tests", "docs", "examples" }
             .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(root, folder), "*", SearchOption.AllDirectories))
             .Concat(Directory.EnumerateFiles(root, "*.md"))
-            .Where(static file => file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".md", StringComparison.Ordinal));
+            .Where(static file => file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".md", StringComparison.Ordinal))
+            .Where(static file => !file.Contains("/node_modules/", StringComparison.Ordinal));
         Broken.None(files.SelectMany(file => File.ReadLines(file)
             .Select((line, i) => (Line: line, Place: $"{Path.GetRelativePath(root, file)}:{i + 1}"))
             .Where(entry => entry.Line.Length > Longest && !MayBeLonger(entry.Place, entry.Line.TrimStart()))

@@ -22,6 +22,7 @@ public sealed class TableTests
                 """{"time":"2026-01-01T00:00:01Z","event":"term","details":{"term":3,"silos":["silo-0","silo-1"],"replicas":1,"standbys":[],"fromStep":7,"replayed":0}}"""
                     + "\n",
                 """{"time":"2026-01-01T00:00:02Z","event":"recovered","details":{"step":8,"seconds":{"open":0.25,"fence":0.5}}}""" + "\n",
+                """{"time":"2026-01-01T00:00:03Z","event":"snapshot","details":{"step":7}}""" + "\n",
                 """{"time":"2026-01-01T00:00:03Z","event":"snapshot","details":{"step":8}}""" + "\n",
                 """{"time":"2026-01-01T00:00:04Z","event":"unheard-of","details":{"step":8,"who":["a","b"]}}""" + "\n"
             )
@@ -34,7 +35,10 @@ public sealed class TableTests
         Assert.Contains("method.lora.rank 16", flat, StringComparison.Ordinal);
         Assert.Contains("term 3 begins at step 7 on silo-0, silo-1", flat, StringComparison.Ordinal);
         Assert.Contains("a loss was mended 0.75 s after it was noticed, with step 8", flat, StringComparison.Ordinal);
-        Assert.Contains("snapshot of step 8 written", flat, StringComparison.Ordinal);
+        Assert.Contains("snapshot of step 8 written (and 1 before it)", flat, StringComparison.Ordinal);
+        Assert.Matches(@"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s+snapshot of step 8 written", text);
+        Assert.Matches(@"created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d *\n", text);
+        Assert.DoesNotMatch(@"\d\.\d{6}", text);
         Assert.Contains("unheard-of: step 8, who a, b", flat, StringComparison.Ordinal);
         // Wrapped, not cut: the whole path is there.
         Assert.Contains(

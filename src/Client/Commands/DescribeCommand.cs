@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Peft.Orleans.Client.Output;
 using Peft.Orleans.Client.Runs;
@@ -75,6 +76,7 @@ internal static class DescribeCommand
             data["method"] = RunFile.WriteMethod(spec);
         }
 
+        data["page"] = WatchPage.Of(silos, run.Id);
         data["siloList"] = new JsonArray([.. silos.Select(static silo => (JsonNode)SilosCommand.Json(silo))]);
         data["events"] = new JsonArray([
             .. RunFolderReader.Events(run.Folder).TakeLast(LastEvents).Select(static line => JsonNode.Parse(line)),
@@ -96,19 +98,15 @@ internal static class DescribeCommand
                 case ("siloList", JsonArray silos):
                     foreach (var silo in silos) table.Row(RunEvents.Word(silo!["name"]), SilosCommand.Sentence(silo!));
                     break;
-                case ("events", JsonArray events):
-                    foreach (var line in events)
-                    {
-                        var (time, sentence) = EventText.Of(line!);
-                        table.Row(time, sentence);
-                    }
-
+                case ("events", JsonArray):
+                    var lines = RunFolderReader.Events(RunEvents.Word(data["folder"]));
+                    foreach (var (time, sentence) in EventText.Last(lines, LastEvents)) table.Row(time, sentence);
                     break;
                 case ("method", JsonObject method):
                     Keys(table, key, method);
                     break;
                 default:
-                    if (RunEvents.Word(value) is { Length: > 0 } text) table.Row(key, text);
+                    if (Shown(key, value) is { Length: > 0 } text) table.Row(key, text);
                     break;
             }
         }
@@ -116,12 +114,25 @@ internal static class DescribeCommand
         return table;
     }
 
+    /// <summary>A figure with as many digits as are read, a time as the events have it.</summary>
+    private static string Shown(string key, JsonNode? value) => value switch
+    {
+        JsonArray list => string.Join(", ", list.Select(item => Shown(key, item))),
+        JsonValue number when number.GetValueKind() == JsonValueKind.Number => key.StartsWith("evaluation", StringComparison.Ordinal)
+            ? number.GetValue<double>().ToString("P1", CultureInfo.InvariantCulture)
+            : number.TryGetValue<double>(out var real)
+                ? real.ToString("G5", CultureInfo.InvariantCulture)
+                : RunEvents.Word(number),
+        _ when key == "created" => EventText.Time(value),
+        _ => RunEvents.Word(value),
+    };
+
     private static void Keys(Spectre.Console.Table table, string prefix, JsonObject section)
     {
         foreach (var (key, value) in section)
         {
             if (value is JsonObject inner) Keys(table, $"{prefix}.{key}", inner);
-            else table.Row($"{prefix}.{key}", RunEvents.Word(value));
+            else if (RunEvents.Word(value) is { Length: > 0 } text) table.Row($"{prefix}.{key}", text);
         }
     }
 }

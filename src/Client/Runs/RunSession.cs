@@ -104,6 +104,7 @@ internal sealed class RunSession(Terminal terminal, Interruption interruption)
         DateTime? former = null)
     {
         var progress = new ProgressLine(terminal, TimeProvider.System);
+        if (await WatchPage.Ask(client, id) is { } page) terminal.Note($"page: {page}");
         var last = new RunStatus { RunId = id };
         using var timer = new PeriodicTimer(Poll);
         var asked = false;

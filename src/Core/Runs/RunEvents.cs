@@ -62,7 +62,9 @@ public static class RunEvents
             Term => $"term {At("term")} begins at step {At("fromStep")} on {At("silos")}"
                 + (Number(details["replicas"]) > 1 ? $" in {At("replicas")} replicas" : "")
                 + (At("standbys").Length > 0 ? $", {At("standbys")} standing by" : "")
-                + (At("replayed") is not ("" or "0" or "false") ? $"; steps made again: {At("replayed")}" : ""),
+                + (At("replayed") is not ("" or "0" or "false") ? $"; steps made again: {At("replayed")}" : "")
+                + (At("lost").Length > 0 ? $"; lost: {At("lost")}" : "")
+                + (At("joined").Length > 0 ? $"; new: {At("joined")}" : ""),
             TermEnded => $"term {At("term")} ended: {At("reason")}",
             Started => $"the first step was made, {Seconds(details["seconds"])} after the start",
             Recovered => $"a loss was mended {Seconds(details["seconds"])} after it was noticed, with step {At("step")}",

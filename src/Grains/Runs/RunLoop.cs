@@ -159,7 +159,8 @@ internal sealed partial class RunLoop
             if (outcome is TermOutcome.Lost lost)
             {
                 LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
-                running.Journals.Event(RunEvents.TermEnded, new { term = drawn.Counter, reason = lost.Error.Message });
+                var reason = LossReason.Of(lost.Error, running.Term.Live);
+                running.Journals.Event(RunEvents.TermEnded, new { term = drawn.Counter, reason });
                 if (lost.Error is UnfitSiloException unfit) await LeaveOut(running, unfit);
                 else if (lost.Error is FaultySiloException faulty) await Evict(running, faulty);
                 // Without progress it may be a cut that membership does not see.

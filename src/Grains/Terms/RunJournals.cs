@@ -59,6 +59,8 @@ internal sealed class RunJournals : IDisposable
         {
             term = term.Term.Counter,
             silos = plan.Silos.Select(static silo => silo.Name),
+            lost = SilosBefore().Where(before => plan.Silos.All(silo => silo.Name != before)),
+            joined = plan.Silos.Select(static silo => silo.Name).Where(silo => SilosBefore() is { Length: > 0 } all && !all.Contains(silo)),
             replicas = plan.Replicas,
             standbys = plan.Standbys,
             fromStep = target,
@@ -168,6 +170,20 @@ internal sealed class RunJournals : IDisposable
             undo();
             throw;
         }
+    }
+
+    /// <summary>The silos of the former term's plan, as its event has them; empty without one.</summary>
+    private string[] SilosBefore()
+    {
+        foreach (var line in events.Lines.Reverse())
+        {
+            using var document = JsonDocument.Parse(line);
+            var root = document.RootElement;
+            if (root.GetProperty("event").GetString() != RunEvents.Term) continue;
+            return [.. root.GetProperty("details").GetProperty("silos").EnumerateArray().Select(static name => name.GetString()!)];
+        }
+
+        return [];
     }
 
     private static (double Correct, int Problems)? EvaluationOf(string line)

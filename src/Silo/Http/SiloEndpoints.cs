@@ -31,5 +31,7 @@ internal static class SiloEndpoints
     private static void Watching(RouteGroupBuilder group)
     {
         group.MapPrometheusScrapingEndpoint("/metrics");
+        ClusterApi.Map(group);
+        PageFiles.Map(group);
     }
 }

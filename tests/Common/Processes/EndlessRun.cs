@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 
 namespace Peft.Orleans.Tests;
@@ -16,6 +17,7 @@ internal sealed class EndlessRun : IDisposable
     private static readonly string[] Constant = ["--set", "training.schedule.name=constant"];
 
     private readonly string file;
+    private readonly StringBuilder said = new();
     private Process client = null!;
     private Task<string> output = null!;
     private Task<string> errors = null!;
@@ -52,6 +54,15 @@ internal sealed class EndlessRun : IDisposable
 
     /// <summary>Goes on with a run that was stopped, or lost all its silos.</summary>
     internal void Resume(params string[] where) => Follow(PeftClient.Start(["resume", Folder, .. where, "-o", "json"]));
+
+    /// <summary>What its clients have written to standard error so far.</summary>
+    internal string Said
+    {
+        get
+        {
+            lock (said) return said.ToString();
+        }
+    }
 
     internal string[] Lines() =>
         File.Exists(Path.Combine(Folder, "metrics.jsonl")) ? File.ReadAllLines(Path.Combine(Folder, "metrics.jsonl")) : [];
@@ -134,10 +145,20 @@ internal sealed class EndlessRun : IDisposable
         [.. Directory.EnumerateFiles(snapshot, "layer-*").Order(StringComparer.Ordinal)
             .Select(static file => (Path.GetFileName(file), Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))))];
 
+    private async Task<string> Hear(StreamReader from)
+    {
+        while (await from.ReadLineAsync() is { } line)
+        {
+            lock (said) said.AppendLine(line);
+        }
+
+        return Said;
+    }
+
     private void Follow(Process started)
     {
         client = started;
         output = client.StandardOutput.ReadToEndAsync();
-        errors = client.StandardError.ReadToEndAsync();
+        errors = Hear(client.StandardError);
     }
 }

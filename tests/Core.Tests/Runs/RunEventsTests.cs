@@ -14,6 +14,11 @@ public sealed class RunEventsTests
             """{"term":3,"silos":["silo-0","silo-1"],"replicas":2,"standbys":["silo-2"],"fromStep":12,"replayed":4}""",
             "term 3 begins at step 12 on silo-0, silo-1 in 2 replicas, silo-2 standing by; steps made again: 4"
         },
+        {
+            RunEvents.Term,
+            """{"term":4,"silos":["silo-0","silo-3"],"replicas":1,"standbys":[],"fromStep":14,"replayed":0,"lost":["silo-1"],"joined":["silo-3"]}""",
+            "term 4 begins at step 14 on silo-0, silo-3; lost: silo-1; new: silo-3"
+        },
         { RunEvents.TermEnded, """{"term":3,"reason":"silo silo-1 is gone"}""", "term 3 ended: silo silo-1 is gone" },
         { RunEvents.Started, """{"step":1,"seconds":{"open":0.5,"step":1.25}}""", "the first step was made, 1.75 s after the start" },
         {
