@@ -31,6 +31,9 @@ internal abstract class ClusterStore : IAsyncDisposable
     /// </remarks>
     internal abstract int NextLife();
 
+    /// <summary>Whether the store still holds a cluster: the numbers of its silos' lives are there.</summary>
+    internal abstract Task<bool> HoldsCluster();
+
     /// <summary>The turn to join; null while another silo has it.</summary>
     internal abstract Task<IAsyncDisposable?> TryTakeTurn();
 

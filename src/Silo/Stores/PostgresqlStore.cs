@@ -79,6 +79,14 @@ internal sealed class PostgresqlStore : ClusterStore
         return (int)draw.ExecuteScalar()!;
     }
 
+    /// <inheritdoc/>
+    internal override async Task<bool> HoldsCluster()
+    {
+        await using var open = await Open();
+        await using var look = new NpgsqlCommand("SELECT to_regclass('peft_silo_lives') IS NOT NULL", open);
+        return await look.ExecuteScalarAsync() is true;
+    }
+
     /// <summary>An advisory lock, which falls with its connection.</summary>
     internal override async Task<IAsyncDisposable?> TryTakeTurn()
     {

@@ -69,6 +69,9 @@ internal sealed class RedisStore : ClusterStore
         [Lives],
         [Now]));
 
+    /// <inheritdoc/>
+    internal override Task<bool> HoldsCluster() => Database.KeyExistsAsync(Lives);
+
     /// <summary>A key that expires: a silo that dies with it holds the others up no longer than one that freezes.</summary>
     internal override async Task<IAsyncDisposable?> TryTakeTurn()
     {

@@ -24,6 +24,9 @@ internal sealed class SqliteStore(string folder) : ClusterStore
     /// <inheritdoc/>
     internal override int NextLife() => SiloLives.Next(membership.Value);
 
+    /// <inheritdoc/>
+    internal override Task<bool> HoldsCluster() => Task.FromResult(File.Exists(membership.Value.Path));
+
     /// <summary>A locked file, which the operating system gives back whatever becomes of its holder.</summary>
     internal override Task<IAsyncDisposable?> TryTakeTurn()
     {

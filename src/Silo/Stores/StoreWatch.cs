@@ -10,6 +10,7 @@ namespace Peft.Orleans.Silo.Stores;
 /// back): the silo ends, as no plan can be made over a membership it is not in.
 /// </summary>
 internal sealed partial class StoreWatch(
+    ClusterStore store,
     IMembershipTable table,
     ClusterRoster roster,
     ILocalSiloDetails self,
@@ -42,12 +43,14 @@ internal sealed partial class StoreWatch(
             {
                 try
                 {
-                    var row = await table.ReadRowAsync(self.SiloAddress, stopping.Token);
+                    // Orleans' own table does not tell an empty server from one that is away.
+                    var known = await store.HoldsCluster()
+                        && (await table.ReadRowAsync(self.SiloAddress, stopping.Token)).Members.Count > 0;
                     if (away) LogBack();
                     // Orleans' own reading waits longer after each failure.
-                    if (away) await roster.Live();
+                    if (away && known) await roster.Live();
                     StoreInstruments.Available = !(away = false);
-                    if (row.Members.Count > 0) continue;
+                    if (known) continue;
                     Lost = true;
                     LogLost();
                     host.StopApplication();
