@@ -27,7 +27,7 @@ public class AgentProtocol(string silo)
     public IReadOnlyDictionary<int, int[]> Inventory =>
         versions.ToDictionary(static pair => pair.Key, static pair => pair.Value.Keys.ToArray());
 
-    /// <summary>What this silo says the bytes of versions are that it has computed itself and compared with others.</summary>
+    /// <summary>What this silo says the bytes of versions are that it has computed itself, and other replicas too.</summary>
     public IReadOnlyList<VersionClaim> Claims =>
     [
         .. versions.SelectMany(static layer => layer.Value
@@ -70,7 +70,7 @@ public class AgentProtocol(string silo)
     /// <param name="term">Term of the work.</param>
     /// <param name="layer">Layer.</param>
     /// <param name="version">Version.</param>
-    /// <param name="hash">Hash of its bytes, where they were computed here and are compared with other seats'; else empty.</param>
+    /// <param name="hash">Hash of its bytes, where it was computed here and other replicas compute it too; else empty.</param>
     public AgentDecision Held(Term term, int layer, int version, string hash = "")
     {
         if (!InForce(term)) return RefuseTerm(term);

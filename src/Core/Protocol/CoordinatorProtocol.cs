@@ -16,6 +16,7 @@ public class CoordinatorProtocol(int steps)
     private readonly Dictionary<int, HashSet<int>> holdings = [];
     private readonly Dictionary<(int Layer, int Version), string> claims = [];
     private readonly HashSet<int> disputed = [];
+    private readonly HashSet<(int Layer, int Version)> uncompared = [];
     private SeatPlan plan = null!;
     private EndRequest asked;
     private int applied;
@@ -39,6 +40,7 @@ public class CoordinatorProtocol(int steps)
         holdings.Clear();
         claims.Clear();
         disputed.Clear();
+        uncompared.Clear();
         protecting.Clear();
         needsVersionZero = false;
         Stable = reported = applied = -1;
@@ -58,8 +60,15 @@ public class CoordinatorProtocol(int steps)
 
         foreach (var claim in said ?? [])
         {
-            if (!claims.TryAdd((claim.Layer, claim.Version), claim.Hash) && claims[(claim.Layer, claim.Version)] != claim.Hash)
-                disputed.Add(claim.Version);
+            var of = (claim.Layer, claim.Version);
+            if (claims.TryAdd(of, claim.Hash))
+            {
+                uncompared.Add(of);
+                continue;
+            }
+
+            uncompared.Remove(of);
+            if (claims[of] != claim.Hash) disputed.Add(claim.Version);
         }
 
         return PlanWhenAllAnswered();
@@ -75,17 +84,20 @@ public class CoordinatorProtocol(int steps)
 
     /// <summary>
     /// The plan is made: start from the largest version that every layer has on a silo or in a valid snapshot; version 0 can always be
-    /// computed.
+    /// computed. What several silos have computed with different bytes is nobody's, and what only one of several has computed was not
+    /// compared, unless it was reported: such a step is made again.
     /// </summary>
-    public IReadOnlyList<CoordinatorEffect> Planned(SeatPlan made, IReadOnlyCollection<int> snapshots)
+    /// <param name="made">The plan.</param>
+    /// <param name="snapshots">Steps of valid snapshots.</param>
+    /// <param name="lastLine">Last step whose line was written before.</param>
+    public IReadOnlyList<CoordinatorEffect> Planned(SeatPlan made, IReadOnlyCollection<int> snapshots, int lastLine = 0)
     {
         if (Phase != CoordinatorPhase.Planning) return [];
         plan = made;
         var candidates = new SortedSet<int>(snapshots) { 0 };
         candidates.UnionWith(holdings.Values.SelectMany(static versions => versions));
-        // A version that silos hold with different bytes is nobody's: its step is made again.
         Stable = candidates.Reverse().First(version =>
-            version == 0 || snapshots.Contains(version) || (IsComplete(version) && MayStartFrom(version)));
+            version == 0 || snapshots.Contains(version) || (IsComplete(version) && MayStartFrom(version, lastLine)));
         applied = Stable;
         return Ask(CoordinatorPhase.Starting, everyone, silo => new CoordinatorEffect.SendStart(silo, Stable));
     }
@@ -177,14 +189,21 @@ public class CoordinatorProtocol(int steps)
     /// <summary>Whether steps begin only when every seat holds the target: always.</summary>
     protected virtual bool WaitsForAllSeats => true;
 
-    /// <summary>Whether a term may begin with a version that every layer has somewhere: not where silos differ in its bytes.</summary>
-    protected virtual bool MayStartFrom(int version) => !disputed.Contains(version);
+    /// <summary>Whether a term may begin with a version in whose bytes silos differ: never.</summary>
+    protected virtual bool StartsFromDisputed => false;
+
+    /// <summary>Whether a term may begin with a version that was to be compared, and was not: never.</summary>
+    protected virtual bool StartsFromUncompared => false;
 
     /// <summary>Whether gradients of the next step are asked for only when every silo has applied this one: always.</summary>
     protected virtual bool WaitsForAllApplied => true;
 
     /// <summary>Whether a step is reported before its copies have arrived: never.</summary>
     protected virtual bool ReportsBeforeStable => false;
+
+    private bool MayStartFrom(int version, int lastLine) =>
+        (StartsFromDisputed || !disputed.Contains(version))
+        && (StartsFromUncompared || version <= lastLine || !uncompared.Any(claim => claim.Version == version));
 
     private bool IsComplete(int version) =>
         Enumerable.Range(0, plan.Layers).All(layer => holdings.TryGetValue(layer, out var held) && held.Contains(version));

@@ -90,7 +90,9 @@ internal static class StepWork
             // A layer with one seat has nothing to be compared with.
             var compared = layer.Shard.Layout.Size > 0 && run.Protocol.Plan!.HasOtherSeats(layer.Shard.Layer);
             next.Hash = compared ? VersionCodec.Hash(next) : null;
-            run.Require(protocol => protocol.Held(message.Term, layer.Shard.Layer, message.Step, next.Hash ?? ""));
+            // Where no other replica computes it, there is no other word.
+            var said = run.Protocol.Plan!.Replicas > 1 ? next.Hash ?? "" : "";
+            run.Require(protocol => protocol.Held(message.Term, layer.Shard.Layer, message.Step, said));
         }
         catch
         {

@@ -45,6 +45,9 @@ internal sealed class RunJournals : IDisposable
     /// <summary>Whether the folder was made anew since the last snapshot.</summary>
     internal bool Rebuilt { get; set; }
 
+    /// <summary>Last step whose line is written; 0: none.</summary>
+    internal int LastLine => written.Keys.DefaultIfEmpty(0).Max();
+
     /// <summary>Validations so far.</summary>
     internal BestVersion Best { get; }
 
@@ -64,7 +67,7 @@ internal sealed class RunJournals : IDisposable
             replicas = plan.Replicas,
             standbys = plan.Standbys,
             fromStep = target,
-            replayed = Math.Max(0, written.Keys.DefaultIfEmpty(0).Max() - target),
+            replayed = Math.Max(0, LastLine - target),
         });
     }
 

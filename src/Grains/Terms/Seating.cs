@@ -25,7 +25,7 @@ internal sealed class Seating(TermContext term, IAgents agents, RunJournals jour
         return protocol =>
         {
             term.Plan = plan;
-            var effects = protocol.Planned(plan, snapshot is null ? [] : [snapshot.Step]);
+            var effects = protocol.Planned(plan, snapshot is null ? [] : [snapshot.Step], journals.LastLine);
             journals.Begin(plan, protocol.Stable);
             return effects;
         };

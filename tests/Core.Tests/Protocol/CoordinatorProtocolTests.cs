@@ -47,6 +47,22 @@ public class CoordinatorProtocolTests
         Assert.All(starts, start => Assert.Equal(4, Assert.IsType<CoordinatorEffect.SendStart>(start).Target));
     }
 
+    [Theory]
+    [InlineData("aa", "aa", 0, 2)]
+    [InlineData("aa", "bb", 0, 1)]
+    // Said to be computed by one of two only: trusted when it was reported.
+    [InlineData("aa", "", 0, 1)]
+    [InlineData("aa", "", 2, 2)]
+    public void A_version_in_doubt_is_made_again(string a, string b, int lastLine, int target)
+    {
+        var coordinator = new CoordinatorProtocol(steps: 9);
+        coordinator.Begin(["a", "b"]);
+        coordinator.Fenced("a", new Dictionary<int, int[]> { [0] = [1, 2], [1] = [1, 2] }, [new VersionClaim(1, 2, a)]);
+        coordinator.Fenced("b", Versions(0, 1, 2), b.Length > 0 ? [new VersionClaim(1, 2, b)] : []);
+        var starts = coordinator.Planned(Replicated, [], lastLine);
+        Assert.All(starts, start => Assert.Equal(target, Assert.IsType<CoordinatorEffect.SendStart>(start).Target));
+    }
+
     [Fact]
     public void A_snapshot_counts_as_a_holder_and_version_zero_can_always_be_computed()
     {

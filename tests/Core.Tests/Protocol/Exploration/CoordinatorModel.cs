@@ -25,7 +25,7 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
         switch (answer.Kind)
         {
             case Kind.Fenced:
-                var effects = protocol.Fenced(silo, Inventory(answer.Word));
+                var effects = protocol.Fenced(silo, Inventory(answer.Word), Claims(answer.Word));
                 if (protocol.Phase is CoordinatorPhase.Fencing or CoordinatorPhase.Planning)
                     state.Inventories.TryAdd(answer.From, answer.Word);
                 Carry(state, effects, sent);
@@ -56,7 +56,12 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
                     state.Roots[int.Parse(pair.Split('=')[0])] = int.Parse(pair.Split('=')[1]);
                 Carry(state, protocol.Prepared(silo, answer.Step), sent);
                 break;
-            case Kind.Applied: Carry(state, protocol.Applied(silo, answer.Step), sent); break;
+            case Kind.Applied:
+                if (protocol.Phase == CoordinatorPhase.Applying && answer.Word != 0) state.Now[answer.From] = answer.Word;
+                var applied = protocol.Applied(silo, answer.Step);
+                if (applied.Count == 0) break;
+                if (Judge(state, sent)) Carry(state, applied, sent);
+                break;
             case Kind.Copied:
                 if (answer.Step != state.Protected) break;
                 var plan = words.PlanOf(state.Plan);
@@ -81,7 +86,7 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
     }
 
     /// <summary>All have answered: plan and target.</summary>
-    internal void MakePlan(CoordinatorState state, List<Message> sent)
+    internal void MakePlan(CoordinatorState state, int lines, List<Message> sent)
     {
         state.Planning = false;
         foreach (var inventory in state.Inventories.Values)
@@ -107,9 +112,45 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
             scenario.Plan
         );
         state.Plan = words.Plan(plan);
-        Carry(state, state.Protocol.Planned(plan, []), sent);
+        Carry(state, state.Protocol.Planned(plan, [], lines), sent);
+        foreach (var (process, inventory) in state.Inventories)
+        {
+            var again = Claims(inventory).Where(claim => claim.Version == state.Protocol.Stable + 1)
+                .Select(static claim => $"{claim.Layer}={claim.Hash}").ToArray();
+            if (again.Length > 0) state.Before[process] = words.Word(string.Join(',', again));
+        }
+
         state.Inventories.Clear();
     }
+
+    /// <summary>All have applied a step: compares what they say of it, as the product does.</summary>
+    /// <returns>False: they differ, and the term ends.</returns>
+    private bool Judge(CoordinatorState state, List<Message> sent)
+    {
+        for (var layer = 0; layer < Scenario.Layers && state.Now.Count > 0; layer++)
+        {
+            switch (SeatVerdict.Of(Said(state.Now, layer), Said(state.Before, layer)))
+            {
+                case SeatVerdict.Agreed: continue;
+                case SeatVerdict.Wrong wrong:
+                    foreach (var silo in wrong.Silos) sent.Add(new Message(Kind.Evict, state.Term, state.ProcessOf(silo)));
+                    break;
+                case SeatVerdict.Undecided: state.Stopped = true; break;
+            }
+
+            state.Ended = true;
+            return false;
+        }
+
+        state.Now.Clear();
+        state.Before.Clear();
+        return true;
+    }
+
+    private Dictionary<string, string> Said(SortedDictionary<int, int> by, int layer) => by
+        .SelectMany(said => words.Pairs(said.Value).Where(pair => pair.Key == layer)
+            .Select(pair => (Silo: Processes.Silo(said.Key), Hash: $"{pair.Value}")))
+        .ToDictionary(static said => said.Silo, static said => said.Hash);
 
     internal void AskEnd(CoordinatorState state) => state.Protocol.AskEnd(EndRequest.Replan);
 
@@ -223,6 +264,12 @@ internal sealed class CoordinatorModel(Scenario scenario, Vocabulary words)
             .Split('|', StringSplitOptions.RemoveEmptyEntries)
             .Select(static layer => layer.Split(':'))
             .ToDictionary(static layer => int.Parse(layer[0]), static layer => Numbers(layer[1], ' ').ToArray());
+
+    private VersionClaim[] Claims(int word) =>
+    [
+        .. words.Pairs(words.Word(words.Text(word).Split('/')[3]))
+            .Select(static pair => new VersionClaim(pair.Key / 10, pair.Key % 10, $"{pair.Value}")),
+    ];
 
     private static IEnumerable<int> Numbers(string text, char separator) =>
         text.Split(separator, StringSplitOptions.RemoveEmptyEntries).Select(int.Parse);

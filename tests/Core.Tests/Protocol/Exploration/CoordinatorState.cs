@@ -17,6 +17,10 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
     internal SortedDictionary<int, int> Roots { get; private init; } = [];
     internal SortedDictionary<int, int> Passes { get; private init; } = [];
     internal SortedSet<int> Parts { get; private init; } = [];
+
+    /// <summary>What silos say of a step's versions, by process: now, and when it was made before.</summary>
+    internal SortedDictionary<int, int> Now { get; private init; } = [];
+    internal SortedDictionary<int, int> Before { get; private init; } = [];
     internal int Plan { get; set; }
 
     /// <summary>A step whose line is being written; −1: none.</summary>
@@ -39,6 +43,9 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
     /// <summary>Ended by a refusal or an error.</summary>
     internal bool Ended { get; set; }
 
+    /// <summary>The run is stopped: nobody can tell which silo is wrong.</summary>
+    internal bool Stopped { get; set; }
+
     internal int ProcessOf(string silo) => Roster[silo[0] - 'a'];
 
     internal CoordinatorState Copy(int? term = null) => new(ProtocolCopies.Copy(Protocol))
@@ -50,6 +57,8 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
         Roots = new(Roots),
         Passes = new(Passes),
         Parts = [.. Parts],
+        Now = new(Now),
+        Before = new(Before),
         Plan = Plan,
         Reporting = Reporting,
         Computing = Computing,
@@ -58,11 +67,12 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
         Planning = Planning,
         Finished = Finished,
         Ended = Ended,
+        Stopped = Stopped,
     };
 
     internal string Text() =>
         Ended
-            ? "ended"
+            ? Stopped ? "stopped" : "ended"
             : new StringBuilder(ProtocolCopies.Text(Protocol))
                 .Append('#')
                 .Append(Term)
@@ -88,5 +98,7 @@ internal sealed class CoordinatorState(CoordinatorProtocol protocol)
                 .Append(Protected)
                 .Append(Planning)
                 .Append(Finished)
+                .AppendJoin(',', Now)
+                .AppendJoin(',', Before)
                 .ToString();
 }

@@ -108,6 +108,7 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
             }
             else
             {
+                if (message.Kind == Kind.Evict) continue;
                 if (
                     Receiver(world, message.To) is not (>= 0 and var process)
                     || !(
@@ -168,6 +169,7 @@ internal sealed class Delivery(Scenario scenario, Machines machines)
 
     private bool MayArrive(World world, Message message, int number)
     {
+        if (message.Kind == Kind.Evict) return world.Silos[message.To] != 0;
         if (Receiver(world, message.To) is not (>= 0 and var process))
             return scenario.AddressedByName
                 && message.To % 2 == 0

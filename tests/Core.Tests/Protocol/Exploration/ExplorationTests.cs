@@ -13,6 +13,8 @@ public class ExplorationTests(ITestOutputHelper output)
     /// <summary>More than there are reasons for one: the faults bound the terms.</summary>
     private const int Unbounded = 99;
 
+    private static readonly PlanOptions TwoReplicas = new(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches);
+
     private static readonly Scenario Everything = new("two crashes, freeze, restart, join")
     {
         Crashes = 2,
@@ -36,8 +38,18 @@ public class ExplorationTests(ITestOutputHelper output)
         {
             Crashes = 1,
             Terms = Unbounded,
-            Plan = new PlanOptions(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches),
+            Plan = TwoReplicas,
         },
+        new("one flipped bit, two replicas") { Flips = 1, Terms = Unbounded, Plan = TwoReplicas },
+        new("one silo that computes wrongly ever after, two replicas")
+        {
+            Flips = 1,
+            FlipsStay = true,
+            Terms = Unbounded,
+            Plan = TwoReplicas,
+        },
+        new("one flipped bit, a second coordinator, two replicas") { Flips = 1, Takeovers = 1, Terms = 5, Plan = TwoReplicas },
+        new("one flipped bit, one crash, two replicas") { Flips = 1, Crashes = 1, Terms = Unbounded, Plan = TwoReplicas },
         new("one freeze") { Freezes = 1, Terms = Unbounded },
         new("a second coordinator, without any loss") { Takeovers = 1 },
         new("one join (to 2 silos)") { Joins = 1, Silos = 2, Terms = Unbounded },

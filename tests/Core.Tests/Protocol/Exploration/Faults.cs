@@ -156,6 +156,7 @@ internal sealed class Faults(Scenario scenario, Machines machines, Delivery deli
     {
         if (world.Coordinators[^1] == 0) return true;
         var current = machines.Coordinator(world.Coordinators[^1]);
+        if (current.Stopped) return false;
         if (current.Ended || current.Finished is { Asked: EndRequest.Replan }) return true;
         return current.Finished is null && current.Roster.Any(process => process >= 0 && world.Lives[process] != Life.Live);
     }

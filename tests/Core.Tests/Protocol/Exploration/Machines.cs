@@ -67,6 +67,12 @@ internal sealed class Machines
     internal bool IsFinished(World world) =>
         world.Coordinators[^1] is not 0 and var last && Coordinator(last).Finished is { Asked: EndRequest.None };
 
+    /// <summary>Whether the run was stopped because nobody could tell which silo is wrong.</summary>
+    internal bool IsStopped(World world) => world.Coordinators[^1] is not 0 and var last && Coordinator(last).Stopped;
+
+    /// <summary>Whether a silo holds another value of a version than it has, up to a version.</summary>
+    internal bool HoldsWrong(int silo, int upTo) => Silo(silo).Values.Any(held => held.Key.Version <= upTo && pure[held.Key] != held.Value);
+
     internal int PureRecord(int step) => pureRecords[step];
 
     internal int NewSilo(int process)
@@ -80,6 +86,17 @@ internal sealed class Machines
         var state = Silo(silo).Copy();
         var sent = new List<Message>();
         var accepted = silos.Receive(state, words.Message(message), sent);
+        return (state, sent, accepted);
+    });
+
+    /// <summary>A message is handed over, and a bit flips in what it makes the silo compute.</summary>
+    internal Outcome DeliverFlipped(int silo, int message) => Remember((silo, message | (1 << 27)), () =>
+    {
+        var state = Silo(silo).Copy();
+        var sent = new List<Message>();
+        state.Flips = true;
+        var accepted = silos.Receive(state, words.Message(message), sent);
+        state.Flips = scenario.FlipsStay;
         return (state, sent, accepted);
     });
 
@@ -107,10 +124,10 @@ internal sealed class Machines
     internal Outcome Lost(int coordinator, int process) =>
         Remember((coordinator, -10 - process), () => Change(coordinator, (state, sent) => coordinators.Lost(state, process, sent)));
 
-    internal Outcome Plan(int coordinator) => Remember((coordinator, -1), () => Change(coordinator, (state, sent) =>
+    internal Outcome Plan(int coordinator, int lines) => Remember((coordinator, -50 - lines), () => Change(coordinator, (state, sent) =>
     {
         state.Opened = true;
-        coordinators.MakePlan(state, sent);
+        coordinators.MakePlan(state, lines, sent);
     }));
 
     internal Outcome Written(int coordinator) => Remember((coordinator, -2), () => Change(coordinator, coordinators.Written));
@@ -171,8 +188,9 @@ internal sealed class Machines
         held.Add(
             silo is null
                 ? 0
-                : silo.Agent.Inventory.Aggregate(0, static (bits, layer) =>
-                    layer.Value.Aggregate(bits, (all, version) => all | (1 << ((layer.Key * 8) + version)))
+                : silo.Agent.Inventory.Aggregate(0, (bits, layer) =>
+                    layer.Value.Where(version => silo.Values.GetValueOrDefault((layer.Key, version)) == pure[(layer.Key, version)])
+                        .Aggregate(bits, (all, version) => all | (1 << ((layer.Key * 8) + version)))
                 )
         );
         return number;
@@ -182,7 +200,7 @@ internal sealed class Machines
     {
         foreach (var ((layer, version), value) in state.Values)
         {
-            if (pure[(layer, version)] != value)
+            if (scenario.Flips == 0 && pure[(layer, version)] != value)
                 return $"silo {state.Self} holds another value of version {version} of layer {layer}";
             if (!state.Agent.Holds(layer, version))
                 return $"silo {state.Self} stores version {version} of layer {layer}, which its protocol does not hold";

@@ -5,7 +5,7 @@ namespace Peft.Orleans.Core.Tests.Protocol.Exploration;
 /// <summary>Kinds of message; those from <see cref="Fenced"/> on go to a coordinator.</summary>
 internal enum Kind
 {
-    Fence, Start, Initialize, Forward, Up, Down, Gather, AskSums, Sums, Whole, Prepare, Apply, Protect, Put, Want, Value,
+    Fence, Start, Initialize, Forward, Up, Down, Gather, AskSums, Sums, Whole, Prepare, Apply, Protect, Put, Want, Value, Evict,
     Fenced, Started, Initialized, Passed, Reduced, Prepared, Applied, Copied,
 }
 
@@ -99,6 +99,8 @@ internal sealed class Vocabulary
     internal int Clip(int step, IEnumerable<KeyValuePair<int, int>> roots) => Word($"clip {step} {string.Join(',', roots)}");
 
     internal int Record(int step, IEnumerable<KeyValuePair<int, int>> passes) => Word($"record {step} {string.Join(',', passes)}");
+
+    internal int Flipped(int value) => Word($"flipped ({value})");
 
     internal int NextValue(int layer, int step, int before, int root, int clip) => Word($"v{layer}.{step} ({before}) ({root}) ({clip})");
 }

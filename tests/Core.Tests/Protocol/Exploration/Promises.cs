@@ -14,6 +14,12 @@ internal sealed class Promises(Scenario scenario, Machines machines)
         }
 
         if (world.Plan > 0 && machines.HasOneNameTwice(world.Plan)) return "the plan has two silos of one name";
+        for (var process = 0; scenario.Flips > 0 && process < Processes.Count; process++)
+        {
+            if (world.Lives[process] == Life.Live && machines.HoldsWrong(world.Silos[process], world.Lines.Length))
+                return $"step {world.Lines.Length} is reported, and {Processes.Name(process)} holds other bytes of it";
+        }
+
         for (var i = 0; i < world.Lines.Length; i++)
         {
             if (world.Lines[i] != machines.PureRecord(i + 1)) return $"line {i + 1} of the metrics is not that of step {i + 1}";

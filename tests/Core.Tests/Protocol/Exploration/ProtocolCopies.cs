@@ -57,7 +57,7 @@ internal static class ProtocolCopies
     private static bool IsUnread(object machine, string field) => machine switch
     {
         CoordinatorProtocol { Phase: not (CoordinatorPhase.Fencing or CoordinatorPhase.Planning) } =>
-            field is "holdings" or "claims" or "disputed",
+            field is "holdings" or "claims" or "disputed" or "uncompared",
         AgentProtocol { Phase: AgentPhase.Fenced } => field is "applied" or "<Target>k__BackingField" or "<Plan>k__BackingField",
         _ => false,
     };
@@ -72,6 +72,7 @@ internal static class ProtocolCopies
             map.ToDictionary(static pair => pair.Key, static pair => new SortedDictionary<int, string>(pair.Value))),
         Dictionary<(int, int), string> map => new Dictionary<(int, int), string>(map),
         HashSet<int> set => new HashSet<int>(set),
+        HashSet<(int, int)> set => new HashSet<(int, int)>(set),
         string or SeatPlan or ValueType => null,
         _ => throw new NotSupportedException($"the explorer cannot copy a {value.GetType()}"),
     };
@@ -95,6 +96,7 @@ internal static class ProtocolCopies
                 break;
             case Dictionary<(int, int), string> map: text.AppendJoin(',', map.OrderBy(static pair => pair.Key)); break;
             case HashSet<int> set: text.AppendJoin(',', set.Order()); break;
+            case HashSet<(int, int)> set: text.AppendJoin(',', set.Order()); break;
             case Dictionary<int, HashSet<int>> map:
                 foreach (var (key, set) in map.OrderBy(static pair => pair.Key))
                     text.Append(key).Append(':').AppendJoin(',', set.Order()).Append('|');

@@ -17,6 +17,12 @@ internal sealed record Scenario(string Name)
     public int Restarts { get; init; }
     public int Joins { get; init; }
 
+    /// <summary>Versions that a silo computes wrongly, of one of its layers: a bit flips on the way.</summary>
+    public int Flips { get; init; }
+
+    /// <summary>A silo that has computed wrongly does so ever after, in the same way.</summary>
+    public bool FlipsStay { get; init; }
+
     /// <summary>Silos that start under the name of a living one, where storage knows no locks.</summary>
     public int Doubles { get; init; }
 

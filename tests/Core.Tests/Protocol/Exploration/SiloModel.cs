@@ -122,13 +122,14 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
 
         var inventory = string.Join('|', state.Agent.Inventory.Select(static layer => $"{layer.Key}:{string.Join(' ', layer.Value)}"));
         var records = string.Join(',', state.Records.Select(static record => $"{record.Key}={record.Value}"));
+        var claims = string.Join(',', state.Agent.Claims.Select(static claim => $"{(claim.Layer * 10) + claim.Version}={claim.Hash}"));
         sent.Add(
             new Message(
                 Kind.Fenced,
                 message.Term,
                 -1,
                 message.To,
-                Word: words.Word($"{inventory}/{records}/{string.Join(',', state.Active)}")
+                Word: words.Word($"{inventory}/{records}/{string.Join(',', state.Active)}/{claims}")
             )
         );
         return true;
@@ -196,7 +197,9 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
                 return false;
             if (state.Leaves.Count(leaf => leaf.Key.Layer == layer && leaf.Key.Step == message.Step) < Scenario.Microbatches)
                 return false;
-            if (!Hold(state, term, layer, message.Step, words.NextValue(layer, message.Step, before, root, message.Tag)))
+            var value = words.NextValue(layer, message.Step, before, root, message.Tag);
+            if (state.Flips && layer == state.Active[0]) value = words.Flipped(value);
+            if (!Hold(state, term, layer, message.Step, value, computed: true))
                 return false;
             state.Measures.Remove(layer);
             foreach (var leaf in state.Leaves.Keys.Where(key => key.Layer == layer).ToArray()) state.Leaves.Remove(leaf);
@@ -204,13 +207,17 @@ internal sealed class SiloModel(Scenario scenario, Vocabulary words)
 
         state.Records[message.Step] = message.Word;
         foreach (var old in state.Records.Keys.Where(step => step < message.Step - 1).ToArray()) state.Records.Remove(old);
-        sent.Add(new Message(Kind.Applied, message.Term, -1, message.To, message.Step));
+        var hashes = state.Agent.Claims.Where(claim => claim.Version == message.Step && state.Active.Contains(claim.Layer))
+            .Select(static claim => $"{claim.Layer}={claim.Hash}");
+        sent.Add(new Message(Kind.Applied, message.Term, -1, message.To, message.Step, Word: words.Word(string.Join(',', hashes))));
         return true;
     }
 
-    private bool Hold(SiloState state, Term term, int layer, int version, int value)
+    private bool Hold(SiloState state, Term term, int layer, int version, int value, bool computed = false)
     {
-        if (!state.Agent.Held(term, layer, version).Accepted) return false;
+        // A value is its own hash, which is said only where another replica computes the same.
+        var hash = computed && scenario.Flips > 0 && state.Agent.Plan!.Replicas > 1 ? $"{value}" : "";
+        if (!state.Agent.Held(term, layer, version, hash).Accepted) return false;
         state.Values[(layer, version)] = value;
         if (scenario.PassiveSeatsDropEarly && !state.Active.Contains(layer) && state.Agent is IDropsEarly passive)
             Forget(state, passive.DropVersions((dropped, old) => dropped == layer && old < version));

@@ -14,6 +14,9 @@ internal sealed class SiloState(AgentProtocol agent)
     internal SortedSet<int> LetIn { get; private set; } = [];
     internal Message? Starting { get; set; }
 
+    /// <summary>A bit flips with every step it takes.</summary>
+    internal bool Flips { get; set; }
+
     /// <summary>Version of the last <c>Apply</c>, else the target: what the protocol keeps too.</summary>
     internal int Reached { get; set; }
 
@@ -26,6 +29,7 @@ internal sealed class SiloState(AgentProtocol agent)
         LetIn = [.. LetIn],
         Starting = Starting,
         Reached = Reached,
+        Flips = Flips,
         Self = Self,
     };
 
@@ -39,7 +43,7 @@ internal sealed class SiloState(AgentProtocol agent)
             .AppendJoin(',', Records)
             .Append('#')
             .AppendJoin(',', LetIn)
-            .Append('#');
+            .Append(Flips ? "#!" : "#");
         return Agent.Phase == AgentPhase.Fenced
             ? text.AppendJoin(',', Active).ToString()
             : text.AppendJoin(',', Leaves)

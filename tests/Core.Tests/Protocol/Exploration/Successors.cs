@@ -72,7 +72,8 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         }
     }
 
-    internal bool Finished(World world) => machines.IsFinished(world) && world.Lines.Length == scenario.Steps;
+    internal bool Finished(World world) =>
+        (machines.IsFinished(world) && world.Lines.Length == scenario.Steps) || machines.IsStopped(world);
 
     internal string Describe(World world) =>
         string.Join(
@@ -101,7 +102,16 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         {
             var message = machines.Words.Message(number);
             if (message.ToCoordinator || delivery.Receiver(world, message.To) is not (>= 0 and var process)) continue;
+            if (message.Kind == Kind.Evict)
+            {
+                yield return new(() => $"{Processes.Name(process)} is evicted", Evicted(world, process));
+                continue;
+            }
+
             var silo = world.Silos[process];
+            if (message.Kind == Kind.Apply && world.Flips < scenario.Flips
+                && Move(world, process, machines.DeliverFlipped(silo, number), flips: 1) is { } flipped)
+                yield return new(() => $"{message}, and a bit flips there", flipped, true);
             if (Move(world, process, machines.Deliver(silo, number)) is { } next)
                 yield return new(() => $"{message}{(process == message.To ? "" : $" reaches {Processes.Name(process)}")}", next);
             if (scenario.SlowCopies && message.Kind == Kind.Put && Move(world, process, machines.LetIn(silo, number)) is { } letIn)
@@ -120,11 +130,19 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         }
     }
 
-    private World? Move(World world, int process, Machines.Outcome outcome)
+    private World Evicted(World world, int process)
+    {
+        var next = world.Copy();
+        (next.Lives[process], next.Silos[process]) = (Life.Dead, 0);
+        return delivery.Settle(next, []);
+    }
+
+    private World? Move(World world, int process, Machines.Outcome outcome, int flips = 0)
     {
         if (outcome.State == world.Silos[process] && Array.TrueForAll(outcome.Sent, sent => !delivery.IsNews(world, sent))) return null;
         var next = world.Copy();
         next.Silos[process] = outcome.State;
+        next.Flips += flips;
         return delivery.Settle(next, outcome.Sent);
     }
 
@@ -215,7 +233,7 @@ internal sealed class Successors(Scenario scenario, Machines machines)
         var refused = !opened && scenario.FilesRefuseEarlierWriters && world.Owner > term;
         return new(
             () => $"{what}{(refused ? "is refused the files" : "plans")}",
-            Next(world, term, refused ? machines.End(number) : machines.Plan(number), next =>
+            Next(world, term, refused ? machines.End(number) : machines.Plan(number, scenario.Flips > 0 ? world.Lines.Length : 0), next =>
             {
                 if (!refused && !opened)
                     next.Owner = term;

@@ -142,6 +142,24 @@ public class WeakerRulesTests(ITestOutputHelper output)
     public void Files_that_an_earlier_coordinator_may_open_after_a_later_one() =>
         Breaks(new Scenario("an earlier coordinator may open the files") { Takeovers = 1, FilesRefuseEarlierWriters = false });
 
+    [Fact]
+    public void A_term_that_begins_with_a_version_in_whose_bytes_silos_differ() =>
+        Breaks(Flipped("a disputed version", static steps => new Credulous(steps)), "holds other bytes");
+
+    [Fact]
+    public void A_term_that_begins_with_a_version_that_one_of_two_replicas_has_and_nobody_has_compared() =>
+        Breaks(Flipped("an uncompared version", static steps => new Trusting(steps)), "holds other bytes");
+
+    private static Scenario Flipped(string name, Func<int, CoordinatorProtocol> coordinator) => new(name)
+    {
+        Flips = 1,
+        Takeovers = 1,
+        Terms = 3,
+        Steps = 2,
+        Plan = new(MaxSilos: 2, Replicas: null, Microbatches: Scenario.Microbatches),
+        Coordinator = coordinator,
+    };
+
     private void Breaks(Scenario scenario, string? how = null)
     {
         var seen = new Explorer(scenario with { Renumbers = false }) { MustFinish = false }.Run(breadthFirst: true, most: 400_000);
@@ -181,6 +199,16 @@ public class WeakerRulesTests(ITestOutputHelper output)
     private sealed class ReportsEarly(int steps) : CoordinatorProtocol(steps)
     {
         protected override bool ReportsBeforeStable => true;
+    }
+
+    private sealed class Credulous(int steps) : CoordinatorProtocol(steps)
+    {
+        protected override bool StartsFromDisputed => true;
+    }
+
+    private sealed class Trusting(int steps) : CoordinatorProtocol(steps)
+    {
+        protected override bool StartsFromUncompared => true;
     }
 
     private sealed class ComputesFromAny(string silo) : AgentProtocol(silo)

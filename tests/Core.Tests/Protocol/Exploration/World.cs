@@ -35,6 +35,7 @@ internal sealed class World
     internal int Joins;
     internal int Doubles;
     internal int Takeovers;
+    internal int Flips;
 
     /// <summary>Plan in force last: under which the run's files were written to; 0: none yet.</summary>
     internal int Plan;
@@ -58,6 +59,7 @@ internal sealed class World
         Joins = Joins,
         Doubles = Doubles,
         Takeovers = Takeovers,
+        Flips = Flips,
         Plan = Plan,
         Excused = Excused,
     };
@@ -96,7 +98,7 @@ internal sealed class World
         foreach (var line in Lines) Mix(line);
         Mix(Owner);
         Mix((((((((((Doubles * 4) + Crashes) * 4) + Freezes) * 4) + Restarts) * 4) + Joins) * 4) + Takeovers);
-        Mix(Excused ? 1 : 0);
+        Mix((Flips * 2) + (Excused ? 1 : 0));
         Mix(Plan);
         return new UInt128(a, b);
     }
