@@ -31,7 +31,7 @@ internal sealed class StoreCluster : IDisposable
         var folder = Path.Combine(workspace.Folder, "server");
         Directory.CreateDirectory(folder);
         // The server's user is another.
-        if (Environment.UserName == "root") File.SetUnixFileMode(workspace.Folder, Mode);
+        if (!OperatingSystem.IsWindows() && Environment.UserName == "root") File.SetUnixFileMode(workspace.Folder, Mode);
         StoreServer server = kind == "redis" ? new RedisServer(folder, keeps) : new PostgresqlServer(folder);
         var cluster = new StoreCluster(workspace, server);
         await server.Start();
