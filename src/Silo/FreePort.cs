@@ -7,13 +7,13 @@ namespace Peft.Orleans.Silo;
 /// <summary>Ports that can be listened on.</summary>
 internal static class FreePort
 {
-    /// <summary>The port asked for, checked to be free; 0: a free one.</summary>
+    /// <summary>The port asked for, checked to be free at an address; 0: a free one.</summary>
     /// <exception cref="PeftException">It cannot be used.</exception>
-    internal static int Find(string option, int wanted)
+    internal static int Find(string option, int wanted, IPAddress address)
     {
         if (wanted != 0)
         {
-            if (Refusal(wanted) is not { } reason) return wanted;
+            if (Refusal(wanted, address) is not { } reason) return wanted;
             throw new PeftException(
                 $"port {wanted} ({option}) cannot be used: {reason}; choose another, or leave the option out for any free port");
         }
@@ -22,18 +22,18 @@ internal static class FreePort
         for (var attempt = 0; attempt < 200; attempt++)
         {
             var candidate = Random.Shared.Next(10_240, 32_768);
-            if (Refusal(candidate) is null) return candidate;
+            if (Refusal(candidate, address) is null) return candidate;
         }
 
         throw new PeftException($"no free port for {option} found between 10240 and 32767; give one");
     }
 
-    private static string? Refusal(int port)
+    private static string? Refusal(int port, IPAddress address)
     {
-        using var probe = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        using var probe = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            probe.Bind(new IPEndPoint(IPAddress.Any, port));
+            probe.Bind(new IPEndPoint(address, port));
             return null;
         }
         catch (SocketException error)

@@ -12,8 +12,9 @@ using Peft.Orleans.Grains.Shards;
 using Peft.Orleans.Grains.Storage;
 using Peft.Orleans.Grains.Terms;
 using Peft.Orleans.Kernels.Torch;
-using Peft.Orleans.Silo.Security;
+using Peft.Orleans.Silo.Health;
 using Peft.Orleans.Silo.Http;
+using Peft.Orleans.Silo.Security;
 using Peft.Orleans.Silo.Stores;
 
 namespace Peft.Orleans.Silo;
@@ -98,7 +99,8 @@ internal static class SiloHost
             .Services.AddOpenTelemetry()
             .WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
         builder
-            .Services.AddSingleton(new SiloIdentity(name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes))
+            .Services.AddSingleton(
+                new SiloIdentity(name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes, settings.TakesSeats))
             .AddSingleton(new ClusterStorage(settings.ClusterFolder))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
             .AddSingleton(new Channels(security.Peers))
@@ -124,6 +126,7 @@ internal static class SiloHost
             .AddSingleton<ClusterView>()
             .AddSingleton<NameWatch>()
             .AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(static services => services.GetRequiredService<NameWatch>())
+            .AddSiloHealth()
             .AddSingleton(new WallClock(TimeProvider.System))
             .AddSingleton<TimeProvider>(static services => new SteadyClock(services.GetRequiredService<WallClock>().Time));
         builder.Host.UseOrleans(silo =>

@@ -12,6 +12,8 @@ namespace Peft.Orleans.Silo;
 /// compares.</remarks>
 internal sealed record SiloSettings
 {
+    private const string AnySeats = "any";
+
     /// <summary>Folder of the cluster's SQLite files, registrations and uploads, absolute; empty: another store, and no folder.</summary>
     [Setting(SiloArguments.ClusterFolder, "FOLDER", "that of `--join`",
         "folder with membership and grain state (SQLite) and one registration per silo; with another store only uploads need one")]
@@ -62,6 +64,14 @@ internal sealed record SiloSettings
     [Setting("--memory", "MIB", "the machine's", "memory for weights and activations; silos of one machine share its own", Most = 1 << 30)]
     public int MemoryMebibytes { get; init; }
 
+    /// <summary>Which layers may be seated here: any or none.</summary>
+    [Setting(
+        "--seats",
+        "any|none",
+        "any",
+        "`none`: no layer is seated here; coordinators, data sets and clients have a silo that needs neither device nor threads")]
+    public string Seats { get; init; } = AnySeats;
+
     /// <summary>Address to bind and to publish.</summary>
     [Setting("--host", "ADDRESS", "127.0.0.1", "IP address to bind and to publish")]
     public string Host { get; init; } = "127.0.0.1";
@@ -79,7 +89,7 @@ internal sealed record SiloSettings
     public int DataPort { get; init; }
 
     /// <summary>Port of /metrics and /health.</summary>
-    [Setting("--http-port", "PORT", "any free port", "HTTP: `/metrics`, `/health/live`, `/health/ready`", Most = 65_535)]
+    [Setting("--http-port", "PORT", "any free port", "HTTP: `/metrics`, `/health/startup`, `/health/ready`, `/health/live`", Most = 65_535)]
     public int HttpPort { get; init; }
 
     /// <summary>Whether the silo ends when its standard input closes.</summary>
@@ -124,6 +134,9 @@ internal sealed record SiloSettings
     /// <summary>Memory for weights and activations, bytes.</summary>
     public long MemoryBytes => MemoryMebibytes > 0 ? (long)MemoryMebibytes << 20 : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
+    /// <summary>Whether layers may be seated here.</summary>
+    public bool TakesSeats => Seats == AnySeats;
+
     /// <summary>Every setting with the property that holds it.</summary>
     internal static IReadOnlyList<(PropertyInfo Property, SettingAttribute Setting)> All { get; } =
         [.. from property in typeof(SiloSettings).GetProperties()
@@ -158,6 +171,7 @@ internal sealed record SiloSettings
 
         if (run is not null && !Directory.Exists(folder))
             throw new PeftException($"{folder} does not exist: {given.JoinedRun} is no folder of a local run");
+        if (given.Seats is not (AnySeats or "none")) throw new PeftException($"--seats {given.Seats}: expected any or none");
         if (!IPAddress.TryParse(given.Host, out _)) throw new PeftException($"--host {given.Host}: expected an IP address of this machine");
         if (!IPAddress.TryParse(given.HttpHost, out _))
             throw new PeftException($"--http-host {given.HttpHost}: expected an IP address of this machine");
@@ -169,9 +183,9 @@ internal sealed record SiloSettings
             ClusterFolder = folder.Length > 0 ? Path.GetFullPath(folder) : "",
             JoinedRun = run,
             Threads = threads > 0 ? threads : Environment.ProcessorCount,
-            SiloPort = FreePort.Find("--silo-port", given.SiloPort),
-            GatewayPort = FreePort.Find("--gateway-port", given.GatewayPort),
-            HttpPort = FreePort.Find("--http-port", given.HttpPort),
+            SiloPort = FreePort.Find("--silo-port", given.SiloPort, IPAddress.Parse(given.Host)),
+            GatewayPort = FreePort.Find("--gateway-port", given.GatewayPort, IPAddress.Parse(given.Host)),
+            HttpPort = FreePort.Find("--http-port", given.HttpPort, IPAddress.Parse(given.Host)),
         };
     }
 

@@ -49,7 +49,13 @@ internal sealed class ClusterClient : IAsyncDisposable
             $"an answer from {addresses}",
             () => $"no silo answers at {addresses}{security.Refusal}; is the cluster running, its gateway port reachable, "
                 + "and this client's certificate one that it accepts?",
-            cancellation);
+            cancellation,
+            async () =>
+            {
+                var found = await Gateways.Parse(addresses);
+                security.Allow(found);
+                return found;
+            });
     }
 
     /// <summary>Connects to silos of this machine that have started.</summary>
@@ -213,9 +219,10 @@ internal sealed class ClusterClient : IAsyncDisposable
         ClientSecurity? security,
         string what,
         Func<string> failure,
-        CancellationToken cancellation)
+        CancellationToken cancellation,
+        Func<Task<IReadOnlyList<IPEndPoint>>>? lookUp = null)
     {
-        var host = Prepare(new AddressGateways(gateways), patient: false, security);
+        var host = Prepare(new AddressGateways(gateways, lookUp), patient: false, security);
         var times = ClusterTimes.Current;
         using var watch = new StartWatch(terminal, times.Silence, times, TimeProvider.System, static () => null, cancellation);
         return await Open(host, [.. gateways.Select(static gateway => gateway.ToString())], watch, what, failure);

@@ -30,7 +30,8 @@ internal static class CommonOptions
     public static Option<string?> Cluster() => new("--cluster")
     {
         HelpName = "ADDRESS",
-        Description = $"Use a running cluster: HOST[:PORT] of one gateway or more, separated by commas (default: {ClusterVariable}).",
+        Description = "Use a running cluster: HOST[:PORT] of one gateway or more, separated by commas; all addresses of a name are used "
+            + $"(default: {ClusterVariable}).",
         DefaultValueFactory = static _ => Environment.GetEnvironmentVariable(ClusterVariable) is { Length: > 0 } address ? address : null,
     };
 

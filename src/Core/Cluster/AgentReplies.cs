@@ -40,6 +40,9 @@ public sealed record FenceReply : AgentReply
 
     /// <summary>What the silo says the bytes of versions are that it has computed itself.</summary>
     [Id(6)] public VersionClaim[] Claims { get; init; } = [];
+
+    /// <summary>Whether no layer is to be seated on the silo: it leaves, or was started so.</summary>
+    [Id(7)] public bool Seatless { get; init; }
 }
 
 /// <summary>Answer to <c>Start</c>: all seats here hold the target, but for what version 0 lacks.</summary>
@@ -147,4 +150,7 @@ public sealed record AgentReport
 
     /// <summary>Compute threads of the silo.</summary>
     [Id(9)] public int Threads { get; init; }
+
+    /// <summary>Whether no layer is to be seated on the silo: it leaves, or was started so.</summary>
+    [Id(10)] public bool Seatless { get; init; }
 }

@@ -57,6 +57,18 @@ public sealed record ClusterTimes
     [Wait(1, 86_400, "runs of a silo whose client is gone, to finish step and snapshot: then it ends without")]
     public TimeSpan OrderlyEnd { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Runs of a silo that was told to leave.</summary>
+    [Wait(0, 3600, "the runs of a silo that is told to leave (SIGTERM), to go on without it: then it leaves all the same")]
+    public TimeSpan Leave { get; init; } = TimeSpan.FromSeconds(90);
+
+    /// <summary>What a silo that leaves has open.</summary>
+    [Wait(1, 3600, "what a silo that leaves has open, to end: then it ends without")]
+    public TimeSpan Shutdown { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>One piece of work on the device.</summary>
+    [Wait(60, 86_400, "one piece of work on the device: then the silo no longer says that it lives")]
+    public TimeSpan DeviceWork { get; init; } = TimeSpan.FromMinutes(30);
+
     /// <summary>A run that a silo has joined, to begin.</summary>
     [Wait(1, 3600, "a run that is being resumed, to begin: then a silo that joined it by hand takes it for ended, and ends")]
     public TimeSpan JoinedRun { get; init; } = TimeSpan.FromSeconds(30);

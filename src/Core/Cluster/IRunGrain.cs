@@ -34,6 +34,15 @@ public interface IRunGrain : IGrainWithStringKey
     /// <summary>Called by an agent that does not reach another silo: the coordinator asks all, and evicts what they do not reach.</summary>
     [Alias("PeerUnreachable"), global::Orleans.Concurrency.AlwaysInterleave]
     Task PeerUnreachable(string from, string to);
+
+    /// <summary>
+    /// Called again and again by a silo that was told to leave: the run gives its seats to others, takes from it what they lack, and goes
+    /// on without it.
+    /// </summary>
+    /// <param name="incarnation">The silo, as plans name it.</param>
+    /// <returns>Whether it may go: the run has nothing of it any more.</returns>
+    [Alias("Leave"), global::Orleans.Concurrency.AlwaysInterleave]
+    Task<bool> Leave(string incarnation);
 }
 
 /// <summary>All runs of a cluster; key 0.</summary>

@@ -6,7 +6,9 @@ namespace Peft.Orleans.Core.Planning;
 /// <param name="Silo">The silo.</param>
 /// <param name="Loaded">Layers whose base weights it holds: seats are kept where their weights are.</param>
 /// <param name="MemoryBytes">Memory of its device, or of its machine, which other silos may share.</param>
-public sealed record SiloInventory(PlannedSilo Silo, IReadOnlyCollection<int> Loaded, long MemoryBytes = long.MaxValue)
+/// <param name="TakesSeats">Whether layers may be seated on it; else it only gives what it holds.</param>
+public sealed record SiloInventory(
+    PlannedSilo Silo, IReadOnlyCollection<int> Loaded, long MemoryBytes = long.MaxValue, bool TakesSeats = true)
 {
     /// <summary>A silo that has loaded nothing.</summary>
     public SiloInventory(PlannedSilo silo) : this(silo, []) { }
@@ -36,8 +38,9 @@ public static class Planner
     /// </summary>
     public static SeatPlan Plan(IReadOnlyCollection<SiloInventory> inventory, PlanModel model, PlanOptions options)
     {
-        if (inventory.Count == 0) throw new PeftException("no silo is alive; start at least one peft-silo");
-        var silos = inventory.OrderBy(static silo => silo.Silo.Name, StringComparer.Ordinal).ToArray();
+        var everyone = inventory.OrderBy(static silo => silo.Silo.Name, StringComparer.Ordinal).ToArray();
+        var silos = everyone.Where(static silo => silo.TakesSeats).ToArray();
+        if (silos.Length == 0) throw new PeftException("no silo that takes seats is alive; start at least one peft-silo");
         var layers = model.LayerCosts.Length;
         var usable = Math.Min(silos.Length, options.MaxSilos);
         var replicas = Math.Clamp(
@@ -64,7 +67,7 @@ public static class Planner
         if (replicas == 1 && options.Protect) seats.AddRange(Passive(parts, placed, standbys));
         return new SeatPlan
         {
-            Silos = [.. silos.Select(static silo => silo.Silo)],
+            Silos = [.. everyone.Select(static silo => silo.Silo)],
             Seats = [.. seats],
             Layers = layers,
             Replicas = replicas,

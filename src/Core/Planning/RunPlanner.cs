@@ -12,11 +12,12 @@ public static class RunPlanner
     /// <exception cref="PeftException">No silo is alive.</exception>
     public static SeatPlan Plan(ResolvedRun run, IReadOnlyCollection<SiloInventory> inventory)
     {
-        if (inventory.Count == 0) throw new PeftException("no silo is alive; start at least one peft-silo");
+        var seats = inventory.Where(static silo => silo.TakesSeats).ToArray();
+        if (seats.Length == 0) throw new PeftException("no silo that takes seats is alive; start at least one peft-silo");
         var planned = PlanModel.Of(run.Model, run.Method);
-        var layers = Memory(run, inventory.Count);
+        var layers = Memory(run, seats.Length);
         // Silos of one machine share its memory.
-        var capacity = inventory
+        var capacity = seats
             .GroupBy(static silo => silo.Host)
             .Min(static host => host.Min(static silo => silo.MemoryBytes) / host.Count());
         return Planner.Plan(

@@ -27,6 +27,9 @@ public static class RunEvents
     /// <summary>Silos have come.</summary>
     public const string Joining = "joining";
 
+    /// <summary>A silo was told to leave; others take its layers.</summary>
+    public const string Leaving = "leaving";
+
     /// <summary>A silo is not taken in, and why.</summary>
     public const string LeftOut = "left_out";
 
@@ -70,6 +73,7 @@ public static class RunEvents
             Recovered => $"a loss was mended {Seconds(details["seconds"])} after it was noticed, with step {At("step")}",
             Continued => $"training went on with step {At("step")}, {Seconds(details["seconds"])} after the change of silos",
             Joining => $"{At("silos")} joined and {(details["silos"] is JsonArray { Count: > 1 } ? "are" : "is")} taken in",
+            Leaving => $"{At("silo")} leaves, and others take its layers",
             LeftOut => $"the run goes on without {At("silo")}: {At("reason")}",
             Evicted => $"{At("silo")} was evicted: {(details["reason"] is null ? "other silos did not reach it" : At("reason"))}",
             Snapshot => $"snapshot of step {At("step")} written",

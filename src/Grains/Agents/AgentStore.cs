@@ -35,6 +35,9 @@ internal sealed class AgentStore(SiloIdentity identity, ITensorTransport transpo
         }
     }
 
+    /// <summary>Whether layers may be seated here.</summary>
+    public SeatOffer Seats { get; } = new(identity.TakesSeats);
+
     /// <summary>Ids of the runs this silo knows.</summary>
     public IReadOnlyCollection<string> RunIds => [.. runs.Keys];
 

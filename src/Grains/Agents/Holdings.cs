@@ -39,6 +39,7 @@ internal sealed partial class Holdings(AgentStore store, IBatchSource batches, I
                 Threads = store.Identity.Threads,
                 Loaded = [.. run.Layers.Keys.Order()],
                 MemoryBytes = store.Identity.MemoryBytes,
+                Seatless = !store.Seats.Open,
             };
         }
     }
@@ -59,6 +60,7 @@ internal sealed partial class Holdings(AgentStore store, IBatchSource batches, I
             LoadedLayers = store.Runs.ToDictionary(static run => run.RunId, static run => (int[])[.. run.Layers.Keys.Order()]),
             MemoryBytes = store.Identity.MemoryBytes,
             Threads = store.Identity.Threads,
+            Seatless = !store.Seats.Open,
         };
     }
 

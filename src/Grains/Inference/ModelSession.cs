@@ -66,9 +66,9 @@ internal sealed class ModelSession
         var fences = new List<FenceReply>();
         foreach (var address in live.Values) fences.Add(await agents.At(address).Fence(sessionId, drawn));
         var plan = Planner.Plan(
-            [.. fences.Select(static fence => new SiloInventory(fence.Silo))],
+            [.. fences.Select(static fence => new SiloInventory(fence.Silo, [], TakesSeats: !fence.Seatless))],
             PlanModel.Of(folder.Dimensions, setup.Method),
-            new PlanOptions(live.Count) { Protect = false });
+            new PlanOptions(Math.Max(1, fences.Count(static fence => !fence.Seatless))) { Protect = false });
         var definition = new RunDefinition(sessionId, "", setup, Training: false);
         var replies = await Task.WhenAll(
             live.Values.Select(address => agents.At(address).Start(new StartMessage(definition, drawn, plan, 0, [], null)))

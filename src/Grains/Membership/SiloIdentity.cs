@@ -5,4 +5,5 @@ namespace Peft.Orleans.Grains.Membership;
 /// <param name="Threads">Compute threads.</param>
 /// <param name="MetricsUrl">URL of /metrics.</param>
 /// <param name="MemoryBytes">Memory for weights and activations on the silo's device.</param>
-internal sealed record SiloIdentity(string Name, int Threads, string MetricsUrl, long MemoryBytes);
+/// <param name="TakesSeats">Whether layers may be seated here.</param>
+internal sealed record SiloIdentity(string Name, int Threads, string MetricsUrl, long MemoryBytes, bool TakesSeats = true);

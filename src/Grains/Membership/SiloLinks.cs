@@ -18,6 +18,9 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
 
     private readonly Dictionary<SiloAddress, (string Name, string Reason)> leftOut = [];
 
+    /// <summary>Silos that leave, and of which the run has nothing any more.</summary>
+    private readonly HashSet<SiloAddress> released = [];
+
     /// <summary>Name of the coordinator's silo.</summary>
     internal string Self => self;
 
@@ -34,9 +37,12 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         LogLeftOut(name, reason);
     }
 
+    /// <summary>From now on this one of a silo's lives does not count as alive.</summary>
+    internal void Release(SiloAddress silo) => released.Add(silo);
+
     /// <summary>
-    /// The live silos without those that are left out, and those that came back behind the cut for which they were evicted: a plan with
-    /// them would be lost again.
+    /// The live silos without those that are left out, those that leave and were released, and those that came back behind the cut for
+    /// which they were evicted: a plan with them would be lost again.
     /// </summary>
     internal async Task<SortedDictionary<string, SiloAddress>> Inside()
     {
@@ -44,6 +50,7 @@ internal sealed partial class SiloLinks(ISiloAgents agents, ClusterRoster roster
         LeftOut = leftOut.Where(silo => live.ContainsValue(silo.Key)).ToDictionary(
             static silo => silo.Value.Name, static silo => silo.Value.Reason, StringComparer.Ordinal);
         foreach (var silo in LeftOut.Keys) live.Remove(silo);
+        foreach (var silo in live.Where(silo => released.Contains(silo.Value)).ToArray()) live.Remove(silo.Key);
         if (!evicted.Overlaps(live.Keys))
         {
             Outside = [];

@@ -45,7 +45,7 @@ internal static class RunCreation
     internal static async Task CheckThreads(ResolvedRun run, IEnumerable<ISiloAgent> agents)
     {
         var reports = await Task.WhenAll(agents.Select(static agent => SiloLinks.Answer(agent.Describe())));
-        var others = reports.OfType<AgentReport>().Where(report => report.Threads != run.Threads).ToArray();
+        var others = reports.OfType<AgentReport>().Where(report => !report.Seatless && report.Threads != run.Threads).ToArray();
         if (others.Length == 0) return;
         var silos = string.Join(", ", others.Select(static report => $"{report.Silo.Name} ({report.Threads})"));
         throw new PeftException(

@@ -10,10 +10,13 @@ internal static class RunData
 {
     /// <summary>Opens it where it is, else on one silo after the other.</summary>
     /// <exception cref="UnfitSiloException">No silo sees the files the run began with; of the last one.</exception>
-    internal static async Task<DatasetSummary> Open(IAgents agents, ResolvedRun run, string folder)
+    /// <param name="agents">The silos.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="on">The silo it is opened on first; null: where it is.</param>
+    internal static async Task<DatasetSummary> Open(IAgents agents, ResolvedRun run, string folder, SiloAddress? on = null)
     {
         Queue<SiloAddress>? others = null;
-        SiloAddress? on = null;
         while (true)
         {
             try

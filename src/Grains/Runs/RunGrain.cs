@@ -119,6 +119,10 @@ internal sealed partial class RunGrain(
         if (await this.GetReminder(reminderName) is { } reminder) await this.UnregisterReminder(reminder);
     }
 
+    /// <inheritdoc/>
+    public Task<bool> Leave(string incarnation) =>
+        loop?.Leave(SiloAddress.FromParsableString(incarnation)) ?? Task.FromResult(true);
+
     private async Task<RunStatus> StartAlone(RunRequest request, ResolvedRun run)
     {
         if (record.State.Request is { } known && known.RunYaml != request.RunYaml)

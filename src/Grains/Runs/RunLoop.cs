@@ -28,6 +28,7 @@ internal sealed partial class RunLoop
     private readonly RunFolder folder;
     private readonly RunProgress progress;
     private readonly RunRetries retries;
+    private readonly Departures departures;
     private readonly CancellationToken siloStops;
     private readonly FolderCopy copy = new();
     private readonly CancellationTokenSource abandoned = new();
@@ -50,6 +51,7 @@ internal sealed partial class RunLoop
         spec = run.Spec;
         folder = new RunFolder(request.Folder);
         retries = new RunRetries(services.Time, abandoned.Token);
+        departures = new Departures(agents);
         progress = new RunProgress(record.State.Status! with { State = RunState.Starting, Message = "opening the data set" });
         this.record = new DurableRecord(record, progress, services, abandoned.Token);
     }
@@ -63,6 +65,9 @@ internal sealed partial class RunLoop
 
     internal bool Ended { get; private set; }
 
+    /// <summary>Whether the run goes on elsewhere: this silo leaves.</summary>
+    internal bool Left { get; private set; }
+
     internal void AskStop(bool snapshot)
     {
         stopAsked = true;
@@ -75,6 +80,17 @@ internal sealed partial class RunLoop
     {
         term?.MembershipChanged();
         membership.Release();
+    }
+
+    /// <summary>A silo was told to leave; whether it may.</summary>
+    internal async Task<bool> Leave(SiloAddress silo)
+    {
+        // Between two terms nothing is known; while the run waits for silos, whoever stays has a copy of every layer.
+        if (term is not { } running) return Ended || Left || Status.State == RunState.Paused;
+        var departure = await departures.Advance(running, silo);
+        // With the last silo all would be lost since the last snapshot.
+        if (departure == Departure.IsTheLast) AskStop(snapshot: true);
+        return departure == Departure.Free;
     }
 
     /// <summary>Looks whether the silos reach each other; whoever is evicted changes the membership, and so ends the term.</summary>
@@ -110,9 +126,10 @@ internal sealed partial class RunLoop
             var summary = await retries.UntilReached(() => RunData.Open(agents, run, request.Folder));
             progress.Note(status => status with { Steps = summary.Steps });
             WriteStatus();
-            while (!Ended)
+            while (!Ended && !Left)
             {
-                if (stopAsked && Status.State != RunState.Running)
+                if (departures.OwnIsFree) Leave();
+                else if (stopAsked && Status.State != RunState.Running)
                     await End(RunState.Stopped, "stopped before the next step; resume continues from the last snapshot");
                 else if (await EnoughSilos() && await retries.Term(() => OneTerm(summary)) is { } outcome)
                     await Conclude(outcome);
@@ -126,6 +143,7 @@ internal sealed partial class RunLoop
         {
             // Nothing can be reached from a silo that shuts down. The run is no less alive: another silo wakes it up.
             LogLeft(request.RunId, error.Message);
+            Left = true;
         }
         catch (Exception error)
         {
@@ -134,11 +152,17 @@ internal sealed partial class RunLoop
         }
     }
 
+    private void Leave()
+    {
+        LogLeft(request.RunId, "told to leave, between two steps");
+        Left = true;
+    }
+
     /// <summary>Draws a term and carries it out, with what follows its last step.</summary>
     private async Task<TermOutcome> OneTerm(DatasetSummary summary)
     {
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
-        await RunData.Open(agents, run, request.Folder);
+        await RunData.Open(agents, run, request.Folder, await departures.PlaceForData());
         var live = await agents.Live();
         var drawn = new Term(record.Now.Term.Counter + 1, Guid.NewGuid());
         record.Now.Term = drawn;
@@ -215,6 +239,9 @@ internal sealed partial class RunLoop
                 break;
             case TermOutcome.Refused refused:
                 throw refused.Error;
+            case TermOutcome.Waiting waiting:
+                await WaitForSilos(waiting.Silos);
+                break;
             case TermOutcome.Replan:
                 // Silos have come: the next term is no recovery.
                 recovering = false;
@@ -230,17 +257,22 @@ internal sealed partial class RunLoop
         while (membership.CurrentCount > 0) await membership.WaitAsync();
         var live = await agents.Live();
         if (live.Count >= spec.Elastic.MinSilos) return true;
+        await WaitForSilos(live.Count);
+        return false;
+    }
+
+    private async Task WaitForSilos(int silos)
+    {
         var leftOut = string.Join("; ", agents.LeftOut.Values);
-        if (live.Count == 0 && leftOut.Length > 0) throw new PeftException($"no silo can take part in the run: {leftOut}");
+        if (silos == 0 && leftOut.Length > 0) throw new PeftException($"no silo can take part in the run: {leftOut}");
         progress.Note(status => status with
         {
             State = RunState.Paused,
-            Message = $"waiting for silos: {live.Count} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive"
+            Message = $"waiting for silos: {silos} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive"
                 + (leftOut.Length > 0 ? $"; left out: {leftOut}" : ""),
         });
         folder.WriteStatus(Status);
         await membership.WaitAsync(abandoned.Token);
-        return false;
     }
 
     private async Task End(RunState state, string message)

@@ -64,6 +64,9 @@ internal sealed class ClusterAgents(
     }
 
     /// <inheritdoc/>
+    public void Release(SiloAddress silo) => links.Release(silo);
+
+    /// <inheritdoc/>
     public Task Kill(SiloAddress silo) => links.Kill(silo);
 
     /// <inheritdoc/>

@@ -19,7 +19,7 @@ internal sealed partial class Fencing(TermContext term, IAgents agents, TimeProv
 
     /// <summary>The silos that answered, as a plan wants to know them.</summary>
     internal IEnumerable<SiloInventory> Silos =>
-        replies.Values.Select(static reply => new SiloInventory(reply.Silo, reply.Loaded, reply.MemoryBytes));
+        replies.Values.Select(static reply => new SiloInventory(reply.Silo, reply.Loaded, reply.MemoryBytes, TakesSeats: !reply.Seatless));
 
     /// <summary>Fences a silo; one that lives and does not answer is declared dead before it is counted as lost.</summary>
     internal async Task<Answer> Fence(string silo)
@@ -58,7 +58,7 @@ internal sealed partial class Fencing(TermContext term, IAgents agents, TimeProv
     {
         foreach (var (silo, reply) in replies)
         {
-            if (term.Unfit(silo, reply.Threads) is { } unfit) throw unfit;
+            if (!reply.Seatless && term.Unfit(silo, reply.Threads) is { } unfit) throw unfit;
         }
     }
 

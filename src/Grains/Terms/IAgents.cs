@@ -38,6 +38,9 @@ internal interface IAgents
     /// <summary>The run goes on without a silo that is not to be trusted: it is told why, and declared dead.</summary>
     Task Evict(SiloAddress silo, Term term, string name, string reason);
 
+    /// <summary>The run has nothing any more of a silo that leaves: it is none of the live ones, for as long as this life lasts.</summary>
+    void Release(SiloAddress silo);
+
     /// <summary>Declares a silo dead.</summary>
     Task Kill(SiloAddress silo);
 

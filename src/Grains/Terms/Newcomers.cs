@@ -8,7 +8,9 @@ using Peft.Orleans.Core.Runs;
 
 namespace Peft.Orleans.Grains.Terms;
 
-/// <summary>Silos that come while a term goes on: they load the weights that a plan with them needs, and then it may end.</summary>
+/// <summary>
+/// Silos that come or leave while a term goes on: the weights that a plan with or without them needs are loaded, and then it may end.
+/// </summary>
 internal sealed partial class Newcomers(TermContext term, IAgents agents, RunJournals journals, ILogger log)
 {
     private readonly HashSet<string> welcomed = [];
@@ -30,21 +32,55 @@ internal sealed partial class Newcomers(TermContext term, IAgents agents, RunJou
         return agents.Outside.Count > 0 ? Arrivals.NotReady : Arrivals.None;
     }
 
+    /// <summary>A silo that takes no seats any more is to leave: the others load what they need for its layers.</summary>
+    /// <returns>How many silos take seats without it.</returns>
+    internal async Task<int> Relieve(string silo)
+    {
+        journals.Event(RunEvents.Leaving, new { silo });
+        var live = await agents.Live();
+        var silos = await Inventories(live);
+        try
+        {
+            await Load(live, silos);
+        }
+        catch (Exception error) when (error is not PeftException)
+        {
+            // Then they load when they are seated.
+            LogNotWelcomed(term.RunId, error.Message);
+        }
+
+        return silos.Count(static other => other.TakesSeats);
+    }
+
+    private async Task<SiloInventory[]> Inventories(SortedDictionary<string, SiloAddress> live)
+    {
+        var reports = await Task.WhenAll(live.Values.Select(address => agents.At(address).Describe()));
+        foreach (var report in reports)
+        {
+            if (!report.Seatless && term.Unfit(report.Silo.Name, report.Threads) is { } unfit) throw unfit;
+        }
+
+        return
+        [
+            .. reports.Select(report => new SiloInventory(
+                report.Silo, report.LoadedLayers.GetValueOrDefault(term.RunId) ?? [], report.MemoryBytes, TakesSeats: !report.Seatless)),
+        ];
+    }
+
+    private Task Load(SortedDictionary<string, SiloAddress> live, SiloInventory[] silos)
+    {
+        // Without enough silos there is no plan: the next term finds that out, and the run waits.
+        if (!TooFewSilosException.Enough(silos, term.Spec)) return Task.CompletedTask;
+        var plan = RunPlanner.Plan(term.Run, silos);
+        return Task.WhenAll(live.Select(silo => agents.At(silo.Value).Preload(term.Definition, plan.ActiveLayersOn(silo.Key))));
+    }
+
     private async Task<Arrivals> Welcome(SortedDictionary<string, SiloAddress> live, string[] joined)
     {
         try
         {
             journals.Event(RunEvents.Joining, new { silos = joined });
-            var reports = await Task.WhenAll(live.Values.Select(address => agents.At(address).Describe()));
-            foreach (var report in reports)
-            {
-                if (term.Unfit(report.Silo.Name, report.Threads) is { } unfit) throw unfit;
-            }
-
-            var silos = reports.Select(report => new SiloInventory(
-                report.Silo, report.LoadedLayers.GetValueOrDefault(term.RunId) ?? [], report.MemoryBytes));
-            var plan = RunPlanner.Plan(term.Run, [.. silos]);
-            await Task.WhenAll(live.Select(silo => agents.At(silo.Value).Preload(term.Definition, plan.ActiveLayersOn(silo.Key))));
+            await Load(live, await Inventories(live));
             return Arrivals.Ready;
         }
         catch (UnfitSiloException unfit) when (live.TryGetValue(unfit.Silo, out var address))

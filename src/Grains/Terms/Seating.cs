@@ -15,12 +15,15 @@ internal sealed class Seating(TermContext term, IAgents agents, RunJournals jour
 
     /// <summary>Makes the plan for the silos that answered.</summary>
     /// <exception cref="UnfitSiloException">A silo computes with another number of threads than the run was created for.</exception>
+    /// <exception cref="TooFewSilosException">Fewer silos take seats than the run asks for.</exception>
     internal async Task<Answer> MakePlan()
     {
         fencing.RequireThreads();
+        var silos = fencing.Silos.ToArray();
+        TooFewSilosException.Check(silos, term.Spec);
         snapshot = await Task.Run(() => snapshots.Newest(term.Run.Hash));
         if (snapshot?.Step is { } step && snapshot.StepRecord is { } record) term.Records.TryAdd(step, record);
-        var plan = RunPlanner.Plan(term.Run, [.. fencing.Silos]);
+        var plan = RunPlanner.Plan(term.Run, silos);
         term.Progress.Note(status => status with { Message = "seating layers", Silos = plan.Silos.Length });
         return protocol =>
         {

@@ -28,6 +28,10 @@ internal abstract record TermOutcome
     /// evict: then the retries begin anew.</param>
     internal sealed record Lost(Exception Error, bool Progress) : TermOutcome;
 
+    /// <summary>Too few silos take seats: the run waits until others come.</summary>
+    /// <param name="Silos">Silos that do.</param>
+    internal sealed record Waiting(int Silos) : TermOutcome;
+
     /// <summary>An error that the user has to mend: no term would fare better.</summary>
     /// <param name="Error">What is wrong, where, and what to do.</param>
     internal sealed record Refused(PeftException Error) : TermOutcome;
@@ -36,6 +40,7 @@ internal abstract record TermOutcome
     internal static TermOutcome Of(Exception error, bool progress) => error switch
     {
         UnfitSiloException or FaultySiloException or SeatsDifferException => new Lost(error, Progress: true),
+        TooFewSilosException few => new Waiting(few.Silos),
         PeftException refused => new Refused(refused),
         _ => new Lost(error, progress),
     };

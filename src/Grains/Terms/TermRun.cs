@@ -78,6 +78,15 @@ internal sealed class TermRun : IDisposable
     /// <summary>Ends at the next reported version.</summary>
     internal void AskEnd(EndRequest request) => protocol.AskEnd(request);
 
+    /// <summary>A silo that leaves has no seat in the next term, which begins at the next reported version.</summary>
+    /// <returns>Whether others take its seats.</returns>
+    internal async Task<bool> Relieve(string silo)
+    {
+        if (await work.Newcomers.Relieve(silo) == 0) return false;
+        protocol.AskEnd(EndRequest.Replan);
+        return true;
+    }
+
     /// <summary>Somebody came or went.</summary>
     internal void MembershipChanged() => _ = Guard(Look());
 

@@ -34,6 +34,7 @@ public sealed class DeviceThread : IDisposable
     private readonly SemaphoreSlim waiting = new(0);
     private readonly Thread thread;
     private bool closed;
+    private long begun;
 
     /// <summary>Starts the thread.</summary>
     public DeviceThread(string name)
@@ -65,6 +66,12 @@ public sealed class DeviceThread : IDisposable
             work();
             return true;
         }, ct);
+
+    /// <summary>Whether the thread lives: nothing but its end takes that away.</summary>
+    public bool Alive => thread.IsAlive;
+
+    /// <summary>How long the work under way has taken so far; zero between two.</summary>
+    public TimeSpan Busy => Interlocked.Read(ref begun) is var since and not 0 ? TimeProvider.System.GetElapsedTime(since) : TimeSpan.Zero;
 
     /// <summary>Finishes the queued work and ends the thread.</summary>
     public void Dispose()
@@ -131,7 +138,9 @@ public sealed class DeviceThread : IDisposable
                 if (item is null && closed) return;
             }
 
+            Interlocked.Exchange(ref begun, TimeProvider.System.GetTimestamp());
             item?.Invoke();
+            Interlocked.Exchange(ref begun, 0);
             if (GC.GetAllocatedBytesForCurrentThread() - collected < CollectAfter) continue;
             GC.Collect(1, GCCollectionMode.Forced, blocking: true);
             collected = GC.GetAllocatedBytesForCurrentThread();

@@ -1,4 +1,5 @@
 using Orleans.Dashboard;
+using Peft.Orleans.Silo.Health;
 using Peft.Orleans.Silo.Security;
 
 namespace Peft.Orleans.Silo.Http;
@@ -13,7 +14,7 @@ internal static class SiloEndpoints
     internal static void Map(WebApplication app, HttpAccess access, bool dashboard)
     {
         access.RefuseForeignNames(app);
-        Probes(app.MapGroup("/health"));
+        Probes(app.MapGroup("/health"), app.Services.GetRequiredService<Probes>());
         var watching = app.MapGroup("");
         access.Close(watching);
         Watching(watching);
@@ -21,11 +22,15 @@ internal static class SiloEndpoints
     }
 
     /// <summary>For whatever keeps the process alive: asked without any right, and answered without any news of the cluster.</summary>
-    private static void Probes(RouteGroupBuilder group)
+    private static void Probes(RouteGroupBuilder group, Probes probes)
     {
-        group.MapGet("/live", static () => "live");
-        group.MapGet("/ready", static () => "ready");
+        Probe(group, "/startup", "started", () => probes.NotStarted);
+        Probe(group, "/ready", "ready", () => probes.NotReady);
+        Probe(group, "/live", "live", () => probes.NotAlive);
     }
+
+    private static void Probe(RouteGroupBuilder group, string path, string yes, Func<string?> no) =>
+        group.MapGet(path, () => no() is { } reason ? Results.Text(reason, statusCode: 503) : Results.Text(yes));
 
     /// <summary>For who watches the cluster; one right for all of it.</summary>
     private static void Watching(RouteGroupBuilder group)

@@ -33,6 +33,7 @@ public sealed class RunEventsTests
         },
         { RunEvents.Joining, """{"silos":["silo-2"]}""", "silo-2 joined and is taken in" },
         { RunEvents.Joining, """{"silos":["silo-2","silo-3"]}""", "silo-2, silo-3 joined and are taken in" },
+        { RunEvents.Leaving, """{"silo":"silo-2"}""", "silo-2 leaves, and others take its layers" },
         {
             RunEvents.LeftOut,
             """{"silo":"silo-2","reason":"it has 4 threads"}""",

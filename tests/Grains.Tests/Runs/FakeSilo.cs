@@ -25,6 +25,9 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
     /// <summary>What it computes with; runs of these tests with none.</summary>
     internal int Threads { get; set; }
 
+    /// <summary>Whether it takes no seats.</summary>
+    internal bool Seatless { get; set; }
+
     private PlannedSilo Planned => new(name, address.ToParsableString(), new Endpoint(name, 1));
 
     public Task<FenceReply> Fence(string runId, Term term) => Say(nameof(Fence), 0, () =>
@@ -39,6 +42,7 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
             Records = new Dictionary<int, StepRecord>(records),
             MemoryBytes = long.MaxValue / 8,
             Threads = Threads,
+            Seatless = Seatless,
         };
     });
 
@@ -130,6 +134,7 @@ internal sealed class FakeSilo(FakeSilos silos, string name, SiloAddress address
             MemoryBytes = long.MaxValue / 8,
             PeakResidentBytes = 7,
             Threads = Threads,
+            Seatless = Seatless,
         });
 
     private Dictionary<string, string> Write(string folder)

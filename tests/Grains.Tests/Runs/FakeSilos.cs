@@ -12,6 +12,7 @@ internal sealed class FakeSilos : IAgents
 {
     private readonly SortedDictionary<string, FakeSilo> live = new(StringComparer.Ordinal);
     private readonly Dictionary<FakeSilo, string> unfit = [];
+    private readonly HashSet<SiloAddress> released = [];
     private int lives;
 
     internal FakeSilos(int steps, params string[] names)
@@ -85,7 +86,8 @@ internal sealed class FakeSilos : IAgents
     {
         var found = new SortedDictionary<string, SiloAddress>(StringComparer.Ordinal);
         Looked();
-        foreach (var (name, silo) in live.Where(silo => !Outside.Contains(silo.Key) && !unfit.ContainsKey(silo.Value)))
+        foreach (var (name, silo) in live.Where(silo => !Outside.Contains(silo.Key) && !unfit.ContainsKey(silo.Value)
+            && !released.Contains(silo.Value.Address)))
             found[name] = silo.Address;
         return Task.FromResult(found);
     }
@@ -108,6 +110,8 @@ internal sealed class FakeSilos : IAgents
         await At(silo).LeaveOut("run", term, reason);
         await Kill(silo);
     }
+
+    public void Release(SiloAddress silo) => released.Add(silo);
 
     public Task Kill(SiloAddress silo)
     {
