@@ -59,7 +59,7 @@ public sealed class ClientToolTests : IDisposable
             exec "$@"
 
             """);
-        File.SetUnixFileMode(pod, (UnixFileMode)0b111_101_101);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(pod, (UnixFileMode)0b111_101_101);
         var plugin = Path.Combine(Repository.Root, "k8s", "kubectl-peft");
         Assert.Contains("peft-silo-0", await Run(plugin, ["silos", "-o", "json"], gateway), StringComparison.Ordinal);
     }

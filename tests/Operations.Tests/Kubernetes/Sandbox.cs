@@ -61,8 +61,8 @@ internal sealed class Sandbox : IDisposable
     internal Process Start(string program, params string[] arguments)
     {
         var runs = Directory.CreateDirectory(Path.Combine(Folder, "runs")).FullName;
-        File.SetUnixFileMode(runs, (UnixFileMode)0b111_111_111);
-        File.SetUnixFileMode(Folder, (UnixFileMode)0b111_101_101);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(runs, (UnixFileMode)0b111_111_111);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(Folder, (UnixFileMode)0b111_101_101);
         return Process.Start(new ProcessStartInfo(
             "unshare", ["--mount", "/bin/sh", "-c", Script, "sh", Folder, program, .. arguments])
         {
