@@ -185,10 +185,9 @@ internal sealed partial class RunLoop
                 LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
                 var reason = LossReason.Of(lost.Error, running.Term.Live);
                 running.Journals.Event(RunEvents.TermEnded, new { term = drawn.Counter, reason });
-                if (lost.Error is UnfitSiloException unfit) await LeaveOut(running, unfit);
-                else if (lost.Error is FaultySiloException faulty) await Evict(running, faulty);
+                if (await Evictions.Follow(lost.Error, running, agents)) return outcome;
                 // Without progress it may be a cut that membership does not see.
-                else if (!lost.Progress) await MendLinks();
+                if (!lost.Progress) await MendLinks();
             }
 
             return outcome;
@@ -196,28 +195,6 @@ internal sealed partial class RunLoop
         finally
         {
             term = null;
-        }
-    }
-
-    /// <summary>The next term is drawn without the silo.</summary>
-    private async Task LeaveOut(TermRun ended, UnfitSiloException unfit)
-    {
-        // Not one of the term's silos: there is nobody to leave out.
-        if (!ended.Term.Live.TryGetValue(unfit.Silo, out var silo)) throw unfit;
-        ended.Journals.LeftOut(unfit);
-        await agents.LeaveOut(silo, ended.Term.Term, unfit);
-    }
-
-    /// <summary>The next term is drawn without silos that were shown to be wrong; that none is left is no reason to trust one.</summary>
-    private async Task Evict(TermRun ended, FaultySiloException faulty)
-    {
-        var live = await agents.Live();
-        if (live.Keys.All(faulty.Silos.Contains)) throw faulty;
-        foreach (var name in faulty.Silos)
-        {
-            if (!ended.Term.Live.TryGetValue(name, out var silo)) continue;
-            ended.Journals.Event(RunEvents.Evicted, new { silo = name, reason = faulty.Message });
-            await agents.Evict(silo, ended.Term.Term, name, faulty.Message);
         }
     }
 

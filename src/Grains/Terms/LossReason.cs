@@ -14,6 +14,7 @@ internal static class LossReason
         var call = message.IndexOf(" for message", StringComparison.Ordinal);
         if (call < 0 || error is not (SiloUnavailableException or TimeoutException)) return message;
         var silo = live.FirstOrDefault(silo => message.Contains($"->[{silo.Value} ", StringComparison.Ordinal)).Key;
-        return silo is null ? message[..call] : error is TimeoutException ? $"{silo} has not answered in time" : $"{silo} no longer answers";
+        if (silo is null) return message[..call];
+        return error is TimeoutException ? $"{silo} has not answered in time" : $"{silo} no longer answers";
     }
 }

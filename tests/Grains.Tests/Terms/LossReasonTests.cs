@@ -27,7 +27,8 @@ public sealed class LossReasonTests
         Assert.Equal(
             "silo-0 has not answered in time",
             LossReason.Of(
-                new TimeoutException("Response did not arrive on time in 00:00:30 for message: Request [*stg/1]->[S127.0.0.1:26736:155145945 sys] #1."),
+                new TimeoutException("Response did not arrive on time in 00:00:30 for message: "
+                    + "Request [*stg/1]->[S127.0.0.1:26736:155145945 sys] #1."),
                 Live));
 
     [Fact]

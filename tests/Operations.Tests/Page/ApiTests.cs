@@ -85,7 +85,10 @@ public sealed class ApiTests(WatchedRun watched)
         }
 
         foreach (var path in (string[])
-                 ["api/runs/none", "api/runs/none/steps", "api/runs/..%2fdisturbed/steps", "page/none.js", "page/..%2findex.html", "app.js"])
+                 [
+                     "api/runs/none", "api/runs/none/steps", "api/runs/..%2fdisturbed/steps", "page/none.js", "page/..%2findex.html",
+                     "app.js",
+                 ])
         {
             using var answer = await Http.GetAsync(new Uri(page, path), Patience.Token);
             Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);

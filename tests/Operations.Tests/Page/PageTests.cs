@@ -91,12 +91,14 @@ public sealed class PageTests(WatchedRun watched)
         await watched.Open();
         await browser.Until("document.querySelector('#loss .smooth') !== null");
         await browser.Dress(width, height, scheme);
-        var sizes = await browser.Look("[document.documentElement.scrollWidth, innerWidth, document.querySelector('#loss svg').clientWidth]");
+        var sizes = await browser.Look(
+            "[document.documentElement.scrollWidth, innerWidth, document.querySelector('#loss svg').clientWidth]");
         Assert.Equal(width, sizes![1]!.GetValue<int>());
         Assert.True(sizes[0]!.GetValue<int>() <= width, $"{sizes[0]} of {width} pixels");
         Assert.InRange(sizes[2]!.GetValue<int>(), 300, width);
         Assert.Equal(
-            scheme == "dark", (await browser.Look("getComputedStyle(document.body).backgroundColor === 'rgb(15, 18, 22)'"))!.GetValue<bool>());
+            scheme == "dark",
+            (await browser.Look("getComputedStyle(document.body).backgroundColor === 'rgb(15, 18, 22)'"))!.GetValue<bool>());
         var contrast = await browser.Look(File.ReadAllText(
             Path.Combine(Repository.Root, "tests", "Operations.Tests", "Page", "contrast.js")));
         Assert.True(contrast!["seen"]!.GetValue<int>() > 40, contrast.ToJsonString());
