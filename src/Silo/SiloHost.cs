@@ -1,10 +1,8 @@
 using System.Net;
-using OpenTelemetry.Metrics;
 using Orleans.Configuration;
 using Orleans.Dashboard;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
-using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Grains.Agents;
 using Peft.Orleans.Grains.DataPlane;
 using Peft.Orleans.Grains.Membership;
@@ -16,6 +14,7 @@ using Peft.Orleans.Silo.Health;
 using Peft.Orleans.Silo.Http;
 using Peft.Orleans.Silo.Security;
 using Peft.Orleans.Silo.Stores;
+using Peft.Orleans.Silo.Telemetry;
 
 namespace Peft.Orleans.Silo;
 
@@ -95,12 +94,11 @@ internal static class SiloHost
         var access = new HttpAccess(security, settings);
         access.Configure(builder.WebHost);
         access.Configure(builder.Services.AddRouting());
-        builder
-            .Services.AddOpenTelemetry()
-            .WithMetrics(static metrics => metrics.AddMeter(MetricNames.Meter, "Microsoft.Orleans").AddPrometheusExporter());
+        SiloTelemetry.Add(builder.Services, settings);
         builder
             .Services.AddSingleton(
-                new SiloIdentity(name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes, settings.TakesSeats))
+                new SiloIdentity(
+                    name, settings.Threads, MetricsUrl(settings), settings.MemoryBytes, settings.TakesSeats, settings.PeakFlops))
             .AddSingleton(new ClusterStorage(settings.ClusterFolder))
             .AddSingleton(new TcpTransportOptions(settings.Host, settings.DataPort))
             .AddSingleton(new Channels(security.Peers))
@@ -121,7 +119,6 @@ internal static class SiloHost
             .AddSingleton<ClusterReach>()
             .AddSingleton<ICoordinatorObserver, SilentObserver>()
             .AddSingleton<Coordination>()
-            .AddSingleton<SiloInstruments>()
             .AddSingleton<ClusterRoster>()
             .AddSingleton<ClusterView>()
             .AddSingleton<NameWatch>()
@@ -139,7 +136,7 @@ internal static class SiloHost
         var app = builder.Build();
         security.TellTo(app.Logger);
         SiloEndpoints.Map(app, access, settings.Dashboard);
-        _ = app.Services.GetRequiredService<SiloInstruments>();
+        SiloTelemetry.Begin(app.Services, settings);
         return app;
     }
 
@@ -182,6 +179,7 @@ internal static class SiloHost
             options.EvictWhenMaxJoinAttemptTimeExceeded = false;
         });
         silo.AddStore(store, settings.Store);
+        if (SiloTelemetry.TracesOrleans(settings)) silo.AddActivityPropagation();
         silo.AddGrainService<SiloAgent>();
         silo.AddSeatPlacement();
 #pragma warning disable ORLEANSEXP003 // strongly consistent directory: no duplicate coordinators, no deactivation by a dead directory owner

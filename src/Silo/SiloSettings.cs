@@ -92,6 +92,22 @@ internal sealed record SiloSettings
     [Setting("--http-port", "PORT", "any free port", "HTTP: `/metrics`, `/health/startup`, `/health/ready`, `/health/live`", Most = 65_535)]
     public int HttpPort { get; init; }
 
+    /// <summary>Peak of the device, GFLOP/s; 0: not known.</summary>
+    [Setting("--peak-gflops", "N", "not known", "the device's peak in GFLOP/s for the run's type: `peft_mfu_ratio` is told against it")]
+    public int PeakGigaflops { get; init; }
+
+    /// <summary>Where traces are sent; empty: OTEL_EXPORTER_OTLP_ENDPOINT, and without that nowhere.</summary>
+    [Setting("--otlp-endpoint", "URL", "`OTEL_EXPORTER_OTLP_ENDPOINT`; without, no traces", "where traces are sent by OTLP")]
+    public string OtlpEndpoint { get; init; } = "";
+
+    /// <summary>Share of the steps that are traced, per cent.</summary>
+    [Setting("--trace-percent", "N", "1", "share of the steps that are traced, per cent; runs and terms always are", Least = 0, Most = 100)]
+    public int TracePercent { get; init; } = 1;
+
+    /// <summary>Whether Orleans' own spans are sent too.</summary>
+    [Setting("--trace-orleans", "", "off", "with traces: calls between grains too, within the phases that make them")]
+    public bool TraceOrleans { get; init; }
+
     /// <summary>Whether the silo ends when its standard input closes.</summary>
     [Setting(SiloArguments.ExitWithParent, "", "off", "when standard input closes, runs finish their step, snapshot, and the silo ends",
         OfProcess = true)]
@@ -137,6 +153,9 @@ internal sealed record SiloSettings
     /// <summary>Whether layers may be seated here.</summary>
     public bool TakesSeats => Seats == AnySeats;
 
+    /// <summary>Peak of the device, FLOP/s; 0: not known.</summary>
+    public double PeakFlops => PeakGigaflops * 1e9;
+
     /// <summary>Every setting with the property that holds it.</summary>
     internal static IReadOnlyList<(PropertyInfo Property, SettingAttribute Setting)> All { get; } =
         [.. from property in typeof(SiloSettings).GetProperties()
@@ -177,6 +196,8 @@ internal sealed record SiloSettings
             throw new PeftException($"--http-host {given.HttpHost}: expected an IP address of this machine");
         if (given.Name is { } name && !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
             throw new PeftException($"{SiloArguments.Name} {name}: expected letters, digits, '.', '_' and '-'");
+        if (given.OtlpEndpoint.Length > 0 && !IsHttp(given.OtlpEndpoint))
+            throw new PeftException($"--otlp-endpoint {given.OtlpEndpoint}: expected an http or https URL, as http://collector:4317");
         var threads = run is null ? given.Threads : ThreadsOf(run, given.Threads);
         return given with
         {
@@ -188,6 +209,8 @@ internal sealed record SiloSettings
             HttpPort = FreePort.Find("--http-port", given.HttpPort, IPAddress.Parse(given.Host)),
         };
     }
+
+    private static bool IsHttp(string text) => Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is ("http" or "https");
 
     /// <summary>
     /// The threads a run was created for: with another number its sums would be other bits, and it would refuse the silo.

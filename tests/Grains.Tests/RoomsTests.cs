@@ -8,7 +8,7 @@ namespace Peft.Orleans.Grains.Tests;
 public partial class RoomsTests
 {
     private static readonly string[] Order =
-        ["Storage", "DataPlane", "RunFiles", "Membership", "Agents", "Shards", "Inference", "Terms", "Runs"];
+        ["Figures", "Storage", "DataPlane", "RunFiles", "Membership", "Agents", "Shards", "Inference", "Terms", "Runs"];
 
     [Fact]
     public void A_room_uses_only_rooms_above_it()

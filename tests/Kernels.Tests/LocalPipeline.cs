@@ -42,6 +42,9 @@ internal sealed class LocalPipeline : IDisposable
 
     internal LayerVersion[] Versions { get; }
 
+    /// <summary>What the layers measured of the last step's gradients.</summary>
+    internal GradientMeasure[] Measures { get; private set; } = [];
+
     internal IHead Head => (IHead)(tied ? shards[0] : shards[^1]);
 
     internal LayerVersion HeadVersion => tied ? Versions[0] : Versions[^1];
@@ -186,6 +189,7 @@ internal sealed class LocalPipeline : IDisposable
         var lambda = Versions.SelectMany(static version => version.Lambda).ToArray();
         var (loss, gradients) = Gradients(batches, step);
         var measures = shards.Select((shard, i) => shard.Measure(Versions[i], gradients[i])).ToArray();
+        Measures = measures;
         var norm = Math.Sqrt(measures.Sum(static measure => measure.SquaredNorm));
         var clip = spec.Training.MaxGradNorm is { } max ? Math.Min(1, max / (norm + 1e-6)) : 1;
         for (var i = 0; i < shards.Length; i++)

@@ -192,8 +192,6 @@ public sealed class FlippedBitTests(FlippedBitTests.Undisturbed undisturbed) : I
 
             public Endpoint Endpoint => transport.Endpoint;
 
-            public long BytesSent => transport.BytesSent;
-
             public Task<TensorRef> Send(string runId, Term term, PlannedSilo target, Tensor tensor, CancellationToken cancellation)
             {
                 if (Interlocked.Exchange(ref waiting, null) is { } input)

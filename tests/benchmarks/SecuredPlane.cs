@@ -7,6 +7,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Security;
 using Peft.Orleans.Grains.DataPlane;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Kernels.Torch;
 using static TorchSharp.torch;
 
@@ -70,14 +71,16 @@ internal static class SecuredPlane
     private sealed class Plane : IAsyncDisposable
     {
         private readonly Term term = new(1, Guid.NewGuid());
+        private readonly FigureBoard board = new("both", TimeProvider.System);
         private readonly TcpTensorTransport sender;
         private readonly TcpTensorTransport receiver;
         private readonly PlannedSilo target;
 
         internal Plane(Channels channels)
         {
-            sender = new TcpTensorTransport(new TcpTransportOptions(), channels, NullLogger<TcpTensorTransport>.Instance);
-            receiver = new TcpTensorTransport(new TcpTransportOptions(), channels, NullLogger<TcpTensorTransport>.Instance);
+            var figures = new DataPlaneInstruments(board.Silo);
+            sender = new TcpTensorTransport(new TcpTransportOptions(), channels, figures, NullLogger<TcpTensorTransport>.Instance);
+            receiver = new TcpTensorTransport(new TcpTransportOptions(), channels, figures, NullLogger<TcpTensorTransport>.Instance);
             target = new PlannedSilo("receiver", "1", receiver.Endpoint);
             sender.Fence(RunId, term);
             receiver.Fence(RunId, term);
@@ -100,6 +103,7 @@ internal static class SecuredPlane
         {
             await sender.DisposeAsync();
             await receiver.DisposeAsync();
+            board.Dispose();
         }
     }
 }

@@ -3,6 +3,7 @@ using System.IO.Hashing;
 using CsCheck;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.DataPlane;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 
@@ -21,6 +22,7 @@ internal sealed class FramesTarget : FuzzTarget
         [0, 1, -1, 2, 6, 24, 32, 63, 64, 255, 4096, int.MaxValue, int.MinValue, long.MaxValue, long.MinValue, 1L << 32, long.MaxValue - 7];
 
     private readonly ReceiveTable table = new(Most);
+    private readonly DataPlaneInstruments figures = new(new FigureBoard("receiver", TimeProvider.System).Silo);
 
     internal FramesTarget() => TorchRuntime.Initialize(1);
 
@@ -51,7 +53,7 @@ internal sealed class FramesTarget : FuzzTarget
         table.Fence(TransferHeader.RunKey(Run), Now);
         try
         {
-            ChunkReader.Read(new MemoryStream(input), table, CancellationToken.None).GetAwaiter().GetResult();
+            ChunkReader.Read(new MemoryStream(input), table, figures, CancellationToken.None).GetAwaiter().GetResult();
             return true;
         }
         catch (Exception error) when (error is InvalidDataException or IOException)

@@ -89,7 +89,17 @@ public sealed record TakeSumsMessage(string RunId, Term Term, int Step, int Micr
 /// <param name="NextLambda">λ of the next.</param>
 [GenerateSerializer, Immutable]
 [Alias("Peft.Orleans.LayerMeasure")]
-public sealed record LayerMeasure(double SquaredNorm, double[] Lambda, double[] NextLambda);
+public sealed record LayerMeasure(double SquaredNorm, double[] Lambda, double[] NextLambda)
+{
+    /// <summary>Squared norm of each kind of trained tensor.</summary>
+    [Id(0)] public Dictionary<string, double> Components { get; init; } = [];
+
+    /// <summary>max |CᵀC − I| over its butterfly blocks; null without.</summary>
+    [Id(1)] public double? OrthogonalityError { get; init; }
+
+    /// <summary>max |UᴴU − I| over its unitary blocks; null without.</summary>
+    [Id(2)] public double? UnitarityError { get; init; }
+}
 
 /// <summary>Message <c>Apply</c>.</summary>
 /// <param name="RunId">Run id.</param>

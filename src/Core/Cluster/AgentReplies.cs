@@ -43,6 +43,9 @@ public sealed record FenceReply : AgentReply
 
     /// <summary>Whether no layer is to be seated on the silo: it leaves, or was started so.</summary>
     [Id(7)] public bool Seatless { get; init; }
+
+    /// <summary>Peak of this silo's device, FLOP/s; 0: not said.</summary>
+    [Id(8)] public double PeakFlops { get; init; }
 }
 
 /// <summary>Answer to <c>Start</c>: all seats here hold the target, but for what version 0 lacks.</summary>
@@ -67,6 +70,9 @@ public sealed record PrepareReply : AgentReply
 
     /// <summary>Seconds the device computed for the step's microbatches.</summary>
     [Id(1)] public double ComputeSeconds { get; init; }
+
+    /// <summary>Of these, seconds of forward passes.</summary>
+    [Id(2)] public double ForwardSeconds { get; init; }
 }
 
 /// <summary>Answer to <c>Initialize</c>, <c>Apply</c>, <c>Protect</c> and <c>Put</c>: the versions are here.</summary>

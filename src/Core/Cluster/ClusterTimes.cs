@@ -106,6 +106,10 @@ public sealed record ClusterTimes
     [Wait(0.1, 600, "before a silo that could not be taken in is asked again")]
     public TimeSpan WelcomeAgain { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>An ended run's figures on /metrics.</summary>
+    [Wait(0, 3600, "before an ended run's figures leave `/metrics`")]
+    public TimeSpan FiguresKept { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>A full disk.</summary>
     [Wait(0.1, 600, "before a full disk is tried again")]
     public TimeSpan DiskFull { get; init; } = TimeSpan.FromSeconds(1);

@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Kernels.Torch;
 
 namespace Peft.Orleans.Grains.Agents;
 
@@ -12,7 +13,8 @@ namespace Peft.Orleans.Grains.Agents;
 internal sealed class AgentRun(string runId, string silo)
 {
     private CancellationTokenSource termEnded = new();
-    private long computeTicks;
+    private long forwardTicks;
+    private long backwardTicks;
 
     internal object Sync { get; } = new();
 
@@ -45,10 +47,13 @@ internal sealed class AgentRun(string runId, string silo)
     internal CancellationToken TermToken => termEnded.Token;
 
     /// <summary>Counts time the device computed for microbatches.</summary>
-    internal void AddCompute(TimeSpan time) => Interlocked.Add(ref computeTicks, time.Ticks);
+    internal void AddCompute(DevicePriority priority, TimeSpan time) =>
+        Interlocked.Add(ref priority == DevicePriority.Forward ? ref forwardTicks : ref backwardTicks, time.Ticks);
 
     /// <summary>Time counted since the last call, in seconds.</summary>
-    internal double TakeComputeSeconds() => TimeSpan.FromTicks(Interlocked.Exchange(ref computeTicks, 0)).TotalSeconds;
+    internal (double Forward, double Backward) TakeComputeSeconds() => (Seconds(ref forwardTicks), Seconds(ref backwardTicks));
+
+    private static double Seconds(ref long ticks) => TimeSpan.FromTicks(Interlocked.Exchange(ref ticks, 0)).TotalSeconds;
 
     /// <summary>Cancels all waiting of lower terms.</summary>
     internal void EndTerm()

@@ -11,6 +11,7 @@ namespace Peft.Orleans.Grains.Agents;
 internal sealed class AgentStore(SiloIdentity identity, ITensorTransport transport, DeviceThread device)
 {
     private readonly ConcurrentDictionary<string, AgentRun> runs = new();
+    private long batchWaitTicks;
 
     /// <summary>Identity.</summary>
     public SiloIdentity Identity => identity;
@@ -47,6 +48,15 @@ internal sealed class AgentStore(SiloIdentity identity, ITensorTransport transpo
 
     /// <summary>Number of layers of a run with an active seat here.</summary>
     public int SeatedLayers(string runId) => Find(runId)?.Protocol.Plan?.ActiveLayersOn(identity.Name).Length ?? 0;
+
+    /// <summary>Layers of a run whose base weights this silo is to hold ready.</summary>
+    public int[] StandbyLayers(string runId) =>
+        Find(runId)?.Protocol.Plan?.Preloads.FirstOrDefault(ahead => ahead.Silo == identity.Name)?.Layers ?? [];
+
+    /// <summary>Time that passes have waited here for ids and labels.</summary>
+    public TimeSpan BatchWait => TimeSpan.FromTicks(Interlocked.Read(ref batchWaitTicks));
+
+    internal void AddBatchWait(TimeSpan time) => Interlocked.Add(ref batchWaitTicks, time.Ticks);
 
     internal IReadOnlyCollection<AgentRun> Runs => [.. runs.Values];
 

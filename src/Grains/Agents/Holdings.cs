@@ -40,6 +40,7 @@ internal sealed partial class Holdings(AgentStore store, IBatchSource batches, I
                 Loaded = [.. run.Layers.Keys.Order()],
                 MemoryBytes = store.Identity.MemoryBytes,
                 Seatless = !store.Seats.Open,
+                PeakFlops = store.Identity.PeakFlops,
             };
         }
     }

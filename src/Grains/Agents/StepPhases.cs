@@ -37,7 +37,8 @@ internal sealed class StepPhases(AgentStore store, GradientReduction reduction)
         if (!decision.Accepted)
             return new PrepareReply { Refusal = decision.Reason };
         var measures = await store.Device.Run(DevicePriority.Backward, () => StepWork.Measure(run, store.Identity.Name, step));
-        return new PrepareReply { Measures = measures, ComputeSeconds = run.TakeComputeSeconds() };
+        var (forward, backward) = run.TakeComputeSeconds();
+        return new PrepareReply { Measures = measures, ComputeSeconds = forward + backward, ForwardSeconds = forward };
     }
 
     /// <summary>Takes the optimizer step.</summary>

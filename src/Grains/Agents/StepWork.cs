@@ -27,7 +27,12 @@ internal static class StepWork
                     throw new StaleTermException($"gradients of step {step} of layer {index} are not complete");
                 var current = layer.Version(step - 1);
                 var measured = layer.Shard.Measure(current, tree.Root);
-                layer.Measure = new LayerMeasure(measured.SquaredNorm, [.. current.Lambda], measured.NextLambda);
+                layer.Measure = new LayerMeasure(measured.SquaredNorm, [.. current.Lambda], measured.NextLambda)
+                {
+                    Components = measured.Components,
+                    OrthogonalityError = measured.OrthogonalityError,
+                    UnitarityError = measured.UnitarityError,
+                };
             }
 
             measures[index] = layer.Measure;

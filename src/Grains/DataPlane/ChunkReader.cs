@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using Peft.Orleans.Grains.Figures;
 
 namespace Peft.Orleans.Grains.DataPlane;
 
@@ -10,7 +11,7 @@ internal static class ChunkReader
     /// <summary>Reads until the connection ends between two chunks.</summary>
     /// <exception cref="InvalidDataException">What comes is no chunk, a damaged one, or of a tensor that cannot be.</exception>
     /// <exception cref="IOException">The connection ends within a chunk.</exception>
-    internal static async Task Read(Stream stream, ReceiveTable table, CancellationToken cancellation)
+    internal static async Task Read(Stream stream, ReceiveTable table, DataPlaneInstruments figures, CancellationToken cancellation)
     {
         var headerBytes = new byte[TransferHeader.Size];
         byte[]? discard = null;
@@ -21,6 +22,7 @@ internal static class ChunkReader
             var tensor = entry?.BeginWrite();
             if (tensor is null)
             {
+                figures.Refused();
                 discard ??= new byte[DiscardBytes];
                 for (var left = header.Length; left > 0; left -= Math.Min(left, discard.Length))
                 {
@@ -38,6 +40,7 @@ internal static class ChunkReader
                 await ReadFully(stream, memory.Memory, mayEnd: false, cancellation).ConfigureAwait(false);
                 if (XxHash3.HashToUInt64(memory.GetSpan()) != header.Checksum) throw new InvalidDataException("a chunk arrived damaged");
                 written = header.Length;
+                figures.Received(written);
             }
             finally
             {

@@ -14,9 +14,6 @@ internal interface ITensorTransport
     /// <summary>host:port where this silo receives.</summary>
     Endpoint Endpoint { get; }
 
-    /// <summary>Bytes sent to other silos so far.</summary>
-    long BytesSent { get; }
-
     /// <summary>
     /// Sends a tensor to a silo and takes ownership of it. Returns when the bytes have been handed to the network; to the own silo only a
     /// reference is passed.

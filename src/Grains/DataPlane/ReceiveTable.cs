@@ -14,6 +14,9 @@ internal sealed class ReceiveTable(long mostBytes)
     private readonly ConcurrentDictionary<(Guid Sender, long Transfer), Incoming> incoming = new();
     private readonly ConcurrentDictionary<ulong, Term> fences = new();
 
+    /// <summary>Tensors that have begun to arrive, or are waited for.</summary>
+    internal int Pending => incoming.Count;
+
     /// <summary>Refuses lower terms of a run from now on and drops what belongs to them.</summary>
     internal void Fence(ulong run, Term term)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.IO.Hashing;
 using System.Net;
 using System.Net.Sockets;
@@ -6,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Figures;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,17 +33,20 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
     private readonly ILogger<TcpTensorTransport> log;
     private readonly Guid self = Guid.NewGuid();
     private readonly Channels channels;
+    private readonly DataPlaneInstruments figures;
     private readonly ReceiveTable table;
     private readonly ConcurrentDictionary<Endpoint, Lazy<Task<PeerSockets>>> peers = new();
     private readonly CancellationTokenSource stopping = new();
     private readonly Socket listener;
     private long transfers;
-    private long bytesSent;
+    private int accepted;
 
     /// <summary>Starts listening.</summary>
     /// <exception cref="PeftException">The port is in use.</exception>
-    public TcpTensorTransport(TcpTransportOptions options, Channels channels, ILogger<TcpTensorTransport> log)
+    public TcpTensorTransport(
+        TcpTransportOptions options, Channels channels, DataPlaneInstruments figures, ILogger<TcpTensorTransport> log)
     {
+        this.figures = figures;
         this.options = options;
         this.channels = channels;
         table = new ReceiveTable(options.MostBytes);
@@ -63,14 +68,14 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         }
 
         Endpoint = new Endpoint(options.Host, ((IPEndPoint)listener.LocalEndPoint!).Port);
+        figures.Watch(() => accepted, () => Connected * options.SocketsPerPeer, () => table.Pending);
         _ = AcceptLoop();
     }
 
     /// <inheritdoc/>
     public Endpoint Endpoint { get; }
 
-    /// <inheritdoc/>
-    public long BytesSent => Interlocked.Read(ref bytesSent);
+    private int Connected => peers.Values.Count(static peer => peer.IsValueCreated && peer.Value.IsCompletedSuccessfully);
 
     /// <inheritdoc/>
     public void Fence(string runId, Term term) => table.Fence(TransferHeader.RunKey(runId), term);
@@ -87,7 +92,8 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         {
             var transfer = Interlocked.Increment(ref transfers);
             var total = contiguous.NumberOfElements * contiguous.ElementSize;
-            var sockets = await Peer(target.Endpoint).WaitAsync(cancellation).ConfigureAwait(false);
+            var began = Stopwatch.GetTimestamp();
+            var sockets = await Sockets(target.Endpoint).WaitAsync(cancellation).ConfigureAwait(false);
             var header = new TransferHeader
             {
                 Run = TransferHeader.RunKey(runId),
@@ -125,12 +131,12 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
                 await Task.WhenAll(pending).ConfigureAwait(false);
             }
 
-            Interlocked.Add(ref bytesSent, total);
+            figures.Sent(target.Name, total, Stopwatch.GetElapsedTime(began));
             return new TensorRef { Sender = self, Transfer = transfer };
         }
         catch (Exception error) when (error is SocketException or IOException)
         {
-            peers.TryRemove(target.Endpoint, out _);
+            if (peers.TryRemove(target.Endpoint, out var peer) && peer.Value.IsCompletedSuccessfully) figures.Failed("broken");
             throw new IOException($"the data plane to silo {target.Name} ({target.Endpoint}) broke: {error.Message}", error);
         }
         finally
@@ -169,6 +175,19 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
         using var memory = new TensorMemory(tensor, offset, length);
         header = header with { Offset = offset, Length = length, Checksum = XxHash3.HashToUInt64(memory.GetSpan()) };
         await socket.Send(header, memory.Memory, cancellation).ConfigureAwait(false);
+    }
+
+    private async Task<PeerSockets> Sockets(Endpoint endpoint)
+    {
+        try
+        {
+            return await Peer(endpoint).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is SocketException or IOException)
+        {
+            figures.Failed("connect");
+            throw;
+        }
     }
 
     private Task<PeerSockets> Peer(Endpoint endpoint)
@@ -211,21 +230,25 @@ internal sealed partial class TcpTensorTransport : ITensorTransport, IAsyncDispo
     private async Task ReceiveLoop(Socket socket)
     {
         EndPoint? peer = null;
+        Interlocked.Increment(ref accepted);
         try
         {
             peer = socket.RemoteEndPoint;
             await using var stream = await channels.Answer(socket, stopping.Token).ConfigureAwait(false);
-            await ChunkReader.Read(stream, table, stopping.Token).ConfigureAwait(false);
+            await ChunkReader.Read(stream, table, figures, stopping.Token).ConfigureAwait(false);
         }
         catch (Exception error)
             when (error is SocketException or IOException or InvalidDataException or OperationCanceledException or ObjectDisposedException
             )
         {
             // The sender sees the broken connection too; what was on its way is asked for again in a later term.
-            if (!stopping.IsCancellationRequested) LogConnectionBroke(peer, error.Message);
+            if (stopping.IsCancellationRequested) return;
+            figures.Failed(error is InvalidDataException ? "damaged" : "lost");
+            LogConnectionBroke(peer, error.Message);
         }
         finally
         {
+            Interlocked.Decrement(ref accepted);
             socket.Dispose();
         }
     }

@@ -85,6 +85,19 @@ internal sealed class SnapshotStore(RunFolder run)
     public SnapshotManifest? Newest(string runHash) =>
         Steps().OrderDescending().Select(Read).FirstOrDefault(manifest => manifest is not null && manifest.RunHash == runHash);
 
+    /// <summary>Bytes of a snapshot's files; 0 where there is none.</summary>
+    public long BytesOf(int step) => new DirectoryInfo(FolderOf(step)) is { Exists: true } folder
+        ? folder.EnumerateFiles().Sum(static file => file.Length)
+        : 0;
+
+    /// <summary>Time since a snapshot was written; none where it is not there, or a clock was set.</summary>
+    public TimeSpan AgeOf(int step)
+    {
+        var manifest = new FileInfo(Path.Combine(FolderOf(step), ManifestName));
+        var age = manifest.Exists ? DateTime.UtcNow - manifest.LastWriteTimeUtc : TimeSpan.Zero;
+        return age > TimeSpan.Zero ? age : TimeSpan.Zero;
+    }
+
     private IEnumerable<int> Steps() => !Directory.Exists(run.Snapshots)
         ? []
         : Directory.EnumerateDirectories(run.Snapshots, "step-*")

@@ -41,7 +41,7 @@ internal sealed class RunEnding(TermRun term, ILoggerFactory loggers)
                     await term.Journals.Settle();
                     if (term.Journals.Rebuilt) await term.Files.Snapshot(finished.Step);
                     var peaks = await term.PeakMemory();
-                    await term.Disk.Do(async () =>
+                    await term.Disk.Do("adapter", async () =>
                     {
                         var done = await Finish(
                             finished.Step, progress.Status with { State = RunState.Finishing, PeakMemory = peaks });

@@ -6,6 +6,7 @@ using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Adapters;
 using Peft.Orleans.Data.Models;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Terms;
 using Polly;
@@ -25,8 +26,9 @@ internal sealed partial class RunLoop
     private readonly RunRequest request;
     private readonly ResolvedRun run;
     private readonly RunSpec spec;
-    private readonly RunFolder folder;
+    private readonly StatusFile file;
     private readonly RunProgress progress;
+    private readonly RunInstruments figures;
     private readonly RunRetries retries;
     private readonly Departures departures;
     private readonly CancellationToken siloStops;
@@ -49,11 +51,13 @@ internal sealed partial class RunLoop
         request = record.State.Request!;
         run = record.State.Run!;
         spec = run.Spec;
-        folder = new RunFolder(request.Folder);
+        file = new StatusFile(new RunFolder(request.Folder), request.RunId, log);
         retries = new RunRetries(services.Time, abandoned.Token);
         departures = new Departures(agents);
         progress = new RunProgress(record.State.Status! with { State = RunState.Starting, Message = "opening the data set" });
         this.record = new DurableRecord(record, progress, services, abandoned.Token);
+        figures = new RunInstruments(services.Board, run, () => progress.Status, recovering);
+        figures.Elastic.Without(() => agents.LeftOut.Count, () => agents.Outside.Count);
     }
 
     internal RunStatus Status => progress.Status;
@@ -117,6 +121,7 @@ internal sealed partial class RunLoop
 
     internal async Task Run()
     {
+        using var span = Traces.Begin(Traces.Run, ("run", request.RunId));
         try
         {
             var model = ModelFolder.Open(spec.Model.Path);
@@ -125,7 +130,7 @@ internal sealed partial class RunLoop
                 AdapterFolder.Read(adapter).CheckStart(spec.Method, model, static _ => RunFolder.RunFileName);
             var summary = await retries.UntilReached(() => RunData.Open(agents, run, request.Folder));
             progress.Note(status => status with { Steps = summary.Steps });
-            WriteStatus();
+            file.Write(Status);
             while (!Ended && !Left)
             {
                 if (departures.OwnIsFree) Leave();
@@ -150,6 +155,10 @@ internal sealed partial class RunLoop
             LogFailed(error, request.RunId);
             await End(RunState.Failed, error is PeftException ? error.Message : $"{error.GetType().Name}: {error.Message}");
         }
+        finally
+        {
+            figures.Close(Ended, span);
+        }
     }
 
     private void Leave()
@@ -170,11 +179,12 @@ internal sealed partial class RunLoop
         await record.Write();
         progress.Note(status => status with { Term = drawn.Counter, Recoveries = record.Now.Recoveries, Silos = live.Count });
         using var running = new TermRun(
-            new TermContext(request, run, summary, drawn, live, recovering, progress, abandoned.Token, siloStops) { Copy = copy },
+            new TermContext(request, run, summary, drawn, live, recovering, progress, figures, abandoned.Token, siloStops) { Copy = copy },
             services);
         recovering = true;
         term = running;
         if (stopAsked) running.AskEnd(EndRequest.Stop);
+        using var span = running.BeginSpan();
         try
         {
             var outcome = await running.Run();
@@ -182,6 +192,8 @@ internal sealed partial class RunLoop
             outcome = await new RunEnding(running, services.Loggers).Follow(outcome, stopSnapshot);
             if (outcome is TermOutcome.Lost lost)
             {
+                figures.Progress.Lost();
+                span.Fail(lost.Error);
                 LogTermEnded(request.RunId, drawn.Counter, lost.Error.GetType().Name, lost.Error.Message);
                 var reason = LossReason.Of(lost.Error, running.Term.Live);
                 running.Journals.Event(RunEvents.TermEnded, new { term = drawn.Counter, reason });
@@ -248,7 +260,7 @@ internal sealed partial class RunLoop
             Message = $"waiting for silos: {silos} of at least {spec.Elastic.MinSilos} (elastic.min_silos) are alive"
                 + (leftOut.Length > 0 ? $"; left out: {leftOut}" : ""),
         });
-        folder.WriteStatus(Status);
+        file.Write(Status);
         await membership.WaitAsync(abandoned.Token);
     }
 
@@ -256,7 +268,7 @@ internal sealed partial class RunLoop
     {
         progress.Note(status => status with { State = state, Message = message });
         var status = record.Now.Status = Status;
-        WriteStatus();
+        file.Write(Status);
         try
         {
             await record.Write();
@@ -267,22 +279,6 @@ internal sealed partial class RunLoop
             Ended = true;
         }
     }
-
-    /// <summary>In the folder, where there is one: the record in the store has it too.</summary>
-    private void WriteStatus()
-    {
-        try
-        {
-            folder.WriteStatus(Status);
-        }
-        catch (Exception error) when (FolderLoss.Is(error))
-        {
-            LogNoFolder(request.RunId, error.Message);
-        }
-    }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId}: its status cannot be written: {Reason}")]
-    private partial void LogNoFolder(string runId, string reason);
 
     [LoggerMessage(
         Level = LogLevel.Information,

@@ -57,7 +57,7 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
         ISavedActivations? saved = null;
         try
         {
-            if (place.First || last) await work.Read(batches);
+            if (place.First || last) await Read(work);
             if (last) return await Return(work, plan, position, await Head(work, place, x!), token);
             var seal = default(Seal);
             var (y, kept) = await Compute(work, place, DevicePriority.Forward, Forward, token);
@@ -90,6 +90,7 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
         }
         catch (ExternalException error)
         {
+            if (error.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase)) MemoryRefusals.Note();
             throw Told(seat.Layer, work.Where, error);
         }
         finally
@@ -106,6 +107,13 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
                 });
             }
         }
+    }
+
+    private async Task Read<TResult>(PassWork<TResult> work)
+    {
+        var began = Stopwatch.GetTimestamp();
+        await work.Read(batches);
+        store.AddBatchWait(Stopwatch.GetElapsedTime(began));
     }
 
     /// <summary>What libtorch refused, and where: its own message ends in a page of C++ frames.</summary>
@@ -164,7 +172,7 @@ internal sealed class LayerShardGrain(AgentStore store, IBatchSource batches, IG
                 var began = Stopwatch.GetTimestamp();
                 var result = compute();
                 if (work.Counts)
-                    run.AddCompute(Stopwatch.GetElapsedTime(began));
+                    run.AddCompute(priority, Stopwatch.GetElapsedTime(began));
                 return result;
             },
             token

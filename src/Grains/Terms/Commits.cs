@@ -26,9 +26,11 @@ internal sealed class Commits(TermContext term, RunJournals journals, TermTimes 
         journals.Take(record);
         window.Enqueue(record);
         if (window.Count > Window) window.Dequeue();
-        RunInstruments.Step(term.RunId, record);
+        term.Figures.Training.Committed(record);
         if (!validated) await journals.Flush();
-        if (Any || record.Step <= journals.Target) return;
+        if (record.Step <= journals.Target) return;
+        term.Figures.Progress.Committed();
+        if (Any) return;
         Any = true;
         UnderWay(record.Step);
     }
@@ -42,6 +44,6 @@ internal sealed class Commits(TermContext term, RunJournals journals, TermTimes 
         var phases = times.UpTo(Stopwatch.GetTimestamp());
         var what = term.Recovering ? RunEvents.Recovered : term.Term.Counter == 1 ? RunEvents.Started : RunEvents.Continued;
         journals.Event(what, new { step, seconds = phases });
-        if (term.Recovering) RunInstruments.Recovered(term.RunId, phases.Values.Sum());
+        if (term.Recovering) term.Figures.Elastic.Recovered(phases);
     }
 }

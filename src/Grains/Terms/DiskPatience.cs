@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.RunFiles;
 
@@ -11,19 +12,24 @@ namespace Peft.Orleans.Grains.Terms;
 internal sealed partial class DiskPatience(TermContext term, TimeProvider time, ILogger log)
 {
     /// <summary>Does the work, as often as it takes.</summary>
-    internal async Task Do(Func<Task> work)
+    /// <param name="what">What it writes, one of <see cref="MetricLabel.StorageOperation"/>.</param>
+    /// <param name="work">The work.</param>
+    internal async Task Do(string what, Func<Task> work)
     {
         var paused = false;
+        IDisposable? wait = null;
         while (true)
         {
             try
             {
                 await work();
+                wait?.Dispose();
                 if (paused) term.Progress.Note(static status => status with { State = RunState.Running, Message = "training" });
                 return;
             }
-            catch (Exception error) when (DiskSpace.IsExhausted(error) || FolderLoss.Is(error))
+            catch (Exception error) when (Failed(what, error) && (DiskSpace.IsExhausted(error) || FolderLoss.Is(error)))
             {
+                wait ??= term.Figures.Storage.WaitForRoom();
                 var full = DiskSpace.IsExhausted(error);
                 if (!paused) LogWaits(term.RunId, full ? $"the disk of {term.Request.Folder} is full" : error.Message);
                 paused = true;
@@ -40,7 +46,7 @@ internal sealed partial class DiskPatience(TermContext term, TimeProvider time, 
     }
 
     /// <summary>The same of work that is left undone where the folder is lost, and comes again by itself.</summary>
-    internal Task DoWithFolder(Func<Task> work) => Do(async () =>
+    internal Task DoWithFolder(string what, Func<Task> work) => Do(what, async () =>
     {
         try
         {
@@ -48,16 +54,24 @@ internal sealed partial class DiskPatience(TermContext term, TimeProvider time, 
         }
         catch (Exception error) when (FolderLoss.Is(error) && !DiskSpace.IsExhausted(error))
         {
+            Failed(what, error);
             LogWithout(term.RunId, error.Message);
         }
     });
 
     /// <summary>The same of work that waits for nobody.</summary>
-    internal Task Do(Action work) => Do(() =>
+    internal Task Do(string what, Action work) => Do(what, () =>
     {
         work();
         return Task.CompletedTask;
     });
+
+    private bool Failed(string what, Exception error)
+    {
+        // A silo that is lost, or a term that is over, says nothing of the storage.
+        if (error is IOException or UnauthorizedAccessException || DiskSpace.IsExhausted(error)) term.Figures.Storage.Failed(what);
+        return true;
+    }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "run {RunId} waits: {Reason}")]
     private partial void LogWaits(string runId, string reason);

@@ -43,6 +43,7 @@ internal sealed partial class Fencing(TermContext term, IAgents agents, TimeProv
             // From a silo that shuts down nobody can be reached, which says nothing about them.
             LogSiloSilent(term.RunId, silo, error.Message);
             await agents.Kill(term.Live[silo]);
+            term.Figures.Elastic.Evicted();
             return protocol =>
             {
                 // The term goes on without it; should it come back, it is a silo that joins.
@@ -60,6 +61,15 @@ internal sealed partial class Fencing(TermContext term, IAgents agents, TimeProv
         {
             if (!reply.Seatless && term.Unfit(silo, reply.Threads) is { } unfit) throw unfit;
         }
+    }
+
+    /// <summary>Summed peak of the silos that compute in a plan, FLOP/s; null where one of them has not said.</summary>
+    internal double? PeakOf(SeatPlan plan)
+    {
+        var peaks = plan.Seats.Where(static seat => seat.Active).Select(static seat => seat.Silo).Distinct()
+            .Select(silo => replies.TryGetValue(silo, out var reply) ? reply.PeakFlops : 0)
+            .ToArray();
+        return peaks.Length > 0 && Array.TrueForAll(peaks, static peak => peak > 0) ? peaks.Sum() : null;
     }
 
     /// <summary>A silo that holds a version, by layer: the first by name; layers that nobody holds are left out.</summary>

@@ -35,7 +35,7 @@ internal sealed partial class FolderCare(TermContext term, TimeProvider time, IL
         if (term.Copy.Away) return false;
         term.Copy.Away = true;
         LogLost(term.RunId, term.Request.Folder);
-        FolderInstruments.Note(term.RunId, available: false);
+        term.Figures.Storage.Folder(available: false);
         return true;
     }
 
@@ -60,7 +60,7 @@ internal sealed partial class FolderCare(TermContext term, TimeProvider time, IL
 
         term.Copy.Away = false;
         LogRebuilt(term.RunId, term.Request.Folder);
-        FolderInstruments.Note(term.RunId, available: true);
+        term.Figures.Storage.Folder(available: true);
         return true;
     }
 

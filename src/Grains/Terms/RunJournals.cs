@@ -18,7 +18,7 @@ internal sealed class RunJournals : IDisposable
     private readonly Journal samples;
     private readonly Journal events;
     private readonly Dictionary<int, double> written;
-    private readonly HashSet<int> logged;
+    private readonly SampleLedger logged;
     private StepRecord? pending;
 
     internal RunJournals(TermContext term, DiskPatience disk, FolderCare care)
@@ -29,7 +29,7 @@ internal sealed class RunJournals : IDisposable
         events = Journal.Open(term.Folder.Events, term.Writer, static _ => true, term.Copy.Events);
         care.Claim();
         written = StepLines.ReadAll(metrics.Lines).ToDictionary(static record => record.Step, static record => record.Loss);
-        logged = [.. StepLines.ReadAll(samples.Lines).Select(static record => record.Step)];
+        logged = new SampleLedger(StepLines.ReadAll(samples.Lines));
         Best = new BestVersion(term.Spec.Training.EarlyStopping, term.Folder);
         foreach (var record in StepLines.ReadAll(metrics.Lines))
         {
@@ -58,6 +58,9 @@ internal sealed class RunJournals : IDisposable
     internal void Begin(SeatPlan plan, int target)
     {
         Target = target;
+        var replayed = Math.Max(0, LastLine - target);
+        Audit(target);
+        term.Figures.Elastic.Began(replayed);
         Event(RunEvents.Term, new
         {
             term = term.Term.Counter,
@@ -67,15 +70,18 @@ internal sealed class RunJournals : IDisposable
             replicas = plan.Replicas,
             standbys = plan.Standbys,
             fromStep = target,
-            replayed = Math.Max(0, LastLine - target),
+            replayed,
         });
     }
 
     /// <summary>Writes what happened.</summary>
     /// <param name="name">One of <see cref="RunEvents"/>.</param>
     /// <param name="details">What its sentence is made of.</param>
-    internal void Event(string name, object details) =>
+    internal void Event(string name, object details)
+    {
+        if (name == RunEvents.Evicted) term.Figures.Elastic.Evicted();
         events.Append(JsonSerializer.Serialize(new { time = DateTimeOffset.UtcNow, @event = name, details }));
+    }
 
     /// <summary>Writes that the run goes on without a silo.</summary>
     internal void LeftOut(UnfitSiloException unfit) => Event(RunEvents.LeftOut, new { silo = unfit.Silo, reason = unfit.Message });
@@ -86,6 +92,7 @@ internal sealed class RunJournals : IDisposable
     /// <exception cref="PeftException">It has another: the silos do not compute the same bits.</exception>
     internal void Take(StepRecord record)
     {
+        if (!logged.Agrees(record)) CompareSamples(record);
         if (written.TryGetValue(record.Step, out var before) && !before.Equals(record.Loss))
         {
             throw new PeftException(
@@ -97,7 +104,11 @@ internal sealed class RunJournals : IDisposable
     }
 
     /// <summary>Adds the validation loss to the step that waits.</summary>
-    internal void Validated(double loss) => pending = pending is null ? null : pending with { ValidationLoss = loss };
+    internal void Validated(double loss)
+    {
+        pending = pending is null ? null : pending with { ValidationLoss = loss };
+        term.Figures.Training.Validated(loss);
+    }
 
     /// <summary>Notes the exact match on held-out problems before training.</summary>
     internal void Evaluated(double correct, int problems)
@@ -109,12 +120,12 @@ internal sealed class RunJournals : IDisposable
     /// <summary>Writes what waits, unless it is there.</summary>
     internal async Task Flush()
     {
-        await disk.Do(WritePending);
+        await disk.Do("journal", WritePending);
         Look();
     }
 
     /// <summary>Brings every line to the folder, and waits for one where there is none.</summary>
-    internal Task Settle() => disk.Do(() =>
+    internal Task Settle() => disk.Do("journal", () =>
     {
         Look();
         if (term.Copy.Away) throw new DirectoryNotFoundException("the run's folder is lost");
@@ -123,7 +134,7 @@ internal sealed class RunJournals : IDisposable
     private void Look()
     {
         if (care.IsIntact(metrics, samples, events)) return;
-        var step = written.Keys.DefaultIfEmpty(0).Max();
+        var step = LastLine;
         if (care.Lose()) Event(RunEvents.FolderLost, new { step });
         if (!care.TryRebuild(metrics, samples, events)) return;
         Rebuilt = true;
@@ -131,14 +142,14 @@ internal sealed class RunJournals : IDisposable
     }
 
     /// <summary>Writes the run's status, as far as it has come.</summary>
-    internal Task Status() => disk.DoWithFolder(() =>
+    internal Task Status() => disk.DoWithFolder("status", () =>
     {
         term.Folder.WriteStatus(term.Progress.Status);
         return Task.CompletedTask;
     });
 
     /// <summary>Brings everything to the disk.</summary>
-    internal Task Sync() => disk.Do(() =>
+    internal Task Sync() => disk.Do("journal", () =>
     {
         metrics.Sync();
         samples.Sync();
@@ -157,9 +168,27 @@ internal sealed class RunJournals : IDisposable
     private void WritePending()
     {
         if (pending is not { } record) return;
-        if (logged.Add(record.Step)) Attempt(samples, StepLines.SamplesOf(record), () => logged.Remove(record.Step));
+        if (logged.Add(record)) Attempt(samples, StepLines.SamplesOf(record), () => logged.Remove(record.Step));
         if (written.TryAdd(record.Step, record.Loss)) Attempt(metrics, StepLines.Metrics(record), () => written.Remove(record.Step));
         pending = null;
+    }
+
+    /// <summary>
+    /// What is missing of the steps that were committed before: those this silo has reported, those before the version that the term begins
+    /// with, and those whose lines stand between others.
+    /// </summary>
+    private void Audit(int target)
+    {
+        var last = Math.Max(Math.Max(term.Progress.Status.Step, target - 1), LastLine);
+        var lost = Enumerable.Range(1, Math.Max(0, last)).Count(step => !written.ContainsKey(step));
+        term.Figures.Elastic.Found(lost, logged.Dropped(written.Keys, term.Run.Microbatches), logged.Repeated);
+    }
+
+    private void CompareSamples(StepRecord again)
+    {
+        var before = StepLines.ReadAll(Journal.ReadValid(term.Folder.Samples)).First(line => line.Step == again.Step).Samples;
+        var (dropped, repeated) = SampleLedger.Difference(before, again.Samples);
+        term.Figures.Elastic.SamplesDiffer(dropped, repeated);
     }
 
     private static void Attempt(Journal journal, string line, Action undo)

@@ -21,7 +21,7 @@ internal sealed class SeatComparison(TermContext term)
         foreach (var (layer, hash) in reported)
         {
             if (!hashes.TryGetValue(layer, out var said)) hashes[layer] = said = new(StringComparer.Ordinal);
-            if (said.Count > 0) RunInstruments.Compared(term.RunId, equal: said.ContainsValue(hash));
+            if (said.Count > 0) term.Figures.Elastic.Compared(equal: said.ContainsValue(hash));
             said[silo] = hash;
         }
     }
@@ -32,7 +32,7 @@ internal sealed class SeatComparison(TermContext term)
         if (version != step) return;
         foreach (var (layer, hash) in copies)
         {
-            if (hashes.TryGetValue(layer, out var said)) RunInstruments.Compared(term.RunId, equal: said.ContainsValue(hash));
+            if (hashes.TryGetValue(layer, out var said)) term.Figures.Elastic.Compared(equal: said.ContainsValue(hash));
         }
     }
 

@@ -1,5 +1,6 @@
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Planning;
+using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
@@ -23,7 +24,10 @@ internal sealed class Seating(TermContext term, IAgents agents, RunJournals jour
         TooFewSilosException.Check(silos, term.Spec);
         snapshot = await Task.Run(() => snapshots.Newest(term.Run.Hash));
         if (snapshot?.Step is { } step && snapshot.StepRecord is { } record) term.Records.TryAdd(step, record);
+        if (snapshot is { Step: var taken }) term.Figures.Elastic.Snapshot(taken, snapshots.AgeOf(taken));
         var plan = RunPlanner.Plan(term.Run, silos);
+        term.Figures.Elastic.Planned(plan);
+        term.Figures.Training.Peak(fencing.PeakOf(plan));
         term.Progress.Note(status => status with { Message = "seating layers", Silos = plan.Silos.Length });
         return protocol =>
         {

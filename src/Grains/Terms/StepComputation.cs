@@ -21,6 +21,9 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
     private BatchOutline[] batches = [];
     private ApplyMessage? apply;
 
+    /// <summary>Where its time goes.</summary>
+    internal StepClock Clock { get; } = new(term.Figures.Training);
+
     /// <summary>Microbatches of the step under way.</summary>
     internal int Microbatches => batches.Length;
 
@@ -29,9 +32,11 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
     {
         var plan = term.Plan;
         started = Stopwatch.GetTimestamp();
+        Clock.Begin();
         measures.Clear();
         apply = null;
         batches = await (nextStep == step && next is not null ? next : agents.Dataset.OutlineStep(step));
+        Clock.Lap("data");
         if (step < term.Data.Steps)
         {
             nextStep = step + 1;
@@ -76,6 +81,7 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
                 losses[index] = result.LossSum;
                 if (!double.IsFinite(result.LossSum))
                 {
+                    term.Figures.Training.NotFinite("loss");
                     throw new PeftException(
                         $"the loss of microbatch {index} of step {step} is {result.LossSum} (data hash {batches[index].ContentHash}); "
                         + $"the run stops at step {step - 1}. Lower the learning rate, or check this batch");
@@ -86,6 +92,7 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
                 depths[replica].Release();
             }
         }));
+        Clock.Passed();
         loss = losses.Sum() / targets;
     }
 
@@ -103,6 +110,7 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
         var norm = Math.Sqrt(measures.Values.Sum(static measure => measure.SquaredNorm));
         if (!double.IsFinite(norm))
         {
+            term.Figures.Training.NotFinite("gradient");
             throw new PeftException(
                 $"the gradient norm of step {step} is {norm}; the run stops at step {step - 1}. Lower the learning rate, or check the batch"
             );
@@ -125,6 +133,8 @@ internal sealed class StepComputation(TermContext term, IAgents agents)
             Samples = [.. batches.Select(static batch => batch.ContentHash)],
         };
         term.Records[step] = record;
+        term.Figures.Training.Measured(measures);
+        Clock.Part();
         return apply = new ApplyMessage(term.RunId, term.Term, step, clip, rates, record);
     }
 }

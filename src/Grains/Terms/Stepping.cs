@@ -22,7 +22,11 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
     internal async Task<Answer> Reduce(string silo, int step)
     {
         (await Agent(silo).Reduce(new ReduceMessage(term.RunId, term.Term, step, steps.Microbatches))).Obeyed();
-        return protocol => protocol.Reduced(silo, step);
+        return protocol =>
+        {
+            steps.Clock.Lap("reduce");
+            return protocol.Reduced(silo, step);
+        };
     }
 
     /// <summary>What a silo's layers measure of their gradients.</summary>
@@ -33,6 +37,8 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
         {
             steps.Measured(reply.Measures);
             stragglers.Computed(silo, reply.ComputeSeconds);
+            steps.Clock.Computed(reply.ForwardSeconds, reply.ComputeSeconds - reply.ForwardSeconds);
+            steps.Clock.Lap("commit");
             return protocol.Prepared(silo, step);
         };
     }
@@ -41,10 +47,11 @@ internal sealed class Stepping(TermContext term, IAgents agents, StepComputation
     internal async Task<Answer> Apply(string silo, int step)
     {
         var message = steps.ApplyMessage(step);
-        RunInstruments.Slowdown(term.RunId, stragglers.Slowdown(steps.Microbatches));
+        term.Figures.Elastic.Slowdown(stragglers.Slowdown(steps.Microbatches));
         var reply = (await Agent(silo).Apply(message)).Obeyed();
         return protocol =>
         {
+            steps.Clock.Lap("commit");
             seats.Take(step, silo, reply.Hashes);
             var effects = protocol.Applied(silo, step);
             // Nothing follows from a step until all have applied it.

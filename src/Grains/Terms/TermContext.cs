@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Grains.RunFiles;
 
 namespace Peft.Orleans.Grains.Terms;
@@ -15,6 +16,7 @@ namespace Peft.Orleans.Grains.Terms;
 /// <param name="Live">Silos that lived when it was drawn: all are fenced, and those that did not answer are taken out.</param>
 /// <param name="Recovering">Whether it was drawn because something was lost.</param>
 /// <param name="Progress">The run's status.</param>
+/// <param name="Figures">What is exported of the run.</param>
 /// <param name="Abandoned">Cancelled when the coordinator is deactivated.</param>
 /// <param name="SiloStops">Cancelled when the coordinator's silo shuts down.</param>
 internal sealed record TermContext(
@@ -25,6 +27,7 @@ internal sealed record TermContext(
     SortedDictionary<string, SiloAddress> Live,
     bool Recovering,
     RunProgress Progress,
+    RunInstruments Figures,
     CancellationToken Abandoned,
     CancellationToken SiloStops)
 {

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Protocol;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Grains.Inference;
 
 namespace Peft.Orleans.Grains.Terms;
@@ -21,6 +23,7 @@ internal sealed class TermRun : IDisposable
     private readonly Channel<Answer> answers = Channel.CreateUnbounded<Answer>();
     private readonly TermTimes times = new();
     private readonly TermWork work;
+    private readonly TermTraces traces;
     private bool looksAgain;
     private bool over;
 
@@ -29,6 +32,7 @@ internal sealed class TermRun : IDisposable
         (this.term, agents, time, observer) = (term, services.Agents, services.Time, services.Observer);
         protocol = new CoordinatorProtocol(term.Data.Steps);
         work = new TermWork(term, services, times);
+        traces = new TermTraces(term);
     }
 
     /// <summary>What the term is about.</summary>
@@ -45,6 +49,14 @@ internal sealed class TermRun : IDisposable
 
     /// <summary>Whether a step was committed in this term.</summary>
     internal bool Committed => work.Committed;
+
+    /// <summary>The span of the whole term.</summary>
+    internal Activity? BeginSpan() => Traces.Begin(
+        Traces.Term,
+        ("run", term.RunId),
+        ("term", term.Term.Counter),
+        ("silos", term.Live.Count),
+        ("recovering", term.Recovering));
 
     /// <summary>Runs to the end.</summary>
     /// <exception cref="OperationCanceledException">The coordinator was deactivated.</exception>
@@ -111,6 +123,7 @@ internal sealed class TermRun : IDisposable
     {
         over = true;
         answers.Writer.TryComplete();
+        traces.Dispose();
         work.Dispose();
     }
 
@@ -134,8 +147,10 @@ internal sealed class TermRun : IDisposable
 
     private async Task CarryOut(CoordinatorEffect effect)
     {
+        using var span = traces.Begin(effect);
         await observer.Carrying(term.RunId, effect);
         var answer = await work.CarryOut(effect);
+        traces.Done(effect);
         answers.Writer.TryWrite(answer);
         // Whoever came while the plan was made.
         if (effect is CoordinatorEffect.MakePlan) answers.Writer.TryWrite(Planned);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Grains.RunFiles;
 
@@ -15,9 +16,10 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
     internal bool IsDue(int step) => journals.Rebuilt || (term.Spec.Snapshots.Every is > 0 and var every && step % every == 0);
 
     /// <summary>Writes a snapshot, unless a valid one is there; without a folder it is left to the time when there is one.</summary>
-    internal Task Snapshot(int step) => disk.DoWithFolder(async () =>
+    internal Task Snapshot(int step) => disk.DoWithFolder("snapshot", async () =>
     {
         if (snapshots.Read(step) is not null) return;
+        var began = Stopwatch.GetTimestamp();
         await journals.Sync();
         var folder = snapshots.Begin(step, term.Writer);
         var files = new Dictionary<string, string>();
@@ -32,6 +34,8 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
         await Task.Run(() => snapshots.Commit(
             step, folder, files, term.Run.Hash, record, term.Spec.Snapshots.Keep));
         journals.Rebuilt = false;
+        term.Figures.Storage.Snapshot(Stopwatch.GetElapsedTime(began), snapshots.BytesOf(step));
+        term.Figures.Elastic.Snapshot(step, TimeSpan.Zero);
         journals.Event(RunEvents.Snapshot, new { step });
     });
 
@@ -44,7 +48,7 @@ internal sealed class VersionFiles(TermContext term, IAgents agents, RunJournals
     }
 
     /// <summary>Keeps a version's adapter as the best.</summary>
-    internal Task KeepBest(int step) => disk.Do(async () =>
+    internal Task KeepBest(int step) => disk.Do("adapter", async () =>
     {
         var written = $"{term.Folder.BestOf(step)}.{term.Writer}.tmp";
         Directory.CreateDirectory(written);

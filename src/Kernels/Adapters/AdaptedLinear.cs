@@ -56,6 +56,12 @@ internal abstract class AdaptedLinear(LinearSite site) : IDisposable
     /// <summary>Bytes of frozen weights.</summary>
     internal abstract long BaseBytes { get; }
 
+    /// <summary>How far its orthogonal blocks are from orthogonal, max |CᵀC − I|; null where it has none.</summary>
+    internal virtual double? OrthogonalityError(LayerVersion version) => null;
+
+    /// <summary>How far its unitary blocks are from unitary, max |UᴴU − I|; null where it has none that could drift.</summary>
+    internal virtual double? UnitarityError(LayerVersion version) => null;
+
     /// <summary>Declares its tensors in the layer's buffers.</summary>
     internal abstract void Declare(LayoutBuilder layout);
 

@@ -66,4 +66,14 @@ public abstract class LayerShard : IDisposable
 /// <summary>What <see cref="LayerShard.Measure"/> finds in a reduced gradient.</summary>
 /// <param name="SquaredNorm">Squared norm of the gradient, float64, fixed order.</param>
 /// <param name="NextLambda">λ for the next step's forward pass (bounded, averaged); empty without λ.</param>
-public sealed record GradientMeasure(double SquaredNorm, double[] NextLambda);
+public sealed record GradientMeasure(double SquaredNorm, double[] NextLambda)
+{
+    /// <summary>Squared norm of each kind of tensor (<see cref="ParameterSlot.Component"/>).</summary>
+    public Dictionary<string, double> Components { get; init; } = [];
+
+    /// <summary>Largest max |CᵀC − I| of the version's butterfly blocks; null without.</summary>
+    public double? OrthogonalityError { get; init; }
+
+    /// <summary>Largest max |UᴴU − I| of the version's unitary blocks; null without.</summary>
+    public double? UnitarityError { get; init; }
+}

@@ -81,7 +81,12 @@ internal abstract class TrainableShard : LayerShard
         return new GradientMeasure(
             FixedOrder.SquaredNorm(gradient, 0, Layout.Size),
             Adapters.NextLambda(Method, version, Linears, gradient)
-        );
+        )
+        {
+            Components = Components(gradient),
+            OrthogonalityError = Linears.Max(linear => linear.OrthogonalityError(version)),
+            UnitarityError = Linears.Max(linear => linear.UnitarityError(version)),
+        };
     }
 
     public sealed override void Apply(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
@@ -171,6 +176,18 @@ internal abstract class TrainableShard : LayerShard
     private AdapterMethod Adapters => Context.Adapters;
 
     private IReadOnlyList<string> LambdaNames => Linears.Count == 0 ? [] : Adapters.LambdaNames(Method, Model.BlockPrefix(Layer), Linears);
+
+    private Dictionary<string, double> Components(Tensor gradient)
+    {
+        var components = new Dictionary<string, double>();
+        foreach (var slot in Layout.Trainable)
+        {
+            var squared = FixedOrder.SquaredNorm(gradient, slot.Offset, slot.Count);
+            components[slot.Component] = components.GetValueOrDefault(slot.Component) + squared;
+        }
+
+        return components;
+    }
 
     private static Tensor InFile(ParameterSlot slot, LayerVersion version)
     {

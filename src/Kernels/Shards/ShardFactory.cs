@@ -3,6 +3,7 @@ using Peft.Orleans.Core.Methods;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
+using Peft.Orleans.Kernels.Adapters.Urnn;
 using Peft.Orleans.Kernels.Models;
 using Peft.Orleans.Kernels.Torch;
 using Peft.Orleans.Kernels.Weights;
@@ -15,6 +16,9 @@ public static class ShardFactory
 {
     /// <summary>Bytes of base weights read or mapped by this process.</summary>
     public static long WeightBytesRead => WeightReader.BytesRead;
+
+    /// <summary>How often a module's unitary blocks were brought back to the group after a step, in this process.</summary>
+    public static long Renormalizations => DenseMap.AllRenormalizations;
 
     /// <summary>Loads the base weights of one layer; no other layer's tensors are touched.</summary>
     /// <param name="setup">The model and how it is adapted.</param>

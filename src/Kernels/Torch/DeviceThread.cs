@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,6 +36,7 @@ public sealed class DeviceThread : IDisposable
     private readonly Thread thread;
     private bool closed;
     private long begun;
+    private long worked;
 
     /// <summary>Starts the thread.</summary>
     public DeviceThread(string name)
@@ -71,7 +73,23 @@ public sealed class DeviceThread : IDisposable
     public bool Alive => thread.IsAlive;
 
     /// <summary>How long the work under way has taken so far; zero between two.</summary>
-    public TimeSpan Busy => Interlocked.Read(ref begun) is var since and not 0 ? TimeProvider.System.GetElapsedTime(since) : TimeSpan.Zero;
+    public TimeSpan Busy => Interlocked.Read(ref begun) is var since and not 0 ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero;
+
+    /// <summary>Time that work has taken since the thread began, work under way included.</summary>
+    public TimeSpan Worked
+    {
+        get
+        {
+            // Under one lock with the end of a piece: a counter that once falls is taken for one that began anew.
+            lock (gate) return TimeSpan.FromTicks(worked) + Busy;
+        }
+    }
+
+    /// <summary>Pieces of work that wait.</summary>
+    public int Waiting(DevicePriority priority)
+    {
+        lock (gate) return queues[(int)priority].Count;
+    }
 
     /// <summary>Finishes the queued work and ends the thread.</summary>
     public void Dispose()
@@ -121,6 +139,17 @@ public sealed class DeviceThread : IDisposable
         waiting.Release();
     }
 
+    private void Work(Action item)
+    {
+        Interlocked.Exchange(ref begun, Stopwatch.GetTimestamp());
+        item();
+        lock (gate)
+        {
+            worked += Busy.Ticks;
+            Interlocked.Exchange(ref begun, 0);
+        }
+    }
+
     private void Loop()
     {
         var collected = 0L;
@@ -138,9 +167,7 @@ public sealed class DeviceThread : IDisposable
                 if (item is null && closed) return;
             }
 
-            Interlocked.Exchange(ref begun, TimeProvider.System.GetTimestamp());
-            item?.Invoke();
-            Interlocked.Exchange(ref begun, 0);
+            if (item is not null) Work(item);
             if (GC.GetAllocatedBytesForCurrentThread() - collected < CollectAfter) continue;
             GC.Collect(1, GCCollectionMode.Forced, blocking: true);
             collected = GC.GetAllocatedBytesForCurrentThread();

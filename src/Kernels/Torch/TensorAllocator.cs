@@ -112,6 +112,7 @@ internal static unsafe class TensorAllocator
             // No exception can pass from here through libtorch.
             if (whole is null)
             {
+                MemoryRefusals.Note();
                 Environment.FailFast(
                     $"the system has no {bytes} bytes left for a tensor; give this silo more memory, or the run more silos");
             }

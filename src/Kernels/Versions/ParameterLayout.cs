@@ -11,6 +11,14 @@ public sealed record ParameterSlot(string Name, long[] Shape, long Offset)
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Aggregate(1L, static (a, b) => a * b);
 
+    /// <summary>
+    /// What kind of tensor it is: the last part of its name in an adapter's file (<c>lora_A</c>, <c>boft_R</c>), of base weights
+    /// <c>weights</c> or <c>vectors</c>.
+    /// </summary>
+    public string Component { get; } = Name.StartsWith("base_model.", StringComparison.Ordinal)
+        ? Name.Replace(".weight", "", StringComparison.Ordinal).Split('.')[^1]
+        : Shape.Length >= 2 ? "weights" : "vectors";
+
     /// <summary>What a method says of it besides name and shape.</summary>
     internal SlotOptions Options { get; init; } = SlotOptions.None;
 

@@ -1,5 +1,7 @@
 using Orleans.Runtime;
 using Peft.Orleans.Core.Cluster;
+using Peft.Orleans.Core.Metrics;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Grains.Membership;
 
 namespace Peft.Orleans.Silo.Stores;
@@ -14,6 +16,7 @@ internal sealed partial class StoreWatch(
     IMembershipTable table,
     ClusterRoster roster,
     ILocalSiloDetails self,
+    FigureBoard board,
     IHostApplicationLifetime host,
     ILogger<StoreWatch> log) : ILifecycleParticipant<ISiloLifecycle>
 {
@@ -36,6 +39,7 @@ internal sealed partial class StoreWatch(
     private async Task Watch()
     {
         var away = false;
+        Noted(away);
         try
         {
             using var timer = new PeriodicTimer(ClusterTimes.Current.MembershipRefresh);
@@ -49,7 +53,7 @@ internal sealed partial class StoreWatch(
                     if (away) LogBack();
                     // Orleans' own reading waits longer after each failure.
                     if (away && known) await roster.Live();
-                    StoreInstruments.Available = !(away = false);
+                    Noted(away = false);
                     if (known) continue;
                     Lost = true;
                     LogLost();
@@ -59,7 +63,7 @@ internal sealed partial class StoreWatch(
                 catch (Exception error) when (error is not OperationCanceledException)
                 {
                     if (!away) LogAway(error.Message);
-                    StoreInstruments.Available = !(away = true);
+                    Noted(away = true);
                 }
             }
         }
@@ -68,6 +72,8 @@ internal sealed partial class StoreWatch(
             // This silo stops.
         }
     }
+
+    private void Noted(bool away) => board.Silo.Set(StorageMetrics.StoreAvailable, away ? 0 : 1);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "the cluster's store does not answer; what is under way goes on: {Reason}")]
     private partial void LogAway(string reason);

@@ -22,12 +22,17 @@ internal sealed class RemoteClusterSilo : IDisposable
     internal void Kill() => process.Kill();
 
     /// <summary>Starts <c>peft-silo</c>; returns at once.</summary>
-    internal static RemoteClusterSilo Start(string log, string workingFolder, params string[] arguments)
+    internal static RemoteClusterSilo Start(string log, string workingFolder, params string[] arguments) =>
+        Start(log, workingFolder, environment: null, arguments);
+
+    private static RemoteClusterSilo Start(
+        string log, string workingFolder, IReadOnlyDictionary<string, string>? environment, string[] arguments)
     {
         // The shell puts itself out of the way; the log is a file, so that nobody has to read a pipe.
         var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = workingFolder };
         foreach (var argument in (string[])["-c", "log=$1; shift; exec dotnet \"$@\" >>\"$log\" 2>&1", "sh", log, Program, .. arguments])
             start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         return new RemoteClusterSilo(Process.Start(start)!);
     }
 
@@ -61,11 +66,20 @@ internal sealed class RemoteClusterSilo : IDisposable
     }
 
     /// <summary>Starts a silo of a cluster in a folder and waits until it accepts clients; the result is its gateway.</summary>
-    internal static async Task<(RemoteClusterSilo Silo, string Gateway)> Start(string clusterFolder, string name, string workingFolder)
+    /// <param name="clusterFolder">The cluster's folder.</param>
+    /// <param name="name">The silo's name.</param>
+    /// <param name="workingFolder">Where it is started.</param>
+    /// <param name="environment">Variables of its own.</param>
+    internal static async Task<(RemoteClusterSilo Silo, string Gateway)> Start(
+        string clusterFolder, string name, string workingFolder, IReadOnlyDictionary<string, string>? environment = null)
     {
         var log = Path.Combine(clusterFolder, name + ".log");
         var port = Random.Shared.Next(10_240, 32_768).ToString(CultureInfo.InvariantCulture);
-        var silo = Start(log, workingFolder, "--cluster-folder", clusterFolder, "--name", name, "--threads", "1", "--gateway-port", port);
+        var silo = Start(
+            log,
+            workingFolder,
+            environment,
+            ["--cluster-folder", clusterFolder, "--name", name, "--threads", "1", "--gateway-port", port]);
         var registration = Path.Combine(clusterFolder, "silos", name + ".json");
         await Patience.Until(() => File.Exists(registration) || silo.process.HasExited);
         Assert.True(File.Exists(registration), await File.ReadAllTextAsync(log));

@@ -138,8 +138,6 @@ public sealed class HoldingsTests : IDisposable
 
         public Endpoint Endpoint { get; } = new("127.0.0.1", 12345);
 
-        public long BytesSent => 0;
-
         public Task<TensorRef> Send(string runId, Term term, PlannedSilo target, torch.Tensor tensor, CancellationToken cancellation) =>
             throw new NotSupportedException();
 

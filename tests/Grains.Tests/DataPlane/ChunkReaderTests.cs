@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Hashing;
 using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Grains.DataPlane;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Kernels.Torch;
 using TorchSharp;
 using Xunit;
@@ -9,17 +10,20 @@ using Xunit;
 namespace Peft.Orleans.Grains.Tests.DataPlane;
 
 /// <summary>Chunks whose checksums are right and whose content is not: nothing is allocated for them, nothing written.</summary>
-public sealed class ChunkReaderTests
+public sealed class ChunkReaderTests : IDisposable
 {
     private const string Run = "run";
     private static readonly Term Now = new(1, Guid.NewGuid());
     private readonly ReceiveTable table = new(mostBytes: 1 << 20);
+    private readonly FigureBoard board = new("receiver", TimeProvider.System);
 
     public ChunkReaderTests()
     {
         TorchRuntime.Initialize(1);
         table.Fence(TransferHeader.RunKey(Run), Now);
     }
+
+    public void Dispose() => board.Dispose();
 
     [Theory]
     [InlineData(88, -8L, "impossible shape")]
@@ -66,7 +70,10 @@ public sealed class ChunkReaderTests
     }
 
     private Task Read(params byte[][] frames) => ChunkReader.Read(
-        new MemoryStream([.. frames.SelectMany(Sealed)]), table, TestContext.Current.CancellationToken);
+        new MemoryStream([.. frames.SelectMany(Sealed)]),
+        table,
+        new DataPlaneInstruments(board.Silo),
+        TestContext.Current.CancellationToken);
 
     private static byte[] Frame(long[] shape, long total, long offset, long transfer = 1)
     {

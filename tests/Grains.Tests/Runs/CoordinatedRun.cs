@@ -9,6 +9,7 @@ using Peft.Orleans.Core.Protocol;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Data.Runs;
+using Peft.Orleans.Grains.Figures;
 using Peft.Orleans.Grains.RunFiles;
 using Peft.Orleans.Grains.Runs;
 using Peft.Orleans.Grains.Terms;
@@ -43,7 +44,7 @@ internal sealed class CoordinatedRun : IDisposable
         var spec = RunFile.Parse(yaml, RunFolder.RunFileName);
         Record.State.Run = RunResolver.Resolve(spec, ModelFolder.Open(spec.Model.Path), threads: 0);
         Record.State.Status = new RunStatus { RunId = "run", Folder = Folder.Path, State = RunState.Starting };
-        Services = new RunServices(silos, new SilentObserver(), Time, NullLoggerFactory.Instance);
+        Services = new RunServices(silos, new SilentObserver(), Board, Time, NullLoggerFactory.Instance);
         Loop = new RunLoop(Record, Services, recovering: false, siloStops.Token);
     }
 
@@ -57,9 +58,15 @@ internal sealed class CoordinatedRun : IDisposable
 
     internal InstantTime Time { get; } = new();
 
+    /// <summary>Where its figures are read.</summary>
+    internal FigureBoard Board { get; } = new("a", TimeProvider.System);
+
     internal RunServices Services { get; }
 
     internal RunLoop Loop { get; }
+
+    /// <summary>The figures of the term that was made last.</summary>
+    internal RunInstruments Figures { get; private set; } = null!;
 
     /// <summary>The steps of metrics.jsonl, in the order of its lines.</summary>
     internal int[] Steps => [.. StepLines.ReadAll(File.ReadLines(Folder.Metrics)).Select(static record => record.Step)];
@@ -71,6 +78,7 @@ internal sealed class CoordinatedRun : IDisposable
     internal async Task<TermContext> Context(bool recovering = false)
     {
         var run = Record.State.Run!;
+        Figures = new RunInstruments(Board, run, () => Record.State.Status!);
         return new TermContext(
             Request,
             run,
@@ -79,6 +87,7 @@ internal sealed class CoordinatedRun : IDisposable
             await Silos.Live(),
             recovering,
             new RunProgress(Record.State.Status!),
+            Figures,
             default,
             siloStops.Token
         );
@@ -126,7 +135,11 @@ internal sealed class CoordinatedRun : IDisposable
     /// <summary>The coordinator's silo shuts down.</summary>
     internal void StopSilo() => siloStops.Cancel();
 
-    public void Dispose() => Directory.Delete(Folder.Path, recursive: true);
+    public void Dispose()
+    {
+        Board.Dispose();
+        Directory.Delete(Folder.Path, recursive: true);
+    }
 
     /// <summary>Runs something as a grain would: one thing at a time, whatever thread it continues on.</summary>
     internal static Task<T> AsGrain<T>(Func<Task<T>> work) =>

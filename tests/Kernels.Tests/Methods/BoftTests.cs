@@ -1,8 +1,6 @@
-using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Methods;
-using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Adapters;
 using Peft.Orleans.Kernels.Tests.Goldens;
@@ -134,16 +132,8 @@ public class BoftTests
     [Theory]
     [InlineData(MethodName.Boft)]
     [InlineData(MethodName.Hybrid)]
-    public void The_orthogonality_error_of_every_module_is_a_metric(MethodName method)
+    public void The_orthogonality_error_of_every_layer_is_measured(MethodName method)
     {
-        var errors = new Dictionary<string, double>();
-        using var listener = new MeterListener();
-        listener.InstrumentPublished = static (instrument, self) =>
-        {
-            if (instrument.Name == MetricNames.OrthogonalityError) self.EnableMeasurementEvents(instrument);
-        };
-        listener.SetMeasurementEventCallback<double>((_, value, tags, _) => errors[(string)tags[0].Value!] = value);
-        listener.Start();
         using var scope = NewDisposeScope();
         using var model = new TinyModel();
         using var pipeline = new LocalPipeline(Specs.Of(model.Folder, new MethodSpec
@@ -156,7 +146,12 @@ public class BoftTests
         pipeline.Initialize();
         var batch = Batches.Of([TinyModel.Ids(new Random(2), 14)]);
         for (var step = 1; step <= 5; step++) pipeline.Step(step, [batch], 0.05);
-        Assert.Equal(TinyModel.Layers * LlamaShaped.Modules.Count, errors.Count);
-        Assert.All(errors.Values, static error => Assert.InRange(error, 1e-12, 1e-5));
+        var blocks = pipeline.Measures[1..^1];
+        Assert.Equal(TinyModel.Layers, blocks.Length);
+        Assert.All(blocks, static block => Assert.InRange(block.OrthogonalityError!.Value, 1e-12, 1e-5));
+        Assert.All(blocks, static block => Assert.Null(block.UnitarityError));
+        Assert.All(blocks, static block => Assert.Equal(block.SquaredNorm, block.Components.Values.Sum(), 1e-9));
+        var parts = method == MethodName.Boft ? (string[])["boft_R"] : ["boft_theta", "lora_A", "lora_B"];
+        Assert.All(blocks, block => Assert.Equal(parts, block.Components.Keys.Order(StringComparer.Ordinal)));
     }
 }

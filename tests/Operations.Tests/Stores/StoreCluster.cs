@@ -84,7 +84,7 @@ internal sealed class StoreCluster : IDisposable
         foreach (var name in Living())
         {
             var page = await http.GetStringAsync($"http://127.0.0.1:{silos[name].Http}/metrics");
-            if (page.Split('\n').Any(line => line.StartsWith(MetricNames.Steps.Replace('.', '_') + "_total", StringComparison.Ordinal)
+            if (page.Split('\n').Any(line => line.StartsWith(ProgressMetrics.Steps.Prometheus, StringComparison.Ordinal)
                 && line.Contains($"run=\"{runId}\"", StringComparison.Ordinal)))
                 return name;
         }

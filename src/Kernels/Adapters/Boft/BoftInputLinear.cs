@@ -15,6 +15,8 @@ internal sealed class BoftInputLinear(LinearSite site, ShardContext context) : F
 
     internal override bool Trains => true;
 
+    internal override double? OrthogonalityError(LayerVersion version) => rotation.OrthogonalityError(version);
+
     internal override void Declare(LayoutBuilder layout)
     {
         rotation.Declare(layout);

@@ -12,6 +12,8 @@ internal sealed class BoftOutputLinear(LinearSite site, ShardContext context) : 
 
     internal override bool Trains => true;
 
+    internal override double? OrthogonalityError(LayerVersion version) => rotation.OrthogonalityError(version);
+
     internal override void Declare(LayoutBuilder layout) => rotation.Declare(layout);
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate) => rotation.Initialize(version);

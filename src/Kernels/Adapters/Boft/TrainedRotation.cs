@@ -36,6 +36,8 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
 
     internal void Initialize(LayerVersion version) => rotation.Orthogonal.Start(Slot.View(version.Parameters));
 
+    internal double OrthogonalityError(LayerVersion version) => rotation.Orthogonal.OrthogonalityError(Composed(version).Blocks);
+
     internal Tensor Arrange(Tensor rows, bool stay = false) => rotation.Arrange(rows, stay);
 
     internal Tensor Restore(Tensor arranged) => rotation.Restore(arranged);
@@ -67,11 +69,5 @@ internal sealed class TrainedRotation(LinearSite site, ShardContext context, lon
     private ComposedRotation Composed(LayerVersion version) =>
         version
             .Derivatives()
-            .Object(key, () =>
-                OrthogonalityGauge.Record(
-                    site.Name,
-                    rotation.Orthogonal,
-                    rotation.Compose(Slot.View(version.Parameters), context.Compute)
-                )
-            );
+            .Object(key, () => rotation.Compose(Slot.View(version.Parameters), context.Compute));
 }

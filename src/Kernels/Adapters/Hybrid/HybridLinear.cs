@@ -35,6 +35,9 @@ internal sealed class HybridLinear : FrozenBaseLinear
 
     internal int LambdaIndex => lambdaIndex;
 
+    internal override double? OrthogonalityError(LayerVersion version) =>
+        rotation.Orthogonal.OrthogonalityError(Composed(version).Blocks);
+
     internal override void Declare(LayoutBuilder layout)
     {
         change.Declare(layout);
@@ -158,7 +161,5 @@ internal sealed class HybridLinear : FrozenBaseLinear
     private ComposedRotation Composed(LayerVersion version) =>
         version
             .Derivatives()
-            .Object(composedKey, () =>
-                OrthogonalityGauge.Record(Site.Name, rotation.Orthogonal, rotation.Compose(theta.View(version.Parameters), Compute))
-            );
+            .Object(composedKey, () => rotation.Compose(theta.View(version.Parameters), Compute));
 }

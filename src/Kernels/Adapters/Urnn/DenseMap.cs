@@ -1,5 +1,3 @@
-using System.Diagnostics.Metrics;
-using Peft.Orleans.Core.Metrics;
 using Peft.Orleans.Core.Runs;
 using Peft.Orleans.Data.Models;
 using Peft.Orleans.Kernels.Versions;
@@ -16,15 +14,19 @@ namespace Peft.Orleans.Kernels.Adapters.Urnn;
 /// </summary>
 internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
 {
-    private static readonly Meter Meter = new(MetricNames.Meter);
-    private static readonly Counter<long> Renormalizations = Meter.CreateCounter<long>(
-        MetricNames.Renormalizations, description: "Modules whose unitary blocks were renormalised after a step.");
+    private static long allRenormalizations;
 
     private readonly OptimizerSpec optimizer = setup.Optimizer;
     private readonly long block = setup.Method.Urnn.BlockSize;
     private readonly object ownKey = new();
     private readonly object exactKey = new();
     private ParameterSlot slot = null!;
+
+    /// <summary>How often a module's blocks were brought back to the group in this process.</summary>
+    internal static long AllRenormalizations => Interlocked.Read(ref allRenormalizations);
+
+    /// <summary>How often its own were.</summary>
+    internal int Renormalizations { get; private set; }
 
     private long Count => site.In / 2 / block;
 
@@ -71,6 +73,12 @@ internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
         return merged.MoveToOuterDisposeScope();
     }
 
+    internal override double? UnitarityError(LayerVersion version)
+    {
+        using var scope = NewDisposeScope();
+        return UnitaryBlocks.Error(view_as_complex(slot.View(version.Parameters)));
+    }
+
     internal override void AfterStep(LayerVersion current, LayerVersion next, Tensor gradient, OptimizerStep step)
     {
         using var scope = NewDisposeScope();
@@ -82,7 +90,8 @@ internal sealed class DenseMap(LinearSite site, ModelSetup setup) : UnitaryMap
         if (UnitaryBlocks.Drift(u) > UnitaryBlocks.Tolerance)
         {
             u = UnitaryBlocks.Renormalize(u);
-            Renormalizations.Add(1, new KeyValuePair<string, object?>("module", site.Name));
+            Renormalizations++;
+            Interlocked.Increment(ref allRenormalizations);
         }
 
         slot.View(next.Parameters).copy_(view_as_real(u));

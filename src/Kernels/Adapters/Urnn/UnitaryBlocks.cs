@@ -60,6 +60,14 @@ internal static class UnitaryBlocks
         return Math.Sqrt(squared / (u.shape[0] * u.shape[1]));
     }
 
+    /// <summary><c>max |UᴴU − I|</c> over all blocks.</summary>
+    internal static double Error(Tensor u)
+    {
+        using var scope = NewDisposeScope();
+        var error = Adjoint(u).bmm(u).sub_(eye(u.shape[1], -1, u.dtype, u.device));
+        return error.abs().max().to(ScalarType.Float64).item<double>();
+    }
+
     /// <summary>Newton–Schulz, <c>U ← ½ U (3I − UᴴU)</c>, until the drift is rounding.</summary>
     internal static Tensor Renormalize(Tensor u)
     {

@@ -34,6 +34,9 @@ internal abstract class UnitaryMap
     {
     }
 
+    /// <summary>As <see cref="AdaptedLinear.UnitarityError"/>; null where it is unitary by its making.</summary>
+    internal virtual double? UnitarityError(LayerVersion version) => null;
+
     /// <summary>The map that a run file asks for.</summary>
     internal static UnitaryMap Of(LinearSite site, ShardContext context) => context.Method.Urnn.Kind == UrnnKind.Structured
         ? new StructuredMap(site)

@@ -15,6 +15,8 @@ internal sealed class UrnnLinear(LinearSite site, ShardContext context) : Frozen
 
     internal override bool Trains => true;
 
+    internal override double? UnitarityError(LayerVersion version) => map.UnitarityError(version);
+
     internal override void Declare(LayoutBuilder layout) => map.Declare(layout);
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate) => map.Initialize(version, seed);

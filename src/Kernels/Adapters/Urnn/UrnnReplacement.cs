@@ -30,6 +30,8 @@ internal sealed class UrnnReplacement : AdaptedLinear
 
     internal override long BaseBytes => bias is null ? 0 : bias.numel() * bias.element_size();
 
+    internal override double? UnitarityError(LayerVersion version) => map.UnitarityError(version);
+
     internal override void Declare(LayoutBuilder layout) => map.Declare(layout);
 
     internal override void Initialize(LayerVersion version, long seed, BaseGradientEstimate? estimate) => map.Initialize(version, seed);
