@@ -151,7 +151,7 @@ public class BoftTests
         Assert.All(blocks, static block => Assert.InRange(block.OrthogonalityError!.Value, 1e-12, 1e-5));
         Assert.All(blocks, static block => Assert.Null(block.UnitarityError));
         Assert.All(blocks, static block => Assert.Equal(block.SquaredNorm, block.Components.Values.Sum(), 1e-9));
-        var parts = method == MethodName.Boft ? (string[])["boft_R"] : ["boft_theta", "lora_A", "lora_B"];
+        var parts = method == MethodName.Boft ? (string[])["boft_R", "boft_s"] : ["boft_theta", "lora_A", "lora_B"];
         Assert.All(blocks, block => Assert.Equal(parts, block.Components.Keys.Order(StringComparer.Ordinal)));
     }
 }
