@@ -3,9 +3,9 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using ParquetSharp;
+using Peft.Orleans.Tests;
 using ZstdSharp;
 using Encoding = System.Text.Encoding;
-using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Cluster.Tests;
 
