@@ -40,8 +40,8 @@ internal sealed class Departures(IAgents agents)
         return Departure.Waits;
     }
 
-    /// <summary>Where the data set has to be opened, if one of the silos leaves that it may be on.</summary>
-    internal async Task<SiloAddress?> PlaceForData()
+    /// <summary>Where data set and coordinator have to be, if one of the silos leaves that they may be on.</summary>
+    internal async Task<SiloAddress?> PlaceToStay()
     {
         if (told.Count == 0) return null;
         var live = (await agents.Live()).Values;

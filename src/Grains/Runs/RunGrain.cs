@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.Runtime;
+using Orleans.Runtime.Placement;
 using Peft.Orleans.Core;
 using Peft.Orleans.Core.Cluster;
 using Peft.Orleans.Core.Metrics;
@@ -193,8 +194,18 @@ internal sealed partial class RunGrain(
         try
         {
             await running.Run();
-            // The run goes on elsewhere: who asks here next is to be told so.
-            if (!running.Ended) DeactivateOnIdle();
+            if (running.Ended) return;
+            // Left to Orleans, it might come to life here again, where it had just left.
+            if (running.GoesTo is { } place)
+            {
+                RequestContext.Set(IPlacementDirector.PlacementHintKey, place);
+                this.MigrateOnIdle();
+            }
+            else
+            {
+                // The run goes on elsewhere: who asks here next is to be told so.
+                DeactivateOnIdle();
+            }
         }
         catch (Exception error)
         {

@@ -72,6 +72,9 @@ internal sealed partial class RunLoop
     /// <summary>Whether the run goes on elsewhere: this silo leaves.</summary>
     internal bool Left { get; private set; }
 
+    /// <summary>The silo where it goes on; null: whichever brings it to life.</summary>
+    internal SiloAddress? GoesTo { get; private set; }
+
     internal void AskStop(bool snapshot)
     {
         stopAsked = true;
@@ -90,7 +93,8 @@ internal sealed partial class RunLoop
     internal async Task<bool> Leave(SiloAddress silo)
     {
         // Between two terms nothing is known; while the run waits for silos, whoever stays has a copy of every layer.
-        if (term is not { } running) return Ended || Left || Status.State == RunState.Paused;
+        // Gone elsewhere, its coordinator there says when nothing of the silo is needed any more.
+        if (term is not { } running) return Ended || (Left && GoesTo is null) || Status.State == RunState.Paused;
         var departure = await departures.Advance(running, silo);
         // With the last silo all would be lost since the last snapshot.
         if (departure == Departure.IsTheLast) AskStop(snapshot: true);
@@ -133,7 +137,7 @@ internal sealed partial class RunLoop
             file.Write(Status);
             while (!Ended && !Left)
             {
-                if (departures.OwnIsFree) Leave();
+                if (departures.OwnIsFree) await Leave();
                 else if (stopAsked && Status.State != RunState.Running)
                     await End(RunState.Stopped, "stopped before the next step; resume continues from the last snapshot");
                 else if (await EnoughSilos() && await retries.Term(() => OneTerm(summary)) is { } outcome)
@@ -161,9 +165,10 @@ internal sealed partial class RunLoop
         }
     }
 
-    private void Leave()
+    private async Task Leave()
     {
         LogLeft(request.RunId, "told to leave, between two steps");
+        GoesTo = await departures.PlaceToStay();
         Left = true;
     }
 
@@ -171,7 +176,7 @@ internal sealed partial class RunLoop
     private async Task<TermOutcome> OneTerm(DatasetSummary summary)
     {
         // The data set may have gone with a silo: it is opened again wherever it comes to life.
-        await RunData.Open(agents, run, request.Folder, await departures.PlaceForData());
+        await RunData.Open(agents, run, request.Folder, await departures.PlaceToStay());
         var live = await agents.Live();
         var drawn = new Term(record.Now.Term.Counter + 1, Guid.NewGuid());
         record.Now.Term = drawn;
@@ -280,10 +285,7 @@ internal sealed partial class RunLoop
         }
     }
 
-    [LoggerMessage(
-        Level = LogLevel.Information,
-        Message = "run {RunId} goes on elsewhere, or when it is resumed: this silo shuts down ({Reason})"
-    )]
+    [LoggerMessage(Level = LogLevel.Information, Message = "run {RunId} goes on elsewhere, or when it is resumed ({Reason})")]
     private partial void LogLeft(string runId, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "run {RunId} failed")]

@@ -195,7 +195,7 @@ public class PlannerTests
             .ToArray();
         Assert.Equal(1, RunPlanner.Plan(Run(spec), shared).Replicas);
         Assert.Contains(
-            "no silo is alive",
+            "no silo that takes seats is alive",
             Assert.Throws<PeftException>(() => RunPlanner.Plan(Run(spec), [])).Message,
             StringComparison.Ordinal
         );
@@ -204,7 +204,7 @@ public class PlannerTests
     [Fact]
     public void No_silo_is_a_clear_error() =>
         Assert.Contains(
-            "no silo is alive",
+            "no silo that takes seats is alive",
             Assert.Throws<PeftException>(() => Planner.Plan([], Model, new PlanOptions(1))).Message,
             StringComparison.Ordinal
         );

@@ -66,7 +66,6 @@ public sealed class RollingUpdateTests : IDisposable
         Assert.True(names.Asked > 6, $"the name was asked for {names.Asked} times");
         await run.AssertUndisturbed();
         Assert.All(run.Events("term"), static term => Assert.Equal(0, term.GetProperty("replayed").GetInt32()));
-        Assert.Empty(run.Events("term_ended"));
         Assert.Equal(["peft-silo-1", "peft-silo-0"], run.Events("leaving").Select(static left => left.GetProperty("silo").GetString()));
     }
 
@@ -96,7 +95,7 @@ public sealed class RollingUpdateTests : IDisposable
         names.Ready = [.. names.Ready.Where(other => !other.Equals(address))];
         await silo.Ended.WaitAsync(Patience.Limit);
         Assert.True(silo.ExitCode == 0, silo.Log);
-        Assert.DoesNotContain("before rolled went on", silo.Log, StringComparison.Ordinal);
+        Assert.True(!silo.Log.Contains("before rolled went on", StringComparison.Ordinal), silo.Log);
     }
 
     /// <summary>Silos of the term in force.</summary>

@@ -26,7 +26,18 @@ public sealed class HttpAccessTests(TlsCluster cluster)
         using var client = Client(unit is null ? null : cluster.Client(unit == "none" ? null : unit));
         if (authorization == "basic")
             authorization = "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes("someone:" + TlsCluster.ReadOnlyToken));
-        using var response = await Get(client, path, authorization);
+        // A silo that has just come up is ready once its device has worked.
+        HttpResponseMessage response;
+        var patience = Patience.Token;
+        while (true)
+        {
+            response = await Get(client, path, authorization);
+            if (response.StatusCode != HttpStatusCode.ServiceUnavailable) break;
+            response.Dispose();
+            patience.ThrowIfCancellationRequested();
+        }
+
+        using var answered = response;
         Assert.Equal(expected, (int)response.StatusCode);
         if (expected == 401) Assert.Contains(response.Headers.WwwAuthenticate, static way => way.Scheme == "Basic");
     }
