@@ -49,6 +49,9 @@ internal sealed record SupportCase(string Family, string Method, WeightType Prec
 
     internal static IReadOnlyList<WeightType> Precisions { get; } = [WeightType.Float32, WeightType.BFloat16, WeightType.Float16];
 
+    // Registered by tests alone.
+    private static readonly string[] OfTests = ["layernorm_llama", "scaled"];
+
     /// <summary>Every family that Data knows.</summary>
     internal static IReadOnlyList<string> Families { get; } =
     [.. ModelFamilies.All.Select(static family => family.Family).Except(OfTests)];
@@ -58,9 +61,6 @@ internal sealed record SupportCase(string Family, string Method, WeightType Prec
         Families,
         Methods.Select(static method => method.Case),
         Precisions.Select(static precision => precision.ToString()));
-
-    // Registered by tests alone.
-    private static readonly string[] OfTests = ["layernorm_llama", "scaled"];
 
     /// <summary>The family's small model: the first of the conformance suite's.</summary>
     internal FamilyCase Model => FamilyCase.Every.First(family => family.Config.Contains($"\"model_type\": \"{Family}\""));
