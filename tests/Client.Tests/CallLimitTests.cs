@@ -9,8 +9,8 @@ namespace Peft.Orleans.Client.Tests;
 /// <summary>A call that is never answered ends; an answer and an error pass as they are.</summary>
 public sealed class CallLimitTests
 {
-    private static readonly CallLimit Limit = new(TimeSpan.FromMilliseconds(20), TimeProvider.System);
-    private static readonly CallLimit Patient = new(TimeSpan.FromDays(1), TimeProvider.System);
+    private static readonly CallLimit Limit = new(TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(10), TimeProvider.System);
+    private static readonly CallLimit Patient = new(TimeSpan.FromDays(1), TimeSpan.Zero, TimeProvider.System);
 
     [Fact]
     public async Task A_call_without_an_answer_ends() =>
@@ -24,10 +24,21 @@ public sealed class CallLimitTests
             Patient.Invoke(new Call(Task.FromException(new SiloUnavailableException("gone")))));
     }
 
-    /// <summary>A call as Orleans hands it to a filter, of which only its end matters.</summary>
-    private sealed class Call(Task end) : IOutgoingGrainCallContext
+    [Fact]
+    public async Task A_method_with_a_time_of_its_own_has_it()
     {
-        public IInvokable Request => throw new NotSupportedException();
+        var answer = new TaskCompletionSource();
+        var waiting = Limit.Invoke(new Call(answer.Task, TimeSpan.FromDays(1)));
+        await Assert.ThrowsAsync<TimeoutException>(() => Limit.Invoke(new Call(new TaskCompletionSource().Task)));
+        Assert.False(waiting.IsCompleted);
+        answer.SetResult();
+        await waiting;
+    }
+
+    /// <summary>A call as Orleans hands it to a filter, of which only its end matters.</summary>
+    private sealed class Call(Task end, TimeSpan? time = null) : IOutgoingGrainCallContext
+    {
+        public IInvokable Request { get; } = TimedRequest.Of(time);
 
         public object Grain => throw new NotSupportedException();
 
@@ -50,5 +61,22 @@ public sealed class CallLimitTests
         public Response? Response { get; set; }
 
         public Task Invoke() => end;
+    }
+
+    /// <summary>A request that answers only what time its method has.</summary>
+    public class TimedRequest : DispatchProxy
+    {
+        private TimeSpan? time;
+
+        internal static IInvokable Of(TimeSpan? time)
+        {
+            var request = Create<IInvokable, TimedRequest>();
+            ((TimedRequest)request).time = time;
+            return request;
+        }
+
+        /// <inheritdoc/>
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Name == nameof(IInvokable.GetDefaultResponseTimeout) ? time : throw new NotSupportedException(targetMethod.Name);
     }
 }

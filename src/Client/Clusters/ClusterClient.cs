@@ -95,7 +95,7 @@ internal sealed class ClusterClient : IAsyncDisposable
                 return true;
             });
             client.AddOutgoingGrainCallFilter(
-                new CallLimit(ClusterTimes.Current.Call + ClusterTimes.Current.Answer, TimeProvider.System));
+                new CallLimit(ClusterTimes.Current.Call, ClusterTimes.Current.Answer, TimeProvider.System));
             client.Services.AddSingleton(gateways);
             security?.Configure(client);
         });

@@ -38,7 +38,9 @@ public sealed class DeparturesTests
         var status = await run.Run();
         Assert.True(run.Loop.Left);
         Assert.Equal(RunState.Running, status.State);
-        Assert.True(await CoordinatedRun.AsGrain(() => run.Loop.Leave(silos.Silo("a").Address)));
+        // It goes to the silo that stays, and is asked there when this one may go.
+        Assert.Equal(silos.Silo("b").Address, run.Loop.GoesTo);
+        Assert.False(await CoordinatedRun.AsGrain(() => run.Loop.Leave(silos.Silo("a").Address)));
         Assert.False(gone.Task.IsCompleted);
         Assert.Equal(Enumerable.Range(1, run.Steps.Length), run.Steps);
         Assert.InRange(run.Steps.Length, 3, 9);
