@@ -17,7 +17,7 @@ public sealed class SilosThatDieTests
         await run.Run.Reached(3);
         using var watch = await AlertWatch.Start(new RunFolder(run.Run.Folder).Cluster);
         await watch.Scraped(2);
-        await watch.AssertSilent("PeftSiloDown", "PeftNoSilo", "PeftRunStalled");
+        await watch.Silent("PeftSiloDown", "PeftNoSilo", "PeftRunStalled");
 
         run.Signal("silo-1", "KILL").Dispose();
         await watch.Fires("PeftSiloDown");

@@ -36,6 +36,11 @@ internal sealed class AlertWatch : IDisposable
         Assert.Empty(firing.Intersect(alerts));
     }
 
+    /// <summary>Until none of them fires: before the first scrape there was no silo.</summary>
+    internal Task Silent(params string[] alerts) => Until(
+        async () => !(await prometheus.Api.Alerts()).Any(one => one.State == "firing" && alerts.Contains(one.Name)),
+        $"silence of {string.Join(", ", alerts)}");
+
     /// <summary>Until an alert fires; says after which time from here.</summary>
     internal async Task Fires(string alert)
     {
