@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.RegularExpressions;
 using Peft.Orleans.Tests;
 
 namespace Peft.Orleans.Operations.Tests.Security;
@@ -58,7 +59,9 @@ public sealed class HttpAccessTests(TlsCluster cluster)
         var (silo, _, log) = await cluster.StartAlone(
             cluster.Files("dashboard", cluster.Authority.Silo()), "--dashboard", "--token-file",
             Path.Combine(cluster.Workspace.Folder, "tokens"));
-        var url = System.Text.RegularExpressions.Regex.Match(await File.ReadAllTextAsync(log), "https://[^ ]+/").Value;
+        // It registers before it says where it answers.
+        var url = "";
+        await Patience.Until(() => (url = Regex.Match(File.ReadAllText(log), "https://[^ ]+/").Value).Length > 0);
         foreach (var path in (string[])["dashboard/", "dashboard/DashboardCounters"])
         {
             using var refused = await Get(client, url + path, null);
